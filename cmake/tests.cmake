@@ -1,0 +1,10 @@
+# One test binary from tests/<folder>/test_<name>.c; ctest gets one entry per folder.
+pith_collect_tests("${generated}" test_sources)
+file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.c)
+add_executable(pith_tests ${support_sources} ${test_sources})
+target_link_libraries(pith_tests PRIVATE pith_objects)
+target_include_directories(pith_tests PRIVATE tests)
+target_compile_definitions(pith_tests PRIVATE PITH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+pith_set_warnings(pith_tests)
+target_compile_options(pith_tests PRIVATE -Wno-missing-prototypes)
+add_test(NAME pith_tests COMMAND pith_tests)

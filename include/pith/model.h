@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models: load a file, ask what it is and what a run will cost. Nothing runs here. */
+#ifndef PITH_MODEL_H
+#define PITH_MODEL_H
+
+#include "pith/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A loaded network: the optimised graph, its weights, and a cache of plans. */
+typedef struct pith_model pith_model;
+
+/** How a model is loaded. Zero-initialise; fields that stay zero take the defaults. */
+typedef struct pith_model_options {
+    const char *disable_passes; /**< Comma list of passes to leave out, "all" for every one; NULL: none. */
+    size_t plan_cache_bytes;    /**< Ceiling for cached plans; 0: 256 MiB. The newest plan always stays. */
+    int keep_all_values;        /**< 1: every node's output stays readable after a run (compare, debug). */
+} pith_model_options;
+
+/**
+ * Loads an ONNX file. Weights are mapped, not copied, where the file allows it.
+ *
+ * @param ctx        Context; must outlive the model.
+ * @param path       File name; its folder is the only place where external data may lie.
+ * @param options    NULL for defaults.
+ * @param model_out  Receives the model; the caller destroys it after its sessions.
+ * @retval PITH_STATUS_IO      The file can't be read.
+ * @retval PITH_STATUS_FORMAT  The file is malformed; the message names the place.
+ * An operator that pith doesn't know is no failure here: see pith_model_unsupported().
+ */
+pith_status pith_model_load(pith_ctx *ctx, const char *path, const pith_model_options *options,
+                            pith_model **model_out);
+
+/** As pith_model_load(), from memory that must stay valid and unchanged while the model lives. */
+pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_bytes,
+                                   const pith_model_options *options, pith_model **model_out);
+
+/** Destroys a model; NULL is allowed. */
+void pith_model_destroy(pith_model *model);
+
+/** What is known of an input or output before shapes are given. */
+typedef struct pith_value_info {
+    const char *name;
+    pith_dtype dtype;
+    pith_shape shape;                   /**< -1 where a dimension is symbolic or unknown. */
+    const char *symbols[PITH_MAX_RANK]; /**< Name of a symbolic dimension, else NULL. */
+} pith_value_info;
+
+/** Numbers of inputs (weights not counted) and outputs, and their descriptions. Borrowed. */
+int pith_model_n_inputs(const pith_model *model);
+int pith_model_n_outputs(const pith_model *model);
+const pith_value_info *pith_model_input(const pith_model *model, int index);
+const pith_value_info *pith_model_output(const pith_model *model, int index);
+
+/** One line about one node of the file that pith can't run. */
+typedef struct pith_unsupported {
+    const char *node;   /**< Node's name in the file, or "#index". */
+    const char *op;     /**< Operator as the file spells it, with domain and opset. */
+    const char *reason; /**< What is missing and what can be done. */
+} pith_unsupported;
+
+/** Nodes that can't run. 0 means that the model is complete. Borrowed. */
+int pith_model_n_unsupported(const pith_model *model);
+const pith_unsupported *pith_model_unsupported(const pith_model *model, int index);
+
+/** One row of the operator table. */
+typedef struct pith_op_count {
+    const char *op; /**< pith's operator name. */
+    int n_nodes;
+} pith_op_count;
+
+/** Facts of the file before optimisation. Arrays are borrowed from the model. */
+typedef struct pith_model_summary {
+    const char *format;          /**< "onnx". */
+    const char *producer;        /**< Tool that wrote the file; "" if unknown. */
+    int64_t ir_version;
+    int64_t opset;               /**< Version of the default operator set. */
+    uint64_t n_params;           /**< Elements of all weights that the graph uses. */
+    uint64_t param_bytes;
+    int n_nodes;                 /**< Nodes of the file, functions expanded. */
+    const pith_op_count *ops;    /**< Sorted by count, then name. */
+    int n_ops;
+} pith_model_summary;
+
+/** Fills a summary. Never fails. */
+void pith_model_summarize(const pith_model *model, pith_model_summary *summary_out);
+
+/** What a run with given input shapes will take. */
+typedef struct pith_cost_report {
+    uint64_t macs;                    /**< Multiply-accumulates of one run. */
+    uint64_t flops;                   /**< Floating-point operations, activations included. */
+    uint64_t bytes_read;              /**< Tensor bytes that the steps read (weights included). */
+    uint64_t bytes_written;
+    size_t arena_bytes;               /**< Peak activation memory of the plan, scratch included. */
+    size_t arena_lower_bound_bytes;   /**< Most bytes alive at one step: no planner can do with less. */
+    size_t weight_bytes;              /**< Prepared (packed) weights that the plan holds. */
+    int n_steps;
+    int n_stretches;                  /**< 1, or more where shapes depend on data. */
+    int is_complete;                  /**< 0: the rest depends on data and isn't counted. */
+} pith_cost_report;
+
+/**
+ * Plans for the given input shapes and reports, without running or allocating activations.
+ *
+ * @param shapes   One per model input, in order; every dimension known.
+ * @param n_threads  As for sessions; scratch memory depends on it.
+ * @retval PITH_STATUS_SHAPE        A shape contradicts the model.
+ * @retval PITH_STATUS_UNSUPPORTED  See pith_model_unsupported().
+ */
+pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_threads,
+                            pith_cost_report *report_out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything of the stable API in one include. */
+#ifndef PITH_H
+#define PITH_H
+
+#include "pith/model.h"
+#include "pith/session.h"
+#include "pith/status.h"
+#include "pith/tensor.h"
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of pith_ctx, for base/ and for the few places that read limits or the ISA cap. */
+#ifndef PITH_BASE_CTX_H
+#define PITH_BASE_CTX_H
+
+#include "base/base.h"
+
+#define PITHI_MESSAGE_BYTES 1024
+#define PITHI_ISA_LIMIT_NONE (-1)
+#define PITHI_ISA_LIMIT_UNSET (-2) /* the environment has not been asked yet */
+
+struct pith_ctx {
+    pith_allocator allocator;
+    pith_limits limits;
+    size_t held_bytes, peak_bytes;
+    pith_status error; /* status of the recorded failure, PITH_OK if none */
+    char message[PITHI_MESSAGE_BYTES];
+    int isa_limit; /* index of the highest ISA allowed; see kernels/isa_limit.c */
+};
+
+#endif

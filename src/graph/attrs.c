@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attribute structs through their tables. */
+#include "graph/attrs.h"
+
+static void *field_of(void *attrs, const pith_attr_spec *spec)
+{
+    return (char *)attrs + spec->offset;
+}
+
+static const void *const_field_of(const void *attrs, const pith_attr_spec *spec)
+{
+    return (const char *)attrs + spec->offset;
+}
+
+pith_status pithi_attrs_new(const pith_op_head *head, pithi_arena *arena, void **attrs_out)
+{
+    *attrs_out = NULL;
+    if (head->attrs_size == 0) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(arena, head->attrs_size, attrs_out));
+    for (int i = 0; i < head->n_attrs; i++) {
+        const pith_attr_spec *spec = &head->attrs[i];
+        void *field = field_of(*attrs_out, spec);
+        if (spec->kind == PITH_ATTR_KIND_INT || spec->kind == PITH_ATTR_KIND_CHOICE) {
+            *(int64_t *)field = (int64_t)spec->default_value;
+        } else if (spec->kind == PITH_ATTR_KIND_FLOAT) {
+            *(float *)field = (float)spec->default_value;
+        }
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_arena *arena, void *copy)
+{
+    if (head->attrs_size == 0) {
+        return PITH_OK;
+    }
+    memcpy(copy, attrs, head->attrs_size);
+    for (int i = 0; i < head->n_attrs; i++) {
+        const pith_attr_spec *spec = &head->attrs[i];
+        void *items = NULL;
+        if (spec->kind == PITH_ATTR_KIND_INTS) {
+            pith_ints *ints = field_of(copy, spec);
+            PITH_TRY(pithi_arena_array(arena, (size_t)ints->n_items, sizeof *ints->items, &items));
+            if (ints->n_items > 0) {
+                memcpy(items, ints->items, (size_t)ints->n_items * sizeof *ints->items);
+            }
+            ints->items = items;
+        } else if (spec->kind == PITH_ATTR_KIND_FLOATS) {
+            pith_floats *floats = field_of(copy, spec);
+            PITH_TRY(pithi_arena_array(arena, (size_t)floats->n_items, sizeof *floats->items, &items));
+            if (floats->n_items > 0) {
+                memcpy(items, floats->items, (size_t)floats->n_items * sizeof *floats->items);
+            }
+            floats->items = items;
+        } else if (spec->kind == PITH_ATTR_KIND_TENSOR) {
+            const pith_tensor **tensor = field_of(copy, spec);
+            if (*tensor) {
+                PITH_TRY(pithi_arena_alloc(arena, sizeof **tensor, &items));
+                memcpy(items, *tensor, sizeof **tensor);
+                *tensor = items;
+            }
+        }
+    }
+    return PITH_OK;
+}
+
+static void print_ints(const pith_ints *ints, pithi_text *text)
+{
+    pithi_text_add(text, "[");
+    for (int i = 0; i < ints->n_items; i++) {
+        pithi_text_add(text, i ? ",%lld" : "%lld", (long long)ints->items[i]);
+    }
+    pithi_text_add(text, "]");
+}
+
+static void print_floats(const pith_floats *floats, pithi_text *text)
+{
+    pithi_text_add(text, "[");
+    for (int i = 0; i < floats->n_items; i++) {
+        pithi_text_add(text, i ? ",%.9g" : "%.9g", (double)floats->items[i]);
+    }
+    pithi_text_add(text, "]");
+}
+
+static bool is_default(const pith_attr_spec *spec, const void *field)
+{
+    switch (spec->kind) {
+    case PITH_ATTR_KIND_INT:
+    case PITH_ATTR_KIND_CHOICE: return *(const int64_t *)field == (int64_t)spec->default_value;
+    case PITH_ATTR_KIND_FLOAT: return *(const float *)field == (float)spec->default_value;
+    case PITH_ATTR_KIND_INTS: return ((const pith_ints *)field)->n_items == 0;
+    case PITH_ATTR_KIND_FLOATS: return ((const pith_floats *)field)->n_items == 0;
+    case PITH_ATTR_KIND_TENSOR: return *(const pith_tensor *const *)field == NULL;
+    }
+    return false;
+}
+
+void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text)
+{
+    for (int i = 0; i < head->n_attrs; i++) {
+        const pith_attr_spec *spec = &head->attrs[i];
+        const void *field = const_field_of(attrs, spec);
+        if (is_default(spec, field)) {
+            continue;
+        }
+        pithi_text_add(text, " %s=", spec->name);
+        switch (spec->kind) {
+        case PITH_ATTR_KIND_INT: pithi_text_add(text, "%lld", (long long)*(const int64_t *)field); break;
+        case PITH_ATTR_KIND_CHOICE: pithi_text_add(text, "%s", spec->choices[*(const int64_t *)field]); break;
+        case PITH_ATTR_KIND_FLOAT: pithi_text_add(text, "%.9g", (double)*(const float *)field); break;
+        case PITH_ATTR_KIND_INTS: print_ints(field, text); break;
+        case PITH_ATTR_KIND_FLOATS: print_floats(field, text); break;
+        case PITH_ATTR_KIND_TENSOR: pithi_text_add(text, "tensor"); break;
+        }
+    }
+}
+
+static bool same_tensor(const pith_tensor *a, const pith_tensor *b)
+{
+    if (a == b) {
+        return true;
+    }
+    return a && b && a->dtype == b->dtype && pith_shape_equal(&a->shape, &b->shape) &&
+           (a->data == b->data || memcmp(a->data, b->data, pith_tensor_bytes(a)) == 0);
+}
+
+static bool same_list(const void *a, int n_a, const void *b, int n_b, size_t item_bytes)
+{
+    return n_a == n_b && (n_a == 0 || memcmp(a, b, (size_t)n_a * item_bytes) == 0);
+}
+
+static bool same_field(const pith_attr_spec *spec, const void *a, const void *b)
+{
+    switch (spec->kind) {
+    case PITH_ATTR_KIND_INT:
+    case PITH_ATTR_KIND_CHOICE: return *(const int64_t *)a == *(const int64_t *)b;
+    case PITH_ATTR_KIND_FLOAT: return memcmp(a, b, sizeof(float)) == 0;
+    case PITH_ATTR_KIND_INTS: {
+        const pith_ints *x = a, *y = b;
+        return same_list(x->items, x->n_items, y->items, y->n_items, sizeof *x->items);
+    }
+    case PITH_ATTR_KIND_FLOATS: {
+        const pith_floats *x = a, *y = b;
+        return same_list(x->items, x->n_items, y->items, y->n_items, sizeof *x->items);
+    }
+    case PITH_ATTR_KIND_TENSOR: return same_tensor(*(const pith_tensor *const *)a, *(const pith_tensor *const *)b);
+    }
+    return false;
+}
+
+bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b)
+{
+    for (int i = 0; i < head->n_attrs; i++) {
+        const pith_attr_spec *spec = &head->attrs[i];
+        if (!same_field(spec, const_field_of(a, spec), const_field_of(b, spec))) {
+            return false;
+        }
+    }
+    return true;
+}

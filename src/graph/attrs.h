@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attribute structs and their tables: the part of an operator's record that the graph reads. */
+#ifndef PITH_GRAPH_ATTRS_H
+#define PITH_GRAPH_ATTRS_H
+
+#include "base/base.h"
+#include "pith/tensor.h"
+
+typedef struct pith_ints {
+    const int64_t *items;
+    int n_items;
+} pith_ints;
+
+typedef struct pith_floats {
+    const float *items;
+    int n_items;
+} pith_floats;
+
+typedef enum pith_attr_kind {
+    PITH_ATTR_KIND_INT,    /* int64_t */
+    PITH_ATTR_KIND_FLOAT,  /* float */
+    PITH_ATTR_KIND_INTS,   /* pith_ints */
+    PITH_ATTR_KIND_FLOATS, /* pith_floats */
+    PITH_ATTR_KIND_CHOICE, /* int64_t: index into `choices`; written as a string in files */
+    PITH_ATTR_KIND_TENSOR  /* const pith_tensor * */
+} pith_attr_kind;
+
+/* One field of an operator's attribute struct. Import, printing and samples read this table. */
+typedef struct pith_attr_spec {
+    const char *name; /* ONNX's name where ONNX has the attribute */
+    pith_attr_kind kind;
+    size_t offset;
+    double default_value;
+    const char *const *choices; /* NULL-terminated, for CHOICE */
+    bool is_required;
+} pith_attr_spec;
+
+#define PITH_ATTR_INT(type, field, name, value) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false }
+#define PITH_ATTR_FLOAT(type, field, name, value) { (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false }
+#define PITH_ATTR_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, false }
+#define PITH_ATTR_FLOATS(type, field, name) { (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false }
+#define PITH_ATTR_TENSOR(type, field, name) { (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false }
+#define PITH_ATTR_CHOICE(type, field, name, value, choices) { (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false }
+#define PITH_ATTR_REQUIRED_INT(type, field, name) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true }
+#define PITH_ATTR_REQUIRED_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true }
+
+/* An attribute table entry list for pith_op_head. */
+#define PITH_ATTRS(table, type) (table), PITH_COUNT(table), sizeof(type)
+#define PITH_NO_ATTRS NULL, 0, 0
+
+struct pith_op; /* ops/op.h */
+
+/* First member of every operator record. */
+typedef struct pith_op_head {
+    const char *name;
+    int version; /* of the behaviour, stored in packages */
+    const pith_attr_spec *attrs;
+    int n_attrs;
+    size_t attrs_size;
+} pith_op_head;
+
+static inline const pith_op_head *pithi_op_head(const struct pith_op *op)
+{
+    return (const pith_op_head *)(const void *)op;
+}
+
+/* A zeroed attribute struct with the table's defaults; NULL if the operator has no attributes. */
+pith_status pithi_attrs_new(const pith_op_head *head, pithi_arena *arena, void **attrs_out);
+/* Deep copy of lists; tensors' data stay shared. */
+pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_arena *arena, void *copy);
+/* Adds ` name=value` for every attribute that differs from its default. */
+void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text);
+/* 1 if every attribute has the same value (tensors: same data pointer or same bytes). */
+bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b);
+
+#endif

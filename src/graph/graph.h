@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 3: the graph. Values are edges, nodes are uses of operators, in topological order. A graph
+ * owns an arena: nodes, values, names and attributes die with it. */
+#ifndef PITH_GRAPH_H
+#define PITH_GRAPH_H
+
+#include "base/base.h"
+#include "pith/tensor.h"
+
+typedef struct pith_op pith_op;       /* ops/op.h */
+typedef struct pith_node pith_node;
+typedef struct pith_value pith_value;
+typedef struct pith_graph pith_graph;
+
+/* An edge. At most one of `producer` and `constant` is set; neither for graph inputs. */
+struct pith_value {
+    const char *name;                   /* unique in the graph; the file's name where it has one */
+    pith_dtype dtype;                   /* PITH_DTYPE_NONE while unknown */
+    bool has_shape;                     /* rank is known; single dims may still be -1 */
+    pith_shape shape;
+    const char *symbols[PITH_MAX_RANK]; /* names of symbolic dimensions, else NULL */
+    pith_node *producer;
+    const pith_tensor *constant;        /* known value; data borrowed from the file or from the graph */
+    int n_uses;                         /* set by pithi_graph_count_uses(); outputs count as a use */
+    int index;                          /* scratch number for passes and planner */
+};
+
+struct pith_node {
+    const pith_op *op;       /* NULL: pith can't run it, `unsupported` says why */
+    const char *name;        /* never NULL, maybe "" */
+    const char *source_op;   /* how the file spells it, "Conv" or "com.microsoft.Gelu" */
+    const char *unsupported;
+    void *attrs;             /* struct of the operator, op->attrs_size bytes */
+    pith_value **inputs;     /* NULL entries: optional operands that are absent */
+    int n_inputs;
+    pith_value **outputs;    /* NULL entries: outputs that nobody wants */
+    int n_outputs;
+    pith_graph **bodies;     /* sub-graphs of control flow (if: then, else; loop, scan: body) */
+    int n_bodies;
+    pith_node *previous, *next;
+    int index;               /* scratch number for passes and planner */
+};
+
+struct pith_graph {
+    pith_ctx *ctx;
+    pithi_arena arena;
+    const char *name;
+    pith_graph *parent;      /* of a body: captured values belong to it or further out */
+    pith_node *first, *last; /* topological order */
+    int n_nodes;
+    pith_value **inputs;     /* true inputs: weights are constants, not inputs */
+    size_t n_inputs, inputs_capacity;
+    pith_value **outputs;
+    size_t n_outputs, outputs_capacity;
+    pith_value **values;     /* every value ever made, also those no longer used */
+    size_t n_values, values_capacity;
+    uint64_t n_unique_names;
+};
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+pith_status pithi_graph_create(pith_ctx *ctx, pith_graph **graph_out);
+void pithi_graph_destroy(pith_graph *graph); /* NULL is allowed; destroys bodies too */
+
+/* A copy of nodes, values and attributes; constants' data are shared with the original, which must
+ * outlive the clone. */
+pith_status pithi_graph_clone(const pith_graph *graph, pith_graph **clone_out);
+
+/* ---- building ----------------------------------------------------------------------------- */
+
+/* A value without producer. `name` is copied; NULL makes a fresh unique name. */
+pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out);
+/* A constant; the tensor struct is copied, its data is borrowed and must outlive the graph. */
+pith_status pithi_graph_add_constant(pith_graph *graph, const char *name, const pith_tensor *tensor,
+                                     pith_value **value_out);
+/* A constant with zeroed data owned by the graph, to be filled through *tensor_out. */
+pith_status pithi_graph_new_constant(pith_graph *graph, const char *name, pith_dtype dtype,
+                                     const pith_shape *shape, pith_tensor *tensor_out, pith_value **value_out);
+/* A rank-1 s64 constant with a copy of `items`. */
+pith_status pithi_graph_add_s64s(pith_graph *graph, const int64_t *items, int n_items, pith_value **value_out);
+
+pith_status pithi_graph_add_input(pith_graph *graph, pith_value *value);
+pith_status pithi_graph_add_output(pith_graph *graph, pith_value *value);
+
+/* A node in front of `before` (NULL: at the end). Inputs and outputs are copied; attrs start with
+ * the operator's defaults (op NULL: none). Outputs' producer is set. */
+pith_status pithi_graph_insert_node(pith_graph *graph, pith_node *before, const pith_op *op, const char *name,
+                                    pith_value *const *inputs, int n_inputs, pith_value *const *outputs,
+                                    int n_outputs, pith_node **node_out);
+
+/* ---- editing ------------------------------------------------------------------------------ */
+
+/* Takes a node out of the list; its outputs lose their producer. */
+void pithi_graph_remove_node(pith_graph *graph, pith_node *node);
+/* Moves a node in front of another one. */
+void pithi_graph_move_node(pith_graph *graph, pith_node *node, pith_node *before);
+/* Every use of `old` (node inputs, graph outputs, captures in bodies) becomes `fresh`. A graph output keeps
+ * its name: if `old` is a graph output, `fresh` takes over the name. */
+void pithi_graph_replace_uses(pith_graph *graph, pith_value *old, pith_value *fresh);
+/* Recounts value->n_uses over the whole graph, bodies included. */
+void pithi_graph_count_uses(pith_graph *graph);
+/* Consumer if there is exactly one node that uses the value once and it is no graph output, else
+ * NULL. Walks the list. */
+pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *value);
+/* True if `value` is an output of the graph. */
+bool pithi_graph_is_output(const pith_graph *graph, const pith_value *value);
+/* Sets n_inputs, adding NULLs. */
+pith_status pithi_node_resize_inputs(pith_graph *graph, pith_node *node, int n_inputs);
+
+/* ---- checking and showing ----------------------------------------------------------------- */
+
+/* Structure: order, producers, unique names, arity. For debug builds and fuzzers. */
+pith_status pithi_graph_verify(const pith_graph *graph);
+/* One line a node: `%y:f32[1,8] = conv(%x, %w) strides=[2,2]`. */
+void pithi_graph_print(const pith_graph *graph, pithi_text *text);
+
+/* ---- shapes and tensors ------------------------------------------------------------------- */
+
+/* Elements and bytes with checked arithmetic against max_tensor_bytes; negative dims fail. */
+pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype dtype, size_t *n_bytes_out);
+/* "[1,3,?,224]"; buffer of at least PITHI_SHAPE_TEXT_BYTES. Returns `buffer`. */
+#define PITHI_SHAPE_TEXT_BYTES 200
+const char *pithi_shape_text(const pith_shape *shape, char *buffer);
+
+/* Element access with conversion, for references and shape arithmetic; index in elements. */
+double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index);
+int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index);
+void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value);
+void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value);
+bool pithi_dtype_is_float(pith_dtype dtype);
+bool pithi_dtype_is_integer(pith_dtype dtype); /* bool is neither */
+
+#endif

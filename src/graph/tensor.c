@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dtypes, shapes and element access. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/ctx.h"
+#include "graph/float16.h"
+#include "graph/graph.h"
+
+static const struct {
+    const char *name;
+    size_t n_bytes;
+} dtypes[PITH_DTYPE_COUNT] = {
+    [PITH_DTYPE_NONE] = { "none", 0 }, [PITH_DTYPE_F32] = { "f32", 4 },   [PITH_DTYPE_F16] = { "f16", 2 },
+    [PITH_DTYPE_BF16] = { "bf16", 2 }, [PITH_DTYPE_F64] = { "f64", 8 },   [PITH_DTYPE_S8] = { "s8", 1 },
+    [PITH_DTYPE_U8] = { "u8", 1 },     [PITH_DTYPE_S16] = { "s16", 2 },   [PITH_DTYPE_U16] = { "u16", 2 },
+    [PITH_DTYPE_S32] = { "s32", 4 },   [PITH_DTYPE_U32] = { "u32", 4 },   [PITH_DTYPE_S64] = { "s64", 8 },
+    [PITH_DTYPE_U64] = { "u64", 8 },   [PITH_DTYPE_BOOL] = { "bool", 1 },
+};
+
+const char *pith_dtype_name(pith_dtype dtype)
+{
+    return dtype >= 0 && dtype < PITH_DTYPE_COUNT ? dtypes[dtype].name : "invalid";
+}
+
+size_t pith_dtype_bytes(pith_dtype dtype)
+{
+    return dtype >= 0 && dtype < PITH_DTYPE_COUNT ? dtypes[dtype].n_bytes : 0;
+}
+
+bool pithi_dtype_is_float(pith_dtype dtype)
+{
+    return dtype >= PITH_DTYPE_F32 && dtype <= PITH_DTYPE_F64;
+}
+
+bool pithi_dtype_is_integer(pith_dtype dtype)
+{
+    return dtype >= PITH_DTYPE_S8 && dtype <= PITH_DTYPE_U64;
+}
+
+int64_t pith_shape_elements(const pith_shape *shape)
+{
+    int64_t count = 1;
+    for (int i = 0; i < shape->rank; i++) {
+        count *= shape->dims[i];
+    }
+    return count;
+}
+
+int pith_shape_equal(const pith_shape *a, const pith_shape *b)
+{
+    if (a->rank != b->rank) {
+        return 0;
+    }
+    for (int i = 0; i < a->rank; i++) {
+        if (a->dims[i] != b->dims[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+size_t pith_tensor_bytes(const pith_tensor *tensor)
+{
+    return (size_t)pith_shape_elements(&tensor->shape) * pith_dtype_bytes(tensor->dtype);
+}
+
+const char *pithi_shape_text(const pith_shape *shape, char *buffer)
+{
+    size_t used = 1;
+    buffer[0] = '[';
+    buffer[1] = '\0';
+    for (int i = 0; i < shape->rank && used < PITHI_SHAPE_TEXT_BYTES - 24; i++) {
+        const char *comma = i ? "," : "";
+        int added = shape->dims[i] < 0 ? snprintf(buffer + used, 24, "%s?", comma)
+                                       : snprintf(buffer + used, 24, "%s%lld", comma, (long long)shape->dims[i]);
+        used += (size_t)added;
+    }
+    snprintf(buffer + used, 2, "]");
+    return buffer;
+}
+
+pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype dtype, size_t *n_bytes_out)
+{
+    PITH_CHECK(ctx, shape->rank >= 0 && shape->rank <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
+               "rank %d; pith handles ranks 0 to %d", shape->rank, PITH_MAX_RANK);
+    size_t n_bytes = pith_dtype_bytes(dtype);
+    size_t without_zeros = n_bytes; /* zero-size tensors must not hide an overflow of partial products */
+    char text[PITHI_SHAPE_TEXT_BYTES];
+    for (int i = 0; i < shape->rank; i++) {
+        PITH_CHECK(ctx, shape->dims[i] >= 0, PITH_STATUS_SHAPE, "shape %s has a negative dimension",
+                   pithi_shape_text(shape, text));
+        size_t dim = (size_t)shape->dims[i];
+        bool fits = pithi_mul_size(without_zeros, dim ? dim : 1, &without_zeros) &&
+                    (uint64_t)without_zeros <= ctx->limits.max_tensor_bytes;
+        PITH_CHECK(ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
+                   pithi_shape_text(shape, text), pith_dtype_name(dtype),
+                   (unsigned long long)ctx->limits.max_tensor_bytes);
+        n_bytes *= dim;
+    }
+    if (n_bytes_out) {
+        *n_bytes_out = n_bytes;
+    }
+    return PITH_OK;
+}
+
+/* ---- elements ----------------------------------------------------------------------------- */
+
+double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
+{
+    const void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_F32: return (double)((const float *)data)[index];
+    case PITH_DTYPE_F64: return ((const double *)data)[index];
+    case PITH_DTYPE_F16: return (double)pithi_f16_to_f32(((const uint16_t *)data)[index]);
+    case PITH_DTYPE_BF16: return (double)pithi_bf16_to_f32(((const uint16_t *)data)[index]);
+    case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
+    default: return (double)pithi_tensor_get_s64(tensor, index);
+    }
+}
+
+int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index)
+{
+    const void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_S8: return ((const int8_t *)data)[index];
+    case PITH_DTYPE_U8: return ((const uint8_t *)data)[index];
+    case PITH_DTYPE_BOOL: return ((const uint8_t *)data)[index] != 0;
+    case PITH_DTYPE_S16: return ((const int16_t *)data)[index];
+    case PITH_DTYPE_U16: return ((const uint16_t *)data)[index];
+    case PITH_DTYPE_S32: return ((const int32_t *)data)[index];
+    case PITH_DTYPE_U32: return ((const uint32_t *)data)[index];
+    case PITH_DTYPE_S64: return ((const int64_t *)data)[index];
+    case PITH_DTYPE_U64: return (int64_t)((const uint64_t *)data)[index];
+    default: break;
+    }
+    double value = pithi_tensor_get_f64(tensor, index);
+    if (isnan(value)) {
+        return 0;
+    }
+    return value >= 9223372036854775808.0 ? INT64_MAX : value < -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
+}
+
+void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value)
+{
+    void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_F32: ((float *)data)[index] = (float)value; break;
+    case PITH_DTYPE_F64: ((double *)data)[index] = value; break;
+    case PITH_DTYPE_F16: ((uint16_t *)data)[index] = pithi_f64_to_f16(value); break;
+    case PITH_DTYPE_BF16: ((uint16_t *)data)[index] = pithi_f32_to_bf16((float)value); break;
+    case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0.0; break;
+    case PITH_DTYPE_U64:
+        ((uint64_t *)data)[index] = value >= 18446744073709551616.0 ? UINT64_MAX : value > 0.0 ? (uint64_t)value : 0;
+        break;
+    default: {
+        pith_tensor scalar = { .dtype = PITH_DTYPE_F64, .data = &value };
+        pithi_tensor_set_s64(tensor, index, pithi_tensor_get_s64(&scalar, 0));
+    }
+    }
+}
+
+void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
+{
+    void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)value; break;
+    case PITH_DTYPE_U8: ((uint8_t *)data)[index] = (uint8_t)value; break;
+    case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0; break;
+    case PITH_DTYPE_S16: ((int16_t *)data)[index] = (int16_t)value; break;
+    case PITH_DTYPE_U16: ((uint16_t *)data)[index] = (uint16_t)value; break;
+    case PITH_DTYPE_S32: ((int32_t *)data)[index] = (int32_t)value; break;
+    case PITH_DTYPE_U32: ((uint32_t *)data)[index] = (uint32_t)value; break;
+    case PITH_DTYPE_S64: ((int64_t *)data)[index] = value; break;
+    case PITH_DTYPE_U64: ((uint64_t *)data)[index] = (uint64_t)value; break;
+    default: pithi_tensor_set_f64(tensor, index, (double)value);
+    }
+}

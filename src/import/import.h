@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 5: model files -> graphs. */
+#ifndef PITH_IMPORT_H
+#define PITH_IMPORT_H
+
+#include "graph/graph.h"
+#include "platform/platform.h"
+
+/* Facts of a file, and the files that hold its weights. Everything is borrowed by the graph, so it must
+ * outlive the graph (and clones). Zero-initialise. */
+typedef struct pithi_import_info {
+    const char *format;   /* "onnx" */
+    const char *producer; /* text in the graph's arena */
+    int64_t ir_version, opset;
+    pithi_file *external_files; /* mapped weights outside the model file */
+    size_t n_external_files, external_capacity;
+} pithi_import_info;
+
+void pithi_import_info_deinit(pith_ctx *ctx, pithi_import_info *info);
+
+/* Reads an ONNX model from bytes that stay valid as long as the graph. `folder` is where external data
+ * may lie ("" when the model came from memory: external data is then refused). Nodes that pith doesn't
+ * know are kept with op = NULL and a reason. Functions are expanded. Shapes of values are what the file
+ * says; nothing is inferred. */
+pith_status pithi_import_onnx(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,
+                              pithi_import_info *info, pith_graph **graph_out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Family gemm_f32: the inner tile of matrix products and convolutions.
+ *
+ *   for m in 0..mr-1, n in 0..n_columns-1:
+ *     C[m][n] = clamp( start(m, n) + sum_s sum_k A[m][s][k] * B[s * segment_length + k][n] + residual[m][n] )
+ *
+ * A is read through row pointers: element (m, s, k) is a_rows[m][segment_offsets[s] + k]. A matrix product
+ * has one segment; a convolution has one segment per kernel tap (or per kernel row where taps are
+ * neighbours in channels-last memory), and a_rows[m] is the first tap of output pixel m in an input
+ * that is padded already.
+ *
+ * B is packed in panels of `nr` columns (nr = vector length of the record):
+ *
+ *      panel 0            panel 1                      n_k = n_segments * segment_length rows each;
+ *   +--------------+  +--------------+                 columns past n are zero
+ *   | k0: nr floats|  | k0: nr floats|  ...
+ *   | k1: nr floats|  | k1: nr floats|
+ *
+ * `b` points to the first panel of the tile, `b_row_stride` (elements) steps k, `b_panel_stride` steps panels.
+ * Unpacked row-major B works too: b_row_stride = ldb, b_panel_stride = nr (columns past n_columns are
+ * not read: loads are masked).
+ *
+ * One call does mr rows (1..mr_max) and n_columns columns (1..nv_max * nr). start is bias[n] (NULL:
+ * 0), or C's old content when `accumulate`. k runs upward in one fused multiply-add chain per
+ * element, so the bits don't depend on how rows and columns are split over calls. clamp: min(max(v,
+ * lo), hi) with NaN kept; -inf, +inf: none. Nothing outside the named elements is read or written.
+ * Exactness: PITH_BOUNDED with k = n_k + 2. */
+#ifndef PITH_KERNELS_GEMM_F32_H
+#define PITH_KERNELS_GEMM_F32_H
+
+#include <stdint.h>
+
+#include "kernels/kernel.h"
+
+#define PITH_GEMM_F32_MAX_MR 16
+
+typedef struct pith_gemm_f32_tile {
+    const float *const *a_rows;      /* mr pointers */
+    const ptrdiff_t *segment_offsets; /* n_segments, in elements */
+    int n_segments;
+    size_t segment_length;           /* k per segment, at least 1 */
+    const float *b;
+    size_t b_row_stride, b_panel_stride;
+    const float *bias;               /* n_columns or NULL */
+    const float *residual;           /* [mr][n_columns], rows residual_stride apart, or NULL */
+    size_t residual_stride;
+    float *c;                        /* rows c_stride apart */
+    size_t c_stride;
+    int mr, n_columns;
+    int accumulate;
+    float lo, hi;
+} pith_gemm_f32_tile;
+
+typedef struct pith_gemm_f32 {
+    pith_kernel head;
+    int nr;     /* panel width, also the vector length in floats */
+    int mr_max; /* most rows of a call, at most PITH_GEMM_F32_MAX_MR */
+    int nv_max; /* most panels of a call */
+    void (*tile)(const pith_gemm_f32_tile *tile);
+} pith_gemm_f32;
+
+static inline const pith_gemm_f32 *pithi_gemm_f32(int isa_limit)
+{
+    return pithi_kernel_find("gemm_f32", isa_limit)->records;
+}
+
+/* Floats of packed B [n_k][n]. */
+static inline size_t pithi_gemm_f32_packed_size(const pith_gemm_f32 *kernel, size_t n_k, size_t n)
+{
+    size_t nr = (size_t)kernel->nr;
+    return (n + nr - 1) / nr * nr * n_k;
+}
+
+/* Packs B; element (k, n) is b[k * k_stride + n * n_stride]. */
+static inline void pithi_gemm_f32_pack(const pith_gemm_f32 *kernel, const float *b, size_t n_k, size_t n,
+                                       ptrdiff_t k_stride, ptrdiff_t n_stride, float *packed)
+{
+    size_t nr = (size_t)kernel->nr;
+    for (size_t n0 = 0; n0 < n; n0 += nr) {
+        for (size_t k = 0; k < n_k; k++) {
+            for (size_t i = 0; i < nr; i++) {
+                *packed++ = n0 + i < n ? b[(ptrdiff_t)k * k_stride + (ptrdiff_t)(n0 + i) * n_stride] : 0.0f;
+            }
+        }
+    }
+}
+
+#endif

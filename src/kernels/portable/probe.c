@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdbool.h>
+
+bool pithi_isa_probe_portable(void);
+
+bool pithi_isa_probe_portable(void)
+{
+    return true;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 4: the operator contract. One operator = one file src/ops/<name>.c that exports one record,
+ * pith_op_<name>. Nothing else lists operators: pass, planner and executor see records only.
+ *
+ * Life of a node:  spelling -> infer (shapes; may need values) -> prepare (choose kernels, pack
+ * weights, scratch) -> run (parts, on any thread). Everything that can fail does so before run. */
+#ifndef PITH_OP_H
+#define PITH_OP_H
+
+#include "graph/attrs.h"
+#include "graph/graph.h"
+#include "graph/source.h"
+
+/* ---- activation ---------------------------------------------------------------------------- */
+
+/* Embedded in the attribute struct of operators that can apply an activation to their result
+ * (op->fused_activation is its offset). `kind` is a pith_vunary of kernels/vunary_f32.h. */
+typedef struct pith_activation {
+    int64_t kind; /* PITH_VUNARY_NONE: none */
+    float alpha, beta;
+} pith_activation;
+
+/* ---- infer -------------------------------------------------------------------------------- */
+
+/* Shapes are known; a value is known where inputs[i].data is not NULL (constants, shape
+ * arithmetic, results of an earlier stretch). Absent operands have dtype NONE. */
+typedef struct pith_infer {
+    pith_ctx *ctx;
+    const pith_node *node;
+    const void *attrs;
+    const pith_tensor *inputs;
+    int n_inputs;
+    pith_tensor *outputs; /* to fill: dtype and shape */
+    int n_outputs;
+    int needs_value;      /* set by pithi_infer_need_value() */
+} pith_infer;
+
+/* Not a failure: the output shape depends on the value of input `index`, which isn't known yet.
+ * `return pithi_infer_need_value(infer, index);` cuts the run in front of this node, so that infer is
+ * called again with the value at hand. */
+#define PITHI_STATUS_NEEDS_VALUE ((pith_status)1)
+pith_status pithi_infer_need_value(pith_infer *infer, int index);
+
+/* ---- cost --------------------------------------------------------------------------------- */
+
+typedef struct pith_cost {
+    uint64_t macs;  /* multiply-accumulates of convolutions and products */
+    uint64_t flops; /* everything else, one per elementary operation */
+} pith_cost;
+
+/* ---- prepare ------------------------------------------------------------------------------ */
+
+typedef struct pith_prepare pith_prepare;
+struct pith_prepare {
+    pith_ctx *ctx;
+    const pith_node *node;
+    const void *attrs;
+    const pith_tensor *inputs;  /* data only where constant */
+    int n_inputs;
+    const pith_tensor *outputs;
+    int n_outputs;
+    int isa_limit;              /* for pithi_kernel_find() */
+    int n_threads;              /* workers that will share the step */
+    pithi_arena *arena;         /* memory of the plan: state and tables go here */
+    struct pithi_pack_cache *packs;
+
+    /* Results. use_run false (as at the start): the executor calls op->ref in one part. */
+    bool use_run;
+    void *state;                /* handed to run */
+    int max_parts;              /* grains of work; the executor makes at most so many parts */
+    int n_phases;               /* all parts of a phase end before the next begins; 1 at the start */
+    size_t scratch_bytes;       /* per worker */
+    size_t shared_bytes;        /* once for the step, kept across its phases */
+    const char *kernel;         /* name of the kernel chosen, for profiles */
+};
+
+/* Weights rearranged for a kernel, shared by all plans of a model: returns the block for (data
+ * pointer of the constant, key), calling `fill(user, block)` the first time. */
+pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data, uint64_t key, size_t n_bytes,
+                               void (*fill)(void *user, void *block), void *user, const void **block_out);
+
+/* The cache behind it; packs NULL in a prepare gives a fresh block from the arena each time. */
+typedef struct pithi_pack_cache pithi_pack_cache;
+pith_status pithi_pack_cache_create(pith_ctx *ctx, pithi_pack_cache **cache_out);
+void pithi_pack_cache_destroy(pithi_pack_cache *cache);
+size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache);
+
+/* ---- run ---------------------------------------------------------------------------------- */
+
+typedef struct pith_run {
+    const pith_node *node;
+    const void *attrs;
+    const void *state;
+    const pith_tensor *inputs; /* absent operands: dtype NONE, data NULL */
+    int n_inputs;
+    pith_tensor *outputs;      /* outputs nobody wants: dtype NONE, data NULL */
+    int n_outputs;
+    void *shared;              /* prepare->shared_bytes */
+    struct pithi_fault *fault;
+} pith_run;
+
+typedef struct pith_part {
+    int index, count; /* this part of how many, 0 <= index < count <= max_parts */
+    int phase;
+    void *scratch;    /* prepare->scratch_bytes, this worker's own, 64-byte aligned */
+} pith_part;
+
+/* Reports a value that the operator can't take (an index out of range); the run then fails with
+ * PITH_STATUS_ARG. The first report wins; the operator goes on with any harmless value. */
+void pithi_run_fault(const pith_run *run, const char *format, ...) PITH_PRINTF(2, 3);
+
+typedef struct pithi_fault {
+    _Atomic int is_set;
+    char message[256];
+} pithi_fault;
+
+/* First and last+1 of `total` items for this part. */
+static inline void pithi_part_range(const pith_part *part, int64_t total, int64_t *begin, int64_t *end)
+{
+    *begin = total * part->index / part->count;
+    *end = total * (part->index + 1) / part->count;
+}
+
+/* ---- the record --------------------------------------------------------------------------- */
+
+#define PITH_DTYPES(dtype) (1u << (dtype))
+#define PITH_DTYPES_FLOAT                                                                          \
+    (PITH_DTYPES(PITH_DTYPE_F32) | PITH_DTYPES(PITH_DTYPE_F16) | PITH_DTYPES(PITH_DTYPE_BF16) | PITH_DTYPES(PITH_DTYPE_F64))
+#define PITH_DTYPES_INTEGER                                                                        \
+    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) |       \
+     PITH_DTYPES(PITH_DTYPE_U16) | PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_U32) |     \
+     PITH_DTYPES(PITH_DTYPE_S64) | PITH_DTYPES(PITH_DTYPE_U64))
+#define PITH_DTYPES_BOOL PITH_DTYPES(PITH_DTYPE_BOOL)
+#define PITH_DTYPES_NUMBER (PITH_DTYPES_FLOAT | PITH_DTYPES_INTEGER)
+#define PITH_DTYPES_ANY (PITH_DTYPES_NUMBER | PITH_DTYPES_BOOL)
+#define PITH_DTYPES_INDEX (PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_S64))
+
+typedef enum pith_arity { PITH_ONE, PITH_OPTIONAL, PITH_VARIADIC } pith_arity; /* VARIADIC: last, one or more */
+
+typedef struct pith_operand_spec {
+    const char *name;
+    uint32_t dtypes; /* PITH_DTYPES bits; checked by the framework before infer */
+    pith_arity arity;
+} pith_operand_spec;
+
+/* How a file format names the operator. The spelling with the largest `since` not above the model's
+ * opset applies. */
+typedef struct pith_spelling {
+    const char *format; /* "onnx" */
+    const char *domain; /* "" or "com.microsoft" */
+    const char *name;
+    int since;
+    /* Optional: brings this version to today's meaning by editing `source` or `attrs` (the
+     * operator's struct, defaults set). Afterwards attributes that are not marked as used are
+     * matched with the table by name; one without an entry is refused. */
+    pith_status (*map)(pith_ctx *ctx, pith_source *source, void *attrs);
+} pith_spelling;
+
+/* Layout: how the operator takes part in the choice between channels-first [N, C, spatial...] and
+ * channels-last [N, spatial..., C] for its rank 3 to 5 operands. */
+typedef enum pith_layout_role {
+    PITH_LAYOUT_FIXED,   /* works on plain tensors as they are; the default */
+    PITH_LAYOUT_FREE,    /* elementwise: any common layout of all operands will do */
+    PITH_LAYOUT_FOLLOWS, /* can do both, to_channels_last() rewrites its attributes and constants */
+    PITH_LAYOUT_LAST     /* has its fast kernels for channels-last; to_channels_last() as above */
+} pith_layout_role;
+
+enum {
+    PITH_OP_VIEW = 1,          /* output 0 has the same bytes as input 0: costs nothing */
+    PITH_OP_INPLACE = 2,       /* output 0 may lie on input 0 (same bytes count), element by element */
+    PITH_OP_INPLACE_ANY = 4,   /* output 0 may lie on any input of the same size */
+    PITH_OP_COMMUTATIVE = 8,   /* inputs 0 and 1 may be swapped */
+    PITH_OP_CONTROL = 16,      /* if, loop, scan: expanded by the executor, see exec/ */
+    PITH_OP_RANDOM = 32,       /* never folded, never merged */
+    PITH_OP_READS_SHAPE = 64   /* needs only shapes, not values, of its inputs (shape, size) */
+};
+
+struct pith_op {
+    pith_op_head head; /* name (equals the file name), version, attribute table */
+    unsigned flags;
+    const pith_operand_spec *inputs;
+    int n_inputs;
+    const pith_operand_spec *outputs;
+    int n_outputs;
+
+    pith_status (*infer)(pith_infer *infer);
+    /* Plain loops, float in double: the oracle, the fallback, and what folds constants. */
+    void (*ref)(const pith_run *run);
+    /* Optional fast path. Leaves use_run false when it has none for these dtypes and shapes. */
+    pith_status (*prepare)(pith_prepare *prepare);
+    void (*run)(const pith_run *run, const pith_part *part);
+    /* NULL: no macs, one flop per element of output 0. */
+    void (*cost)(const pith_infer *infer, pith_cost *cost);
+
+    size_t fused_activation_plus_1;   /* offset of a pith_activation in attrs, plus 1; 0: none */
+    int residual_input_plus_1;        /* input that is added before the activation, plus 1; 0: none */
+    /* Unary operators that kernels/vunary_f32.h has: fills kind and parameters. */
+    bool (*as_activation)(const void *attrs, pith_activation *activation_out);
+    pith_layout_role layout;
+    /* Makes `node` mean the same on channels-last operands (rank = that of input 0). May add constants
+     * to the graph. False: not possible for this node. Called only by the layout pass. */
+    bool (*to_channels_last)(pith_graph *graph, pith_node *node);
+
+    const pith_spelling *spellings;
+    int n_spellings;
+    /* Small cases for generic tests and benchmarks, see ops/sample.h. */
+    const char *const *samples;
+    int n_samples;
+};
+
+/* All operators, sorted by name. */
+int pithi_op_count(void);
+const pith_op *pithi_op_at(int index);
+const pith_op *pithi_op_find(const char *name);                      /* by pith's name, or NULL */
+/* By a file's spelling; NULL if no operator has it. *since_out: smallest opset known, for messages. */
+const pith_op *pithi_op_spelled(const char *format, const char *domain, const char *name, int64_t opset,
+                                const pith_spelling **spelling_out, int *since_out);
+
+/* ---- used by importer, passes, planner ------------------------------------------------------ */
+
+/* Fills attrs from the source node (runs spelling->map, then the table), with errors that name the
+ * attribute. Memory from graph->arena. */
+pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spelling *spelling,
+                                pith_source *source, void *attrs);
+/* Operand counts and dtypes against the table, then op->infer, then checks of the result. */
+pith_status pithi_op_infer(pith_infer *infer);
+/* Cost of a node whose outputs are inferred. */
+void pithi_op_cost(const pith_infer *infer, pith_cost *cost_out);
+/* Computes outputs (data allocated by the caller) with op->ref. Fails if the operator faults. */
+pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tensor *inputs, int n_inputs,
+                          pith_tensor *outputs, int n_outputs);
+
+/* ---- shared by operator files --------------------------------------------------------------- */
+
+/* Axis in [-rank, rank) brought to [0, rank); fails with the operator's name and the rule. */
+pith_status pithi_infer_axis(pith_infer *infer, int64_t axis, int rank, int *axis_out);
+/* Multidirectional (numpy) broadcast of all present inputs into *shape_out. */
+pith_status pithi_infer_broadcast(pith_infer *infer, pith_shape *shape_out);
+/* Output 0 has shape and dtype of input 0. */
+pith_status pithi_infer_same(pith_infer *infer);
+/* Strides in elements of a dense shape, for `rank` dims aligned at the end; broadcast dims get 0. */
+void pithi_broadcast_strides(const pith_shape *shape, const pith_shape *to, int64_t strides_out[PITH_MAX_RANK]);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/sample.h"
+
+#include <stdlib.h>
+
+#define MAX_OPERANDS 16
+
+typedef struct reader {
+    pith_ctx *ctx;
+    const char *at;
+} reader;
+
+static void skip_spaces(reader *in)
+{
+    while (*in->at == ' ') {
+        in->at++;
+    }
+}
+
+static bool take(reader *in, char wanted)
+{
+    if (*in->at != wanted) {
+        return false;
+    }
+    in->at++;
+    return true;
+}
+
+static double read_number(reader *in)
+{
+    char *end = NULL;
+    double number = strtod(in->at, &end);
+    in->at = end > in->at ? end : in->at + (*in->at != '\0'); /* never stands still */
+    return number;
+}
+
+static pith_status read_word(reader *in, const char *stops, char *word, size_t capacity)
+{
+    size_t n_bytes = strcspn(in->at, stops);
+    PITH_CHECK(in->ctx, n_bytes < capacity, PITH_STATUS_FORMAT, "sample: word too long at '%s'", in->at);
+    memcpy(word, in->at, n_bytes);
+    word[n_bytes] = '\0';
+    in->at += n_bytes;
+    return PITH_OK;
+}
+
+static pith_status read_dtype(reader *in, pith_dtype *dtype_out)
+{
+    char word[8];
+    PITH_TRY(read_word(in, "[ |", word, sizeof word));
+    for (int dtype = PITH_DTYPE_NONE + 1; dtype < PITH_DTYPE_COUNT; dtype++) {
+        if (pithi_same_text(pith_dtype_name((pith_dtype)dtype), word)) {
+            *dtype_out = (pith_dtype)dtype;
+            return PITH_OK;
+        }
+    }
+    PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: unknown dtype '%s'", word);
+}
+
+static pith_status read_shape(reader *in, pith_shape *shape)
+{
+    *shape = (pith_shape){ 0 };
+    PITH_CHECK(in->ctx, take(in, '['), PITH_STATUS_FORMAT, "sample: '[' expected at '%s'", in->at);
+    while (!take(in, ']')) {
+        PITH_CHECK(in->ctx, *in->at && shape->rank < PITH_MAX_RANK, PITH_STATUS_FORMAT, "sample: bad shape");
+        shape->dims[shape->rank++] = (int64_t)read_number(in);
+        take(in, ',');
+    }
+    return PITH_OK;
+}
+
+static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, const pith_shape *shape,
+                               double *low, double *high, pith_value **value_out)
+{
+    const char *start = in->at;
+    *low = read_number(in);
+    if (take(in, ':')) {
+        *high = read_number(in);
+        PITH_CHECK(in->ctx, take(in, '}'), PITH_STATUS_FORMAT, "sample: '}' expected at '%s'", in->at);
+        return PITH_OK;
+    }
+    in->at = start;
+    pith_tensor tensor;
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, dtype, shape, &tensor, value_out));
+    int64_t count = pith_shape_elements(shape);
+    int64_t i = 0;
+    for (; !take(in, '}') && *in->at; i++) {
+        double value = read_number(in);
+        if (i < count) {
+            pithi_tensor_set_f64(&tensor, i, value);
+        }
+        take(in, ',');
+    }
+    PITH_CHECK(in->ctx, i == count || count == 0, PITH_STATUS_FORMAT, "sample: %lld values for %lld elements", (long long)i,
+               (long long)count);
+    return PITH_OK;
+}
+
+static pith_status read_input(reader *in, pith_graph *graph, double *low, double *high, pith_value **value_out)
+{
+    pith_dtype dtype = PITH_DTYPE_NONE;
+    pith_shape shape;
+    *value_out = NULL;
+    if (take(in, '-')) {
+        return PITH_OK;
+    }
+    PITH_TRY(read_dtype(in, &dtype));
+    PITH_TRY(read_shape(in, &shape));
+    *low = pithi_dtype_is_float(dtype) ? -2.0 : 0.0;
+    *high = pithi_dtype_is_float(dtype) ? 2.0 : dtype == PITH_DTYPE_BOOL ? 2.0 : 100.0;
+    if (take(in, '{')) {
+        PITH_TRY(read_values(in, graph, dtype, &shape, low, high, value_out));
+    }
+    if (!*value_out) {
+        PITH_TRY(pithi_graph_add_value(graph, NULL, value_out));
+        (*value_out)->dtype = dtype;
+        (*value_out)->shape = shape;
+        (*value_out)->has_shape = true;
+        PITH_TRY(pithi_graph_add_input(graph, *value_out));
+    }
+    return PITH_OK;
+}
+
+static pith_status read_list(reader *in, pith_graph *graph, bool is_float, void *field)
+{
+    double numbers[64];
+    int n_items = 0;
+    PITH_CHECK(in->ctx, take(in, '['), PITH_STATUS_FORMAT, "sample: '[' expected at '%s'", in->at);
+    while (!take(in, ']')) {
+        PITH_CHECK(in->ctx, *in->at && n_items < PITH_COUNT(numbers), PITH_STATUS_FORMAT, "sample: bad list");
+        numbers[n_items++] = read_number(in);
+        take(in, ',');
+    }
+    void *items = NULL;
+    PITH_TRY(pithi_arena_array(&graph->arena, (size_t)n_items, 8, &items));
+    for (int i = 0; i < n_items; i++) {
+        if (is_float) {
+            ((float *)items)[i] = (float)numbers[i];
+        } else {
+            ((int64_t *)items)[i] = (int64_t)numbers[i];
+        }
+    }
+    if (is_float) {
+        *(pith_floats *)field = (pith_floats){ items, n_items };
+    } else {
+        *(pith_ints *)field = (pith_ints){ items, n_items };
+    }
+    return PITH_OK;
+}
+
+static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, void *attrs)
+{
+    char name[48], word[48];
+    PITH_TRY(read_word(in, "= |", name, sizeof name));
+    PITH_CHECK(in->ctx, take(in, '='), PITH_STATUS_FORMAT, "sample: '=' expected after '%s'", name);
+    for (int i = 0; i < op->head.n_attrs; i++) {
+        const pith_attr_spec *spec = &op->head.attrs[i];
+        void *field = (char *)attrs + spec->offset;
+        if (!pithi_same_text(spec->name, name)) {
+            continue;
+        }
+        switch (spec->kind) {
+        case PITH_ATTR_KIND_INT: *(int64_t *)field = (int64_t)read_number(in); return PITH_OK;
+        case PITH_ATTR_KIND_FLOAT: *(float *)field = (float)read_number(in); return PITH_OK;
+        case PITH_ATTR_KIND_INTS: return read_list(in, graph, false, field);
+        case PITH_ATTR_KIND_FLOATS: return read_list(in, graph, true, field);
+        case PITH_ATTR_KIND_CHOICE:
+            PITH_TRY(read_word(in, " |", word, sizeof word));
+            for (int k = 0; spec->choices[k]; k++) {
+                if (pithi_same_text(spec->choices[k], word)) {
+                    *(int64_t *)field = k;
+                    return PITH_OK;
+                }
+            }
+            PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: '%s' has no choice '%s'", name, word);
+        case PITH_ATTR_KIND_TENSOR: break;
+        }
+    }
+    PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: unknown attribute '%s'", name);
+}
+
+static pith_status parse_into(pith_ctx *ctx, const pith_op *op, const char *text, pith_sample *sample)
+{
+    reader in = { ctx, text };
+    pith_value *inputs[MAX_OPERANDS], *outputs[MAX_OPERANDS];
+    int n_inputs = 0, n_outputs = 0;
+    for (skip_spaces(&in); *in.at && *in.at != '|'; skip_spaces(&in)) {
+        PITH_CHECK(ctx, n_inputs < MAX_OPERANDS, PITH_STATUS_FORMAT, "sample: more than %d inputs", MAX_OPERANDS);
+        PITH_TRY(read_input(&in, sample->graph, &sample->low[n_inputs], &sample->high[n_inputs], &inputs[n_inputs]));
+        n_inputs++;
+    }
+    const char *last_bar = strrchr(text, '|');
+    bool has_count = last_bar && last_bar != strchr(text, '|');
+    for (int i = 0; i < op->n_outputs; i++) {
+        n_outputs += op->outputs[i].arity != PITH_OPTIONAL;
+    }
+    n_outputs = has_count ? atoi(last_bar + 1) : n_outputs;
+    PITH_CHECK(ctx, n_outputs > 0 && n_outputs <= MAX_OPERANDS, PITH_STATUS_FORMAT, "sample: bad number of outputs");
+    for (int i = 0; i < n_outputs; i++) {
+        PITH_TRY(pithi_graph_add_value(sample->graph, NULL, &outputs[i]));
+        PITH_TRY(pithi_graph_add_output(sample->graph, outputs[i]));
+    }
+    PITH_TRY(pithi_graph_insert_node(sample->graph, NULL, op, "sample", inputs, n_inputs, outputs, n_outputs, &sample->node));
+    if (take(&in, '|')) {
+        for (skip_spaces(&in); *in.at && *in.at != '|'; skip_spaces(&in)) {
+            PITH_TRY(read_attr(&in, sample->graph, op, sample->node->attrs));
+        }
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_sample_parse(pith_ctx *ctx, const pith_op *op, const char *text, pith_sample *sample)
+{
+    *sample = (pith_sample){ 0 };
+    PITH_TRY(pithi_graph_create(ctx, &sample->graph));
+    pith_status status = parse_into(ctx, op, text, sample);
+    if (status != PITH_OK) {
+        pithi_add_place(ctx, "operator %s, sample \"%s\"", op->head.name, text);
+        pithi_graph_destroy(sample->graph);
+        sample->graph = NULL;
+    }
+    return status;
+}

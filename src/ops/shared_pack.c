@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packed weights, made once per model and shared by its plans. */
+#include "ops/op.h"
+
+typedef struct pack_entry {
+    const void *constant_data;
+    uint64_t key;
+    size_t n_bytes;
+    void *block;
+} pack_entry;
+
+struct pithi_pack_cache {
+    pith_ctx *ctx;
+    pack_entry *entries;
+    size_t n_entries, capacity, n_bytes;
+};
+
+pith_status pithi_pack_cache_create(pith_ctx *ctx, pithi_pack_cache **cache_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_alloc(ctx, sizeof(pithi_pack_cache), &block));
+    *cache_out = block;
+    (*cache_out)->ctx = ctx;
+    return PITH_OK;
+}
+
+void pithi_pack_cache_destroy(pithi_pack_cache *cache)
+{
+    if (!cache) {
+        return;
+    }
+    for (size_t i = 0; i < cache->n_entries; i++) {
+        pithi_free(cache->ctx, cache->entries[i].block);
+    }
+    pithi_free(cache->ctx, cache->entries);
+    pithi_free(cache->ctx, cache);
+}
+
+size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache)
+{
+    return cache->n_bytes;
+}
+
+static pith_status add_entry(pithi_pack_cache *cache, pack_entry entry, const void **block_out)
+{
+    void *entries = cache->entries;
+    PITH_TRY(pithi_grow(cache->ctx, &entries, &cache->capacity, cache->n_entries + 1, sizeof entry));
+    cache->entries = entries;
+    PITH_TRY(pithi_alloc_raw(cache->ctx, entry.n_bytes, &entry.block));
+    cache->entries[cache->n_entries++] = entry;
+    cache->n_bytes += entry.n_bytes;
+    *block_out = entry.block;
+    return PITH_OK;
+}
+
+pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data, uint64_t key, size_t n_bytes,
+                               void (*fill)(void *user, void *block), void *user, const void **block_out)
+{
+    pithi_pack_cache *cache = prepare->packs;
+    void *block = NULL;
+    if (!cache) {
+        PITH_TRY(pithi_arena_alloc(prepare->arena, n_bytes, &block));
+        fill(user, block);
+        *block_out = block;
+        return PITH_OK;
+    }
+    for (size_t i = 0; i < cache->n_entries; i++) {
+        const pack_entry *entry = &cache->entries[i];
+        if (entry->constant_data == constant_data && entry->key == key && entry->n_bytes == n_bytes) {
+            *block_out = entry->block;
+            return PITH_OK;
+        }
+    }
+    PITH_TRY(add_entry(cache, (pack_entry){ .constant_data = constant_data, .key = key, .n_bytes = n_bytes }, block_out));
+    fill(user, (void *)(uintptr_t)*block_out);
+    return PITH_OK;
+}

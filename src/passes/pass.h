@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 5: graph -> graph. Every pass keeps the meaning; each can be switched off by name.
+ *
+ * Two stages. MODEL: once per model, shapes may be unknown (constants have theirs): whatever needs no
+ * shapes. SHAPE: on a clone made for given input shapes, after pithi_graph_infer() has set every
+ * shape that can be known: layout, and what becomes foldable with shapes. */
+#ifndef PITH_PASS_H
+#define PITH_PASS_H
+
+#include "ops/op.h"
+
+typedef enum pith_pass_stage { PITH_STAGE_MODEL = 1, PITH_STAGE_SHAPE = 2 } pith_pass_stage;
+
+typedef struct pith_pass {
+    const char *name;   /* file name: fold_constants, fuse_activation, ... */
+    unsigned stages;    /* bits of pith_pass_stage */
+    const char *help;   /* one line for `pith info --passes` and docs */
+    pith_status (*run)(pith_graph *graph, pith_pass_stage stage, int *n_changes);
+} pith_pass;
+
+/* The passes in order of the pipeline. */
+int pithi_pass_count(void);
+const pith_pass *pithi_pass_at(int index);
+
+/* Runs the passes of a stage, repeating until nothing changes (at most a few rounds). `disabled`: comma
+ * list of names, "all", or NULL. An unknown name fails with ARG and the list of names. */
+pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const char *disabled);
+
+/* Infers shapes and dtypes of all nodes in order, from inputs with known shapes and constants, folding
+ * nodes whose inputs are all known and small (shape arithmetic) on the way. Stops quietly at nodes that need a
+ * value which isn't known (see PITHI_STATUS_NEEDS_VALUE) and at what depends on them: their
+ * outputs keep has_shape = false. A contradiction fails with the node's name. */
+pith_status pithi_graph_infer(pith_graph *graph);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raw CPU feature words, read by kernels/<isa>/probe.c only. */
+#ifndef PITH_PLATFORM_CPU_H
+#define PITH_PLATFORM_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Register of CPUID leaf 7 (sub-leaf 0) or leaf 1, and the XCR0 word; all 0 on other CPUs. */
+typedef struct pithi_cpu_words {
+    uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax;
+    uint64_t xcr0; /* state that the operating system saves */
+} pithi_cpu_words;
+
+pithi_cpu_words pithi_cpu_read(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 1: everything that depends on the operating system or on the bare CPU. */
+#ifndef PITH_PLATFORM_H
+#define PITH_PLATFORM_H
+
+#include "base/base.h"
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* A whole file, mapped read-only (private). Zero-initialised means "nothing". */
+typedef struct pithi_file {
+    const unsigned char *data;
+    size_t n_bytes;
+} pithi_file;
+
+/* Maps a regular file; an empty file gives data = NULL, n_bytes = 0. */
+pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file);
+void pithi_file_unmap(pithi_file *file);
+
+/* ---- time and machine --------------------------------------------------------------------- */
+
+uint64_t pithi_clock_ns(void); /* monotonic */
+int pithi_cpu_count(void);     /* physical cores that this process may use, at least 1 */
+uint64_t pithi_peak_rss_bytes(void);
+
+/* ---- threads ------------------------------------------------------------------------------ */
+
+typedef struct pithi_thread pithi_thread;
+pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *user, pithi_thread **thread_out);
+void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread);
+void pithi_thread_pause(void); /* CPU hint inside a spin loop */
+
+/* Sleep while *word == expected; wake-ups may be spurious. */
+void pithi_futex_wait(_Atomic uint32_t *word, uint32_t expected);
+void pithi_futex_wake_all(_Atomic uint32_t *word);
+
+/* ---- floating point ----------------------------------------------------------------------- */
+
+/* Makes denormals count as zero on this thread and returns the former state for the second call. */
+uint32_t pithi_denormals_off(void);
+void pithi_denormals_restore(uint32_t former);
+
+#endif

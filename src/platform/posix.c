@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files, clock and threads on POSIX; futexes where Linux has them, else a yielding wait. */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/ctx.h"
+#include "platform/platform.h"
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+static pith_status map_descriptor(pith_ctx *ctx, const char *path, int descriptor, pithi_file *file)
+{
+    struct stat info;
+    PITH_CHECK(ctx, fstat(descriptor, &info) == 0, PITH_STATUS_IO, "can't stat '%s': %s", path, strerror(errno));
+    PITH_CHECK(ctx, S_ISREG(info.st_mode), PITH_STATUS_IO, "'%s' is not a regular file", path);
+    PITH_CHECK(ctx, (uint64_t)info.st_size <= ctx->limits.max_file_bytes, PITH_STATUS_LIMIT,
+               "'%s' has %lld bytes, the ceiling is %llu (max_file_bytes)", path, (long long)info.st_size,
+               (unsigned long long)ctx->limits.max_file_bytes);
+    *file = (pithi_file){ 0 };
+    if (info.st_size > 0) {
+        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        PITH_CHECK(ctx, data != MAP_FAILED, PITH_STATUS_IO, "can't map '%s': %s", path, strerror(errno));
+        *file = (pithi_file){ data, (size_t)info.st_size };
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    PITH_CHECK(ctx, descriptor >= 0, PITH_STATUS_IO, "can't open '%s': %s", path, strerror(errno));
+    pith_status status = map_descriptor(ctx, path, descriptor, file);
+    close(descriptor);
+    return status;
+}
+
+void pithi_file_unmap(pithi_file *file)
+{
+    if (file->data) {
+        munmap((void *)(uintptr_t)file->data, file->n_bytes);
+    }
+    *file = (pithi_file){ 0 };
+}
+
+uint64_t pithi_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t pithi_peak_rss_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024u;
+}
+
+#if defined(__linux__)
+/* 1 if `cpu` is the first of its hyper-thread siblings, or if the system doesn't tell. */
+static bool is_first_sibling(unsigned cpu)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    FILE *file = fopen(path, "r");
+    unsigned first = cpu;
+    if (file) {
+        if (fscanf(file, "%u", &first) != 1) {
+            first = cpu;
+        }
+        fclose(file);
+    }
+    return first == cpu;
+}
+
+int pithi_cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1;
+    }
+    int n_cores = 0;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        n_cores += CPU_ISSET(cpu, &set) && is_first_sibling(cpu);
+    }
+    return n_cores > 0 ? n_cores : 1;
+}
+#else
+int pithi_cpu_count(void)
+{
+    long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return n_cpus > 0 ? (int)n_cpus : 1;
+}
+#endif
+
+struct pithi_thread {
+    pthread_t handle;
+    void (*main)(void *user);
+    void *user;
+};
+
+static void *thread_entry(void *argument)
+{
+    pithi_thread *thread = argument;
+    thread->main(thread->user);
+    return NULL;
+}
+
+pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *user, pithi_thread **thread_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_alloc(ctx, sizeof(pithi_thread), &block));
+    pithi_thread *thread = block;
+    thread->main = main;
+    thread->user = user;
+    int error = pthread_create(&thread->handle, NULL, thread_entry, thread);
+    if (error) {
+        pithi_free(ctx, thread);
+        PITH_FAIL(ctx, PITH_STATUS_NOMEM, "can't start a thread: %s", strerror(error));
+    }
+    *thread_out = thread;
+    return PITH_OK;
+}
+
+void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread)
+{
+    if (thread) {
+        pthread_join(thread->handle, NULL);
+        pithi_free(ctx, thread);
+    }
+}
+
+void pithi_thread_pause(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+#if defined(__linux__)
+void pithi_futex_wait(_Atomic uint32_t *word, uint32_t expected)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void pithi_futex_wake_all(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+#else
+static pthread_mutex_t wait_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wait_cond = PTHREAD_COND_INITIALIZER;
+
+void pithi_futex_wait(_Atomic uint32_t *word, uint32_t expected)
+{
+    pthread_mutex_lock(&wait_mutex);
+    while (atomic_load(word) == expected) {
+        pthread_cond_wait(&wait_cond, &wait_mutex);
+    }
+    pthread_mutex_unlock(&wait_mutex);
+}
+
+void pithi_futex_wake_all(_Atomic uint32_t *word)
+{
+    (void)word;
+    pthread_mutex_lock(&wait_mutex);
+    pthread_cond_broadcast(&wait_cond);
+    pthread_mutex_unlock(&wait_mutex);
+}
+#endif
+
+#if defined(__x86_64__)
+#define FLUSH_AND_DENORMALS_ZERO 0x8040u
+
+uint32_t pithi_denormals_off(void)
+{
+    uint32_t former = _mm_getcsr();
+    _mm_setcsr(former | FLUSH_AND_DENORMALS_ZERO);
+    return former;
+}
+
+void pithi_denormals_restore(uint32_t former)
+{
+    _mm_setcsr(former);
+}
+#elif defined(__aarch64__)
+uint32_t pithi_denormals_off(void)
+{
+    uint64_t former;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(former));
+    __asm__ volatile("msr fpcr, %0" : : "r"(former | (1u << 24)));
+    return (uint32_t)former;
+}
+
+void pithi_denormals_restore(uint32_t former)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)former));
+}
+#else
+uint32_t pithi_denormals_off(void) { return 0; }
+void pithi_denormals_restore(uint32_t former) { (void)former; }
+#endif

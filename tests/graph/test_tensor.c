@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "graph/float16.h"
+#include "graph/graph.h"
+#include "support/test.h"
+
+void test_tensor(pith_test *test)
+{
+    pith_test_case(test, "every half survives the way to double and back");
+    for (uint32_t half = 0; half < 65536; half++) {
+        float value = pithi_f16_to_f32((uint16_t)half);
+        TEST_CHECK(test, isnan(value) ? (half & 0x7fffu) > 0x7c00u : pithi_f64_to_f16((double)value) == half);
+    }
+    pith_test_case(test, "half rounds to nearest even");
+    TEST_CHECK(test, pithi_f64_to_f16(1.0 + 0x1p-11) == 0x3c00);
+    TEST_CHECK(test, pithi_f64_to_f16(1.0 + 3 * 0x1p-11) == 0x3c02);
+    TEST_CHECK(test, pithi_f64_to_f16(65519.99) == 0x7bff);
+    TEST_CHECK(test, pithi_f64_to_f16(-65520.0) == 0xfc00);
+
+    pith_test_case(test, "sizes that overflow are refused");
+    pith_shape huge = { 3, { 1 << 30, 1 << 30, 1 << 30 } };
+    TEST_STATUS(test, pithi_shape_check(test->ctx, &huge, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
+    pith_shape hidden = { 3, { 0, INT64_MAX, 2 } };
+    TEST_STATUS(test, pithi_shape_check(test->ctx, &hidden, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
+}
