@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shapes and dtypes of a whole graph, in topological order. Shape arithmetic becomes constants on the
+ * way, since the shapes behind it depend on its values. */
+#include "passes/pass.h"
+
+/* A folded result is kept with the graph; larger ones are left to fold_constants, which weighs them. */
+#define MAX_FOLDED_BYTES ((size_t)64 * 1024)
+
+typedef struct walker {
+    pith_graph *graph;
+    pith_tensor *inputs, *outputs; /* operands of the node at hand */
+    size_t inputs_capacity, outputs_capacity;
+} walker;
+
+static bool is_known(const pith_value *value)
+{
+    if (value->constant) {
+        return true;
+    }
+    bool known = value->has_shape && value->dtype != PITH_DTYPE_NONE;
+    for (int i = 0; known && i < value->shape.rank; i++) {
+        known = value->shape.dims[i] >= 0;
+    }
+    return known;
+}
+
+static void forget_outputs(const pith_node *node)
+{
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i]) {
+            node->outputs[i]->has_shape = false;
+        }
+    }
+}
+
+/* Operands of the node from values; *ready_out tells whether all shapes are known. */
+static pith_status gather_operands(walker *walk, const pith_node *node, bool *ready_out)
+{
+    pith_ctx *ctx = walk->graph->ctx;
+    void *inputs = walk->inputs, *outputs = walk->outputs;
+    pith_status status =
+        pithi_grow(ctx, &inputs, &walk->inputs_capacity, (size_t)node->n_inputs + 1, sizeof(pith_tensor));
+    walk->inputs = inputs;
+    PITH_TRY(status);
+    status = pithi_grow(ctx, &outputs, &walk->outputs_capacity, (size_t)node->n_outputs + 1, sizeof(pith_tensor));
+    walk->outputs = outputs;
+    PITH_TRY(status);
+
+    *ready_out = true;
+    for (int i = 0; i < node->n_inputs; i++) {
+        const pith_value *value = node->inputs[i];
+        walk->inputs[i] = (pith_tensor){ 0 };
+        if (value && value->constant) {
+            walk->inputs[i] = *value->constant;
+        } else if (value) {
+            *ready_out &= is_known(value);
+            walk->inputs[i].dtype = value->dtype;
+            walk->inputs[i].shape = value->shape;
+        }
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        walk->outputs[i] = (pith_tensor){ 0 };
+    }
+    return PITH_OK;
+}
+
+static void set_outputs(const walker *walk, const pith_node *node)
+{
+    for (int i = 0; i < node->n_outputs; i++) {
+        pith_value *value = node->outputs[i];
+        if (value) {
+            value->dtype = walk->outputs[i].dtype;
+            value->shape = walk->outputs[i].shape;
+            value->has_shape = value->dtype != PITH_DTYPE_NONE;
+        }
+    }
+}
+
+static bool is_foldable(const walker *walk, const pith_node *node)
+{
+    if (node->op->flags & (PITH_OP_RANDOM | PITH_OP_CONTROL) || node->n_bodies > 0) {
+        return false;
+    }
+    for (int i = 0; i < node->n_inputs && !(node->op->flags & PITH_OP_READS_SHAPE); i++) {
+        if (node->inputs[i] && !node->inputs[i]->constant) {
+            return false;
+        }
+    }
+    size_t n_bytes = 0;
+    for (int i = 0; i < node->n_outputs; i++) {
+        n_bytes += node->outputs[i] ? pith_tensor_bytes(&walk->outputs[i]) : 0;
+    }
+    return n_bytes <= MAX_FOLDED_BYTES || node->op->flags & PITH_OP_VIEW;
+}
+
+/* The node's outputs become constants and the node goes. A view shares the bytes of its input. */
+static pith_status fold(walker *walk, pith_node *node)
+{
+    pith_graph *graph = walk->graph;
+    bool is_view = (node->op->flags & PITH_OP_VIEW) != 0;
+    for (int i = 0; i < node->n_outputs; i++) {
+        pith_tensor *output = &walk->outputs[i];
+        if (!node->outputs[i]) {
+            *output = (pith_tensor){ 0 };
+        } else if (is_view && i == 0) {
+            output->data = walk->inputs[0].data;
+        } else {
+            size_t n_bytes = pith_tensor_bytes(output);
+            PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes ? n_bytes : 1, &output->data));
+        }
+    }
+    if (!is_view) {
+        PITH_TRY(pithi_op_eval(graph->ctx, node, walk->inputs, node->n_inputs, walk->outputs, node->n_outputs));
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        void *copy = NULL;
+        if (node->outputs[i]) {
+            PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_tensor), &copy));
+            memcpy(copy, &walk->outputs[i], sizeof(pith_tensor));
+            node->outputs[i]->constant = copy;
+        }
+    }
+    pithi_graph_remove_node(graph, node);
+    return PITH_OK;
+}
+
+static pith_status infer_node(walker *walk, pith_node *node)
+{
+    bool is_ready = false;
+    forget_outputs(node);
+    if (!node->op || node->op->flags & PITH_OP_CONTROL) {
+        return PITH_OK;
+    }
+    PITH_TRY(gather_operands(walk, node, &is_ready));
+    if (!is_ready) {
+        return PITH_OK;
+    }
+    pith_infer infer = { .ctx = walk->graph->ctx, .node = node, .attrs = node->attrs, .inputs = walk->inputs,
+                         .n_inputs = node->n_inputs, .outputs = walk->outputs, .n_outputs = node->n_outputs };
+    pith_status status = pithi_op_infer(&infer);
+    if (status == PITHI_STATUS_NEEDS_VALUE) {
+        return PITH_OK;
+    }
+    PITH_TRY(status);
+    set_outputs(walk, node);
+    return is_foldable(walk, node) ? fold(walk, node) : PITH_OK;
+}
+
+pith_status pithi_graph_infer(pith_graph *graph)
+{
+    walker walk = { .graph = graph };
+    pith_status status = PITH_OK;
+    for (pith_node *node = graph->first, *next; node && status == PITH_OK; node = next) {
+        next = node->next;
+        status = infer_node(&walk, node);
+        if (status != PITH_OK) {
+            pithi_add_place(graph->ctx, "node '%s' (%s)", node->name, node->source_op);
+        }
+    }
+    pithi_free(graph->ctx, walk.inputs);
+    pithi_free(graph->ctx, walk.outputs);
+    return status;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which passes run, and in which order. The order is a decision, so it is written down here instead of
+ * being collected from file names. */
+#include "passes/pass.h"
+
+#define MAX_ROUNDS 8 /* a pass that never settles must not hang the library */
+
+/* A phase repeats its passes until none changes anything; then the next phase begins. */
+typedef enum pipeline_phase {
+    PHASE_SIMPLIFY, /* meaning on plain tensors */
+    PHASE_LAYOUT,   /* once: where transposes stand */
+    PHASE_CLEANUP,  /* what the layout made possible */
+    PHASE_COUNT
+} pipeline_phase;
+
+#define IN(phase) (1u << (phase))
+
+typedef struct entry {
+    const pith_pass *pass;
+    unsigned phases;
+} entry;
+
+static const entry pipeline[] = {
+    { NULL, 0 },
+};
+
+int pithi_pass_count(void) { return PITH_COUNT(pipeline) - 1; }
+const pith_pass *pithi_pass_at(int index) { return pipeline[index].pass; }
+
+/* ---- switching off -------------------------------------------------------------------------- */
+
+static bool is_listed(const char *list, const char *name)
+{
+    size_t n_bytes = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        size_t length = strcspn(at, ",");
+        if ((length == n_bytes && memcmp(at, name, length) == 0) || (length == 3 && memcmp(at, "all", 3) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static pith_status fail_unknown(pith_ctx *ctx, const char *name, int length)
+{
+    pithi_text names = { .ctx = ctx };
+    for (int i = 0; i < pithi_pass_count(); i++) {
+        pithi_text_add(&names, ", %s", pithi_pass_at(i)->name);
+    }
+    pith_status status = pithi_fail(ctx, PITH_STATUS_ARG, "there is no pass '%.*s'; the passes are all%s", length, name,
+                                    names.data ? names.data : "");
+    pithi_text_deinit(&names);
+    return status;
+}
+
+static pith_status check_names(pith_ctx *ctx, const char *list)
+{
+    for (const char *at = list; at && *at; at = strchr(at, ',')) {
+        at += *at == ',';
+        size_t length = strcspn(at, ",");
+        bool known = length == 0 || (length == 3 && memcmp(at, "all", 3) == 0);
+        for (int i = 0; i < pithi_pass_count() && !known; i++) {
+            const char *name = pithi_pass_at(i)->name;
+            known = strlen(name) == length && memcmp(name, at, length) == 0;
+        }
+        if (!known) {
+            return fail_unknown(ctx, at, (int)length);
+        }
+    }
+    return PITH_OK;
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+static pith_status run_round(pith_graph *graph, pith_pass_stage stage, unsigned phase_bit, const char *disabled,
+                             int *n_changes)
+{
+    for (int i = 0; i < pithi_pass_count(); i++) {
+        const pith_pass *pass = pipeline[i].pass;
+        if (!(pass->stages & (unsigned)stage) || !(pipeline[i].phases & phase_bit) || is_listed(disabled, pass->name)) {
+            continue;
+        }
+        int n_before = *n_changes;
+        PITH_TRY_AT(graph->ctx, pass->run(graph, stage, n_changes), "pass %s", pass->name);
+        if (*n_changes != n_before) { /* the next pass finds shapes for what this one has made */
+            PITH_TRY_AT(graph->ctx, pithi_graph_infer(graph), "after pass %s", pass->name);
+        }
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const char *disabled)
+{
+    PITH_TRY(check_names(graph->ctx, disabled));
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        for (int round = 0; round < MAX_ROUNDS; round++) {
+            int n_changes = 0;
+            PITH_TRY(run_round(graph, stage, IN(phase), disabled, &n_changes));
+            if (n_changes == 0 || phase == PHASE_LAYOUT) {
+                break;
+            }
+        }
+    }
+    return PITH_OK;
+}
