@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_onnx.h"
+
+pith_dtype pithi_onnx_dtype(int64_t code)
+{
+    static const pith_dtype dtypes[] = {
+        [1] = PITH_DTYPE_F32,  [2] = PITH_DTYPE_U8,   [3] = PITH_DTYPE_S8,   [4] = PITH_DTYPE_U16,
+        [5] = PITH_DTYPE_S16,  [6] = PITH_DTYPE_S32,  [7] = PITH_DTYPE_S64,  [9] = PITH_DTYPE_BOOL,
+        [10] = PITH_DTYPE_F16, [11] = PITH_DTYPE_F64, [12] = PITH_DTYPE_U32, [13] = PITH_DTYPE_U64,
+        [16] = PITH_DTYPE_BF16,
+    };
+    return code >= 0 && code < PITH_COUNT(dtypes) ? dtypes[code] : PITH_DTYPE_NONE;
+}
+
+pith_status pithi_infer_onnx_dtype(pith_infer *infer, const char *attr, int64_t code, pith_dtype *dtype_out)
+{
+    *dtype_out = pithi_onnx_dtype(code);
+    PITH_CHECK(infer->ctx, *dtype_out != PITH_DTYPE_NONE, PITH_STATUS_UNSUPPORTED,
+               "attribute '%s' is %lld, an element type that pith doesn't have (floats of 16 to 64 bits, integers of 8 "
+               "to 64 bits and bool)", attr, (long long)code);
+    return PITH_OK;
+}
