@@ -31,6 +31,36 @@ pith_status pithi_attrs_new(const pith_op_head *head, pithi_arena *arena, void *
     return PITH_OK;
 }
 
+static pith_status copy_items(pithi_arena *arena, const void *items, int n_items, size_t item_bytes, void **copy_out)
+{
+    PITH_TRY(pithi_arena_array(arena, (size_t)n_items, item_bytes, copy_out));
+    if (n_items > 0) {
+        memcpy(*copy_out, items, (size_t)n_items * item_bytes);
+    }
+    return PITH_OK;
+}
+
+/* Replaces what a field points to by a copy of its own. */
+static pith_status deepen_field(const pith_attr_spec *spec, pithi_arena *arena, void *field)
+{
+    void *items = NULL;
+    if (spec->kind == PITH_ATTR_KIND_INTS || spec->kind == PITH_ATTR_KIND_CHOICES) {
+        pith_ints *ints = field;
+        PITH_TRY(copy_items(arena, ints->items, ints->n_items, sizeof *ints->items, &items));
+        ints->items = items;
+    } else if (spec->kind == PITH_ATTR_KIND_FLOATS) {
+        pith_floats *floats = field;
+        PITH_TRY(copy_items(arena, floats->items, floats->n_items, sizeof *floats->items, &items));
+        floats->items = items;
+    } else if (spec->kind == PITH_ATTR_KIND_TENSOR && *(const pith_tensor **)field) {
+        PITH_TRY(copy_items(arena, *(const pith_tensor **)field, 1, sizeof(pith_tensor), &items));
+        *(const pith_tensor **)field = items;
+    } else if (spec->kind == PITH_ATTR_KIND_STRING && *(const char **)field) {
+        PITH_TRY(pithi_arena_text(arena, *(const char **)field, strlen(*(const char **)field), field));
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_arena *arena, void *copy)
 {
     if (head->attrs_size == 0) {
@@ -38,30 +68,7 @@ pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_
     }
     memcpy(copy, attrs, head->attrs_size);
     for (int i = 0; i < head->n_attrs; i++) {
-        const pith_attr_spec *spec = &head->attrs[i];
-        void *items = NULL;
-        if (spec->kind == PITH_ATTR_KIND_INTS) {
-            pith_ints *ints = field_of(copy, spec);
-            PITH_TRY(pithi_arena_array(arena, (size_t)ints->n_items, sizeof *ints->items, &items));
-            if (ints->n_items > 0) {
-                memcpy(items, ints->items, (size_t)ints->n_items * sizeof *ints->items);
-            }
-            ints->items = items;
-        } else if (spec->kind == PITH_ATTR_KIND_FLOATS) {
-            pith_floats *floats = field_of(copy, spec);
-            PITH_TRY(pithi_arena_array(arena, (size_t)floats->n_items, sizeof *floats->items, &items));
-            if (floats->n_items > 0) {
-                memcpy(items, floats->items, (size_t)floats->n_items * sizeof *floats->items);
-            }
-            floats->items = items;
-        } else if (spec->kind == PITH_ATTR_KIND_TENSOR) {
-            const pith_tensor **tensor = field_of(copy, spec);
-            if (*tensor) {
-                PITH_TRY(pithi_arena_alloc(arena, sizeof **tensor, &items));
-                memcpy(items, *tensor, sizeof **tensor);
-                *tensor = items;
-            }
-        }
+        PITH_TRY(deepen_field(&head->attrs[i], arena, field_of(copy, &head->attrs[i])));
     }
     return PITH_OK;
 }
@@ -84,13 +91,24 @@ static void print_floats(const pith_floats *floats, pithi_text *text)
     pithi_text_add(text, "]");
 }
 
+static void print_choices(const pith_attr_spec *spec, const pith_ints *indices, pithi_text *text)
+{
+    pithi_text_add(text, "[");
+    for (int i = 0; i < indices->n_items; i++) {
+        pithi_text_add(text, i ? ",%s" : "%s", spec->choices[indices->items[i]]);
+    }
+    pithi_text_add(text, "]");
+}
+
 static bool is_default(const pith_attr_spec *spec, const void *field)
 {
     switch (spec->kind) {
     case PITH_ATTR_KIND_INT:
     case PITH_ATTR_KIND_CHOICE: return *(const int64_t *)field == (int64_t)spec->default_value;
     case PITH_ATTR_KIND_FLOAT: return *(const float *)field == (float)spec->default_value;
-    case PITH_ATTR_KIND_INTS: return ((const pith_ints *)field)->n_items == 0;
+    case PITH_ATTR_KIND_INTS:
+    case PITH_ATTR_KIND_CHOICES: return ((const pith_ints *)field)->n_items == 0;
+    case PITH_ATTR_KIND_STRING: return *(const char *const *)field == NULL;
     case PITH_ATTR_KIND_FLOATS: return ((const pith_floats *)field)->n_items == 0;
     case PITH_ATTR_KIND_TENSOR: return *(const pith_tensor *const *)field == NULL;
     }
@@ -113,6 +131,8 @@ void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *
         case PITH_ATTR_KIND_INTS: print_ints(field, text); break;
         case PITH_ATTR_KIND_FLOATS: print_floats(field, text); break;
         case PITH_ATTR_KIND_TENSOR: pithi_text_add(text, "tensor"); break;
+        case PITH_ATTR_KIND_CHOICES: print_choices(spec, field, text); break;
+        case PITH_ATTR_KIND_STRING: pithi_text_add(text, "%s", *(const char *const *)field); break;
         }
     }
 }
@@ -137,7 +157,8 @@ static bool same_field(const pith_attr_spec *spec, const void *a, const void *b)
     case PITH_ATTR_KIND_INT:
     case PITH_ATTR_KIND_CHOICE: return *(const int64_t *)a == *(const int64_t *)b;
     case PITH_ATTR_KIND_FLOAT: return memcmp(a, b, sizeof(float)) == 0;
-    case PITH_ATTR_KIND_INTS: {
+    case PITH_ATTR_KIND_INTS:
+    case PITH_ATTR_KIND_CHOICES: {
         const pith_ints *x = a, *y = b;
         return same_list(x->items, x->n_items, y->items, y->n_items, sizeof *x->items);
     }
@@ -146,6 +167,10 @@ static bool same_field(const pith_attr_spec *spec, const void *a, const void *b)
         return same_list(x->items, x->n_items, y->items, y->n_items, sizeof *x->items);
     }
     case PITH_ATTR_KIND_TENSOR: return same_tensor(*(const pith_tensor *const *)a, *(const pith_tensor *const *)b);
+    case PITH_ATTR_KIND_STRING: {
+        const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+        return x == y || (x && y && pithi_same_text(x, y));
+    }
     }
     return false;
 }

@@ -22,7 +22,9 @@ typedef enum pith_attr_kind {
     PITH_ATTR_KIND_INTS,   /* pith_ints */
     PITH_ATTR_KIND_FLOATS, /* pith_floats */
     PITH_ATTR_KIND_CHOICE, /* int64_t: index into `choices`; written as a string in files */
-    PITH_ATTR_KIND_TENSOR  /* const pith_tensor * */
+    PITH_ATTR_KIND_TENSOR, /* const pith_tensor * */
+    PITH_ATTR_KIND_CHOICES, /* pith_ints: indices into `choices`; written as a list of strings */
+    PITH_ATTR_KIND_STRING   /* const char *; NULL while absent */
 } pith_attr_kind;
 
 /* One field of an operator's attribute struct. Import, printing and samples read this table. */
@@ -31,7 +33,7 @@ typedef struct pith_attr_spec {
     pith_attr_kind kind;
     size_t offset;
     double default_value;
-    const char *const *choices; /* NULL-terminated, for CHOICE */
+    const char *const *choices; /* NULL-terminated, for CHOICE and CHOICES */
     bool is_required;
 } pith_attr_spec;
 
@@ -41,6 +43,8 @@ typedef struct pith_attr_spec {
 #define PITH_ATTR_FLOATS(type, field, name) { (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false }
 #define PITH_ATTR_TENSOR(type, field, name) { (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false }
 #define PITH_ATTR_CHOICE(type, field, name, value, choices) { (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false }
+#define PITH_ATTR_CHOICES(type, field, name, choices) { (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false }
+#define PITH_ATTR_REQUIRED_STRING(type, field, name) { (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true }
 #define PITH_ATTR_REQUIRED_INT(type, field, name) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true }
 #define PITH_ATTR_REQUIRED_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true }
 

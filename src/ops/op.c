@@ -57,16 +57,28 @@ const pith_op *pithi_op_spelled(const char *format, const char *domain, const ch
 
 /* ---- attributes --------------------------------------------------------------------------- */
 
-static pith_status read_choice(pith_ctx *ctx, const pith_attr_spec *spec, const pith_source_attr *attr, int64_t *field)
+static pith_status read_choice(pith_ctx *ctx, const pith_attr_spec *spec, const char *text, int64_t *index_out)
 {
     for (int k = 0; spec->choices[k]; k++) {
-        if (pithi_same_text(spec->choices[k], attr->s)) {
-            *field = k;
+        if (pithi_same_text(spec->choices[k], text)) {
+            *index_out = k;
             return PITH_OK;
         }
     }
     PITH_FAIL(ctx, PITH_STATUS_UNSUPPORTED, "attribute '%s' is '%s', which is none of the known values ('%s', ...)",
-              spec->name, attr->s, spec->choices[0]);
+              spec->name, text, spec->choices[0]);
+}
+
+static pith_status read_choices(pith_ctx *ctx, const pith_attr_spec *spec, const pith_source_attr *attr,
+                                pithi_arena *arena, pith_ints *field)
+{
+    void *items = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)attr->n_items, sizeof *field->items, &items));
+    for (int i = 0; i < attr->n_items; i++) {
+        PITH_TRY(read_choice(ctx, spec, attr->strings[i], (int64_t *)items + i));
+    }
+    *field = (pith_ints){ items, attr->n_items };
+    return PITH_OK;
 }
 
 static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pith_source_attr *attr,
@@ -76,6 +88,7 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
         [PITH_ATTR_KIND_INT] = PITH_SOURCE_INT,       [PITH_ATTR_KIND_FLOAT] = PITH_SOURCE_FLOAT,
         [PITH_ATTR_KIND_INTS] = PITH_SOURCE_INTS,     [PITH_ATTR_KIND_FLOATS] = PITH_SOURCE_FLOATS,
         [PITH_ATTR_KIND_CHOICE] = PITH_SOURCE_STRING, [PITH_ATTR_KIND_TENSOR] = PITH_SOURCE_TENSOR,
+        [PITH_ATTR_KIND_CHOICES] = PITH_SOURCE_STRINGS, [PITH_ATTR_KIND_STRING] = PITH_SOURCE_STRING,
     };
     static const char *const kinds[] = { "an int", "a float", "a string", "a list of ints", "a list of floats",
                                          "a list of strings", "a tensor", "a graph", "something else" };
@@ -85,7 +98,9 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
     switch (spec->kind) {
     case PITH_ATTR_KIND_INT: *(int64_t *)field = attr->i; break;
     case PITH_ATTR_KIND_FLOAT: *(float *)field = attr->f; break;
-    case PITH_ATTR_KIND_CHOICE: return read_choice(ctx, spec, attr, field);
+    case PITH_ATTR_KIND_CHOICE: return read_choice(ctx, spec, attr->s, field);
+    case PITH_ATTR_KIND_CHOICES: return read_choices(ctx, spec, attr, arena, field);
+    case PITH_ATTR_KIND_STRING: return pithi_arena_text(arena, attr->s, strlen(attr->s), field);
     case PITH_ATTR_KIND_INTS: *(pith_ints *)field = (pith_ints){ attr->ints, attr->n_items }; break;
     case PITH_ATTR_KIND_FLOATS: *(pith_floats *)field = (pith_floats){ attr->floats, attr->n_items }; break;
     case PITH_ATTR_KIND_TENSOR:
@@ -262,7 +277,11 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
     pithi_fault fault = { 0 };
     pith_run run = { .node = node, .attrs = node->attrs, .inputs = inputs, .n_inputs = n_inputs,
                      .outputs = outputs, .n_outputs = n_outputs, .fault = &fault };
+    if (node->op->ref_bytes) {
+        PITH_TRY(pithi_alloc(ctx, node->op->ref_bytes(&run), &run.shared));
+    }
     node->op->ref(&run);
+    pithi_free(ctx, run.shared);
     PITH_CHECK(ctx, !fault.is_set, PITH_STATUS_ARG, "%s", fault.message);
     return PITH_OK;
 }

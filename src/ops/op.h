@@ -186,6 +186,9 @@ struct pith_op {
     pith_status (*infer)(pith_infer *infer);
     /* Plain loops, float in double: the oracle, the fallback, and what folds constants. */
     void (*ref)(const pith_run *run);
+    /* Bytes that ref wants in run->shared (recurrent states, a matrix to eliminate in); NULL: none. Such an
+     * operator has a prepare that always sets use_run, so only pithi_op_eval() has to provide them. */
+    size_t (*ref_bytes)(const pith_run *run);
     /* Optional fast path. Leaves use_run false when it has none for these dtypes and shapes. */
     pith_status (*prepare)(pith_prepare *prepare);
     void (*run)(const pith_run *run, const pith_part *part);

@@ -148,6 +148,37 @@ static pith_status read_list(reader *in, pith_graph *graph, bool is_float, void 
     return PITH_OK;
 }
 
+static pith_status find_choice(reader *in, const pith_attr_spec *spec, const char *word, int64_t *index_out)
+{
+    for (int k = 0; spec->choices[k]; k++) {
+        if (pithi_same_text(spec->choices[k], word)) {
+            *index_out = k;
+            return PITH_OK;
+        }
+    }
+    PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: '%s' has no choice '%s'", spec->name, word);
+}
+
+static pith_status read_choices(reader *in, pith_graph *graph, const pith_attr_spec *spec, pith_ints *field)
+{
+    int64_t indices[64];
+    int n_items = 0;
+    char word[48];
+    PITH_CHECK(in->ctx, take(in, '['), PITH_STATUS_FORMAT, "sample: '[' expected at '%s'", in->at);
+    while (!take(in, ']')) {
+        PITH_CHECK(in->ctx, *in->at && n_items < PITH_COUNT(indices), PITH_STATUS_FORMAT, "sample: bad list");
+        PITH_TRY(read_word(in, ",] |", word, sizeof word));
+        PITH_TRY(find_choice(in, spec, word, &indices[n_items]));
+        n_items++;
+        take(in, ',');
+    }
+    void *items = NULL;
+    PITH_TRY(pithi_arena_array(&graph->arena, (size_t)n_items, sizeof *indices, &items));
+    memcpy(items, indices, (size_t)n_items * sizeof *indices);
+    *field = (pith_ints){ items, n_items };
+    return PITH_OK;
+}
+
 static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, void *attrs)
 {
     char name[48], word[48];
@@ -166,13 +197,11 @@ static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, v
         case PITH_ATTR_KIND_FLOATS: return read_list(in, graph, true, field);
         case PITH_ATTR_KIND_CHOICE:
             PITH_TRY(read_word(in, " |", word, sizeof word));
-            for (int k = 0; spec->choices[k]; k++) {
-                if (pithi_same_text(spec->choices[k], word)) {
-                    *(int64_t *)field = k;
-                    return PITH_OK;
-                }
-            }
-            PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: '%s' has no choice '%s'", name, word);
+            return find_choice(in, spec, word, field);
+        case PITH_ATTR_KIND_CHOICES: return read_choices(in, graph, spec, field);
+        case PITH_ATTR_KIND_STRING:
+            PITH_TRY(read_word(in, " |", word, sizeof word));
+            return pithi_arena_text(&graph->arena, word, strlen(word), field);
         case PITH_ATTR_KIND_TENSOR: break;
         }
     }
