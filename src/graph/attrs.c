@@ -2,6 +2,8 @@
 /* Attribute structs through their tables. */
 #include "graph/attrs.h"
 
+#include "graph/graph.h"
+
 static void *field_of(void *attrs, const pith_attr_spec *spec)
 {
     return (char *)attrs + spec->offset;
@@ -184,4 +186,95 @@ bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b)
         }
     }
     return true;
+}
+
+/* ---- by name ------------------------------------------------------------------------------ */
+
+static const pith_attr_spec *find_spec(const pith_node *node, const char *name)
+{
+    const pith_op_head *head = node->op ? pithi_op_head(node->op) : NULL;
+    for (int i = 0; head && i < head->n_attrs; i++) {
+        if (pithi_same_text(head->attrs[i].name, name)) {
+            return &head->attrs[i];
+        }
+    }
+    return NULL;
+}
+
+void *pithi_attr_field(const pith_node *node, const char *name, pith_attr_kind kind)
+{
+    const pith_attr_spec *spec = find_spec(node, name);
+    return spec && spec->kind == kind ? field_of(node->attrs, spec) : NULL;
+}
+
+int64_t pithi_attr_int(const pith_node *node, const char *name)
+{
+    const int64_t *field = pithi_attr_field(node, name, PITH_ATTR_KIND_INT);
+    field = field ? field : pithi_attr_field(node, name, PITH_ATTR_KIND_CHOICE);
+    PITH_ASSERT(field);
+    return field ? *field : 0;
+}
+
+float pithi_attr_float(const pith_node *node, const char *name)
+{
+    const float *field = pithi_attr_field(node, name, PITH_ATTR_KIND_FLOAT);
+    PITH_ASSERT(field);
+    return field ? *field : 0.0f;
+}
+
+pith_ints pithi_attr_ints(const pith_node *node, const char *name)
+{
+    const pith_ints *field = pithi_attr_field(node, name, PITH_ATTR_KIND_INTS);
+    PITH_ASSERT(field);
+    return field ? *field : (pith_ints){ 0 };
+}
+
+const char *pithi_attr_choice(const pith_node *node, const char *name)
+{
+    const pith_attr_spec *spec = find_spec(node, name);
+    PITH_ASSERT(spec && spec->kind == PITH_ATTR_KIND_CHOICE);
+    return spec && spec->kind == PITH_ATTR_KIND_CHOICE
+               ? spec->choices[*(const int64_t *)const_field_of(node->attrs, spec)]
+               : "";
+}
+
+static pith_status fail_missing(pith_ctx *ctx, const pith_node *node, const char *name)
+{
+    PITH_FAIL(ctx, PITH_STATUS_INTERNAL, "node '%s' (%s) has no attribute '%s' to set", node->name, node->source_op, name);
+}
+
+pith_status pithi_attr_set_int(pith_ctx *ctx, pith_node *node, const char *name, int64_t value)
+{
+    int64_t *field = pithi_attr_field(node, name, PITH_ATTR_KIND_INT);
+    field = field ? field : pithi_attr_field(node, name, PITH_ATTR_KIND_CHOICE);
+    if (!field) {
+        return fail_missing(ctx, node, name);
+    }
+    *field = value;
+    return PITH_OK;
+}
+
+pith_status pithi_attr_set_float(pith_ctx *ctx, pith_node *node, const char *name, float value)
+{
+    float *field = pithi_attr_field(node, name, PITH_ATTR_KIND_FLOAT);
+    if (!field) {
+        return fail_missing(ctx, node, name);
+    }
+    *field = value;
+    return PITH_OK;
+}
+
+pith_status pithi_attr_set_ints(pithi_arena *arena, pith_node *node, const char *name, const int64_t *items, int n_items)
+{
+    void *copy = NULL;
+    pith_ints *field = pithi_attr_field(node, name, PITH_ATTR_KIND_INTS);
+    if (!field) {
+        return fail_missing(arena->ctx, node, name);
+    }
+    PITH_TRY(pithi_arena_array(arena, (size_t)n_items, sizeof *items, &copy));
+    if (n_items > 0) {
+        memcpy(copy, items, (size_t)n_items * sizeof *items);
+    }
+    *field = (pith_ints){ copy, n_items };
+    return PITH_OK;
 }

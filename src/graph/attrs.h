@@ -77,4 +77,23 @@ void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *
 /* 1 if every attribute has the same value (tensors: same data pointer or same bytes). */
 bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b);
 
+/* ---- by name, for passes: they see no attribute structs ------------------------------------- */
+
+struct pith_node; /* graph/graph.h */
+
+/* Field of the node's attribute `name`, or NULL if its operator has none of that name and kind. */
+void *pithi_attr_field(const struct pith_node *node, const char *name, pith_attr_kind kind);
+/* Values of INT and CHOICE, FLOAT, INTS. Asking for an attribute the operator lacks is a bug of the
+ * caller: 0 or an empty list. */
+int64_t pithi_attr_int(const struct pith_node *node, const char *name);
+float pithi_attr_float(const struct pith_node *node, const char *name);
+pith_ints pithi_attr_ints(const struct pith_node *node, const char *name);
+/* The text of a CHOICE; "" if there is no such attribute. */
+const char *pithi_attr_choice(const struct pith_node *node, const char *name);
+/* Setting fails with INTERNAL if the operator has no such attribute. Lists are copied into `arena`. */
+pith_status pithi_attr_set_int(pith_ctx *ctx, struct pith_node *node, const char *name, int64_t value);
+pith_status pithi_attr_set_float(pith_ctx *ctx, struct pith_node *node, const char *name, float value);
+pith_status pithi_attr_set_ints(pithi_arena *arena, struct pith_node *node, const char *name, const int64_t *items,
+                                int n_items);
+
 #endif
