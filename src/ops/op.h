@@ -197,7 +197,8 @@ struct pith_op {
 
     size_t fused_activation_plus_1;   /* offset of a pith_activation in attrs, plus 1; 0: none */
     int residual_input_plus_1;        /* input that is added before the activation, plus 1; 0: none */
-    /* Unary operators that kernels/vunary_f32.h has: fills kind and parameters. */
+    /* Unary operators that kernels/vunary_f32.h has: fills kind and parameters. Holds for nodes whose only
+     * present input is the first (clip's limits may be inputs). */
     bool (*as_activation)(const void *attrs, pith_activation *activation_out);
     pith_layout_role layout;
     /* Makes `node` mean the same on channels-last operands (rank = that of input 0). May add constants
