@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* celu: y = max(x, 0) + min(alpha (e^(x / alpha) - 1), 0). ONNX Celu. */
+#include "ops/shared_unary.h"
+
+typedef struct celu_attrs {
+    float alpha;
+} celu_attrs;
+
+static const pith_attr_spec attrs_table[] = {
+    PITH_ATTR_FLOAT(celu_attrs, alpha, "alpha", 1.0),
+};
+
+static double fn(double x, const void *attrs)
+{
+    const celu_attrs *a = attrs;
+    const double alpha = (double)a->alpha;
+    return x > 0.0 ? x : alpha * expm1(x / alpha);
+}
+
+static void ref(const pith_run *run)
+{
+    pithi_unary_ref(run, fn);
+}
+
+static void run(const pith_run *run, const pith_part *part)
+{
+    pithi_unary_ref_part(run, part, fn);
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Celu", 12, NULL },
+};
+static const char *const samples[] = {
+    "f32[2,3]", "f32[5,67] | alpha=0.25", "f16[9]",
+    "bf16[3,1]", "f64[]", "f32[0,4]"
+};
+
+const pith_op pith_op_celu = {
+    .head = { "celu", 1, PITH_ATTRS(attrs_table, celu_attrs) },
+    PITHI_UNARY_FLOAT,
+    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* floor: y = largest integer not above x. ONNX Floor. */
+#include "ops/shared_unary.h"
+
+static bool as_activation(const void *attrs, pith_activation *activation_out)
+{
+    (void)attrs;
+    return pithi_activation_set(activation_out, PITH_VUNARY_FLOOR, 0.0f, 0.0f);
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Floor", 1, pithi_map_consumed_inputs },
+    { "onnx", "", "Floor", 6, NULL },
+};
+static const char *const samples[] = {
+    "f32[2,3]", "f32[5,67]", "f16[9]",
+    "bf16[3,1]", "f64[]", "f32[0,4]"
+};
+
+const pith_op pith_op_floor = {
+    .head = { "floor", 1, PITH_NO_ATTRS },
+    PITHI_UNARY_FLOAT,
+    .as_activation = as_activation,
+    .ref = pithi_unary_activation_ref,
+    PITHI_UNARY_KERNEL,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* neg: y = -x. ONNX Neg. */
+#include "ops/shared_unary.h"
+
+static bool as_activation(const void *attrs, pith_activation *activation_out)
+{
+    (void)attrs;
+    return pithi_activation_set(activation_out, PITH_VUNARY_NEG, 0.0f, 0.0f);
+}
+
+static void ref(const pith_run *run)
+{
+    if (!pithi_dtype_is_integer(run->inputs[0].dtype)) {
+        pithi_unary_activation_ref(run);
+        return;
+    }
+    int64_t n_elements = pith_shape_elements(&run->outputs[0].shape);
+    for (int64_t i = 0; i < n_elements; i++) { /* two's complement: the smallest integer stays what it is */
+        pithi_tensor_set_s64(&run->outputs[0], i, (int64_t)(0 - (uint64_t)pithi_tensor_get_s64(&run->inputs[0], i)));
+    }
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Neg", 1, pithi_map_consumed_inputs },
+    { "onnx", "", "Neg", 6, NULL },
+};
+static const char *const samples[] = {
+    "f32[2,3]", "f32[5,67]", "f16[9]", "bf16[3,1]",
+    "f64[]", "f32[0,4]", "s32[5]{0,-1,7,-128,2}", "s8[4]{-128,127,0,-5}"
+};
+
+const pith_op pith_op_neg = {
+    .head = { "neg", 1, PITH_NO_ATTRS },
+    PITHI_UNARY_NUMBER,
+    .as_activation = as_activation,
+    .ref = ref,
+    PITHI_UNARY_KERNEL,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

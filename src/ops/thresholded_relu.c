@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thresholded_relu: y = x > alpha ? x : 0. ONNX ThresholdedRelu. */
+#include "ops/shared_unary.h"
+
+typedef struct thresholded_relu_attrs {
+    float alpha;
+} thresholded_relu_attrs;
+
+static const pith_attr_spec attrs_table[] = {
+    PITH_ATTR_FLOAT(thresholded_relu_attrs, alpha, "alpha", 1.0),
+};
+
+static double fn(double x, const void *attrs)
+{
+    const thresholded_relu_attrs *a = attrs;
+    const double alpha = (double)a->alpha;
+    return x > alpha ? x : isnan(x) ? x : 0.0;
+}
+
+static void ref(const pith_run *run)
+{
+    pithi_unary_ref(run, fn);
+}
+
+static void run(const pith_run *run, const pith_part *part)
+{
+    pithi_unary_ref_part(run, part, fn);
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "ThresholdedRelu", 10, NULL },
+};
+static const char *const samples[] = {
+    "f32[2,3]", "f32[5,67] | alpha=0.25", "f16[9]",
+    "bf16[3,1]", "f64[]", "f32[0,4]"
+};
+
+const pith_op pith_op_thresholded_relu = {
+    .head = { "thresholded_relu", 1, PITH_ATTRS(attrs_table, thresholded_relu_attrs) },
+    PITHI_UNARY_FLOAT,
+    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};
