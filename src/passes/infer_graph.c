@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shapes and dtypes of a whole graph, in topological order. Shape arithmetic becomes constants on the
  * way, since the shapes behind it depend on its values. */
-#include "passes/pass.h"
+#include "passes/rewrite.h"
 
 /* A folded result is kept with the graph; larger ones are left to fold_constants, which weighs them. */
-#define MAX_FOLDED_BYTES ((size_t)64 * 1024)
+#define MAX_SMALL_BYTES ((size_t)64 * 1024)
+/* What folding may cost in memory: a small constant must not be spread into a huge one. */
+#define MAX_GROWTH_BYTES ((size_t)1024 * 1024)
 
 typedef struct walker {
     pith_graph *graph;
     pith_tensor *inputs, *outputs; /* operands of the node at hand */
     size_t inputs_capacity, outputs_capacity;
+    bool fold_large;
+    int n_folded;
 } walker;
 
 static bool is_known(const pith_value *value)
@@ -76,6 +80,24 @@ static void set_outputs(const walker *walk, const pith_node *node)
     }
 }
 
+/* Weights that a file keeps quantised are only spread to floats when nothing else is left to do with
+ * them, so shape inference leaves them. */
+static bool is_small(const walker *walk, const pith_node *node)
+{
+    size_t n_inputs = 0, n_outputs = 0;
+    for (int i = 0; i < node->n_inputs; i++) {
+        n_inputs += node->inputs[i] && node->inputs[i]->constant ? pith_tensor_bytes(&walk->inputs[i]) : 0;
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        n_outputs += node->outputs[i] ? pith_tensor_bytes(&walk->outputs[i]) : 0;
+    }
+    if (node->op->flags & PITH_OP_VIEW) {
+        return true;
+    }
+    return walk->fold_large ? n_outputs <= n_inputs + MAX_GROWTH_BYTES
+                            : n_outputs <= MAX_SMALL_BYTES && !pithi_same_text(node->op->head.name, "dequantize_linear");
+}
+
 static bool is_foldable(const walker *walk, const pith_node *node)
 {
     if (node->op->flags & (PITH_OP_RANDOM | PITH_OP_CONTROL) || node->n_bodies > 0) {
@@ -86,11 +108,7 @@ static bool is_foldable(const walker *walk, const pith_node *node)
             return false;
         }
     }
-    size_t n_bytes = 0;
-    for (int i = 0; i < node->n_outputs; i++) {
-        n_bytes += node->outputs[i] ? pith_tensor_bytes(&walk->outputs[i]) : 0;
-    }
-    return n_bytes <= MAX_FOLDED_BYTES || node->op->flags & PITH_OP_VIEW;
+    return is_small(walk, node);
 }
 
 /* The node's outputs become constants and the node goes. A view shares the bytes of its input. */
@@ -121,6 +139,7 @@ static pith_status fold(walker *walk, pith_node *node)
         }
     }
     pithi_graph_remove_node(graph, node);
+    walk->n_folded++;
     return PITH_OK;
 }
 
@@ -146,18 +165,32 @@ static pith_status infer_node(walker *walk, pith_node *node)
     return is_foldable(walk, node) ? fold(walk, node) : PITH_OK;
 }
 
-pith_status pithi_graph_infer(pith_graph *graph)
+static pith_status walk_graph(walker *walk)
 {
-    walker walk = { .graph = graph };
+    pith_graph *graph = walk->graph;
     pith_status status = PITH_OK;
     for (pith_node *node = graph->first, *next; node && status == PITH_OK; node = next) {
         next = node->next;
-        status = infer_node(&walk, node);
+        status = infer_node(walk, node);
         if (status != PITH_OK) {
             pithi_add_place(graph->ctx, "node '%s' (%s)", node->name, node->source_op);
         }
     }
-    pithi_free(graph->ctx, walk.inputs);
-    pithi_free(graph->ctx, walk.outputs);
+    pithi_free(graph->ctx, walk->inputs);
+    pithi_free(graph->ctx, walk->outputs);
+    return status;
+}
+
+pith_status pithi_graph_infer(pith_graph *graph)
+{
+    walker walk = { .graph = graph };
+    return walk_graph(&walk);
+}
+
+pith_status pithi_graph_fold(pith_graph *graph, int *n_folded)
+{
+    walker walk = { .graph = graph, .fold_large = true };
+    pith_status status = walk_graph(&walk);
+    *n_folded += walk.n_folded;
     return status;
 }

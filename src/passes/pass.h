@@ -18,6 +18,8 @@ typedef struct pith_pass {
     pith_status (*run)(pith_graph *graph, pith_pass_stage stage, int *n_changes);
 } pith_pass;
 
+extern const pith_pass pithi_pass_fold_constants, pithi_pass_merge_common, pithi_pass_remove_dead;
+
 /* The passes in order of the pipeline. */
 int pithi_pass_count(void);
 const pith_pass *pithi_pass_at(int index);

@@ -21,6 +21,9 @@ typedef struct entry {
 } entry;
 
 static const entry pipeline[] = {
+    { &pithi_pass_fold_constants, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_remove_dead, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_merge_common, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { NULL, 0 },
 };
 
