@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_binary.h"
+
+#define AB(types) { { "a", (types), PITH_ONE }, { "b", (types), PITH_ONE } }
+const pith_operand_spec pithi_ab_number[2] = AB(PITH_DTYPES_NUMBER);
+const pith_operand_spec pithi_ab_float[2] = AB(PITH_DTYPES_FLOAT);
+const pith_operand_spec pithi_ab_bool[2] = AB(PITH_DTYPES_BOOL);
+const pith_operand_spec pithi_ab_integer[2] = AB(PITH_DTYPES_INTEGER);
+const pith_operand_spec pithi_ab_any[2] = AB(PITH_DTYPES_ANY);
+
+const pith_attr_spec pithi_binary_attrs_table[3] = { PITHI_ACTIVATION_ATTRS(pithi_binary_attrs, activation) };
+
+/* ---- infer -------------------------------------------------------------------------------- */
+
+pith_status pithi_infer_binary(pith_infer *infer)
+{
+    for (int i = 1; i < infer->n_inputs; i++) {
+        PITH_CHECK(infer->ctx, infer->inputs[i].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
+                   "operands must have one dtype, but input 0 is %s and input %d is %s",
+                   pith_dtype_name(infer->inputs[0].dtype), i, pith_dtype_name(infer->inputs[i].dtype));
+    }
+    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    return pithi_infer_broadcast(infer, &infer->outputs[0].shape);
+}
+
+pith_status pithi_infer_compare(pith_infer *infer)
+{
+    PITH_TRY(pithi_infer_binary(infer));
+    infer->outputs[0].dtype = PITH_DTYPE_BOOL;
+    return PITH_OK;
+}
+
+/* ---- reference ---------------------------------------------------------------------------- */
+
+static bool is_unsigned(pith_dtype dtype)
+{
+    return dtype == PITH_DTYPE_U8 || dtype == PITH_DTYPE_U16 || dtype == PITH_DTYPE_U32 || dtype == PITH_DTYPE_U64;
+}
+
+static double element_f64(const pith_run *run, const pithi_binary_fns *fns, int64_t index)
+{
+    const pith_shape *to = &run->outputs[0].shape;
+    double result = pithi_tensor_get_f64(&run->inputs[0], pithi_broadcast_offset(&run->inputs[0].shape, to, index));
+    for (int k = 1; k < run->n_inputs; k++) {
+        const pith_tensor *operand = &run->inputs[k];
+        result = fns->f64(result, pithi_tensor_get_f64(operand, pithi_broadcast_offset(&operand->shape, to, index)));
+    }
+    return result;
+}
+
+static int64_t element_s64(const pith_run *run, const pithi_binary_fns *fns, int64_t index)
+{
+    const pith_shape *to = &run->outputs[0].shape;
+    const bool use_u64 = fns->u64 && is_unsigned(run->inputs[0].dtype);
+    int64_t result = pithi_tensor_get_s64(&run->inputs[0], pithi_broadcast_offset(&run->inputs[0].shape, to, index));
+    for (int k = 1; k < run->n_inputs; k++) {
+        const pith_tensor *operand = &run->inputs[k];
+        int64_t b = pithi_tensor_get_s64(operand, pithi_broadcast_offset(&operand->shape, to, index));
+        result = use_u64 ? (int64_t)fns->u64((uint64_t)result, (uint64_t)b) : fns->s64(result, b);
+    }
+    return result;
+}
+
+static const pith_activation *fused_activation(const pith_op *op, const void *attrs)
+{
+    const void *field = op->fused_activation_plus_1 ? (const char *)attrs + op->fused_activation_plus_1 - 1 : NULL;
+    const pith_activation *activation = field;
+    return activation && activation->kind != PITH_VUNARY_NONE ? activation : NULL;
+}
+
+void pithi_binary_ref(const pith_run *run, const pithi_binary_fns *fns)
+{
+    pith_tensor *y = &run->outputs[0];
+    const pith_activation *activation = fused_activation(run->node->op, run->attrs);
+    const bool is_float = pithi_dtype_is_float(run->inputs[0].dtype);
+    const int64_t n_elements = pith_shape_elements(&y->shape);
+    for (int64_t i = 0; i < n_elements; i++) {
+        if (!is_float) {
+            pithi_tensor_set_s64(y, i, element_s64(run, fns, i));
+        } else {
+            double value = element_f64(run, fns, i);
+            pithi_tensor_set_f64(y, i, activation ? pithi_activation_f64(activation, value) : value);
+        }
+    }
+}
+
+void pithi_fault_zero_divisor(const pith_run *run)
+{
+    const pith_tensor *b = &run->inputs[1];
+    const int64_t n_elements = pithi_dtype_is_integer(b->dtype) ? pith_shape_elements(&b->shape) : 0;
+    for (int64_t i = 0; i < n_elements; i++) {
+        if (pithi_tensor_get_s64(b, i) == 0) {
+            pithi_run_fault(run, "integer division by zero: element %lld of input 1", (long long)i);
+            return;
+        }
+    }
+}
+
+/* ---- f32 by rows -------------------------------------------------------------------------- */
+
+static void kernel_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
+{
+    pith_vbinary_f32_fn *const *forms = rows->user;
+    pith_vbinary_form form = rows->inner_strides[0] ? rows->inner_strides[1] ? PITH_VBINARY_VV : PITH_VBINARY_VS
+                                                    : PITH_VBINARY_SV;
+    float first = *(const float *)operands[0]; /* both single: one value, repeated as a vector of one */
+    if (!rows->inner_strides[0] && !rows->inner_strides[1] && n > 0) {
+        forms[PITH_VBINARY_VV](&first, operands[1], y, 1);
+        for (int64_t i = 1; i < n; i++) {
+            ((float *)y)[i] = ((float *)y)[0];
+        }
+        return;
+    }
+    forms[form](operands[0], operands[1], y, (size_t)n);
+}
+
+static void apply_activation(const pithi_rows *rows, void *y, int64_t n)
+{
+    pith_vunary_f32_fn *const *fn = rows->finish_user;
+    (*fn)(y, y, (size_t)n, rows->finish_alpha, rows->finish_beta);
+}
+
+pith_status pithi_binary_prepare(pith_prepare *prepare, pith_vbinary kind)
+{
+    const pith_vbinary_f32 *kernel = pithi_vbinary_f32(prepare->isa_limit);
+    const pith_vunary_f32 *unary = pithi_vunary_f32(prepare->isa_limit);
+    const pith_activation *activation = fused_activation(prepare->node->op, prepare->attrs);
+    pithi_rows *rows = NULL;
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || prepare->n_inputs != 2 ||
+        (activation && !unary->functions[activation->kind])) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_rows_prepare(prepare, &rows));
+    rows->row = kernel_row;
+    rows->user = kernel->functions[kind];
+    if (activation) {
+        rows->finish = apply_activation;
+        rows->finish_user = &unary->functions[activation->kind];
+        rows->finish_alpha = activation->alpha;
+        rows->finish_beta = activation->beta;
+    }
+    prepare->kernel = kernel->head.name;
+    return PITH_OK;
+}
+
+pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row)
+{
+    pithi_rows *rows = NULL;
+    if (!row) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_rows_prepare(prepare, &rows));
+    rows->row = row;
+    return PITH_OK;
+}
+
+/* ---- spellings ---------------------------------------------------------------------------- */
+
+pith_status pithi_source_align_input(pith_ctx *ctx, pith_source *source, int index, int64_t axis)
+{
+    const pith_value *a = source->inputs[0], *b = source->inputs[index];
+    bool is_known = a && b && (a->has_shape || a->constant) && (b->has_shape || b->constant);
+    PITH_CHECK(ctx, is_known, PITH_STATUS_UNSUPPORTED,
+               "%s of opset %lld with axis %lld needs the ranks of its inputs, which the file doesn't tell; "
+               "convert the model to opset 7 or newer",
+               source->type, (long long)source->opset, (long long)axis);
+    int a_rank = a->constant ? a->constant->shape.rank : a->shape.rank;
+    pith_shape shape = b->constant ? b->constant->shape : b->shape;
+    axis += axis < 0 ? a_rank : 0;
+    PITH_CHECK(ctx, axis >= 0 && axis + shape.rank <= a_rank, PITH_STATUS_SHAPE,
+               "axis %lld and rank %d of input %d don't fit into rank %d of input 0", (long long)axis, shape.rank, index, a_rank);
+    if (axis + shape.rank == a_rank) {
+        return PITH_OK;
+    }
+    PITH_CHECK(ctx, b->constant, PITH_STATUS_UNSUPPORTED,
+               "%s of opset %lld broadcasts at axis %lld an input that isn't constant; convert the model to opset 7 or newer",
+               source->type, (long long)source->opset, (long long)axis);
+    pith_tensor tensor = *b->constant;
+    pith_value *value = NULL;
+    while (axis + tensor.shape.rank < a_rank) {
+        tensor.shape.dims[tensor.shape.rank++] = 1;
+    }
+    PITH_TRY(pithi_graph_add_constant(source->graph, NULL, &tensor, &value));
+    source->inputs[index] = value;
+    return PITH_OK;
+}
+
+pith_status pithi_map_legacy_broadcast(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    PITH_TRY(pithi_map_consumed_inputs(ctx, source, attrs));
+    const pith_source_attr *broadcast = pithi_source_attr(source, "broadcast");
+    const pith_source_attr *axis = pithi_source_attr(source, "axis");
+    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%s has %d inputs, not 2", source->type, source->n_inputs);
+    if (broadcast && broadcast->i && axis) {
+        PITH_TRY(pithi_source_align_input(ctx, source, 1, axis->i));
+    }
+    return PITH_OK;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What binary and variadic elementwise operators with numpy broadcasting share. */
+#ifndef PITH_OPS_SHARED_BINARY_H
+#define PITH_OPS_SHARED_BINARY_H
+
+#include "kernels/vbinary_f32.h"
+#include "ops/shared_broadcast.h"
+#include "ops/shared_unary.h"
+
+/* Element functions; the one for the dtype's class is called. Integers wrap on return. */
+typedef struct pithi_binary_fns {
+    double (*f64)(double a, double b);
+    int64_t (*s64)(int64_t a, int64_t b);    /* signed integers, and bool */
+    uint64_t (*u64)(uint64_t a, uint64_t b); /* unsigned integers; NULL: s64 on the same bits */
+} pithi_binary_fns;
+
+/* Attributes of operators whose result may pass an activation. */
+typedef struct pithi_binary_attrs {
+    pith_activation activation;
+} pithi_binary_attrs;
+
+extern const pith_attr_spec pithi_binary_attrs_table[3];
+extern const pith_operand_spec pithi_ab_number[2], pithi_ab_float[2], pithi_ab_bool[2], pithi_ab_integer[2],
+    pithi_ab_any[2];
+
+/* All inputs have one dtype, output 0 has it too and the broadcast shape. */
+pith_status pithi_infer_binary(pith_infer *infer);
+/* The same with a bool output. */
+pith_status pithi_infer_compare(pith_infer *infer);
+
+/* outputs[0] = (inputs[0] op inputs[1]) op inputs[2] ..., then the activation if the operator has one. */
+void pithi_binary_ref(const pith_run *run, const pithi_binary_fns *fns);
+
+/* Reports a zero among integer divisors (input 1). */
+void pithi_fault_zero_divisor(const pith_run *run);
+
+/* f32: kernel `kind` by rows, then the activation. At most two inputs; other cases: the reference. */
+pith_status pithi_binary_prepare(pith_prepare *prepare, pith_vbinary kind);
+/* For operators with a row function of their own: any dtypes, rows in parts. */
+pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row);
+
+/* Binary operators before opset 7: `broadcast` and `axis` said where the second operand's dimensions lie.
+ * Numpy's rule is met by trailing ones, which a constant can be given; others are refused. */
+pith_status pithi_map_legacy_broadcast(pith_ctx *ctx, pith_source *source, void *attrs);
+/* Gives constant input `index` trailing ones so that its dimensions begin at `axis` of input 0. */
+pith_status pithi_source_align_input(pith_ctx *ctx, pith_source *source, int index, int64_t axis);
+
+#define PITHI_BINARY_ACTIVATION                                                                    \
+    .fused_activation_plus_1 = offsetof(pithi_binary_attrs, activation) + 1
+#define PITHI_BINARY_NUMBER                                                                        \
+    .inputs = pithi_ab_number, .n_inputs = 2, .outputs = pithi_y_number, .n_outputs = 1,           \
+    .infer = pithi_infer_binary, .layout = PITH_LAYOUT_FREE
+
+#endif
