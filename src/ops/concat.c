@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* concat: inputs side by side along `axis`; all other dimensions are equal. ONNX Concat. */
+#include "ops/sample.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+
+typedef struct concat_attrs {
+    int64_t axis;
+} concat_attrs;
+
+static const pith_attr_spec attr_table[] = { PITH_ATTR_REQUIRED_INT(concat_attrs, axis, "axis") };
+
+/* Rows of input `index` into the columns that begin at *offset, which moves on. */
+static pithi_copy describe(const pith_run *run, int index, int64_t *offset)
+{
+    const concat_attrs *attrs = run->attrs;
+    const pith_shape *x = &run->inputs[index].shape, *y = &run->outputs[0].shape;
+    int axis = (int)(attrs->axis < 0 ? attrs->axis + y->rank : attrs->axis);
+    int64_t row = pithi_dims_product(x, axis, x->rank);
+    pithi_copy copy = pithi_copy_make(&run->inputs[index], &run->outputs[0]);
+    pithi_copy_add(&copy, pithi_dims_product(x, 0, axis), row, pithi_dims_product(y, axis, y->rank));
+    pithi_copy_add(&copy, row, 1, 1);
+    pithi_copy_move(&copy, 0, *offset);
+    *offset += row;
+    return copy;
+}
+
+static void ref(const pith_run *run)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < run->n_inputs; i++) {
+        pithi_copy copy = describe(run, i, &offset);
+        pithi_copy_plain(&copy);
+    }
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < run->n_inputs; i++) {
+        pithi_copy copy = describe(run, i, &offset);
+        pithi_copy_part(&copy, run->state, part);
+    }
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    const concat_attrs *attrs = infer->attrs;
+    pith_shape result = infer->inputs[0].shape;
+    int axis;
+    PITH_TRY(pithi_infer_axis(infer, attrs->axis, result.rank, &axis));
+    for (int i = 1; i < infer->n_inputs; i++) {
+        const pith_shape *shape = &infer->inputs[i].shape;
+        PITH_CHECK(infer->ctx, infer->inputs[i].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
+                   "input %d is %s, but input 0 is %s; all must be equal", i, pith_dtype_name(infer->inputs[i].dtype),
+                   pith_dtype_name(infer->inputs[0].dtype));
+        char first[PITHI_SHAPE_TEXT_BYTES], other[PITHI_SHAPE_TEXT_BYTES];
+        pith_shape same = *shape;
+        same.dims[axis] = result.dims[axis];
+        PITH_CHECK(infer->ctx, pith_shape_equal(&same, &result), PITH_STATUS_SHAPE,
+                   "input %d has shape %s, input 0 has %s; they may differ on axis %d only", i,
+                   pithi_shape_text(shape, other), pithi_shape_text(&infer->inputs[0].shape, first), axis);
+        PITH_CHECK(infer->ctx, !__builtin_add_overflow(result.dims[axis], shape->dims[axis], &result.dims[axis]),
+                   PITH_STATUS_LIMIT, "axis %d gets too large", axis);
+    }
+    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    infer->outputs[0].shape = result;
+    return PITH_OK;
+}
+
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    concat_attrs *attrs = node->attrs;
+    attrs->axis = pithi_axis_channels_last(attrs->axis, node->inputs[0]->shape.rank);
+    return true;
+}
+
+/* Before opset 4 the axis was 1 if not given. */
+static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)ctx, (void)source;
+    ((concat_attrs *)attrs)->axis = 1;
+    return PITH_OK;
+}
+
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_VARIADIC } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_spelling spellings[] = { { "onnx", "", "Concat", 1, map_1 }, { "onnx", "", "Concat", 4, NULL } };
+static const char *const samples[] = {
+    "f32[2,3,4] f32[2,5,4] f32[2,1,4] | axis=1", "s64[3] s64[1] | axis=0", "s8[2,3] s8[2,4] | axis=-1",
+    "f32[40,40,24] f32[40,40,8] | axis=2", "f32[7,1] f32[7,1] f32[7,1] | axis=1", "f64[2,0] f64[2,2] | axis=1",
+};
+
+const pith_op pith_op_concat = {
+    .head = { "concat", 1, PITH_ATTRS(attr_table, concat_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .prepare = pithi_copy_prepare,
+    .run = run_part,
+    .layout = PITH_LAYOUT_FOLLOWS,
+    .to_channels_last = to_channels_last,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_copy.h"
+
+#define GRAIN_BYTES 16384 /* of one unit of work: half a first-level cache */
+
+pithi_copy pithi_copy_make(const pith_tensor *from, pith_tensor *to)
+{
+    return (pithi_copy){ .from = from->data, .to = to->data, .item_bytes = (int64_t)pith_dtype_bytes(to->dtype) };
+}
+
+void pithi_copy_add(pithi_copy *copy, int64_t dim, int64_t from_stride, int64_t to_stride)
+{
+    PITH_ASSERT(copy->rank < PITHI_COPY_MAX_RANK);
+    copy->dims[copy->rank] = dim;
+    copy->from_strides[copy->rank] = from_stride;
+    copy->to_strides[copy->rank] = to_stride;
+    copy->rank++;
+}
+
+void pithi_copy_move(pithi_copy *copy, int64_t from_items, int64_t to_items)
+{
+    copy->from += copy->from ? from_items * copy->item_bytes : 0; /* tensors of size zero may have no data */
+    copy->to += copy->to ? to_items * copy->item_bytes : 0;
+}
+
+void pithi_dense_strides(const pith_shape *shape, int64_t strides_out[PITH_MAX_RANK])
+{
+    int64_t stride = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        strides_out[i] = stride;
+        stride *= shape->dims[i];
+    }
+}
+
+int64_t pithi_dims_product(const pith_shape *shape, int begin, int end)
+{
+    int64_t product = 1;
+    for (int i = begin; i < end; i++) {
+        product *= shape->dims[i];
+    }
+    return product;
+}
+
+static int64_t count_items(const pithi_copy *copy)
+{
+    int64_t count = 1;
+    for (int i = 0; i < copy->rank; i++) {
+        count *= copy->dims[i];
+    }
+    return count;
+}
+
+void pithi_copy_plain(const pithi_copy *copy)
+{
+    int64_t index[PITHI_COPY_MAX_RANK] = { 0 };
+    for (int64_t left = count_items(copy); left > 0; left--) {
+        int64_t from = 0, to = 0;
+        for (int i = 0; i < copy->rank; i++) {
+            from += index[i] * copy->from_strides[i];
+            to += index[i] * copy->to_strides[i];
+        }
+        memcpy(copy->to + to * copy->item_bytes, copy->from + from * copy->item_bytes, (size_t)copy->item_bytes);
+        for (int i = copy->rank - 1; i >= 0 && ++index[i] == copy->dims[i]; i--) {
+            index[i] = 0;
+        }
+    }
+}
+
+/* ---- planning ----------------------------------------------------------------------------- */
+
+/* Outer dimensions stay in `copy`; inside lies either a loop of rows or a 2-D transposition. A grain is
+ * a group of rows, a piece of one row, or a block of the transposition. */
+typedef struct copy_plan {
+    pithi_copy copy;
+    bool is_transposition;
+    int64_t row_bytes, piece_bytes;                  /* rows: */
+    int64_t n_rows, from_step, to_step;              /* steps in items */
+    int64_t n_cols;                                  /* transpositions: columns lie side by side in `from` */
+    int64_t rows_per_grain, cols_per_grain;
+    int64_t row_grains, col_grains;                  /* of one inner block; col_grains are pieces of rows */
+} copy_plan;
+
+static void drop_dim(pithi_copy *copy, int index)
+{
+    copy->rank--;
+    for (int i = index; i < copy->rank; i++) {
+        copy->dims[i] = copy->dims[i + 1];
+        copy->from_strides[i] = copy->from_strides[i + 1];
+        copy->to_strides[i] = copy->to_strides[i + 1];
+    }
+}
+
+static void merge_dims(pithi_copy *copy)
+{
+    for (int i = copy->rank - 1; i >= 0; i--) {
+        if (copy->dims[i] == 1) {
+            drop_dim(copy, i);
+        }
+    }
+    for (int i = copy->rank - 2; i >= 0; i--) {
+        int64_t dim = copy->dims[i + 1];
+        if (copy->from_strides[i] == copy->from_strides[i + 1] * dim &&
+            copy->to_strides[i] == copy->to_strides[i + 1] * dim) {
+            copy->dims[i + 1] *= copy->dims[i];
+            drop_dim(copy, i);
+        }
+    }
+}
+
+static bool is_element_size(int64_t n_bytes)
+{
+    return n_bytes == 1 || n_bytes == 2 || n_bytes == 4 || n_bytes == 8;
+}
+
+/* A short innermost run of items becomes one bigger item, so that it can be transposed. */
+static void widen_item(pithi_copy *copy)
+{
+    int last = copy->rank - 1;
+    if (last < 1 || copy->from_strides[last] != 1 || copy->to_strides[last] != 1) {
+        return;
+    }
+    int64_t dim = copy->dims[last];
+    bool fits = is_element_size(dim * copy->item_bytes);
+    uintptr_t misaligned = ((uintptr_t)copy->from | (uintptr_t)copy->to) % (uintptr_t)(dim * copy->item_bytes);
+    for (int i = 0; i < last; i++) {
+        fits = fits && copy->from_strides[i] % dim == 0 && copy->to_strides[i] % dim == 0;
+    }
+    if (!fits || misaligned != 0) {
+        return;
+    }
+    for (int i = 0; i < last; i++) {
+        copy->from_strides[i] /= dim;
+        copy->to_strides[i] /= dim;
+    }
+    copy->item_bytes *= dim;
+    copy->rank--;
+}
+
+static bool plan_transposition(copy_plan *plan)
+{
+    pithi_copy *copy = &plan->copy;
+    int last = copy->rank - 1;
+    if (last < 1 || copy->to_strides[last] != 1 || !is_element_size(copy->item_bytes)) {
+        return false;
+    }
+    for (int i = 0; i < last; i++) {
+        if (copy->from_strides[i] != 1 || copy->from_strides[last] == 0) {
+            continue;
+        }
+        plan->is_transposition = true;
+        plan->n_rows = copy->dims[last];
+        plan->n_cols = copy->dims[i];
+        plan->from_step = copy->from_strides[last];
+        plan->to_step = copy->to_strides[i];
+        copy->rank--;
+        drop_dim(copy, i);
+        int64_t items = GRAIN_BYTES / copy->item_bytes;
+        bool by_rows = plan->n_rows > plan->n_cols;
+        int64_t other = by_rows ? plan->n_cols : plan->n_rows;
+        int64_t length = pithi_max_s64(items / other / 16, 1) * 16; /* whole tiles */
+        plan->rows_per_grain = by_rows ? length : plan->n_rows;
+        plan->cols_per_grain = by_rows ? plan->n_cols : length;
+        plan->row_grains = pithi_div_up(plan->n_rows, plan->rows_per_grain);
+        plan->col_grains = pithi_div_up(plan->n_cols, plan->cols_per_grain);
+        return true;
+    }
+    return false;
+}
+
+static void plan_rows(copy_plan *plan)
+{
+    pithi_copy *copy = &plan->copy;
+    plan->row_bytes = copy->item_bytes;
+    int last = copy->rank - 1;
+    if (last >= 0 && copy->from_strides[last] == 1 && copy->to_strides[last] == 1) {
+        plan->row_bytes *= copy->dims[last];
+        copy->rank = last--;
+    }
+    plan->n_rows = 1;
+    if (last >= 0) {
+        plan->n_rows = copy->dims[last];
+        plan->from_step = copy->from_strides[last];
+        plan->to_step = copy->to_strides[last];
+        copy->rank--;
+    }
+    plan->piece_bytes = pithi_min_s64(plan->row_bytes, GRAIN_BYTES);
+    plan->rows_per_grain = pithi_max_s64(GRAIN_BYTES / plan->row_bytes, 1);
+    plan->row_grains = pithi_div_up(plan->n_rows, plan->rows_per_grain);
+    plan->col_grains = pithi_div_up(plan->row_bytes, plan->piece_bytes);
+}
+
+static copy_plan make_plan(const pithi_copy *copy)
+{
+    copy_plan plan = { .copy = *copy };
+    merge_dims(&plan.copy);
+    widen_item(&plan.copy);
+    if (!plan_transposition(&plan)) {
+        plan_rows(&plan);
+    }
+    return plan;
+}
+
+/* ---- copying ------------------------------------------------------------------------------ */
+
+void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t count)
+{
+    int64_t n_bytes = item_bytes * count;
+    if (n_bytes == 0) {
+        return;
+    }
+    memcpy(to, item, (size_t)item_bytes);
+    for (int64_t done = item_bytes; done < n_bytes; done *= 2) {
+        memcpy((char *)to + done, to, (size_t)pithi_min_s64(done, n_bytes - done));
+    }
+}
+
+/* With a constant number of bytes memcpy becomes one move. */
+#define COPY_ROWS(n_bytes)                                                                         \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        memcpy(to + i * to_step, from + i * from_step, (n_bytes));                                 \
+    }                                                                                              \
+    break
+
+static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_step, int64_t row_bytes, int64_t count)
+{
+    if (from_step == 0 && to_step == row_bytes) {
+        pithi_fill_items(to, from, row_bytes, count);
+        return;
+    }
+    switch (row_bytes) {
+    case 1: COPY_ROWS(1);
+    case 2: COPY_ROWS(2);
+    case 4: COPY_ROWS(4);
+    case 8: COPY_ROWS(8);
+    case 12: COPY_ROWS(12);
+    case 16: COPY_ROWS(16);
+    case 32: COPY_ROWS(32);
+    case 64: COPY_ROWS(64);
+    default: COPY_ROWS((size_t)row_bytes);
+    }
+}
+
+static void copy_grain(const copy_plan *plan, pith_transpose_fn *const *transposes, const char *from, char *to,
+                       int64_t grain)
+{
+    int64_t item_bytes = plan->copy.item_bytes;
+    int64_t row = grain / plan->col_grains * plan->rows_per_grain;
+    int64_t n_rows = pithi_min_s64(plan->rows_per_grain, plan->n_rows - row);
+    int64_t col_grain = grain % plan->col_grains;
+    if (plan->is_transposition) {
+        int64_t col = col_grain * plan->cols_per_grain;
+        int64_t n_cols = pithi_min_s64(plan->cols_per_grain, plan->n_cols - col);
+        transposes[item_bytes == 1 ? 0 : item_bytes == 2 ? 1 : item_bytes == 4 ? 2 : 3](
+            from + (row * plan->from_step + col) * item_bytes, plan->from_step,
+            to + (col * plan->to_step + row) * item_bytes, plan->to_step, n_rows, n_cols);
+        return;
+    }
+    int64_t piece = col_grain * plan->piece_bytes;
+    int64_t n_bytes = pithi_min_s64(plan->piece_bytes, plan->row_bytes - piece);
+    int64_t from_step = plan->from_step * item_bytes, to_step = plan->to_step * item_bytes;
+    copy_rows(from + row * from_step + piece, from_step, to + row * to_step + piece, to_step, n_bytes, n_rows);
+}
+
+void pithi_copy_part(const pithi_copy *copy, const void *state, const pith_part *part)
+{
+    if (count_items(copy) == 0) {
+        return;
+    }
+    copy_plan plan = make_plan(copy);
+    const pithi_copy *outer = &plan.copy;
+    int64_t inner_grains = plan.row_grains * plan.col_grains;
+    int64_t begin, end;
+    pithi_part_range(part, count_items(outer) * inner_grains, &begin, &end);
+    int64_t index[PITHI_COPY_MAX_RANK] = { 0 }, rest = begin / inner_grains, grain = begin % inner_grains;
+    const char *from = outer->from;
+    char *to = outer->to;
+    for (int i = outer->rank - 1; i >= 0; i--) {
+        index[i] = rest % outer->dims[i];
+        rest /= outer->dims[i];
+        from += index[i] * outer->from_strides[i] * outer->item_bytes;
+        to += index[i] * outer->to_strides[i] * outer->item_bytes;
+    }
+    for (int64_t done = begin; done < end; done++) {
+        copy_grain(&plan, state, from, to, grain);
+        if (++grain < inner_grains) {
+            continue;
+        }
+        grain = 0;
+        for (int i = outer->rank - 1; i >= 0; i--) {
+            from += outer->from_strides[i] * outer->item_bytes;
+            to += outer->to_strides[i] * outer->item_bytes;
+            if (++index[i] < outer->dims[i]) {
+                break;
+            }
+            from -= outer->dims[i] * outer->from_strides[i] * outer->item_bytes;
+            to -= outer->dims[i] * outer->to_strides[i] * outer->item_bytes;
+            index[i] = 0;
+        }
+    }
+}
+
+void pithi_copy_same(const pith_run *run)
+{
+    size_t n_bytes = pith_tensor_bytes(&run->inputs[0]);
+    if (n_bytes > 0 && run->outputs[0].data != run->inputs[0].data) {
+        memmove(run->outputs[0].data, run->inputs[0].data, n_bytes);
+    }
+}
+
+int pithi_copy_max_parts(int64_t n_bytes)
+{
+    return (int)pithi_max_s64(pithi_min_s64(n_bytes / GRAIN_BYTES, 1024), 1);
+}
+
+pith_status pithi_copy_prepare(pith_prepare *prepare)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(prepare->arena, PITH_TRANSPOSE_SIZES, sizeof(pith_transpose_fn *), &block));
+    pith_transpose_fn **transposes = block;
+    int64_t n_bytes = 0;
+    for (int i = 0; i < PITH_TRANSPOSE_SIZES; i++) {
+        transposes[i] = pithi_transpose_find(prepare->isa_limit, i);
+    }
+    for (int i = 0; i < prepare->n_outputs; i++) {
+        n_bytes += prepare->outputs[i].dtype == PITH_DTYPE_NONE ? 0 : (int64_t)pith_tensor_bytes(&prepare->outputs[i]);
+    }
+    prepare->state = transposes;
+    prepare->use_run = true;
+    prepare->max_parts = pithi_copy_max_parts(n_bytes);
+    prepare->kernel = "copy";
+    return PITH_OK;
+}
