@@ -179,6 +179,17 @@ static pith_status read_choices(reader *in, pith_graph *graph, const pith_attr_s
     return PITH_OK;
 }
 
+/* A tensor with its values, "f32[2]{1,2}". */
+static pith_status read_tensor(reader *in, pith_graph *graph, const pith_tensor **field)
+{
+    double low = 0, high = 0;
+    pith_value *value = NULL;
+    PITH_TRY(read_input(in, graph, &low, &high, &value));
+    PITH_CHECK(in->ctx, value && value->constant, PITH_STATUS_FORMAT, "sample: a tensor attribute needs values");
+    *field = value->constant;
+    return PITH_OK;
+}
+
 static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, void *attrs)
 {
     char name[48], word[48];
@@ -202,7 +213,7 @@ static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, v
         case PITH_ATTR_KIND_STRING:
             PITH_TRY(read_word(in, " |", word, sizeof word));
             return pithi_arena_text(&graph->arena, word, strlen(word), field);
-        case PITH_ATTR_KIND_TENSOR: break;
+        case PITH_ATTR_KIND_TENSOR: return read_tensor(in, graph, field);
         }
     }
     PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: unknown attribute '%s'", name);
