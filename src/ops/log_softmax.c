@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log_softmax: y = x - ln(sum of e^x) along an axis. ONNX LogSoftmax. */
+#include "ops/shared_softmax.h"
+#include "ops/shared_unary.h"
+
+static void ref(const pith_run *run)
+{
+    pithi_softmax_ref(run, PITHI_LOG_SOFTMAX);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    return pithi_softmax_prepare(prepare, PITHI_LOG_SOFTMAX);
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "LogSoftmax", 1, pithi_map_softmax_flatten },
+    { "onnx", "", "LogSoftmax", 13, NULL },
+};
+static const char *const samples[] = {
+    "f32[3,37]", "f32[2,5,33] | axis=1", "f32[2,3,4] | axis=1 flatten=1", "f32[4,9] | axis=0", "f16[2,7]", "f32[130]{-30:30}",
+    "f32[3,0]", "f32[2,3,1]"
+};
+
+const pith_op pith_op_log_softmax = {
+    .head = { "log_softmax", 1, PITH_ATTRS(pithi_softmax_attrs_table, pithi_softmax_attrs) },
+    PITHI_SOFTMAX_RECORD,
+    .ref = ref, .prepare = prepare, .run = pithi_softmax_run,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_reduce.h"
+
+#include <math.h>
+
+const pith_attr_spec pithi_reduce_attrs_table[2] = {
+    PITH_ATTR_INT(pithi_reduce_attrs, keepdims, "keepdims", 1),
+    PITH_ATTR_INT(pithi_reduce_attrs, noop_with_empty_axes, "noop_with_empty_axes", 0),
+};
+const pith_operand_spec pithi_reduce_inputs[2] = { { "data", PITH_DTYPES_NUMBER, PITH_ONE },
+                                                   { "axes", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
+const pith_operand_spec pithi_reduce_inputs_bool[2] = { { "data", PITH_DTYPES_ANY, PITH_ONE },
+                                                        { "axes", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
+const pith_operand_spec pithi_reduce_outputs[1] = { { "reduced", PITH_DTYPES_ANY, PITH_ONE } };
+
+/* ---- axes and shapes ---------------------------------------------------------------------- */
+
+static const pith_tensor *axes_operand(const pith_tensor *inputs, int n_inputs)
+{
+    return n_inputs > 1 && inputs[1].dtype != PITH_DTYPE_NONE ? &inputs[1] : NULL;
+}
+
+uint32_t pithi_reduce_mask(const pith_tensor *axes, const pith_shape *x, bool noop_with_empty_axes)
+{
+    int64_t n_axes = axes ? pith_shape_elements(&axes->shape) : 0;
+    uint32_t mask = 0;
+    for (int64_t i = 0; i < n_axes; i++) {
+        int64_t axis = pithi_tensor_get_s64(axes, i);
+        mask |= 1u << (axis < 0 ? axis + x->rank : axis);
+    }
+    return n_axes == 0 && !noop_with_empty_axes ? (1u << x->rank) - 1u : mask;
+}
+
+static uint32_t mask_of(const pith_tensor *inputs, int n_inputs, const void *attrs)
+{
+    const pithi_reduce_attrs *a = attrs;
+    return pithi_reduce_mask(axes_operand(inputs, n_inputs), &inputs[0].shape, a->noop_with_empty_axes != 0);
+}
+
+pith_status pithi_reduce_infer(pith_infer *infer)
+{
+    const pithi_reduce_attrs *attrs = infer->attrs;
+    const pith_tensor *axes = axes_operand(infer->inputs, infer->n_inputs);
+    const pith_shape *x = &infer->inputs[0].shape;
+    if (axes && !axes->data && pith_shape_elements(&axes->shape) > 0) {
+        return pithi_infer_need_value(infer, 1);
+    }
+    for (int64_t i = 0; axes && i < pith_shape_elements(&axes->shape); i++) {
+        int axis = 0;
+        PITH_TRY(pithi_infer_axis(infer, pithi_tensor_get_s64(axes, i), x->rank, &axis));
+    }
+    uint32_t mask = mask_of(infer->inputs, infer->n_inputs, attrs);
+    pith_shape *y = &infer->outputs[0].shape;
+    *y = (pith_shape){ 0 };
+    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    for (int i = 0; i < x->rank; i++) {
+        bool is_reduced = mask >> i & 1u;
+        if (!is_reduced || attrs->keepdims) {
+            y->dims[y->rank++] = is_reduced ? 1 : x->dims[i];
+        }
+    }
+    return PITH_OK;
+}
+
+void pithi_reduce_cost(const pith_infer *infer, pith_cost *cost)
+{
+    cost->flops = (uint64_t)pith_shape_elements(&infer->inputs[0].shape);
+}
+
+/* ---- reference ---------------------------------------------------------------------------- */
+
+/* The elements that meet in one result: n_items of them, item k at offset(k) from the result's base. */
+typedef struct group {
+    const pith_tensor *x;
+    uint32_t mask;
+    int64_t base, n_items;
+} group;
+
+/* Offset in x of the index-th point of the dimensions that are (is_reduced) or aren't in the mask. */
+static int64_t point(const group *g, int64_t index, bool is_reduced)
+{
+    int64_t offset = 0, stride = 1;
+    for (int i = g->x->shape.rank - 1; i >= 0; i--) {
+        const int64_t dim = g->x->shape.dims[i];
+        if ((g->mask >> i & 1u) == (is_reduced ? 1u : 0u)) {
+            offset += index % dim * stride;
+            index /= dim;
+        }
+        stride *= dim;
+    }
+    return offset;
+}
+
+static double item_f64(const group *g, int64_t index)
+{
+    return pithi_tensor_get_f64(g->x, g->base + point(g, index, true));
+}
+
+static double greatest(const group *g, double sign)
+{
+    double best = -INFINITY;
+    for (int64_t k = 0; k < g->n_items; k++) {
+        double x = sign * item_f64(g, k);
+        best = x > best || isnan(x) ? x : best;
+        if (isnan(best)) {
+            break;
+        }
+    }
+    return sign * best;
+}
+
+static double log_sum_exp(const group *g)
+{
+    const double shift = greatest(g, 1.0);
+    double sum = 0.0;
+    if (isinf(shift) || isnan(shift)) {
+        return shift;
+    }
+    for (int64_t k = 0; k < g->n_items; k++) {
+        sum += exp(item_f64(g, k) - shift);
+    }
+    return shift + log(sum);
+}
+
+static double reduce_f64(const group *g, pithi_reduce_kind kind)
+{
+    double sum = 0.0, sum_abs = 0.0, sum_square = 0.0, product = 1.0;
+    if (kind == PITHI_REDUCE_MAX || kind == PITHI_REDUCE_MIN) {
+        return greatest(g, kind == PITHI_REDUCE_MAX ? 1.0 : -1.0);
+    }
+    if (kind == PITHI_REDUCE_LOG_SUM_EXP) {
+        return log_sum_exp(g);
+    }
+    for (int64_t k = 0; k < g->n_items; k++) {
+        double x = item_f64(g, k);
+        sum += x;
+        sum_abs += fabs(x);
+        sum_square += x * x;
+        product *= x;
+    }
+    switch (kind) {
+    case PITHI_REDUCE_MEAN: return sum / (double)g->n_items;
+    case PITHI_REDUCE_PROD: return product;
+    case PITHI_REDUCE_L1: return sum_abs;
+    case PITHI_REDUCE_L2: return sqrt(sum_square);
+    case PITHI_REDUCE_SUM_SQUARE: return sum_square;
+    case PITHI_REDUCE_LOG_SUM: return log(sum);
+    default: return sum;
+    }
+}
+
+/* Integers: sums and products wrap; u64 is ordered by flipping its top bit. */
+static int64_t reduce_s64(const group *g, pithi_reduce_kind kind)
+{
+    const uint64_t flip = g->x->dtype == PITH_DTYPE_U64 ? (uint64_t)1 << 63 : 0;
+    uint64_t sum = 0, product = 1;
+    int64_t greatest_x = INT64_MIN, least_x = INT64_MAX;
+    for (int64_t k = 0; k < g->n_items; k++) {
+        const uint64_t x = (uint64_t)pithi_tensor_get_s64(g->x, g->base + point(g, k, true));
+        greatest_x = pithi_max_s64(greatest_x, (int64_t)(x ^ flip));
+        least_x = pithi_min_s64(least_x, (int64_t)(x ^ flip));
+        sum += kind == PITHI_REDUCE_L1 && !flip && (int64_t)x < 0 ? 0 - x : kind == PITHI_REDUCE_SUM_SQUARE ? x * x : x;
+        product *= x;
+    }
+    switch (kind) {
+    case PITHI_REDUCE_MAX: return (int64_t)((uint64_t)greatest_x ^ flip);
+    case PITHI_REDUCE_MIN: return (int64_t)((uint64_t)least_x ^ flip);
+    case PITHI_REDUCE_PROD: return (int64_t)product;
+    case PITHI_REDUCE_MEAN: return g->n_items == 0 ? 0 : flip ? (int64_t)(sum / (uint64_t)g->n_items) : (int64_t)sum / g->n_items;
+    default: return (int64_t)sum;
+    }
+}
+
+/* An integer dtype's least (sign < 0) or greatest value, the result of an empty max or min. */
+static void set_limit(pith_tensor *y, int64_t index, double sign)
+{
+    const unsigned n_bits = 8 * (unsigned)pith_dtype_bytes(y->dtype);
+    const bool is_signed = y->dtype == PITH_DTYPE_S8 || y->dtype == PITH_DTYPE_S16 || y->dtype == PITH_DTYPE_S32 ||
+                           y->dtype == PITH_DTYPE_S64;
+    const uint64_t all = UINT64_MAX >> (64 - n_bits);
+    const uint64_t greatest_value = is_signed ? all >> 1 : all;
+    const uint64_t least_value = is_signed ? greatest_value + 1 : 0;
+    pithi_tensor_set_s64(y, index, (int64_t)(sign > 0.0 ? greatest_value : least_value));
+}
+
+void pithi_reduce_ref(const pith_run *run, pithi_reduce_kind kind)
+{
+    uint32_t mask = mask_of(run->inputs, run->n_inputs, run->attrs);
+    pithi_reduce_ref_mask(&run->inputs[0], mask, kind, &run->outputs[0]);
+}
+
+void pithi_reduce_ref_mask(const pith_tensor *x, uint32_t mask, pithi_reduce_kind kind, pith_tensor *y)
+{
+    group g = { .x = x, .mask = mask, .n_items = 1 };
+    const bool in_f64 = pithi_dtype_is_float(y->dtype) || kind == PITHI_REDUCE_L2 || kind == PITHI_REDUCE_LOG_SUM ||
+                        kind == PITHI_REDUCE_LOG_SUM_EXP;
+    for (int i = 0; i < g.x->shape.rank; i++) {
+        g.n_items *= g.mask >> i & 1u ? g.x->shape.dims[i] : 1;
+    }
+    for (int64_t i = 0; i < pith_shape_elements(&y->shape); i++) {
+        g.base = point(&g, i, false);
+        if (in_f64) {
+            pithi_tensor_set_f64(y, i, reduce_f64(&g, kind));
+        } else if (g.n_items == 0 && (kind == PITHI_REDUCE_MAX || kind == PITHI_REDUCE_MIN)) {
+            set_limit(y, i, kind == PITHI_REDUCE_MAX ? -1.0 : 1.0);
+        } else {
+            pithi_tensor_set_s64(y, i, reduce_s64(&g, kind));
+        }
+    }
+}
+
+/* ---- run ---------------------------------------------------------------------------------- */
+
+pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pithi_reduce_kind kind)
+{
+    (void)prepare;
+    (void)mask;
+    (void)kind;
+    return PITH_OK;
+}
+
+pith_status pithi_reduce_prepare(pith_prepare *prepare, pithi_reduce_kind kind)
+{
+    return pithi_reduce_prepare_mask(prepare, 0, kind);
+}
+
+void pithi_reduce_run(const pith_run *run, const pith_part *part)
+{
+    (void)run;
+    (void)part;
+}
+
+/* ---- layout and spellings ----------------------------------------------------------------- */
+
+bool pithi_reduce_to_channels_last(pith_graph *graph, pith_node *node)
+{
+    const pithi_reduce_attrs *attrs = node->attrs;
+    const pith_value *axes = node->n_inputs > 1 ? node->inputs[1] : NULL;
+    if (!attrs->keepdims) {
+        return false;
+    }
+    if (!axes) {
+        return true;
+    }
+    if (!axes->constant || !axes->constant->data) {
+        return false;
+    }
+    int64_t moved[PITH_MAX_RANK];
+    const int64_t n_axes = pith_shape_elements(&axes->constant->shape);
+    if (n_axes > PITH_MAX_RANK) {
+        return false;
+    }
+    for (int64_t i = 0; i < n_axes; i++) {
+        moved[i] = pithi_channels_last_axis(pithi_tensor_get_s64(axes->constant, i), node->inputs[0]->shape.rank);
+    }
+    return pithi_graph_add_s64s(graph, moved, (int)n_axes, &node->inputs[1]) == PITH_OK;
+}
+
+pith_status pithi_map_reduce_axes(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)ctx;
+    (void)attrs;
+    return pithi_source_attr_to_input(source, "axes", 1);
+}
