@@ -22,12 +22,14 @@ typedef struct entry {
 
 static const entry pipeline[] = {
     { &pithi_pass_fold_constants, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_remove_identity, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_merge_transpose, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_merge_reshape, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_remove_dead, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_merge_common, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { NULL, 0 },
 };
 
-int pithi_pass_count(void) { return PITH_COUNT(pipeline) - 1; }
+int pithi_pass_count(void) { return PITH_COUNT(pipeline); }
 const pith_pass *pithi_pass_at(int index) { return pipeline[index].pass; }
 
 /* ---- switching off -------------------------------------------------------------------------- */

@@ -10,9 +10,22 @@ bool pithi_value_has_dims(const pith_value *value)
     return known;
 }
 
-pith_node *pithi_sole_producer(const pith_value *value, const pith_op *op)
+pith_node *pithi_sole_producer(const pith_value *value, const char *op_name)
 {
-    return value && value->n_uses == 1 && value->producer && value->producer->op == op ? value->producer : NULL;
+    bool is_sole = value && value->n_uses == 1 && value->producer && value->producer->outputs[0] == value;
+    return is_sole && pithi_is(value->producer, op_name) ? value->producer : NULL;
+}
+
+pith_activation *pithi_activation_of(const pith_node *node)
+{
+    size_t offset_plus_1 = node->op ? node->op->fused_activation_plus_1 : 0;
+    return offset_plus_1 ? (pith_activation *)(void *)((char *)node->attrs + offset_plus_1 - 1) : NULL;
+}
+
+bool pithi_has_no_activation(const pith_node *node)
+{
+    const pith_activation *activation = pithi_activation_of(node);
+    return !activation || activation->kind == 0;
 }
 
 bool pithi_is_uniform(const pith_tensor *tensor, double *element_out)
@@ -69,6 +82,29 @@ bool pithi_transpose_perm(const pith_node *node, int64_t perm[PITH_MAX_RANK], in
     return true;
 }
 
+bool pithi_perm_moves_nothing(const int64_t *perm, const pith_shape *shape)
+{
+    int64_t last = -1;
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->dims[perm[i]] != 1) {
+            if (perm[i] < last) {
+                return false;
+            }
+            last = perm[i];
+        }
+    }
+    return true;
+}
+
+pith_shape pithi_permuted_shape(const int64_t *perm, const pith_shape *shape)
+{
+    pith_shape permuted = { .rank = shape->rank };
+    for (int i = 0; i < shape->rank; i++) {
+        permuted.dims[i] = shape->dims[perm[i]];
+    }
+    return permuted;
+}
+
 /* ---- edits ---------------------------------------------------------------------------------- */
 
 static void drop_uses(const pith_node *node)
@@ -109,20 +145,61 @@ pith_status pithi_reshaped_constant(pith_graph *graph, const pith_tensor *tensor
     return pithi_graph_add_constant(graph, NULL, &view, value_out);
 }
 
-pith_status pithi_insert_unary(pith_graph *graph, pith_node *before, const pith_op *op, const char *name,
-                               pith_value *const *inputs, int n_inputs, pith_node **node_out)
+static pith_status find_op(pith_ctx *ctx, const char *name, const pith_op **op_out)
 {
-    pith_value *output = NULL;
-    PITH_TRY(pithi_graph_add_value(graph, NULL, &output));
-    PITH_TRY(pithi_graph_insert_node(graph, before, op, name, inputs, n_inputs, &output, 1, node_out));
-    output->dtype = inputs[0]->dtype;
-    output->n_uses = 0;
-    for (int i = 0; i < n_inputs; i++) {
-        if (inputs[i]) {
-            inputs[i]->n_uses++;
+    *op_out = pithi_op_find(name);
+    PITH_CHECK(ctx, *op_out, PITH_STATUS_INTERNAL, "this build lacks the operator '%s', which a pass needs", name);
+    return PITH_OK;
+}
+
+static void add_uses(pith_value *const *values, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (values[i]) {
+            values[i]->n_uses++;
         }
     }
+}
+
+pith_status pithi_insert(pith_graph *graph, pith_node *before, const char *op_name, pith_value *const *inputs,
+                         int n_inputs, pith_node **node_out)
+{
+    const pith_op *op = NULL;
+    pith_value *output = NULL;
+    PITH_TRY(find_op(graph->ctx, op_name, &op));
+    PITH_TRY(pithi_graph_add_value(graph, NULL, &output));
+    PITH_TRY(pithi_graph_insert_node(graph, before, op, before ? before->name : NULL, inputs, n_inputs, &output, 1,
+                                     node_out));
+    output->dtype = inputs[0]->dtype;
+    add_uses(inputs, n_inputs);
     return PITH_OK;
+}
+
+pith_status pithi_become(pith_graph *graph, pith_node *node, const char *op_name, pith_value *const *inputs,
+                         int n_inputs)
+{
+    const pith_op *op = NULL;
+    void *attrs = NULL, *list = NULL;
+    PITH_TRY(find_op(graph->ctx, op_name, &op));
+    PITH_TRY(pithi_attrs_new(pithi_op_head(op), &graph->arena, &attrs));
+    PITH_TRY(pithi_arena_array(&graph->arena, (size_t)n_inputs, sizeof *inputs, &list));
+    memcpy(list, inputs, (size_t)n_inputs * sizeof *inputs);
+    drop_uses(node);
+    add_uses(inputs, n_inputs);
+    node->op = op;
+    node->source_op = pithi_op_head(op)->name;
+    node->attrs = attrs;
+    node->inputs = list;
+    node->n_inputs = n_inputs;
+    return PITH_OK;
+}
+
+pith_status pithi_become_reshape(pith_graph *graph, pith_node *node, pith_value *input, const pith_shape *shape)
+{
+    pith_value *dims = NULL;
+    PITH_TRY(pithi_graph_add_s64s(graph, shape->dims, shape->rank, &dims));
+    PITH_TRY(pithi_become(graph, node, "reshape", (pith_value *[]){ input, dims }, 2));
+    return pithi_attr_set_int(graph->ctx, node, "allowzero", 1);
 }
 
 /* ---- replacing values in bulk ---------------------------------------------------------------- */

@@ -7,6 +7,12 @@
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
+/* Operators are looked up by name, not by the address of their record, so that a build with a subset of the
+ * operators has every pass. */
+static inline bool pithi_is(const pith_node *node, const char *op_name)
+{
+    return node && node->op && pithi_same_text(pithi_op_head(node->op)->name, op_name);
+}
 /* Rank and every dimension are known. */
 bool pithi_value_has_dims(const pith_value *value);
 /* The constant behind input `index`, or NULL. */
@@ -18,9 +24,13 @@ static inline pith_value *pithi_node_input(const pith_node *node, int index)
 {
     return index < node->n_inputs ? node->inputs[index] : NULL;
 }
-/* The node with operator `op` that makes `value`, if `value` is used once (value->n_uses is up to
+/* The node with operator `op` that makes `value` as its output 0, if `value` is used once (value->n_uses is up to
  * date) and thus free to be fused into its consumer; else NULL. */
-pith_node *pithi_sole_producer(const pith_value *value, const pith_op *op);
+pith_node *pithi_sole_producer(const pith_value *value, const char *op_name);
+/* Where the node's fused activation stands, or NULL if its operator takes none. */
+pith_activation *pithi_activation_of(const pith_node *node);
+/* The operator takes no activation, or the node has none. */
+bool pithi_has_no_activation(const pith_node *node);
 /* A constant of which every element equals the first; *element_out is that element. */
 bool pithi_is_uniform(const pith_tensor *tensor, double *element_out);
 /* The s64 or s32 values of a constant of rank 0 or 1, at most `capacity`; -1 if it isn't one. */
@@ -29,6 +39,9 @@ int pithi_constant_ints(const pith_tensor *tensor, int64_t *items, int capacity)
 int pithi_other_operand(const pith_node *node, const pith_value *value);
 /* A permutation attribute read as such; an empty list reverses. False if the rank isn't known. */
 bool pithi_transpose_perm(const pith_node *node, int64_t perm[PITH_MAX_RANK], int *rank_out);
+/* Reading `shape` in the order of `perm` leaves the elements where they are. */
+bool pithi_perm_moves_nothing(const int64_t *perm, const pith_shape *shape);
+pith_shape pithi_permuted_shape(const int64_t *perm, const pith_shape *shape);
 
 /* Infers shapes, and turns every node that reads only constants into constants unless that costs much
  * memory. Part of infer_graph.c; pass fold_constants calls it. */
@@ -44,9 +57,15 @@ void pithi_set_input(pith_node *node, int index, pith_value *value);
 /* A copy of the constant with another shape (same elements); shares the bytes. */
 pith_status pithi_reshaped_constant(pith_graph *graph, const pith_tensor *tensor, const pith_shape *shape,
                                     pith_value **value_out);
-/* A new value shaped like `shape`, made by a new node in front of `before`. */
-pith_status pithi_insert_unary(pith_graph *graph, pith_node *before, const pith_op *op, const char *name,
-                               pith_value *const *inputs, int n_inputs, pith_node **node_out);
+/* A node with one fresh output in front of `before`; uses are counted. Fails with INTERNAL if the build
+ * lacks the operator. */
+pith_status pithi_insert(pith_graph *graph, pith_node *before, const char *op_name, pith_value *const *inputs,
+                         int n_inputs, pith_node **node_out);
+/* The node becomes one of another operator with default attributes; its outputs stay. */
+pith_status pithi_become(pith_graph *graph, pith_node *node, const char *op_name, pith_value *const *inputs,
+                         int n_inputs);
+/* The node becomes a reshape of `input` to `dims`. */
+pith_status pithi_become_reshape(pith_graph *graph, pith_node *node, pith_value *input, const pith_shape *shape);
 
 /* ---- replacing values in bulk ---------------------------------------------------------------- */
 
