@@ -15,6 +15,8 @@ typedef struct pithi_file {
 
 /* Maps a regular file; an empty file gives data = NULL, n_bytes = 0. */
 pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file);
+/* The same for `name` inside `folder`; refuses a file that links lead out of the folder. */
+pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file);
 void pithi_file_unmap(pithi_file *file);
 
 /* ---- time and machine --------------------------------------------------------------------- */

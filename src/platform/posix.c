@@ -3,10 +3,12 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -47,6 +49,33 @@ pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file)
     PITH_CHECK(ctx, descriptor >= 0, PITH_STATUS_IO, "can't open '%s': %s", path, strerror(errno));
     pith_status status = map_descriptor(ctx, path, descriptor, file);
     close(descriptor);
+    return status;
+}
+
+static pith_status map_resolved(pith_ctx *ctx, const char *folder, const char *path, pithi_file *file)
+{
+    size_t n_bytes = strlen(folder);
+    bool is_root = n_bytes == 1; /* "/" ends with the separator itself */
+    PITH_CHECK(ctx, strncmp(path, folder, n_bytes) == 0 && (is_root || path[n_bytes] == '/'), PITH_STATUS_IO,
+               "'%s' is outside the folder '%s'; a model may only read files of its own folder", path, folder);
+    return pithi_file_map(ctx, path, file);
+}
+
+pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file)
+{
+    char joined[PATH_MAX];
+    int length = snprintf(joined, sizeof joined, "%s/%s", folder, name);
+    PITH_CHECK(ctx, length > 0 && (size_t)length < sizeof joined, PITH_STATUS_IO, "the path '%s/%s' is too long", folder,
+               name);
+    char *real_folder = realpath(folder, NULL), *real_path = realpath(joined, NULL);
+    pith_status status = PITH_OK;
+    if (real_folder && real_path) {
+        status = map_resolved(ctx, real_folder, real_path, file);
+    } else {
+        status = pithi_fail(ctx, PITH_STATUS_IO, "can't find '%s': %s", joined, strerror(errno));
+    }
+    free(real_folder);
+    free(real_path);
     return status;
 }
 
