@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ValueInfoProto and TypeProto: element types, shapes, symbolic dimensions. */
+#include "import/onnx/onnx.h"
+
+pith_dtype pithi_onnx_dtype(int64_t code, const char **name_out)
+{
+    /* TensorProto.DataType */
+    static const struct {
+        const char *name;
+        pith_dtype dtype;
+    } types[] = {
+        { "undefined", PITH_DTYPE_NONE },     { "float32", PITH_DTYPE_F32 },    { "uint8", PITH_DTYPE_U8 },
+        { "int8", PITH_DTYPE_S8 },            { "uint16", PITH_DTYPE_U16 },     { "int16", PITH_DTYPE_S16 },
+        { "int32", PITH_DTYPE_S32 },          { "int64", PITH_DTYPE_S64 },      { "string", PITH_DTYPE_NONE },
+        { "bool", PITH_DTYPE_BOOL },          { "float16", PITH_DTYPE_F16 },    { "float64", PITH_DTYPE_F64 },
+        { "uint32", PITH_DTYPE_U32 },         { "uint64", PITH_DTYPE_U64 },     { "complex64", PITH_DTYPE_NONE },
+        { "complex128", PITH_DTYPE_NONE },    { "bfloat16", PITH_DTYPE_BF16 },  { "float8e4m3fn", PITH_DTYPE_NONE },
+        { "float8e4m3fnuz", PITH_DTYPE_NONE }, { "float8e5m2", PITH_DTYPE_NONE }, { "float8e5m2fnuz", PITH_DTYPE_NONE },
+        { "uint4", PITH_DTYPE_NONE },         { "int4", PITH_DTYPE_NONE },      { "float4e2m1", PITH_DTYPE_NONE },
+        { "float8e8m0", PITH_DTYPE_NONE },    { "uint2", PITH_DTYPE_NONE },     { "int2", PITH_DTYPE_NONE },
+        { "float6e2m3", PITH_DTYPE_NONE },    { "float6e3m2", PITH_DTYPE_NONE },
+    };
+    bool is_known = code >= 0 && code < PITH_COUNT(types);
+    *name_out = is_known ? types[code].name : NULL;
+    return is_known ? types[code].dtype : PITH_DTYPE_NONE;
+}
+
+pith_status pithi_onnx_value_info(pithi_onnx *onnx, const pithi_pb_span *message, pithi_pb_span *name_out,
+                                  pithi_pb_span *type_out)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    *name_out = *type_out = (pithi_pb_span){ 0 };
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number == VALUE_INFO_NAME) {
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "name", name_out));
+        } else if (field.number == VALUE_INFO_TYPE) {
+            PITH_CHECK(onnx->ctx, !type_out->data, PITH_STATUS_FORMAT, "value '%.*s' has two types",
+                       PITHI_PB_TEXT(name_out));
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "type", type_out));
+        }
+    }
+    return pb.status;
+}
+
+static pith_status read_dim(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, int64_t *dim_out,
+                            const char **symbol_out)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span symbol = { 0 };
+    *dim_out = -1;
+    *symbol_out = NULL;
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number == DIM_VALUE) {
+            /* Old exporters write negative sizes for "unknown". */
+            PITH_TRY(pithi_pb_get_s64(&pb, &field, "dim_value", dim_out));
+            *dim_out = *dim_out < 0 ? -1 : *dim_out;
+            symbol = (pithi_pb_span){ 0 };
+        } else if (field.number == DIM_PARAM) {
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "dim_param", &symbol));
+            *dim_out = -1;
+        }
+    }
+    PITH_TRY(pb.status);
+    return symbol.n_bytes ? pithi_onnx_text(onnx->ctx, &graph->arena, &symbol, "dim_param", symbol_out) : PITH_OK;
+}
+
+static pith_status read_shape(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, pith_value *value,
+                              const char **problem_out)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span dim;
+    int rank = 0;
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number != SHAPE_DIM) {
+            continue;
+        }
+        PITH_TRY(pithi_pb_get_span(&pb, &field, "dim", &dim));
+        if (rank == PITH_MAX_RANK) {
+            return pithi_arena_format(&graph->arena, problem_out, "value '%.80s' has more than %d dimensions",
+                                      value->name, PITH_MAX_RANK);
+        }
+        PITH_TRY(read_dim(onnx, graph, &dim, &value->shape.dims[rank], &value->symbols[rank]));
+        rank++;
+    }
+    PITH_TRY(pb.status);
+    value->shape.rank = rank;
+    value->has_shape = true;
+    return PITH_OK;
+}
+
+static pith_status read_tensor_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
+                                    pith_value *value, const char **problem_out)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span shape = { 0 };
+    int64_t code = 0;
+    const char *name = NULL;
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number == TENSOR_TYPE_ELEM) {
+            PITH_TRY(pithi_pb_get_s64(&pb, &field, "elem_type", &code));
+        } else if (field.number == TENSOR_TYPE_SHAPE) {
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "shape", &shape));
+        }
+    }
+    PITH_TRY(pb.status);
+    value->dtype = pithi_onnx_dtype(code, &name);
+    PITH_CHECK(onnx->ctx, name, PITH_STATUS_FORMAT, "value '%.80s' has element type %lld, which ONNX doesn't have",
+               value->name, (long long)code);
+    if (value->dtype == PITH_DTYPE_NONE && code != 0) {
+        return pithi_arena_format(&graph->arena, problem_out,
+                                  "value '%.80s' has element type %s, which pith doesn't have", value->name, name);
+    }
+    return shape.data ? read_shape(onnx, graph, &shape, value, problem_out) : PITH_OK;
+}
+
+static const char *kind_name(uint32_t number)
+{
+    switch (number) {
+    case TYPE_SEQUENCE: return "a sequence";
+    case TYPE_MAP: return "a map";
+    case TYPE_OPAQUE: return "an opaque type";
+    case TYPE_SPARSE_TENSOR: return "a sparse tensor";
+    case TYPE_OPTIONAL: return "an optional";
+    default: return NULL;
+    }
+}
+
+pith_status pithi_onnx_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, pith_value *value,
+                            const char **problem_out)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span tensor = { 0 };
+    *problem_out = NULL;
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number == TYPE_TENSOR) {
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "tensor_type", &tensor));
+        } else if (kind_name(field.number) && !*problem_out) {
+            PITH_TRY(pithi_arena_format(&graph->arena, problem_out, "value '%.80s' is %s, which pith doesn't have",
+                                        value->name, kind_name(field.number)));
+        }
+    }
+    PITH_TRY(pb.status);
+    return tensor.data && !*problem_out ? read_tensor_type(onnx, graph, &tensor, value, problem_out) : PITH_OK;
+}
