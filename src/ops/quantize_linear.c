@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* quantize_linear: y = saturate(round_half_even(x / scale) + zero_point), scale and zero point for all
+ * elements, for each index of an axis or for each block along it. ONNX QuantizeLinear. */
+#include <math.h>
+
+#include "ops/sample.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+#include "ops/shared_onnx.h"
+#include "ops/shared_quant.h"
+
+typedef struct quantize_attrs {
+    int64_t axis, block_size, output_dtype, precision;
+    int64_t saturate; /* about float8 only */
+} quantize_attrs;
+
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_INT(quantize_attrs, axis, "axis", 1),
+    PITH_ATTR_INT(quantize_attrs, block_size, "block_size", 0),
+    PITH_ATTR_INT(quantize_attrs, output_dtype, "output_dtype", 0),
+    PITH_ATTR_INT(quantize_attrs, precision, "precision", 0),
+    PITH_ATTR_INT(quantize_attrs, saturate, "saturate", 1),
+};
+
+/* The quotient has the precision of the scale or of the attribute; halves are rounded after that. */
+static double divide(const pith_run *run, double x, double scale)
+{
+    const quantize_attrs *attrs = run->attrs;
+    uint64_t bits = 0;
+    pith_dtype dtype = attrs->precision ? pithi_onnx_dtype(attrs->precision) : run->inputs[1].dtype;
+    pith_tensor quotient = { dtype, { 0 }, &bits };
+    if (dtype == PITH_DTYPE_F64) {
+        return x / scale;
+    }
+    pithi_tensor_set_f64(&quotient, 0, (double)((float)x / (float)scale));
+    return pithi_tensor_get_f64(&quotient, 0);
+}
+
+static void ref(const pith_run *run)
+{
+    const quantize_attrs *attrs = run->attrs;
+    const pith_tensor *x = &run->inputs[0], *scale = &run->inputs[1];
+    pith_tensor *y = &run->outputs[0];
+    pithi_quant_rows rows = pithi_quant_rows_make(&x->shape, &scale->shape, attrs->axis, attrs->block_size);
+    bool has_zero = pithi_has_operand(run->inputs, run->n_inputs, 2);
+    for (int64_t i = 0; i < rows.total; i++) {
+        int64_t k = pithi_quant_scale_at(&rows, i);
+        int64_t zero = has_zero ? pithi_tensor_get_s64(&run->inputs[2], k) : 0;
+        double quotient = divide(run, pithi_tensor_get_f64(x, i), pithi_tensor_get_f64(scale, k));
+        pithi_tensor_set_s64(y, i, pithi_quantize(quotient, zero, y->dtype));
+    }
+}
+
+/* ---- float32 to 8 bits -------------------------------------------------------------------- */
+
+/* Rounds |value| < 2^22 to the nearest even integer: adding 1.5 * 2^23 leaves it in the low bits. */
+static inline int32_t round_small(float value)
+{
+    float shifted = value + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    return bits - 0x4b400000;
+}
+
+/* The bounds are integers, so clamping before rounding gives what clamping after it would. */
+static inline int32_t quantize_one(float x, float scale, int32_t zero, int32_t low, int32_t high)
+{
+    float value = x / scale;
+    value = value > (float)(low - zero) ? value : (float)(low - zero);
+    value = value < (float)(high - zero) ? value : (float)(high - zero);
+    return round_small(value) + zero;
+}
+
+#define DEFINE_ROW(name, type, low, high)                                                          \
+    static void name(const float *x, const float *scale, const type *zero, int64_t step, type *y, int64_t n) \
+    {                                                                                              \
+        const type no_zero = 0;                                                                    \
+        if (step == 0 || !zero) {                                                                  \
+            int32_t all = zero ? zero[0] : no_zero;                                                \
+            for (int64_t i = 0; step == 0 && i < n; i++) {                                         \
+                y[i] = (type)quantize_one(x[i], scale[0], all, (low), (high));                     \
+            }                                                                                      \
+            for (int64_t i = 0; step == 1 && i < n; i++) {                                         \
+                y[i] = (type)quantize_one(x[i], scale[i], all, (low), (high));                     \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            y[i] = (type)quantize_one(x[i], scale[i], zero[i], (low), (high));                     \
+        }                                                                                          \
+    }
+
+DEFINE_ROW(quantize_row_s8, int8_t, -128, 127)
+DEFINE_ROW(quantize_row_u8, uint8_t, 0, 255)
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    const quantize_attrs *attrs = run->attrs;
+    const float *x = run->inputs[0].data, *scale = run->inputs[1].data;
+    const int8_t *zero = pithi_has_operand(run->inputs, run->n_inputs, 2) ? run->inputs[2].data : NULL;
+    int8_t *y = run->outputs[0].data;
+    pithi_quant_rows rows = pithi_quant_rows_make(&run->inputs[0].shape, &run->inputs[1].shape, attrs->axis,
+                                                  attrs->block_size);
+    int64_t begin, end;
+    pithi_part_range(part, rows.count, &begin, &end);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t at = row * rows.length, n = pithi_min_s64(rows.length, rows.total - at);
+        int64_t k = pithi_quant_scale_at(&rows, at);
+        if (run->outputs[0].dtype == PITH_DTYPE_S8) {
+            quantize_row_s8(x + at, scale + k, zero ? zero + k : NULL, rows.step, y + at, n);
+        } else {
+            quantize_row_u8(x + at, scale + k, zero ? (const uint8_t *)zero + k : NULL, rows.step, (uint8_t *)y + at, n);
+        }
+    }
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const quantize_attrs *attrs = prepare->attrs;
+    pith_dtype dtype = prepare->outputs[0].dtype;
+    prepare->use_run = prepare->inputs[0].dtype == PITH_DTYPE_F32 && prepare->inputs[1].dtype == PITH_DTYPE_F32 &&
+                       (dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8) &&
+                       (attrs->precision == 0 || pithi_onnx_dtype(attrs->precision) == PITH_DTYPE_F32);
+    prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->inputs[0]));
+    prepare->kernel = "quantize";
+    return PITH_OK;
+}
+
+/* ---- infer -------------------------------------------------------------------------------- */
+
+static pith_status infer(pith_infer *infer)
+{
+    const quantize_attrs *attrs = infer->attrs;
+    pith_dtype dtype = PITH_DTYPE_U8, precision;
+    bool has_zero = pithi_has_operand(infer->inputs, infer->n_inputs, 2);
+    if (attrs->output_dtype) {
+        PITH_TRY(pithi_infer_onnx_dtype(infer, "output_dtype", attrs->output_dtype, &dtype));
+        PITH_CHECK(infer->ctx, !has_zero || infer->inputs[2].dtype == dtype, PITH_STATUS_DTYPE,
+                   "output_dtype is %s, but the zero point is %s", pith_dtype_name(dtype),
+                   pith_dtype_name(infer->inputs[2].dtype));
+    } else if (has_zero) {
+        dtype = infer->inputs[2].dtype;
+    }
+    PITH_CHECK(infer->ctx, pith_dtype_bytes(dtype) <= 2 && pithi_dtype_is_integer(dtype), PITH_STATUS_DTYPE,
+               "quantising to %s; s8, u8, s16 and u16 are possible", pith_dtype_name(dtype));
+    if (attrs->precision) {
+        PITH_TRY(pithi_infer_onnx_dtype(infer, "precision", attrs->precision, &precision));
+    }
+    PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size));
+    infer->outputs[0].dtype = dtype;
+    infer->outputs[0].shape = infer->inputs[0].shape;
+    return PITH_OK;
+}
+
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    quantize_attrs *attrs = node->attrs;
+    if (attrs->block_size > 0) {
+        return false; /* the scales have the layout of x */
+    }
+    attrs->axis = pithi_axis_channels_last(attrs->axis, node->inputs[0]->shape.rank);
+    return true;
+}
+
+#define PITH_DTYPES_QUANTIZED                                                                      \
+    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) | PITH_DTYPES(PITH_DTYPE_U16))
+static const pith_operand_spec inputs[] = {
+    { "x", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE },
+    { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "zero_point", PITH_DTYPES_QUANTIZED, PITH_OPTIONAL },
+};
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_QUANTIZED, PITH_ONE } };
+static const pith_spelling spellings[] = { { "onnx", "", "QuantizeLinear", 10, NULL } };
+static const char *const samples[] = {
+    "f32[3,9]{-300:300} f32[]{1.7} u8[]{128}", "f32[2,7,11]{-9:9} f32[7]{0.01:0.1} s8[7]{-9:9} | axis=1",
+    "f32[3,5,4]{-9:9} f32[4]{0.01:0.1} u8[4]{90:140} | axis=-1", "f32[100,80]{-9:9} f32[]{0.05}",
+    "f32[3,8]{-9:9} f32[3,2]{0.01:0.1} - | axis=1 block_size=4 output_dtype=3", "f32[5,6]{-9:9} f32[3,6]{0.01:0.1} | axis=0 block_size=2",
+    "f16[6]{-9:9} f16[]{0.03} s16[]{7}", "s32[4] f32[]{3} s8[]{-2}", "f32[0,3] f32[]{1} s8[]{0}",
+    "f32[2,4]{-9:9} f32[4]{0.01:0.1} | output_dtype=3",
+};
+
+const pith_op pith_op_quantize_linear = {
+    .head = { "quantize_linear", 1, PITH_ATTRS(attr_table, quantize_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
+    .layout = PITH_LAYOUT_FOLLOWS,
+    .to_channels_last = to_channels_last,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

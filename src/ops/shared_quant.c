@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_quant.h"
+
+#include <math.h>
+
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+
+#define SINGLE_ROW 4096 /* elements of a row where one scale serves all: a unit of work */
+
+pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size)
+{
+    const pith_shape *x = &infer->inputs[0].shape, *scale = &infer->inputs[scale_index].shape;
+    char text[PITHI_SHAPE_TEXT_BYTES];
+    int positive;
+    if (pithi_has_operand(infer->inputs, infer->n_inputs, scale_index + 1)) {
+        const pith_shape *zero = &infer->inputs[scale_index + 1].shape;
+        PITH_CHECK(infer->ctx, pith_shape_elements(zero) == pith_shape_elements(scale), PITH_STATUS_SHAPE,
+                   "%lld zero points, but %lld scales", (long long)pith_shape_elements(zero),
+                   (long long)pith_shape_elements(scale));
+    }
+    if (pith_shape_elements(scale) == 1 && (scale->rank <= 1 || block_size == 0)) { /* one for all */
+        return PITH_OK;
+    }
+    PITH_CHECK(infer->ctx, block_size >= 0, PITH_STATUS_SHAPE, "block_size is %lld", (long long)block_size);
+    PITH_TRY(pithi_infer_axis(infer, axis, x->rank, &positive));
+    if (block_size == 0) {
+        PITH_CHECK(infer->ctx, scale->rank == 1 && scale->dims[0] == x->dims[positive], PITH_STATUS_SHAPE,
+                   "scale has shape %s; it must be a list of %lld, one for each index of axis %d",
+                   pithi_shape_text(scale, text), (long long)x->dims[positive], positive);
+        return PITH_OK;
+    }
+    pith_shape wanted = *x;
+    wanted.dims[positive] = pithi_div_up(x->dims[positive], block_size);
+    PITH_CHECK(infer->ctx, pith_shape_equal(scale, &wanted), PITH_STATUS_SHAPE,
+               "scale has shape %s; it must have the input's shape with %lld blocks of %lld on axis %d",
+               pithi_shape_text(scale, text), (long long)wanted.dims[positive], (long long)block_size, positive);
+    return PITH_OK;
+}
+
+pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis, int64_t block_size)
+{
+    pithi_quant_rows rows = { .total = pith_shape_elements(x), .length = SINGLE_ROW, .inner = 1, .dim = 1, .block = 1 };
+    if (pith_shape_elements(scale) != 1 || (scale->rank > 1 && block_size > 0)) {
+        int positive = (int)(axis < 0 ? axis + x->rank : axis);
+        rows.inner = pithi_dims_product(x, positive + 1, x->rank);
+        rows.dim = x->dims[positive];
+        rows.kind = block_size ? PITHI_QUANT_BLOCKED : PITHI_QUANT_PER_AXIS;
+        rows.block = block_size ? block_size : 1;
+        bool is_last = rows.inner == 1, is_even = rows.dim % rows.block == 0;
+        rows.step = rows.kind == PITHI_QUANT_BLOCKED ? !is_last : is_last;
+        rows.length = !is_last ? rows.inner : rows.step ? rows.dim : is_even ? rows.block : 1;
+    }
+    rows.count = rows.total ? pithi_div_up(rows.total, rows.length) : 0;
+    return rows;
+}
+
+int64_t pithi_quant_scale_at(const pithi_quant_rows *rows, int64_t position)
+{
+    int64_t on_axis = position / rows->inner % rows->dim;
+    if (rows->kind != PITHI_QUANT_BLOCKED) {
+        return rows->kind == PITHI_QUANT_SINGLE ? 0 : on_axis;
+    }
+    int64_t n_blocks = pithi_div_up(rows->dim, rows->block), outer = position / rows->inner / rows->dim;
+    return (outer * n_blocks + on_axis / rows->block) * rows->inner + position % rows->inner;
+}
+
+void pithi_quant_range(pith_dtype dtype, int64_t *low_out, int64_t *high_out)
+{
+    bool is_signed = dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_S16;
+    int64_t span = INT64_C(1) << (8 * pith_dtype_bytes(dtype));
+    *low_out = is_signed ? -span / 2 : 0;
+    *high_out = is_signed ? span / 2 - 1 : span - 1;
+}
+
+int64_t pithi_quantize(double value, int64_t zero_point, pith_dtype dtype)
+{
+    int64_t low, high;
+    pithi_quant_range(dtype, &low, &high);
+    double shifted = nearbyint(value) + (double)zero_point;
+    return !(shifted > (double)low) ? low : shifted > (double)high ? high : (int64_t)shifted;
+}
