@@ -130,7 +130,7 @@ void pithi_onnx_scope_deinit(pithi_onnx *onnx, pithi_onnx_scope *scope);
 /* ---- onnx_type.c -------------------------------------------------------------------------- */
 
 /* PITH_DTYPE_NONE for types that pith lacks; *name_out is NULL if ONNX has no such code. */
-pith_dtype pithi_onnx_dtype(int64_t code, const char **name_out);
+pith_dtype pithi_onnx_elem_type(int64_t code, const char **name_out);
 /* Name and type of a ValueInfoProto. */
 pith_status pithi_onnx_value_info(pithi_onnx *onnx, const pithi_pb_span *message, pithi_pb_span *name_out,
                                   pithi_pb_span *type_out);

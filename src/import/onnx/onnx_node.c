@@ -143,7 +143,6 @@ static pith_status make_outputs(building *build, pithi_arena *scratch)
     void *block = NULL;
     PITH_TRY(pithi_arena_array(scratch, node->n_outputs + 1, sizeof(pith_value *), &block));
     build->source.outputs = block;
-    build->source.n_outputs = (int)node->n_outputs;
     for (size_t i = 0; i < node->n_outputs; i++) {
         if (node->outputs[i].n_bytes > 0) {
             PITH_TRY(pithi_onnx_define(build->onnx, build->scope, &node->outputs[i], NULL, NULL,
@@ -151,55 +150,6 @@ static pith_status make_outputs(building *build, pithi_arena *scratch)
         }
     }
     return PITH_OK;
-}
-
-/* ---- constants ----------------------------------------------------------------------------- */
-
-static pith_status constant_tensor(building *build, const pith_source_attr *attr, pith_tensor *tensor)
-{
-    pith_graph *graph = build->scope->graph;
-    bool is_ints = attr->kind == PITH_SOURCE_INT || attr->kind == PITH_SOURCE_INTS;
-    bool is_list = attr->kind == PITH_SOURCE_INTS || attr->kind == PITH_SOURCE_FLOATS;
-    if (attr->kind == PITH_SOURCE_TENSOR) {
-        *tensor = attr->tensor;
-        return PITH_OK;
-    }
-    if (attr->kind == PITH_SOURCE_STRING || attr->kind == PITH_SOURCE_STRINGS || attr->kind == PITH_SOURCE_OTHER) {
-        build->problem = "the constant holds strings, which pith doesn't have";
-        return PITH_OK;
-    }
-    *tensor = (pith_tensor){ .dtype = is_ints ? PITH_DTYPE_S64 : PITH_DTYPE_F32, .data = NULL };
-    if (is_list) {
-        tensor->shape = (pith_shape){ 1, { attr->n_items } };
-        tensor->data = (void *)(uintptr_t)(is_ints ? (const void *)attr->ints : (const void *)attr->floats);
-        return PITH_OK;
-    }
-    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(int64_t), &tensor->data));
-    memcpy(tensor->data, is_ints ? (const void *)&attr->i : (const void *)&attr->f, is_ints ? 8 : 4);
-    return PITH_OK;
-}
-
-/* Constant is the format's way to write a weight beside its use: it becomes a constant, not a node. */
-static pith_status import_constant(building *build)
-{
-    static const char *const names[] = { "value", "value_int", "value_ints", "value_float", "value_floats",
-                                         "sparse_value", "value_string", "value_strings" };
-    pith_ctx *ctx = build->onnx->ctx;
-    const pith_source *source = &build->source;
-    pith_tensor tensor = { .dtype = PITH_DTYPE_NONE };
-    PITH_CHECK(ctx, source->n_attrs == 1 && source->n_inputs == 0 && build->node->n_outputs == 1, PITH_STATUS_FORMAT,
-               "a Constant has one attribute, no input and one output; this has %d, %d and %zu", source->n_attrs,
-               source->n_inputs, build->node->n_outputs);
-    bool is_known = false;
-    for (int i = 0; i < PITH_COUNT(names); i++) {
-        is_known |= pithi_same_text(names[i], source->attrs[0].name);
-    }
-    PITH_CHECK(ctx, is_known && source->attrs[0].kind != PITH_SOURCE_GRAPH, PITH_STATUS_FORMAT,
-               "attribute '%s' is none of a Constant", source->attrs[0].name);
-    if (!build->problem) {
-        PITH_TRY(constant_tensor(build, &source->attrs[0], &tensor));
-    }
-    return pithi_onnx_define_constant(build->onnx, build->scope, &build->node->outputs[0], &tensor, build->problem);
 }
 
 /* ---- operators ----------------------------------------------------------------------------- */
@@ -266,6 +216,30 @@ static pith_status find_operator(building *build, const pith_op **op_out, void *
     return status;
 }
 
+/* Constant is the format's way to write a weight beside its use: it becomes a constant, not a node. */
+static pith_status import_constant(building *build)
+{
+    pith_source *source = &build->source;
+    const pith_op *op = NULL;
+    void *attrs = NULL;
+    pith_tensor tensor = { .dtype = PITH_DTYPE_NONE };
+    PITH_CHECK(build->onnx->ctx, source->n_attrs == 1 && source->n_inputs == 0 && source->n_outputs == 1,
+               PITH_STATUS_FORMAT, "a Constant has one attribute, no input and one output; this has %d, %d and %d",
+               source->n_attrs, source->n_inputs, source->n_outputs);
+    if (pithi_same_text(source->attrs[0].name, "sparse_value")) { /* made dense by the reader */
+        source->attrs[0].name = "value";
+    }
+    PITH_TRY(find_operator(build, &op, &attrs));
+    if (op) {
+        const pith_attr_spec *spec = &pithi_op_head(op)->attrs[0];
+        const pith_tensor *const *value = (const void *)((const char *)attrs + spec->offset);
+        PITH_CHECK(build->onnx->ctx, spec->kind == PITH_ATTR_KIND_TENSOR && *value, PITH_STATUS_FORMAT,
+                   "the Constant has no value");
+        tensor = **value;
+    }
+    return pithi_onnx_define_constant(build->onnx, build->scope, &build->node->outputs[0], &tensor, build->problem);
+}
+
 static pith_status import_operator(building *build, pithi_arena *scratch)
 {
     const pith_op *op = NULL;
@@ -314,6 +288,7 @@ static pith_status describe(building *build)
 
 static pith_status build_node(building *build, pithi_arena *scratch)
 {
+    build->source.n_outputs = (int)build->node->n_outputs;
     PITH_TRY(describe(build));
     PITH_TRY(resolve_inputs(build, scratch));
     PITH_TRY(read_attrs(build, scratch));

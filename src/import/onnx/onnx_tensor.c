@@ -260,7 +260,7 @@ static pith_status lacks_type(pithi_onnx *onnx, pith_graph *graph, const tensor_
                               const char **problem_out)
 {
     const char *name = NULL;
-    pithi_onnx_dtype(fields->data_type, &name);
+    pithi_onnx_elem_type(fields->data_type, &name);
     PITH_CHECK(onnx->ctx, name && fields->data_type != 0, PITH_STATUS_FORMAT,
                "data_type is %lld, which ONNX doesn't have", (long long)fields->data_type);
     if (dtype == PITH_DTYPE_NONE) {
@@ -299,7 +299,7 @@ pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_p
     const char *unused = NULL;
     *problem_out = NULL;
     PITH_TRY(read_fields(onnx, message, &fields));
-    *tensor_out = (pith_tensor){ .dtype = pithi_onnx_dtype(fields.data_type, &unused) };
+    *tensor_out = (pith_tensor){ .dtype = pithi_onnx_elem_type(fields.data_type, &unused) };
     PITH_TRY_AT(onnx->ctx, lacks_type(onnx, graph, &fields, tensor_out->dtype, problem_out), "tensor '%.*s'",
                 PITHI_PB_TEXT(&fields.name));
     if (!*problem_out) {

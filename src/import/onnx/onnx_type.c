@@ -2,7 +2,7 @@
 /* ValueInfoProto and TypeProto: element types, shapes, symbolic dimensions. */
 #include "import/onnx/onnx.h"
 
-pith_dtype pithi_onnx_dtype(int64_t code, const char **name_out)
+pith_dtype pithi_onnx_elem_type(int64_t code, const char **name_out)
 {
     /* TensorProto.DataType */
     static const struct {
@@ -111,7 +111,7 @@ static pith_status read_tensor_type(pithi_onnx *onnx, pith_graph *graph, const p
         }
     }
     PITH_TRY(pb.status);
-    value->dtype = pithi_onnx_dtype(code, &name);
+    value->dtype = pithi_onnx_elem_type(code, &name);
     PITH_CHECK(onnx->ctx, name, PITH_STATUS_FORMAT, "value '%.80s' has element type %lld, which ONNX doesn't have",
                value->name, (long long)code);
     if (value->dtype == PITH_DTYPE_NONE && code != 0) {
