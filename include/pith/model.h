@@ -44,7 +44,7 @@ void pith_model_destroy(pith_model *model);
 typedef struct pith_value_info {
     const char *name;
     pith_dtype dtype;
-    pith_shape shape;                   /**< -1 where a dimension is symbolic or unknown. */
+    pith_shape shape;                   /**< -1 where a dimension is symbolic or unknown; rank -1: unknown. */
     const char *symbols[PITH_MAX_RANK]; /**< Name of a symbolic dimension, else NULL. */
 } pith_value_info;
 

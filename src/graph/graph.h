@@ -66,6 +66,13 @@ void pithi_graph_destroy(pith_graph *graph); /* NULL is allowed; destroys bodies
  * outlive the clone. */
 pith_status pithi_graph_clone(const pith_graph *graph, pith_graph **clone_out);
 
+/* A body of control flow as a graph of its own: captured values become inputs after the body's (their
+ * outer values are listed in *captured_out, memory of the new graph), captured constants stay. */
+pith_status pithi_graph_isolate(const pith_graph *body, pith_graph **graph_out, pith_value ***captured_out,
+                                int *n_captured_out);
+/* Replaces a control node by the nodes of its body number `body`; the body's inputs become `inputs`. */
+pith_status pithi_graph_splice(pith_graph *graph, pith_node *node, int body, pith_value *const *inputs);
+
 /* ---- building ----------------------------------------------------------------------------- */
 
 /* A value without producer. `name` is copied; NULL makes a fresh unique name. */

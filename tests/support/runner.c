@@ -113,6 +113,7 @@ static void usage(const char *program)
 int main(int argc, char **argv)
 {
     pith_test totals = { .seed = 1 };
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not swallow what was reported */
     const char *filter = "";
     bool only_list = false;
     for (int i = 1; i < argc; i++) {

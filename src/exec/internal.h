@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 7: what the files of exec/ share. */
+#ifndef PITH_EXEC_INTERNAL_H
+#define PITH_EXEC_INTERNAL_H
+
+#include "exec/pool.h"
+#include "exec/stretch.h"
+#include "import/import.h"
+#include "pith/session.h"
+
+struct pith_model {
+    pith_ctx *ctx;
+    pithi_file file;
+    pithi_import_info import;
+    pithi_program program;
+    pithi_template *root;
+    pithi_arena memory; /* everything below */
+    pith_value_info *inputs, *outputs;
+    pith_unsupported *unsupported;
+    int n_unsupported;
+    pith_model_summary summary;
+};
+
+/* A stretch bound to memory: operands with addresses. One slot per depth of a run (stretch, its rest, the rest
+ * of that, bodies), reused by whatever runs at that depth next. */
+typedef struct pithi_slot {
+    pithi_stretch *stretch;
+    char *arena;
+    size_t arena_capacity;
+    pith_tensor *tensors;      /* of the plan's operands */
+    pith_run *runs;            /* of the plan's steps */
+    pith_tensor *outputs;      /* of the plan */
+    int *input_operands;       /* operands to patch before each run, then outputs (as -1 - output) */
+    int n_input_operands;
+    size_t tensors_capacity, runs_capacity, outputs_capacity, input_operands_capacity;
+} pithi_slot;
+
+/* A result that outlives the stretch it was made in: outputs of loops. */
+typedef struct pithi_kept {
+    struct pithi_kept *next;
+    void *data;
+} pithi_kept;
+
+struct pith_session {
+    pith_model *model;
+    pith_ctx *ctx;
+    pithi_exec_pool *pool;
+    int n_threads;
+    bool keep_denormals;
+    pithi_slot *slots;
+    size_t slots_capacity;
+    int last_depth;             /* of the last run: slots [0, last_depth] hold its values */
+    pithi_kept *kept;           /* freed when the next run begins */
+    pithi_fault fault;
+    pith_tensor *outputs;       /* of the last run */
+    bool has_outputs;
+};
+
+/* A model from a graph that was built by hand; takes the graph on success. */
+pith_status pithi_model_from_graph(pith_graph *graph, const pith_model_options *options, pith_model **model_out);
+
+/* Refuses a shape that contradicts what the file says of input `index`. */
+pith_status pithi_model_check_shape(const pith_model *model, int index, const pith_shape *shape);
+/* Refuses a model with nodes that pith can't run; the message names the first one. */
+pith_status pithi_model_check_complete(const pith_model *model);
+
+/* Runs a template at a depth. `outputs` (of the template) point into slots, kept blocks or inputs. */
+pith_status pithi_session_run_template(pith_session *session, pithi_template *template, const pith_tensor *inputs,
+                                       int depth, pith_tensor *outputs);
+
+/* Runs a control node. `available` are the outputs of the stretch in front of it. */
+pith_status pithi_session_run_control(pith_session *session, const pithi_control *control,
+                                      const pith_tensor *available, int depth, pith_tensor *outputs);
+
+/* A zeroed block that lives until the next run. */
+pith_status pithi_session_keep(pith_session *session, size_t n_bytes, void **block_out);
+
+#endif

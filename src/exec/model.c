@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models: file -> imported, optimised graph -> the root template; descriptions and cost reports. */
+#include <stdlib.h>
+
+#include "exec/internal.h"
+#include "passes/pass.h"
+#include "pith_ops_list.h"
+
+#define DEFAULT_PLAN_CACHE_BYTES ((size_t)256 << 20)
+
+/* ---- description -------------------------------------------------------------------------- */
+
+static pith_status describe_values(pith_model *model, pith_value *const *values, size_t count, pith_value_info **info_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&model->memory, count, sizeof(pith_value_info), &block));
+    pith_value_info *infos = block;
+    for (size_t i = 0; i < count; i++) {
+        const pith_value *value = values[i];
+        pith_value_info *info = &infos[i];
+        PITH_TRY(pithi_arena_text(&model->memory, value->name, strlen(value->name), &info->name));
+        info->dtype = value->dtype;
+        info->shape = value->shape;
+        info->shape.rank = value->has_shape ? value->shape.rank : -1;
+        for (int k = 0; k < info->shape.rank; k++) {
+            if (value->symbols[k] && value->shape.dims[k] < 0) {
+                PITH_TRY(pithi_arena_text(&model->memory, value->symbols[k], strlen(value->symbols[k]), &info->symbols[k]));
+            }
+        }
+    }
+    *info_out = infos;
+    return PITH_OK;
+}
+
+static void count_nodes(const pith_graph *graph, int *n_nodes, int *n_unsupported)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        ++*n_nodes;
+        *n_unsupported += node->op == NULL;
+        for (int i = 0; i < node->n_bodies; i++) {
+            count_nodes(node->bodies[i], n_nodes, n_unsupported);
+        }
+    }
+}
+
+static pith_status list_unsupported(pith_model *model, const pith_graph *graph)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_bodies; i++) {
+            PITH_TRY(list_unsupported(model, node->bodies[i]));
+        }
+        if (!node->op) {
+            pith_unsupported *entry = &model->unsupported[model->n_unsupported++];
+            const char *reason = node->unsupported ? node->unsupported : "";
+            PITH_TRY(pithi_arena_text(&model->memory, node->name, strlen(node->name), &entry->node));
+            PITH_TRY(pithi_arena_text(&model->memory, node->source_op, strlen(node->source_op), &entry->op));
+            PITH_TRY(pithi_arena_text(&model->memory, reason, strlen(reason), &entry->reason));
+        }
+    }
+    return PITH_OK;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const pith_op_count *x = a, *y = b;
+    return x->n_nodes != y->n_nodes ? y->n_nodes - x->n_nodes : strcmp(x->op, y->op);
+}
+
+static pith_status count_ops(pith_model *model, const pith_graph *graph, pith_op_count *rows, int *n_rows)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        const char *name = node->op ? node->op->head.name : node->source_op;
+        int row = 0;
+        while (row < *n_rows && !pithi_same_text(rows[row].op, name)) {
+            row++;
+        }
+        if (row == *n_rows) {
+            PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &rows[row].op));
+            ++*n_rows;
+        }
+        rows[row].n_nodes++;
+        for (int i = 0; i < node->n_bodies; i++) {
+            PITH_TRY(count_ops(model, node->bodies[i], rows, n_rows));
+        }
+    }
+    return PITH_OK;
+}
+
+static void count_params(const pith_graph *graph, pith_model_summary *summary)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_value *value = graph->values[i];
+        if (value->constant && value->n_uses > 0) {
+            summary->n_params += (uint64_t)pith_shape_elements(&value->shape);
+            summary->param_bytes += pith_tensor_bytes(value->constant);
+        }
+    }
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_bodies; i++) {
+            count_params(node->bodies[i], summary);
+        }
+    }
+}
+
+static pith_status describe(pith_model *model, pith_graph *graph)
+{
+    pith_model_summary *summary = &model->summary;
+    void *unsupported = NULL, *rows = NULL;
+    int n_unsupported = 0;
+    PITH_TRY(describe_values(model, graph->inputs, graph->n_inputs, &model->inputs));
+    PITH_TRY(describe_values(model, graph->outputs, graph->n_outputs, &model->outputs));
+    count_nodes(graph, &summary->n_nodes, &n_unsupported);
+    PITH_TRY(pithi_arena_array(&model->memory, (size_t)n_unsupported, sizeof(pith_unsupported), &unsupported));
+    PITH_TRY(pithi_arena_array(&model->memory, (size_t)summary->n_nodes, sizeof(pith_op_count), &rows));
+    model->unsupported = unsupported;
+    PITH_TRY(list_unsupported(model, graph));
+    PITH_TRY(count_ops(model, graph, rows, &summary->n_ops));
+    qsort(rows, (size_t)summary->n_ops, sizeof(pith_op_count), by_count);
+    summary->ops = rows;
+    pithi_graph_count_uses(graph);
+    count_params(graph, summary);
+    summary->format = model->import.format;
+    summary->ir_version = model->import.ir_version;
+    summary->opset = model->import.opset;
+    const char *producer = model->import.producer ? model->import.producer : "";
+    return pithi_arena_text(&model->memory, producer, strlen(producer), &summary->producer);
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+/* An output that is an input of the graph gets bytes of its own. */
+static pith_status separate_outputs(pith_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        pith_value *output = graph->outputs[i];
+        for (size_t k = 0; k < graph->n_inputs; k++) {
+            if (graph->inputs[k] == output) {
+                pith_value *copy = NULL;
+                PITH_TRY(pithi_graph_add_value(graph, NULL, &copy));
+                PITH_TRY(pithi_graph_insert_node(graph, NULL, &pith_op_identity, "", &output, 1, &copy, 1, NULL));
+                graph->outputs[i] = copy;
+                break;
+            }
+        }
+    }
+    return PITH_OK;
+}
+
+static bool inputs_are_static(const pith_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        const pith_value *value = graph->inputs[i];
+        bool known = value->has_shape && value->dtype != PITH_DTYPE_NONE;
+        for (int k = 0; known && k < value->shape.rank; k++) {
+            known = value->shape.dims[k] >= 0;
+        }
+        if (!known) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pith_status optimise(pith_model *model, pith_graph *graph)
+{
+    if (model->n_unsupported > 0) {
+        return PITH_OK; /* only described, never run */
+    }
+    PITH_TRY(separate_outputs(graph));
+    if (inputs_are_static(graph)) {
+        PITH_TRY(pithi_graph_infer(graph));
+    }
+    return pithi_passes_run(graph, PITH_STAGE_MODEL, model->program.disabled_passes);
+}
+
+static pith_status take_graph(pith_model *model, pith_graph *graph)
+{
+    PITH_TRY(describe(model, graph));
+    PITH_TRY(optimise(model, graph));
+    return pithi_template_create(&model->program, graph, true, &model->root);
+}
+
+static pith_status import_into(pith_model *model, const void *data, size_t n_bytes, const char *folder)
+{
+    pith_graph *graph = NULL;
+    PITH_TRY(pithi_import_onnx(model->ctx, data, n_bytes, folder, &model->import, &graph));
+    pith_status status = take_graph(model, graph);
+    if (status != PITH_OK) {
+        pithi_graph_destroy(graph);
+    }
+    return status;
+}
+
+static pith_status set_options(pith_model *model, const pith_model_options *options)
+{
+    model->program.ctx = model->ctx;
+    model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
+    if (options) {
+        if (options->disable_passes) {
+            PITH_TRY(pithi_arena_text(&model->memory, options->disable_passes, strlen(options->disable_passes),
+                                      &model->program.disabled_passes));
+        }
+        if (options->plan_cache_bytes) {
+            model->program.max_cached_bytes = options->plan_cache_bytes;
+        }
+        model->program.keep_all_values = options->keep_all_values != 0;
+    }
+    return pithi_pack_cache_create(model->ctx, &model->program.packs);
+}
+
+static pith_status create(pith_ctx *ctx, const pith_model_options *options, pith_model **model_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_alloc(ctx, sizeof(pith_model), &block));
+    pith_model *model = block;
+    model->ctx = ctx;
+    model->memory.ctx = ctx;
+    pith_status status = set_options(model, options);
+    if (status != PITH_OK) {
+        pith_model_destroy(model);
+        return status;
+    }
+    *model_out = model;
+    return PITH_OK;
+}
+
+pith_status pithi_model_from_graph(pith_graph *graph, const pith_model_options *options, pith_model **model_out)
+{
+    pith_model *model = NULL;
+    PITH_TRY(create(graph->ctx, options, &model));
+    model->import.format = "none";
+    pith_status status = take_graph(model, graph);
+    if (status != PITH_OK) {
+        pith_model_destroy(model);
+        return status;
+    }
+    *model_out = model;
+    return PITH_OK;
+}
+
+pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_bytes,
+                                   const pith_model_options *options, pith_model **model_out)
+{
+    pith_model *model = NULL;
+    PITH_TRY(create(ctx, options, &model));
+    pith_status status = import_into(model, data, n_bytes, "");
+    if (status != PITH_OK) {
+        pith_model_destroy(model);
+        return status;
+    }
+    *model_out = model;
+    return PITH_OK;
+}
+
+static pith_status load_file(pith_model *model, const char *path)
+{
+    PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
+    const char *slash = strrchr(path, '/');
+    const char *folder = ".";
+    if (slash) {
+        PITH_TRY(pithi_arena_text(&model->memory, path, slash == path ? 1 : (size_t)(slash - path), &folder));
+    }
+    PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, folder), "%s", path);
+    return PITH_OK;
+}
+
+pith_status pith_model_load(pith_ctx *ctx, const char *path, const pith_model_options *options, pith_model **model_out)
+{
+    pith_model *model = NULL;
+    PITH_TRY(create(ctx, options, &model));
+    pith_status status = load_file(model, path);
+    if (status != PITH_OK) {
+        pith_model_destroy(model);
+        return status;
+    }
+    *model_out = model;
+    return PITH_OK;
+}
+
+void pith_model_destroy(pith_model *model)
+{
+    if (!model) {
+        return;
+    }
+    pithi_template_destroy(model->root);
+    pithi_pack_cache_destroy(model->program.packs);
+    pithi_import_info_deinit(model->ctx, &model->import);
+    pithi_file_unmap(&model->file);
+    pithi_arena_deinit(&model->memory);
+    pithi_free(model->ctx, model);
+}
+
+/* ---- questions ---------------------------------------------------------------------------- */
+
+int pith_model_n_inputs(const pith_model *model) { return (int)model->root->graph->n_inputs; }
+int pith_model_n_outputs(const pith_model *model) { return (int)model->root->graph->n_outputs; }
+const pith_value_info *pith_model_input(const pith_model *model, int index) { return &model->inputs[index]; }
+const pith_value_info *pith_model_output(const pith_model *model, int index) { return &model->outputs[index]; }
+int pith_model_n_unsupported(const pith_model *model) { return model->n_unsupported; }
+
+const pith_unsupported *pith_model_unsupported(const pith_model *model, int index)
+{
+    return &model->unsupported[index];
+}
+
+void pith_model_summarize(const pith_model *model, pith_model_summary *summary_out)
+{
+    *summary_out = model->summary;
+}
+
+pith_status pithi_model_check_complete(const pith_model *model)
+{
+    PITH_CHECK(model->ctx, model->n_unsupported == 0, PITH_STATUS_UNSUPPORTED,
+               "the model has %d nodes that can't run; the first is '%s' (%s): %s", model->n_unsupported,
+               model->unsupported[0].node, model->unsupported[0].op, model->unsupported[0].reason);
+    return PITH_OK;
+}
+
+pith_status pithi_model_check_shape(const pith_model *model, int index, const pith_shape *shape)
+{
+    const pith_shape *declared = &model->inputs[index].shape;
+    char given[PITHI_SHAPE_TEXT_BYTES], wanted[PITHI_SHAPE_TEXT_BYTES];
+    bool agrees = declared->rank < 0 || declared->rank == shape->rank;
+    for (int i = 0; agrees && i < declared->rank; i++) {
+        agrees = declared->dims[i] < 0 || declared->dims[i] == shape->dims[i];
+    }
+    PITH_CHECK(model->ctx, agrees, PITH_STATUS_SHAPE, "shape %s given, the model wants %s", pithi_shape_text(shape, given),
+               pithi_shape_text(declared, wanted));
+    return pithi_shape_check(model->ctx, shape, model->inputs[index].dtype, NULL);
+}
+
+static void add_report(const pith_plan *plan, pith_cost_report *report)
+{
+    report->macs += plan->macs;
+    report->flops += plan->flops;
+    report->bytes_read += plan->bytes_read;
+    report->bytes_written += plan->bytes_written;
+    report->arena_bytes += plan->arena_bytes; /* stretches of one run are alive together */
+    report->arena_lower_bound_bytes += plan->arena_lower_bound_bytes;
+    report->n_steps += plan->n_steps;
+    report->n_stretches++;
+}
+
+pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_threads, pith_cost_report *report_out)
+{
+    pith_ctx *ctx = model->ctx;
+    int n_inputs = pith_model_n_inputs(model);
+    void *block = NULL;
+    PITH_TRY(pithi_model_check_complete(model));
+    PITH_TRY(pithi_alloc_array(ctx, (size_t)n_inputs, sizeof(pith_tensor), &block));
+    pith_tensor *inputs = block;
+    pith_status status = PITH_OK;
+    pith_cost_report report = { .is_complete = 1 };
+    for (int i = 0; i < n_inputs; i++) {
+        PITH_TRY_GOTO(pithi_model_check_shape(model, i, &shapes[i]), done);
+        inputs[i] = (pith_tensor){ .dtype = model->inputs[i].dtype, .shape = shapes[i] };
+    }
+    pithi_stretch *stretch = NULL;
+    PITH_TRY_GOTO(pithi_template_stretch(model->root, inputs, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch), done);
+    add_report(stretch->plan, &report);
+    report.is_complete = stretch->rest == NULL;
+    report.weight_bytes = pithi_pack_cache_bytes(model->program.packs);
+    *report_out = report;
+done:
+    pithi_free(ctx, block);
+    return status;
+}
+
+const char *pith_version(void)
+{
+    return PITH_VERSION;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Thread pool. A job is published under a generation number; a ticket (generation << 32 | next part) hands
+ * out parts by compare-and-swap, so a worker that comes late can never take a part of a job whose
+ * description it has not read. */
+#include <stdatomic.h>
+
+#include "exec/pool.h"
+#include "platform/platform.h"
+
+typedef void job_fn(void *user, int part, int worker);
+
+typedef struct worker {
+    pithi_exec_pool *pool;
+    pithi_thread *thread;
+    int index;
+} worker;
+
+struct pithi_exec_pool {
+    pith_ctx *ctx;
+    int n_threads;
+    bool keep_denormals;
+    uint64_t spin_ns;
+    worker *workers; /* n_threads - 1 */
+    _Alignas(64) _Atomic uint64_t ticket;
+    _Atomic(job_fn *) fn;
+    _Atomic(void *) user;
+    _Atomic int n_parts;
+    _Alignas(64) _Atomic int n_done;
+    _Alignas(64) _Atomic uint32_t wake_word; /* changes whenever parked workers should look again */
+    _Atomic int n_parked;
+    _Atomic bool stays_awake, stops;
+};
+
+#define PART_MASK 0xffffffffu
+
+/* Takes and runs parts of the current job until none is left. Returns the generation it saw. */
+static uint32_t run_parts(pithi_exec_pool *pool, int worker_index)
+{
+    for (;;) {
+        uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+        job_fn *fn = atomic_load_explicit(&pool->fn, memory_order_acquire);
+        void *user = atomic_load_explicit(&pool->user, memory_order_acquire);
+        int n_parts = atomic_load_explicit(&pool->n_parts, memory_order_acquire);
+        int64_t part = (int64_t)(ticket & PART_MASK);
+        if (part >= n_parts) {
+            return (uint32_t)(ticket >> 32);
+        }
+        if (atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket + 1, memory_order_acq_rel,
+                                                  memory_order_relaxed)) {
+            fn(user, (int)part, worker_index);
+            atomic_fetch_add_explicit(&pool->n_done, 1, memory_order_release);
+        }
+    }
+}
+
+static bool has_news(pithi_exec_pool *pool, uint32_t seen)
+{
+    return (uint32_t)(atomic_load(&pool->ticket) >> 32) != seen ||
+           atomic_load_explicit(&pool->stops, memory_order_relaxed);
+}
+
+/* Sleeps unless there is work, a wake-up call, or the order to stay awake. */
+static void park(pithi_exec_pool *pool, uint32_t seen)
+{
+    uint32_t word = atomic_load(&pool->wake_word);
+    atomic_fetch_add(&pool->n_parked, 1);
+    if (!has_news(pool, seen) && !atomic_load(&pool->stays_awake)) {
+        pithi_futex_wait(&pool->wake_word, word);
+    }
+    atomic_fetch_sub(&pool->n_parked, 1);
+}
+
+static void wait_for_news(pithi_exec_pool *pool, uint32_t seen)
+{
+    while (!has_news(pool, seen)) {
+        uint64_t deadline = pithi_clock_ns() + pool->spin_ns;
+        do {
+            for (int i = 0; i < 64 && !has_news(pool, seen); i++) {
+                pithi_thread_pause();
+            }
+        } while (!has_news(pool, seen) &&
+                 (atomic_load_explicit(&pool->stays_awake, memory_order_relaxed) || pithi_clock_ns() < deadline));
+        if (!has_news(pool, seen)) {
+            park(pool, seen);
+        }
+    }
+}
+
+static void worker_main(void *user)
+{
+    worker *self = user;
+    pithi_exec_pool *pool = self->pool;
+    if (!pool->keep_denormals) {
+        pithi_denormals_off();
+    }
+    while (!atomic_load(&pool->stops)) {
+        uint32_t seen = run_parts(pool, self->index);
+        wait_for_news(pool, seen);
+    }
+}
+
+static void wake_parked(pithi_exec_pool *pool)
+{
+    if (atomic_load(&pool->n_parked) > 0) {
+        atomic_fetch_add(&pool->wake_word, 1);
+        pithi_futex_wake_all(&pool->wake_word);
+    }
+}
+
+pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals, pithi_exec_pool **pool_out)
+{
+    void *block = NULL, *workers = NULL;
+    pith_status status = PITH_OK;
+    PITH_TRY(pithi_alloc(ctx, sizeof(pithi_exec_pool), &block));
+    pithi_exec_pool *pool = block;
+    pool->ctx = ctx;
+    pool->n_threads = 1;
+    pool->keep_denormals = keep_denormals;
+    pool->spin_ns = spin_us > 0 ? (uint64_t)spin_us * 1000u : 0;
+    PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_threads - 1, sizeof(worker), &workers), done);
+    pool->workers = workers;
+    for (int i = 0; i < n_threads - 1; i++) {
+        pool->workers[i] = (worker){ .pool = pool, .index = i + 1 };
+        PITH_TRY_GOTO(pithi_thread_start(ctx, worker_main, &pool->workers[i], &pool->workers[i].thread), done);
+        pool->n_threads++;
+    }
+    *pool_out = pool;
+    pool = NULL;
+done:
+    pithi_exec_pool_destroy(pool);
+    return status;
+}
+
+void pithi_exec_pool_destroy(pithi_exec_pool *pool)
+{
+    if (!pool) {
+        return;
+    }
+    atomic_store(&pool->stops, true);
+    atomic_fetch_add(&pool->wake_word, 1);
+    pithi_futex_wake_all(&pool->wake_word);
+    for (int i = 0; i < pool->n_threads - 1; i++) {
+        pithi_thread_join(pool->ctx, pool->workers[i].thread);
+    }
+    pithi_free(pool->ctx, pool->workers);
+    pithi_free(pool->ctx, pool);
+}
+
+void pithi_exec_pool_begin(pithi_exec_pool *pool)
+{
+    if (pool->n_threads > 1) {
+        atomic_store(&pool->stays_awake, true);
+        wake_parked(pool);
+    }
+}
+
+void pithi_exec_pool_end(pithi_exec_pool *pool)
+{
+    atomic_store(&pool->stays_awake, false);
+}
+
+void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, void (*fn)(void *user, int part, int worker), void *user)
+{
+    if (pool->n_threads == 1 || n_parts <= 1) {
+        for (int part = 0; part < n_parts; part++) {
+            fn(user, part, 0);
+        }
+        return;
+    }
+    uint64_t generation = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
+    /* Between the two stores of the ticket no part can be taken. Whoever sees a piece of the new
+     * description (release) also sees the closed ticket, so its compare-and-swap fails. */
+    atomic_store_explicit(&pool->ticket, generation << 32 | PART_MASK, memory_order_seq_cst);
+    atomic_store_explicit(&pool->fn, fn, memory_order_release);
+    atomic_store_explicit(&pool->user, user, memory_order_release);
+    atomic_store_explicit(&pool->n_parts, n_parts, memory_order_release);
+    atomic_store_explicit(&pool->n_done, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->ticket, (generation + 1) << 32, memory_order_seq_cst);
+    wake_parked(pool);
+    run_parts(pool, 0);
+    while (atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_parts) {
+        pithi_thread_pause();
+    }
+}

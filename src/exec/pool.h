@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Thread pool: the caller takes part; workers spin for a while after work, then park and take no CPU. */
+#ifndef PITH_EXEC_POOL_H
+#define PITH_EXEC_POOL_H
+
+#include "base/base.h"
+
+typedef struct pithi_exec_pool pithi_exec_pool;
+
+/* `n_threads` counts the caller. Workers treat denormals as zero unless `keep_denormals`. */
+pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals, pithi_exec_pool **pool_out);
+void pithi_exec_pool_destroy(pithi_exec_pool *pool); /* NULL is allowed */
+
+/* Between begin and end workers don't park: wakes them once for many small jobs. */
+void pithi_exec_pool_begin(pithi_exec_pool *pool);
+void pithi_exec_pool_end(pithi_exec_pool *pool);
+
+/* Calls fn(user, part, worker) for every part in [0, n_parts); returns when all are done. worker is in
+ * [0, n_threads); 0 is the caller. One job at a time. */
+void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, void (*fn)(void *user, int part, int worker), void *user);
+
+#endif

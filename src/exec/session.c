@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running plans: binding to memory, walking the steps, following stretches. */
+#include "exec/internal.h"
+
+#include <stdatomic.h>
+
+#define MAX_DEPTH 1000         /* of stretches and bodies within each other */
+#define PARTS_PER_THREAD 2     /* so that a worker that was held up leaves work to others */
+#define DEFAULT_SPIN_US 50
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+pith_status pith_session_create(pith_model *model, const pith_session_options *options, pith_session **session_out)
+{
+    static const pith_session_options defaults = { 0 };
+    const pith_session_options *o = options ? options : &defaults;
+    pith_ctx *ctx = model->ctx;
+    PITH_CHECK(ctx, o->n_threads >= 0 && o->n_threads <= 1024, PITH_STATUS_ARG,
+               "n_threads is %d; it must be 0 (automatic) to 1024", o->n_threads);
+    void *block = NULL, *outputs = NULL;
+    pith_status status = PITH_OK;
+    PITH_TRY(pithi_alloc(ctx, sizeof(pith_session), &block));
+    pith_session *session = block;
+    session->model = model;
+    session->ctx = ctx;
+    session->n_threads = o->n_threads ? o->n_threads : pithi_cpu_count();
+    session->keep_denormals = o->keep_denormals != 0;
+    PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)pith_model_n_outputs(model), sizeof(pith_tensor), &outputs), done);
+    session->outputs = outputs;
+    PITH_TRY_GOTO(pithi_exec_pool_create(ctx, session->n_threads, o->spin_us ? o->spin_us : DEFAULT_SPIN_US,
+                                    session->keep_denormals, &session->pool), done);
+    *session_out = session;
+    session = NULL;
+done:
+    pith_session_destroy(session);
+    return status;
+}
+
+static void unbind(pithi_slot *slot)
+{
+    if (slot->stretch) {
+        slot->stretch->n_users--;
+        slot->stretch = NULL;
+    }
+}
+
+static void free_kept(pith_session *session)
+{
+    while (session->kept) {
+        pithi_kept *next = session->kept->next;
+        pithi_free(session->ctx, session->kept->data);
+        pithi_free(session->ctx, session->kept);
+        session->kept = next;
+    }
+}
+
+void pith_session_destroy(pith_session *session)
+{
+    if (!session) {
+        return;
+    }
+    pith_ctx *ctx = session->ctx;
+    pithi_exec_pool_destroy(session->pool);
+    for (size_t i = 0; i < session->slots_capacity; i++) {
+        pithi_slot *slot = &session->slots[i];
+        unbind(slot);
+        pithi_free(ctx, slot->arena);
+        pithi_free(ctx, slot->tensors);
+        pithi_free(ctx, slot->runs);
+        pithi_free(ctx, slot->outputs);
+        pithi_free(ctx, slot->input_operands);
+    }
+    free_kept(session);
+    pithi_free(ctx, session->slots);
+    pithi_free(ctx, session->outputs);
+    pithi_free(ctx, session);
+}
+
+int pith_session_n_threads(const pith_session *session) { return session->n_threads; }
+
+pith_status pithi_session_keep(pith_session *session, size_t n_bytes, void **block_out)
+{
+    void *kept = NULL;
+    PITH_TRY(pithi_alloc(session->ctx, sizeof(pithi_kept), &kept));
+    pith_status status = pithi_alloc(session->ctx, n_bytes, block_out);
+    if (status != PITH_OK) {
+        pithi_free(session->ctx, kept);
+        return status;
+    }
+    *(pithi_kept *)kept = (pithi_kept){ session->kept, *block_out };
+    session->kept = kept;
+    return PITH_OK;
+}
+
+/* ---- binding ------------------------------------------------------------------------------ */
+
+static pith_status reserve(pith_ctx *ctx, void **array, size_t *capacity, int needed, size_t item_bytes)
+{
+    return pithi_grow(ctx, array, capacity, (size_t)needed, item_bytes);
+}
+
+static pith_status reserve_slot(pith_ctx *ctx, pithi_slot *slot, const pith_plan *plan)
+{
+    void *tensors = slot->tensors, *runs = slot->runs, *outputs = slot->outputs, *patches = slot->input_operands;
+    pith_status status = reserve(ctx, &tensors, &slot->tensors_capacity, plan->n_operands, sizeof(pith_tensor));
+    slot->tensors = tensors;
+    PITH_TRY(status);
+    status = reserve(ctx, &runs, &slot->runs_capacity, plan->n_steps, sizeof(pith_run));
+    slot->runs = runs;
+    PITH_TRY(status);
+    status = reserve(ctx, &outputs, &slot->outputs_capacity, plan->n_outputs, sizeof(pith_tensor));
+    slot->outputs = outputs;
+    PITH_TRY(status);
+    status = reserve(ctx, &patches, &slot->input_operands_capacity, plan->n_operands + plan->n_outputs, sizeof(int));
+    slot->input_operands = patches;
+    PITH_TRY(status);
+    if (slot->arena_capacity < plan->arena_bytes) {
+        void *arena = NULL;
+        pithi_free(ctx, slot->arena);
+        slot->arena = NULL;
+        slot->arena_capacity = 0;
+        PITH_TRY(pithi_alloc_raw(ctx, plan->arena_bytes, &arena));
+        slot->arena = arena;
+        slot->arena_capacity = plan->arena_bytes;
+    }
+    return PITH_OK;
+}
+
+static void bind_operand(pithi_slot *slot, const pithi_operand *operand, int patch, pith_tensor *tensor)
+{
+    *tensor = operand->tensor;
+    if (operand->place == PITHI_AT_ARENA) {
+        tensor->data = slot->arena + operand->where;
+    } else if (operand->place == PITHI_AT_INPUT) {
+        slot->input_operands[slot->n_input_operands++] = patch;
+    }
+}
+
+static pith_status bind(pith_session *session, pithi_slot *slot, pithi_stretch *stretch)
+{
+    if (slot->stretch == stretch) {
+        return PITH_OK;
+    }
+    const pith_plan *plan = stretch->plan;
+    unbind(slot);
+    PITH_TRY(reserve_slot(session->ctx, slot, plan));
+    slot->n_input_operands = 0;
+    for (int i = 0; i < plan->n_operands; i++) {
+        bind_operand(slot, &plan->operands[i], i, &slot->tensors[i]);
+    }
+    for (int i = 0; i < plan->n_outputs; i++) {
+        bind_operand(slot, &plan->outputs[i], -1 - i, &slot->outputs[i]);
+    }
+    for (int i = 0; i < plan->n_steps; i++) {
+        const pith_step *step = &plan->steps[i];
+        pith_tensor *tensors = &slot->tensors[step->first_operand];
+        slot->runs[i] = (pith_run){ .node = step->node, .attrs = step->node->attrs, .state = step->state,
+                                    .inputs = tensors, .n_inputs = step->node->n_inputs,
+                                    .outputs = tensors + step->node->n_inputs, .n_outputs = step->node->n_outputs,
+                                    .shared = slot->arena + step->shared_offset, .fault = &session->fault };
+    }
+    slot->stretch = stretch;
+    stretch->n_users++;
+    return PITH_OK;
+}
+
+static void patch_inputs(pithi_slot *slot, const pith_tensor *inputs)
+{
+    const pith_plan *plan = slot->stretch->plan;
+    for (int i = 0; i < slot->n_input_operands; i++) {
+        int patch = slot->input_operands[i];
+        if (patch >= 0) {
+            slot->tensors[patch].data = inputs[plan->operands[patch].where].data;
+        } else {
+            slot->outputs[-1 - patch].data = inputs[plan->outputs[-1 - patch].where].data;
+        }
+    }
+}
+
+/* ---- steps -------------------------------------------------------------------------------- */
+
+typedef struct step_job {
+    const pith_run *run;
+    const pith_step *step;
+    char *scratch;
+    int phase, n_parts;
+} step_job;
+
+static void run_part(void *user, int index, int worker)
+{
+    const step_job *job = user;
+    pith_part part = { index, job->n_parts, job->phase, job->scratch + (size_t)worker * job->step->scratch_bytes };
+    job->step->node->op->run(job->run, &part);
+}
+
+static void run_step(pith_session *session, const pithi_slot *slot, int index)
+{
+    const pith_step *step = &slot->stretch->plan->steps[index];
+    if (!step->use_run) {
+        step->node->op->ref(&slot->runs[index]);
+        return;
+    }
+    int wanted = session->n_threads == 1 ? 1 : session->n_threads * PARTS_PER_THREAD;
+    step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0,
+                     step->max_parts < wanted ? step->max_parts : wanted };
+    for (; job.phase < step->n_phases; job.phase++) {
+        pithi_exec_pool_run(session->pool, job.n_parts, run_part, &job);
+    }
+}
+
+static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_tensor *inputs)
+{
+    const pith_plan *plan = slot->stretch->plan;
+    uint32_t former = session->keep_denormals ? 0 : pithi_denormals_off();
+    int n_done = 0;
+    patch_inputs(slot, inputs);
+    pithi_exec_pool_begin(session->pool);
+    while (n_done < plan->n_steps && !atomic_load_explicit(&session->fault.is_set, memory_order_relaxed)) {
+        run_step(session, slot, n_done++);
+    }
+    pithi_exec_pool_end(session->pool);
+    if (!session->keep_denormals) {
+        pithi_denormals_restore(former);
+    }
+    if (atomic_load(&session->fault.is_set)) {
+        const pith_node *node = plan->steps[n_done - 1].node;
+        PITH_FAIL(session->ctx, PITH_STATUS_ARG, "node '%s' (%s): %s", node->name, node->op->head.name,
+                  session->fault.message);
+    }
+    return PITH_OK;
+}
+
+/* ---- stretches ---------------------------------------------------------------------------- */
+
+static pith_status slot_at(pith_session *session, int depth, pithi_slot **slot_out)
+{
+    PITH_CHECK(session->ctx, depth < MAX_DEPTH, PITH_STATUS_LIMIT,
+               "more than %d stretches and bodies within each other", MAX_DEPTH);
+    void *slots = session->slots;
+    pith_status status = pithi_grow(session->ctx, &slots, &session->slots_capacity, (size_t)depth + 1, sizeof(pithi_slot));
+    session->slots = slots;
+    PITH_TRY(status);
+    *slot_out = &session->slots[depth];
+    return PITH_OK;
+}
+
+static pith_status run_rest(pith_session *session, const pithi_stretch *stretch, const pith_tensor *available,
+                            int depth, pith_tensor *rest_outputs)
+{
+    pith_ctx *ctx = session->ctx;
+    size_t n_inputs = stretch->rest->graph->n_inputs;
+    void *block = NULL;
+    pith_status status = PITH_OK;
+    PITH_TRY(pithi_alloc_array(ctx, n_inputs, sizeof(pith_tensor), &block));
+    pith_tensor *inputs = block;
+    for (int i = 0; i < stretch->n_rest_inputs; i++) {
+        inputs[i] = available[stretch->rest_inputs[i]];
+    }
+    if (stretch->control) {
+        PITH_TRY_GOTO(pithi_session_run_control(session, stretch->control, available, depth,
+                                                inputs + stretch->n_rest_inputs), done);
+    }
+    PITH_TRY_GOTO(pithi_session_run_template(session, stretch->rest, inputs, depth, rest_outputs), done);
+done:
+    pithi_free(ctx, block);
+    return status;
+}
+
+static pith_status run_chain(pith_session *session, const pithi_stretch *stretch, int depth, pith_tensor *outputs)
+{
+    pith_ctx *ctx = session->ctx;
+    size_t n_outputs = stretch->of->graph->n_outputs;
+    int n_available = stretch->plan->n_outputs;
+    void *available = NULL, *rest_outputs = NULL;
+    pith_status status = PITH_OK;
+    /* The slot array may move while the rest runs, so outputs of this stretch are copied out first. */
+    PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_available, sizeof(pith_tensor), &available), done);
+    PITH_TRY_GOTO(pithi_alloc_array(ctx, stretch->rest->graph->n_outputs, sizeof(pith_tensor), &rest_outputs), done);
+    memcpy(available, session->slots[depth].outputs, (size_t)n_available * sizeof(pith_tensor));
+    PITH_TRY_GOTO(run_rest(session, stretch, available, depth + 1, rest_outputs), done);
+    for (size_t i = 0; i < n_outputs; i++) {
+        int from = stretch->outputs[i];
+        outputs[i] = from >= 0 ? ((pith_tensor *)available)[from] : ((pith_tensor *)rest_outputs)[-1 - from];
+    }
+done:
+    pithi_free(ctx, available);
+    pithi_free(ctx, rest_outputs);
+    return status;
+}
+
+pith_status pithi_session_run_template(pith_session *session, pithi_template *template, const pith_tensor *inputs,
+                                       int depth, pith_tensor *outputs)
+{
+    pithi_slot *slot = NULL;
+    pithi_stretch *stretch = NULL;
+    PITH_TRY(slot_at(session, depth, &slot));
+    PITH_TRY(pithi_template_stretch(template, inputs, session->n_threads, &stretch));
+    PITH_TRY(bind(session, slot, stretch));
+    PITH_TRY(run_plan(session, slot, inputs));
+    session->last_depth = depth;
+    if (stretch->rest) {
+        return run_chain(session, stretch, depth, outputs);
+    }
+    for (size_t i = 0; i < template->graph->n_outputs; i++) {
+        outputs[i] = slot->outputs[stretch->outputs[i]];
+    }
+    return PITH_OK;
+}
+
+/* ---- public ------------------------------------------------------------------------------- */
+
+static pith_status check_inputs(const pith_session *session, const pith_tensor *inputs, int n_inputs)
+{
+    const pith_model *model = session->model;
+    PITH_CHECK(session->ctx, n_inputs == pith_model_n_inputs(model), PITH_STATUS_ARG,
+               "%d inputs given, the model has %d", n_inputs, pith_model_n_inputs(model));
+    for (int i = 0; i < n_inputs; i++) {
+        const pith_value_info *wanted = pith_model_input(model, i);
+        PITH_CHECK(session->ctx, inputs[i].dtype == wanted->dtype, PITH_STATUS_DTYPE,
+                   "input '%s' has dtype %s, the model wants %s", wanted->name, pith_dtype_name(inputs[i].dtype),
+                   pith_dtype_name(wanted->dtype));
+        PITH_TRY_AT(session->ctx, pithi_model_check_shape(model, i, &inputs[i].shape), "input '%s'", wanted->name);
+        PITH_CHECK(session->ctx, inputs[i].data || pith_tensor_bytes(&inputs[i]) == 0, PITH_STATUS_ARG,
+                   "input '%s' has no data", wanted->name);
+    }
+    return PITH_OK;
+}
+
+pith_status pith_session_run(pith_session *session, const pith_tensor *inputs, int n_inputs)
+{
+    PITH_TRY(pithi_model_check_complete(session->model));
+    PITH_TRY(check_inputs(session, inputs, n_inputs));
+    free_kept(session);
+    session->has_outputs = false;
+    atomic_store(&session->fault.is_set, 0);
+    pith_status status = pithi_session_run_template(session, session->model->root, inputs, 0, session->outputs);
+    session->has_outputs = status == PITH_OK;
+    return status;
+}
+
+const pith_tensor *pith_session_output(const pith_session *session, int index)
+{
+    bool exists = session->has_outputs && index >= 0 && index < pith_model_n_outputs(session->model);
+    return exists ? &session->outputs[index] : NULL;
+}
+
+const pith_tensor *pith_session_value(const pith_session *session, int index, const char **name_out)
+{
+    int seen = 0;
+    for (int depth = 0; session->has_outputs && depth <= session->last_depth; depth++) {
+        const pithi_slot *slot = &session->slots[depth];
+        const pith_plan *plan = slot->stretch->plan;
+        for (int i = 0; i < plan->n_steps; i++) {
+            const pith_run *run = &slot->runs[i];
+            for (int k = 0; k < run->n_outputs; k++) {
+                if (run->outputs[k].dtype != PITH_DTYPE_NONE && seen++ == index) {
+                    *name_out = plan->operands[plan->steps[i].first_operand + run->n_inputs + k].name;
+                    return &run->outputs[k];
+                }
+            }
+        }
+    }
+    return NULL;
+}

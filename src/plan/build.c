@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Graph -> steps: liveness, prepare of every node, offsets. */
+#include "plan/plan.h"
+
+#include "kernels/kernel.h"
+
+typedef struct builder {
+    pith_ctx *ctx;
+    pith_plan *plan;
+    pithi_liveness live;
+    const pithi_plan_options *options;
+} builder;
+
+static pithi_operand operand_of(const builder *b, const pith_value *value)
+{
+    pithi_operand operand = { .place = PITHI_AT_NOWHERE };
+    if (!value) {
+        return operand;
+    }
+    const pithi_storage *storage = &b->live.storage[value->index];
+    operand.tensor = (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
+    operand.place = storage->place;
+    operand.name = value->name;
+    if (storage->place == PITHI_AT_CONSTANT) {
+        operand.tensor.data = storage->constant->data;
+    } else if (storage->place == PITHI_AT_INPUT) {
+        operand.where = (size_t)storage->input;
+    } else {
+        operand.where = (size_t)storage->block; /* becomes an offset once blocks are placed */
+    }
+    return operand;
+}
+
+/* A view whose bytes already are where they belong needs no step. */
+static bool needs_step(const builder *b, const pith_node *node)
+{
+    if (!(node->op->flags & PITH_OP_VIEW) || !node->outputs[0] || node->n_outputs > 1) {
+        return true;
+    }
+    const pithi_storage *from = &b->live.storage[node->inputs[0]->index];
+    const pithi_storage *to = &b->live.storage[node->outputs[0]->index];
+    return memcmp(from, to, sizeof *from) != 0;
+}
+
+static pith_status count_all(builder *b)
+{
+    void *steps = NULL, *operands = NULL, *outputs = NULL;
+    size_t n_steps = 0, n_operands = 0;
+    for (const pith_node *node = b->plan->graph->first; node; node = node->next) {
+        n_steps++;
+        n_operands += (size_t)node->n_inputs + (size_t)node->n_outputs;
+    }
+    PITH_CHECK(b->ctx, n_operands < INT32_MAX / 2, PITH_STATUS_LIMIT, "too many operands");
+    PITH_TRY(pithi_arena_array(&b->plan->memory, n_steps, sizeof(pith_step), &steps));
+    PITH_TRY(pithi_arena_array(&b->plan->memory, n_operands, sizeof(pithi_operand), &operands));
+    PITH_TRY(pithi_arena_array(&b->plan->memory, b->plan->graph->n_outputs, sizeof(pithi_operand), &outputs));
+    b->plan->steps = steps;
+    b->plan->operands = operands;
+    b->plan->outputs = outputs;
+    return PITH_OK;
+}
+
+/* Memory that only this step needs becomes a block that lives for one step. */
+static pith_status add_step_block(builder *b, size_t n_bytes, int copies, int step, size_t *block_out)
+{
+    size_t total = 0;
+    PITH_CHECK(b->ctx, pithi_mul_size(pithi_align_up(n_bytes, PITH_ALIGNMENT), (size_t)copies, &total),
+               PITH_STATUS_LIMIT, "scratch memory overflows a size");
+    b->live.blocks[b->live.n_blocks] = (pithi_block){ total, 0, step, step };
+    *block_out = (size_t)b->live.n_blocks++;
+    return PITH_OK;
+}
+
+static void add_costs(builder *b, pith_step *step, const pith_tensor *inputs, const pith_tensor *outputs)
+{
+    const pith_node *node = step->node;
+    pith_tensor made[PITH_MAX_RANK * 8];
+    if (node->n_outputs > PITH_COUNT(made)) {
+        return;
+    }
+    memcpy(made, outputs, (size_t)node->n_outputs * sizeof *made);
+    pith_infer infer = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
+                         .n_inputs = node->n_inputs, .outputs = made, .n_outputs = node->n_outputs };
+    pithi_op_cost(&infer, &step->cost);
+    b->plan->macs += step->cost.macs;
+    b->plan->flops += 2 * step->cost.macs + step->cost.flops;
+    for (int i = 0; i < node->n_inputs; i++) {
+        b->plan->bytes_read += inputs[i].dtype != PITH_DTYPE_NONE ? pith_tensor_bytes(&inputs[i]) : 0;
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        b->plan->bytes_written += outputs[i].dtype != PITH_DTYPE_NONE ? pith_tensor_bytes(&outputs[i]) : 0;
+    }
+}
+
+static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *inputs, const pith_tensor *outputs)
+{
+    const pith_node *node = step->node;
+    pith_prepare prepare = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
+                             .n_inputs = node->n_inputs, .outputs = outputs, .n_outputs = node->n_outputs,
+                             .isa_limit = pithi_isa_limit(b->ctx), .n_threads = b->options->n_threads,
+                             .arena = &b->plan->memory, .packs = b->options->packs, .max_parts = 1, .n_phases = 1 };
+    if (node->op->prepare) {
+        PITH_TRY(node->op->prepare(&prepare));
+    }
+    step->use_run = prepare.use_run;
+    step->state = prepare.state;
+    step->max_parts = prepare.use_run ? prepare.max_parts : 1;
+    step->n_phases = prepare.use_run ? prepare.n_phases : 1;
+    step->kernel = prepare.use_run ? prepare.kernel : NULL;
+    step->scratch_bytes = pithi_align_up(prepare.scratch_bytes, PITH_ALIGNMENT);
+    step->shared_bytes = prepare.shared_bytes;
+    int n_workers = step->max_parts > 1 ? b->options->n_threads : 1; /* any worker may take any part */
+    PITH_TRY(add_step_block(b, step->scratch_bytes, n_workers, node->index, &step->scratch_offset));
+    return add_step_block(b, step->shared_bytes, 1, node->index, &step->shared_offset);
+}
+
+static pith_status add_step(builder *b, const pith_node *node)
+{
+    pith_plan *plan = b->plan;
+    pith_step *step = &plan->steps[plan->n_steps];
+    void *block = NULL;
+    step->node = node;
+    step->first_operand = plan->n_operands;
+    int n_operands = node->n_inputs + node->n_outputs;
+    PITH_TRY(pithi_arena_array(&plan->memory, (size_t)n_operands, sizeof(pith_tensor), &block));
+    pith_tensor *tensors = block;
+    for (int i = 0; i < n_operands; i++) {
+        const pith_value *value = i < node->n_inputs ? node->inputs[i] : node->outputs[i - node->n_inputs];
+        pithi_operand *operand = &plan->operands[plan->n_operands++];
+        *operand = operand_of(b, value);
+        tensors[i] = operand->tensor;
+    }
+    PITH_TRY(prepare_step(b, step, tensors, tensors + node->n_inputs));
+    add_costs(b, step, tensors, tensors + node->n_inputs);
+    plan->n_steps++;
+    return PITH_OK;
+}
+
+static pith_status add_all_steps(builder *b)
+{
+    for (const pith_node *node = b->plan->graph->first; node; node = node->next) {
+        if (needs_step(b, node)) {
+            PITH_TRY_AT(b->ctx, add_step(b, node), "node '%s' (%s)", node->name, node->op->head.name);
+        }
+    }
+    for (size_t i = 0; i < b->plan->graph->n_outputs; i++) {
+        b->plan->outputs[b->plan->n_outputs++] = operand_of(b, b->plan->graph->outputs[i]);
+    }
+    return PITH_OK;
+}
+
+static void resolve(const builder *b, pithi_operand *operand)
+{
+    if (operand->place == PITHI_AT_ARENA) {
+        operand->where = b->live.blocks[operand->where].offset;
+    }
+}
+
+static pith_status assign_offsets(builder *b)
+{
+    pith_plan *plan = b->plan;
+    PITH_TRY(pithi_plan_assign_offsets(b->ctx, b->live.blocks, b->live.n_blocks, plan->graph->n_nodes + 1,
+                                       &plan->arena_bytes, &plan->arena_lower_bound_bytes));
+    for (int i = 0; i < plan->n_operands; i++) {
+        resolve(b, &plan->operands[i]);
+    }
+    for (int i = 0; i < plan->n_outputs; i++) {
+        resolve(b, &plan->outputs[i]);
+    }
+    for (int i = 0; i < plan->n_steps; i++) {
+        pith_step *step = &plan->steps[i];
+        step->scratch_offset = b->live.blocks[step->scratch_offset].offset;
+        step->shared_offset = b->live.blocks[step->shared_offset].offset;
+    }
+    plan->blocks = b->live.blocks;
+    plan->n_blocks = b->live.n_blocks;
+    return PITH_OK;
+}
+
+static pith_status build(builder *b)
+{
+    pith_graph *graph = b->plan->graph;
+    PITH_CHECK(b->ctx, graph->n_nodes < INT32_MAX / 4, PITH_STATUS_LIMIT, "too many nodes");
+    PITH_TRY(pithi_plan_liveness(graph, b->options, 2 * graph->n_nodes, &b->plan->memory, &b->live));
+    PITH_TRY(count_all(b));
+    PITH_TRY(add_all_steps(b));
+    return assign_offsets(b);
+}
+
+pith_status pithi_plan_create(pith_graph *graph, const pithi_plan_options *options, pith_plan **plan_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_alloc(graph->ctx, sizeof(pith_plan), &block));
+    pith_plan *plan = block;
+    plan->ctx = graph->ctx;
+    plan->memory.ctx = graph->ctx;
+    plan->graph = graph;
+    plan->n_threads = options->n_threads;
+    builder b = { .ctx = graph->ctx, .plan = plan, .options = options };
+    pith_status status = build(&b);
+    if (status != PITH_OK) {
+        plan->graph = NULL;
+        pithi_plan_destroy(plan);
+        return status;
+    }
+    *plan_out = plan;
+    return PITH_OK;
+}
+
+void pithi_plan_destroy(pith_plan *plan)
+{
+    if (plan) {
+        pithi_graph_destroy(plan->graph);
+        pithi_arena_deinit(&plan->memory);
+        pithi_free(plan->ctx, plan);
+    }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 6: graph with known shapes -> plan. A plan is plain data: steps in order, where every operand
+ * lies, prepared state. It is immutable and can be shared; it knows no operators by name. */
+#ifndef PITH_PLAN_H
+#define PITH_PLAN_H
+
+#include "ops/op.h"
+
+typedef enum pithi_place {
+    PITHI_AT_NOWHERE,  /* absent operand */
+    PITHI_AT_CONSTANT, /* tensor.data is set */
+    PITHI_AT_INPUT,    /* the caller's tensor number `where` (a view of it has the same bytes) */
+    PITHI_AT_ARENA     /* `where` bytes into the arena */
+} pithi_place;
+
+typedef struct pithi_operand {
+    pith_tensor tensor;
+    pithi_place place;
+    size_t where;
+    const char *name; /* of the value */
+} pithi_operand;
+
+typedef struct pith_step {
+    const pith_node *node; /* in plan->graph */
+    const void *state;
+    bool use_run;          /* false: op->ref in one part */
+    int max_parts, n_phases;
+    size_t scratch_offset, scratch_bytes; /* arena; one block of scratch_bytes per worker */
+    size_t shared_offset, shared_bytes;
+    int first_operand;     /* inputs, then outputs, in plan->operands */
+    const char *kernel;
+    pith_cost cost;
+} pith_step;
+
+/* Lifetime of one block of the arena, in steps (inclusive). */
+typedef struct pithi_block {
+    size_t n_bytes, offset;
+    int first_step, last_step;
+} pithi_block;
+
+typedef struct pith_plan {
+    pith_ctx *ctx;
+    pith_graph *graph;     /* owned; every node has known shapes */
+    pithi_arena memory;    /* everything below and the operators' state */
+    pith_step *steps;
+    int n_steps;
+    pithi_operand *operands;
+    int n_operands;
+    pithi_operand *outputs; /* of the graph */
+    int n_outputs;
+    size_t arena_bytes;
+    size_t arena_lower_bound_bytes; /* most bytes alive at one step */
+    const pithi_block *blocks;      /* for tests and reports */
+    int n_blocks;
+    int n_threads;
+    uint64_t macs, flops, bytes_read, bytes_written;
+} pith_plan;
+
+typedef struct pithi_plan_options {
+    int n_threads;           /* scratch is reserved for so many workers */
+    int n_kept_outputs;      /* the first so many graph outputs outlive the caller's inputs: never views of them */
+    bool keep_all_values;    /* no block is reused */
+    pithi_pack_cache *packs; /* of the model; may be NULL */
+} pithi_plan_options;
+
+/* Makes a plan; takes ownership of `graph` on success only. */
+pith_status pithi_plan_create(pith_graph *graph, const pithi_plan_options *options, pith_plan **plan_out);
+void pithi_plan_destroy(pith_plan *plan); /* NULL is allowed */
+
+/* ---- inside the folder ---------------------------------------------------------------------- */
+
+/* Where each value lies (by value->index): view and in-place decisions. */
+typedef struct pithi_storage {
+    pithi_place place;
+    int block;                     /* AT_ARENA: index of pithi_block */
+    int input;                     /* AT_INPUT */
+    const pith_tensor *constant;   /* AT_CONSTANT: data is shared by views */
+} pithi_storage;
+
+typedef struct pithi_liveness {
+    pithi_storage *storage; /* by value index */
+    pithi_block *blocks;    /* values' blocks; room for `spare` more at the end */
+    int n_blocks;
+} pithi_liveness;
+
+/* Numbers steps (node->index) and values (value->index), and decides views, in-place use and lifetimes. */
+pith_status pithi_plan_liveness(pith_graph *graph, const pithi_plan_options *options, int n_spare_blocks,
+                                pithi_arena *arena, pithi_liveness *liveness);
+
+/* Gives every block an offset; returns the arena size. Lower bound: most bytes alive at one step. */
+pith_status pithi_plan_assign_offsets(pith_ctx *ctx, pithi_block *blocks, int n_blocks, int n_steps,
+                                      size_t *arena_bytes_out, size_t *lower_bound_out);
+
+#endif
