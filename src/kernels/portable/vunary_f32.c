@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vunary_f32.h"
 
-static const pith_vunary_f32 records[] = { { .head = { "vunary_f32__portable", PITH_BOUNDED } } };
+#include <math.h>
+
+#include "kernels/portable/vec_f32.h"
+#include "kernels/vmath_f32.h"
+#include "kernels/vunary_f32_body.h"
 
 PITH_EXPORT_KERNEL(vunary_f32, portable, records);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elementary functions on vectors, in the words of an ISA folder's vec_f32.h (to be included before).
+ *
+ * Arguments are reduced as Cody and Waite do (Software Manual for the Elementary Functions, 1980); polynomials come
+ * from tools/fit_vmath.py. NaN goes through everywhere. vunary_f32.h states the errors. */
+#ifndef PITH_KERNELS_VMATH_F32_H
+#define PITH_KERNELS_VMATH_F32_H
+
+#define V_HORNER(x, a, b) v_fma((b), (x), v_set(a))
+
+/* x = n ln 2 + r with |r| <= ln 2 / 2. ln 2 in two pieces: n times the first is exact for |n| < 2^15. */
+static inline v_f v_reduce_ln2(v_f x, v_f *n)
+{
+    *n = v_round(v_mul(x, v_set(1.44269504f)));
+    v_f r = v_fnma(*n, v_set(0.693359375f), x);
+    return v_fnma(*n, v_set(-2.12194440e-4f), r);
+}
+
+/* e^r - 1 for |r| <= ln 2 / 2, relative to r. */
+static inline v_f v_expm1_reduced(v_f r)
+{
+    v_f q = V_HORNER(r, 0.00836658198f, v_set(0.00139464485f));
+    q = V_HORNER(r, 0.0416662805f, q);
+    q = V_HORNER(r, 0.166665435f, q);
+    q = V_HORNER(r, 0.5f, q);
+    return v_fma(v_mul(r, r), q, r);
+}
+
+/* 2^n for integral -126 <= n <= 127. */
+static inline v_f v_pow2(v_f n)
+{
+    return v_from_bits(vi_shift_left(vi_add(v_to_int(n), vi_set(127)), 23));
+}
+
+/* Two factors keep 2^n in range down to denormal results, and give infinity above. */
+static inline v_f v_exp(v_f x)
+{
+    v_f n, clamped = v_max(v_set(-105.0f), v_min(v_set(89.0f), x));
+    v_f p = v_add(v_expm1_reduced(v_reduce_ln2(clamped, &n)), v_set(1.0f));
+    v_f half = v_floor(v_mul(n, v_set(0.5f)));
+    return v_mul(v_mul(p, v_pow2(half)), v_pow2(v_sub(n, half)));
+}
+
+/* e^x for x in [-87, 88] or NaN, where one factor does; below: 0 or the least normals. */
+static inline v_f v_exp_normal(v_f x)
+{
+    v_f n, clamped = v_max(v_set(-87.3f), v_min(v_set(88.3f), x));
+    v_f p = v_add(v_expm1_reduced(v_reduce_ln2(clamped, &n)), v_set(1.0f));
+    return v_mul(p, v_pow2(n));
+}
+
+/* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1). */
+static inline v_f v_expm1_negative(v_f x)
+{
+    v_f n, p = v_expm1_reduced(v_reduce_ln2(v_max(v_set(-30.0f), x), &n));
+    v_f scale = v_pow2(n);
+    return v_fma(p, scale, v_sub(scale, v_set(1.0f)));
+}
+
+/* e^-|x| in (0, 1] serves both signs without overflow. */
+static inline v_f v_sigmoid(v_f x)
+{
+    v_f e = v_exp(v_neg(v_abs(x)));
+    v_f numerator = v_select(v_lt(x, v_set(0.0f)), e, v_set(1.0f));
+    return v_div(numerator, v_add(v_set(1.0f), e));
+}
+
+/* Odd polynomial up to 0.625, 1 - 2 / (e^2x + 1) above. */
+static inline v_f v_tanh(v_f x)
+{
+    v_f a = v_abs(x), u = v_mul(x, x);
+    v_f q = V_HORNER(u, 0.020650588f, v_set(-0.00571704516f));
+    q = V_HORNER(u, -0.0537434965f, q);
+    q = V_HORNER(u, 0.133314908f, q);
+    q = V_HORNER(u, -0.333332837f, q);
+    v_f small = v_fma(v_mul(u, x), q, x);
+    v_f e = v_exp_normal(v_min(v_set(20.0f), v_add(a, a)));
+    v_f large = v_sub(v_set(1.0f), v_div(v_set(2.0f), v_add(e, v_set(1.0f))));
+    return v_select(v_lt(v_set(0.625f), a), v_copysign(large, x), small);
+}
+
+/* ln(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1]. */
+static inline v_f v_log1p_reduced(v_f f)
+{
+    v_f q = V_HORNER(f, 0.128816485f, v_set(-0.0785961524f));
+    q = V_HORNER(f, -0.131287545f, q);
+    q = V_HORNER(f, 0.141811922f, q);
+    q = V_HORNER(f, -0.166245535f, q);
+    q = V_HORNER(f, 0.200022861f, q);
+    q = V_HORNER(f, -0.250008106f, q);
+    q = V_HORNER(f, 0.333333164f, q);
+    v_f square = v_mul(f, f);
+    return v_add(f, v_fma(v_mul(square, f), q, v_mul(square, v_set(-0.5f))));
+}
+
+/* For normal x > 0: x = 2^e (1 + f). */
+static inline v_f v_log_positive(v_f x)
+{
+    const v_i root_half = vi_set(0x3f3504f3); /* the bits of sqrt(1/2) */
+    v_i e = vi_shift_right(vi_sub(v_bits(x), root_half), 23);
+    v_f f = v_sub(v_from_bits(vi_sub(v_bits(x), vi_shift_left(e, 23))), v_set(1.0f));
+    v_f n = v_from_int(e);
+    return v_fma(n, v_set(0.693359375f), v_fma(n, v_set(-2.12194440e-4f), v_log1p_reduced(f)));
+}
+
+static inline v_f v_log(v_f x)
+{
+    const v_m is_tiny = v_lt(x, v_set(0x1p-126f)), is_negative = v_lt(x, v_set(0.0f));
+    v_f y = v_log_positive(v_select(is_tiny, v_mul(x, v_set(0x1p24f)), x));
+    y = v_select(is_tiny, v_sub(y, v_set(16.6355324f)), y);                    /* 24 ln 2 */
+    y = v_select(v_lt(v_abs(x), v_set(0x1p-149f)), v_set(-INFINITY), y);       /* zero */
+    y = v_select(v_lt(v_set(0x1.fffffep127f), x), x, y);                       /* infinity */
+    return v_select(is_negative, v_set(NAN), v_select(v_is_nan(x), x, y));
+}
+
+/* ln(1 + u) for 0 <= u <= 1; the last term gives back what 1 + u rounds away. */
+static inline v_f v_log1p_unit(v_f u)
+{
+    v_f w = v_add(u, v_set(1.0f));
+    v_f lost = v_sub(v_sub(w, v_set(1.0f)), u);
+    return v_sub(v_log_positive(w), v_div(lost, w));
+}
+
+static inline v_f v_softplus(v_f x)
+{
+    return v_add(v_max(v_set(0.0f), x), v_log1p_unit(v_exp(v_neg(v_abs(x)))));
+}
+
+/* erfc(t) for t >= 0.9: e^-(t^2 + q(t)), q fitted up to 4, where the result no longer matters. */
+static inline v_f v_erfc_tail(v_f t)
+{
+    v_f s = v_min(v_set(4.0f), t);
+    v_f q = V_HORNER(s, -0.00037274693f, v_set(1.65654656e-05f));
+    q = V_HORNER(s, 0.00382413832f, q);
+    q = V_HORNER(s, -0.0240773819f, q);
+    q = V_HORNER(s, 0.106473982f, q);
+    q = V_HORNER(s, -0.364845157f, q);
+    q = V_HORNER(s, 1.12854564f, q);
+    q = V_HORNER(s, 4.04983875e-05f, q);
+    v_f capped = v_min(v_set(10.0f), t);
+    return v_exp(v_neg(v_fma(capped, capped, q)));
+}
+
+/* erf(x) / x - 1 for |x| <= 0.95, u = x^2. */
+static inline v_f v_erf_ratio(v_f u)
+{
+    v_f q = V_HORNER(u, -0.000810596568f, v_set(8.21542635e-05f));
+    q = V_HORNER(u, 0.00519779744f, q);
+    q = V_HORNER(u, -0.0268581044f, q);
+    q = V_HORNER(u, 0.112836726f, q);
+    q = V_HORNER(u, -0.376126319f, q);
+    return V_HORNER(u, 0.128379166f, q);
+}
+
+static inline v_f v_erf(v_f x)
+{
+    v_f a = v_abs(x);
+    v_f small = v_fma(x, v_erf_ratio(v_mul(x, x)), x);
+    v_f large = v_copysign(v_sub(v_set(1.0f), v_erfc_tail(a)), x);
+    return v_select(v_lt(v_set(0.92f), a), large, small);
+}
+
+/* x Phi(x). Beyond the middle the tail is used itself, so that negative x keep their digits. */
+static inline v_f v_gelu(v_f x)
+{
+    v_f t = v_mul(x, v_set(0.707106781f)), a = v_abs(t), half = v_mul(x, v_set(0.5f));
+    v_f small = v_fma(half, v_fma(t, v_erf_ratio(v_mul(t, t)), t), half);
+    v_f tail = v_mul(half, v_erfc_tail(a));
+    v_f large = v_select(v_lt(x, v_set(0.0f)), tail, v_sub(x, tail));
+    return v_select(v_lt(v_set(0.92f), a), large, small);
+}
+
+/* (1 + tanh(u)) / 2 = sigmoid(2 u). */
+static inline v_f v_gelu_tanh(v_f x)
+{
+    v_f u = v_mul(x, v_fma(v_mul(x, x), v_set(0.0713548162f), v_set(1.59576912f)));
+    return v_mul(x, v_sigmoid(u));
+}
+
+/* tanh(ln(1 + e)) = (e^2 + 2 e) / (e^2 + 2 e + 2). */
+static inline v_f v_mish(v_f x)
+{
+    v_f e = v_exp(v_min(v_set(20.0f), x));
+    v_f n = v_mul(e, v_add(e, v_set(2.0f)));
+    return v_mul(x, v_div(n, v_add(n, v_set(2.0f))));
+}
+
+#endif
