@@ -106,7 +106,7 @@ static void run_test(size_t index, pith_test *totals)
 
 static void usage(const char *program)
 {
-    printf("usage: %s [--list] [--filter TEXT] [--seed N] [--isa NAME] [--verbose]\n", program);
+    printf("usage: %s [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME] [--verbose]\n", program);
     exit(2);
 }
 
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 {
     pith_test totals = { .seed = 1 };
     setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not swallow what was reported */
-    const char *filter = "";
+    const char *filter = "", *without = NULL;
     bool only_list = false;
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
@@ -124,6 +124,8 @@ int main(int argc, char **argv)
             totals.is_verbose = true;
         } else if (pithi_same_text(argv[i], "--filter") && has_value) {
             filter = argv[++i];
+        } else if (pithi_same_text(argv[i], "--without") && has_value) {
+            without = argv[++i];
         } else if (pithi_same_text(argv[i], "--seed") && has_value) {
             totals.seed = strtoull(argv[++i], NULL, 0);
         } else if (pithi_same_text(argv[i], "--isa") && has_value) {
@@ -133,7 +135,7 @@ int main(int argc, char **argv)
         }
     }
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        if (!strstr(tests[i].name, filter)) {
+        if (!strstr(tests[i].name, filter) || (without && strstr(tests[i].name, without))) {
             continue;
         }
         if (only_list) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The test runner: one binary, one function per file, cases counted one by one.
  *
- *   pith_tests [--list] [--filter TEXT] [--seed N] [--isa NAME] [--verbose]
+ *   pith_tests [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME] [--verbose]
  *
  * tests/<folder>/test_<name>.c defines `void test_<name>(pith_test *test)`. A case is opened with
  * pith_test_case(), and fails if a check fails before the next case begins. */
