@@ -157,7 +157,9 @@ typedef struct pith_spelling {
 } pith_spelling;
 
 /* Layout: how the operator takes part in the choice between channels-first [N, C, spatial...] and
- * channels-last [N, spatial..., C] for its rank 3 to 5 operands. */
+ * channels-last [N, spatial..., C] for its rank 3 to 5 operands. These change with the node: of FREE all inputs
+ * and outputs, of LAST input 0, the residual input and the outputs of input 0's rank, of FOLLOWS all inputs and outputs
+ * of input 0's rank. The pass permutes constants among them; the others stay as they are. */
 typedef enum pith_layout_role {
     PITH_LAYOUT_FIXED,   /* works on plain tensors as they are; the default */
     PITH_LAYOUT_FREE,    /* elementwise: any common layout of all operands will do */

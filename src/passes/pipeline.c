@@ -27,6 +27,7 @@ static const entry pipeline[] = {
     { &pithi_pass_merge_reshape, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_remove_dead, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_merge_common, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_layout, IN(PHASE_LAYOUT) },
 };
 
 int pithi_pass_count(void) { return PITH_COUNT(pipeline); }
