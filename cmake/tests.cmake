@@ -8,3 +8,6 @@ target_compile_definitions(pith_tests PRIVATE PITH_SOURCE_DIR="${PROJECT_SOURCE_
 pith_set_warnings(pith_tests)
 target_compile_options(pith_tests PRIVATE -Wno-missing-prototypes)
 add_test(NAME pith_tests COMMAND pith_tests)
+add_executable(run_model examples/run_model.c)
+target_link_libraries(run_model PRIVATE pith_static)
+pith_set_warnings(run_model)
