@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Family gemm_f32: the inner tile of matrix products and convolutions.
+/* Family gemm_f32: the inner block of matrix products and convolutions.
  *
  *   for m in 0..mr-1, n in 0..n_columns-1:
  *     C[m][n] = clamp( start(m, n) + sum_s sum_k A[m][s][k] * B[s * segment_length + k][n] + residual[m][n] )
@@ -16,15 +16,16 @@
  *   | k0: nr floats|  | k0: nr floats|  ...
  *   | k1: nr floats|  | k1: nr floats|
  *
- * `b` points to the first panel of the tile, `b_row_stride` (elements) steps k, `b_panel_stride` steps panels.
+ * `b` points to the first panel of the block, `b_row_stride` (elements) steps k, `b_panel_stride` steps panels.
  * Unpacked row-major B works too: b_row_stride = ldb, b_panel_stride = nr (columns past n_columns are
  * not read: loads are masked).
  *
- * One call does mr rows (1..mr_max) and n_columns columns (1..nv_max * nr). start is bias[n] (NULL:
- * 0), or C's old content when `accumulate`. k runs upward in one fused multiply-add chain per
- * element, so the bits don't depend on how rows and columns are split over calls. clamp: min(max(v,
- * lo), hi) with NaN kept; -inf, +inf: none. Nothing outside the named elements is read or written.
- * Exactness: PITH_BOUNDED with k = n_k + 2. */
+ * One call does any number of rows and columns (at least 1 each), in register tiles of up to mr_max rows by
+ * nv_max panels: columns outside, rows inside, so that nv_max panels of B stay in cache. start is bias[n]
+ * (NULL: 0), or C's old content when `accumulate`; n_segments may be 0. k runs upward in one chain of
+ * multiply-adds per element (fused where the ISA has them), so the bits don't depend on how rows, columns and
+ * (with accumulate) k are split over calls. clamp: min(max(v, lo), hi) with NaN kept; -inf, +inf: none.
+ * Nothing outside the named elements is read or written. Exactness: PITH_BOUNDED with k = n_k + 2. */
 #ifndef PITH_KERNELS_GEMM_F32_H
 #define PITH_KERNELS_GEMM_F32_H
 
@@ -54,8 +55,8 @@ typedef struct pith_gemm_f32_tile {
 typedef struct pith_gemm_f32 {
     pith_kernel head;
     int nr;     /* panel width, also the vector length in floats */
-    int mr_max; /* most rows of a call, at most PITH_GEMM_F32_MAX_MR */
-    int nv_max; /* most panels of a call */
+    int mr_max; /* rows of the register tile, at most PITH_GEMM_F32_MAX_MR */
+    int nv_max; /* panels of the register tile */
     void (*tile)(const pith_gemm_f32_tile *tile);
 } pith_gemm_f32;
 

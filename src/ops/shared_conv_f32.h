@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The float32 convolution engine: what shared_conv_plan.c decides and shared_conv_run.c does.
+ *
+ * Images are channels-last inside the engine; channels-first operands are transposed into shared memory
+ * before and after (phases ARRANGE and RESTORE), and weights that aren't constant are packed in ARRANGE.
+ *
+ * A convolution is one variant; a transposed one has stride[0] * stride[1] * stride[2] variants: output
+ * pixels of equal position modulo the stride see the same taps at the same distances, which is an ordinary
+ * convolution of stride 1 with output pixels `step` apart. So no sums overlap, and any output pixel is
+ * computed by one part alone.
+ *
+ * A band is a run of output pixels of one variant, image and group. Where a tap may lie outside of the image
+ * (and for narrow groups) the band's input is first copied into scratch, with zeros around. */
+#ifndef PITH_OPS_SHARED_CONV_F32_H
+#define PITH_OPS_SHARED_CONV_F32_H
+
+#include "kernels/dwconv_f32.h"
+#include "kernels/transpose.h"
+#include "ops/shared_conv.h"
+#include "ops/shared_gemm.h"
+
+/* One dimension of a variant: output o = out_first + i * out_step for i in 0..n_out-1 sees input pixels
+ * in_first + i * in_step + offset[t] with kernel index k[t], offsets rising from 0. */
+typedef struct pithi_conv_axis {
+    int64_t out_first, out_step, n_out;
+    int64_t in_first, in_step;
+    int64_t span; /* last offset + 1; 0 without taps */
+    int n_taps;
+    int64_t *offset, *k;
+} pithi_conv_axis;
+
+typedef struct pithi_conv_variant {
+    const pithi_conv_axis *axis[3];
+    int64_t n_taps;
+    size_t packed_offset;    /* floats, of group 0 */
+    size_t packed_per_group; /* floats */
+    bool gathers;
+    int64_t gathered[3];     /* pixels of a full gathered band: depth, rows, columns */
+    int n_segments;
+    size_t segment_length;
+    ptrdiff_t *segment_offsets;
+    int64_t band_pixels, bands_per_image; /* gathering: whole rows of one depth */
+    int64_t n_column_blocks, block_columns;
+    int64_t first_grain, n_grains;
+} pithi_conv_variant;
+
+typedef enum pithi_conv_phase { PITHI_CONV_ARRANGE, PITHI_CONV_MAIN, PITHI_CONV_RESTORE } pithi_conv_phase;
+
+typedef struct pithi_conv_f32 {
+    pithi_conv_geometry g;
+    const pith_gemm_f32 *gemm;
+    const pith_dwconv_f32 *depthwise; /* not NULL: one grain is rows by channels of an image */
+    pith_transpose_fn *transpose;
+    pithi_finish finish;
+    pithi_conv_variant *variants;
+    int n_variants;
+    const float *packed;              /* NULL: in shared memory */
+    size_t packed_floats;
+    bool is_channels_first, has_residual;
+    size_t shared_x, shared_y, shared_residual, shared_packed; /* bytes */
+    pithi_conv_phase phases[3];
+    int n_phases;
+    int64_t n_grains;
+    int64_t depthwise_rows, depthwise_channels; /* of a grain */
+    size_t scratch_rows;              /* bytes in scratch in front of the gathered band: row pointers */
+} pithi_conv_f32;
+
+/* Rearranges weights [M, C / group, taps] (transposed: [C, M / group, taps]) for the kernels; items are
+ * panels, or channels of a depthwise convolution. */
+int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv);
+void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decides how a float32 convolution runs: variants, gathering, bands, grains, packed weights. */
+#include "ops/shared_conv_f32.h"
+
+#define MAX_VARIANTS 4096 /* a transposed convolution with larger strides is left to the reference */
+
+static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
+
+/* ---- variants ----------------------------------------------------------------------------- */
+
+static pith_status make_axis(pithi_arena *arena, const pithi_conv_geometry *g, int d, int64_t residue,
+                             pithi_conv_axis *axis)
+{
+    int64_t step = g->is_transposed ? g->stride[d] : 1;
+    void *offset = NULL, *k = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)g->kernel[d], sizeof(int64_t), &offset));
+    PITH_TRY(pithi_arena_array(arena, (size_t)g->kernel[d], sizeof(int64_t), &k));
+    *axis = (pithi_conv_axis){ .out_first = residue, .out_step = step, .in_step = g->is_transposed ? 1 : g->stride[d],
+                               .n_out = residue < g->out[d] ? pithi_div_up(g->out[d] - residue, step) : 0,
+                               .offset = offset, .k = k };
+    for (int64_t i = 0; i < g->kernel[d]; i++) {
+        /* Transposed: output o meets input (o + pad - k * dilation) / stride; the largest k is the first. */
+        int64_t tap = g->is_transposed ? g->kernel[d] - 1 - i : i;
+        int64_t position = g->is_transposed ? residue + g->pad[d] - tap * g->dilation[d]
+                                            : tap * g->dilation[d] - g->pad[d];
+        if (position % step == 0) {
+            axis->offset[axis->n_taps] = position / step;
+            axis->k[axis->n_taps++] = tap;
+        }
+    }
+    axis->in_first = axis->n_taps ? axis->offset[0] : 0;
+    for (int t = 0; t < axis->n_taps; t++) {
+        axis->offset[t] -= axis->in_first;
+        axis->span = axis->offset[t] + 1;
+    }
+    return PITH_OK;
+}
+
+static bool leaves_image(const pithi_conv_axis *axis, int64_t size)
+{
+    return axis->in_first < 0 || axis->in_first + (axis->n_out - 1) * axis->in_step + axis->span > size;
+}
+
+/* Narrow groups are gathered too, since then a kernel row's taps are neighbours. */
+static bool wants_gather(const pithi_conv_geometry *g, const pithi_conv_variant *v)
+{
+    if (v->n_taps == 0) {
+        return false;
+    }
+    if (g->group > 1 && v->axis[2]->n_taps > 1 && g->in_channels / g->group < 32) {
+        return true;
+    }
+    return leaves_image(v->axis[0], g->in[0]) || leaves_image(v->axis[1], g->in[1]) || leaves_image(v->axis[2], g->in[2]);
+}
+
+static int64_t fit(int64_t bytes_each, int64_t least, int64_t most)
+{
+    int64_t count = (int64_t)PITHI_L2_SHARE / pithi_max_s64(bytes_each, 1);
+    return pithi_min_s64(pithi_max_s64(count, least), most);
+}
+
+/* Bands and column blocks: as much as stays in L2, then finer until there is work for all threads, on the
+ * side (pixels or columns) that repeats less traffic. */
+static void cut_variant(const pithi_conv_f32 *conv, pithi_conv_variant *v, int n_threads)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
+    int64_t in_channels = g->in_channels / g->group, out_channels = g->out_channels / g->group;
+    int64_t plane = rows->n_out * columns->n_out, pixels = plane * depth->n_out;
+    int64_t bands = 0, n_k = v->n_taps * in_channels;
+    int64_t wanted = n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch * g->group * conv->n_variants, 1)) : 1;
+    wanted = pithi_max_s64(pithi_min_s64(wanted, pixels * n_k * out_channels / PITHI_PART_MACS), 1);
+    bool by_columns = out_channels > pixels;
+    int64_t wanted_bands = by_columns ? 1 : wanted;
+    if (v->gathers) {
+        int64_t width = (columns->n_out - 1) * columns->in_step + columns->span;
+        int64_t row_bytes = depth->span * width * in_channels * (int64_t)sizeof(float) * rows->in_step;
+        int64_t height = fit(row_bytes, 1, pithi_max_s64(rows->n_out, 1));
+        height = pithi_min_s64(height, pithi_max_s64(rows->n_out * depth->n_out / wanted_bands, 1));
+        height = pithi_div_up(rows->n_out, pithi_max_s64(pithi_div_up(rows->n_out, height), 1));
+        v->band_pixels = pithi_max_s64(height, 1) * columns->n_out;
+        v->gathered[0] = depth->span;
+        v->gathered[1] = (height - 1) * rows->in_step + rows->span;
+        v->gathered[2] = width;
+        bands = depth->n_out * pithi_div_up(rows->n_out, pithi_max_s64(height, 1));
+    } else {
+        int64_t least = 8 * conv->gemm->mr_max;
+        v->band_pixels = fit((n_k + out_channels) * (int64_t)sizeof(float), least, pithi_max_s64(pixels, 1));
+        v->band_pixels = pithi_min_s64(v->band_pixels, pithi_max_s64(pixels / wanted_bands, least));
+        v->band_pixels = (int64_t)pithi_align_up((size_t)v->band_pixels, (size_t)conv->gemm->mr_max);
+        bands = pithi_div_up(pixels, v->band_pixels);
+    }
+    v->bands_per_image = pixels ? bands : 0;
+    int64_t block = conv->gemm->nr * conv->gemm->nv_max, n_blocks = pithi_div_up(out_channels, block);
+    n_blocks = pithi_min_s64(n_blocks, pithi_div_up(wanted, pithi_max_s64(bands, 1)));
+    v->block_columns = pithi_div_up(pithi_div_up(out_channels, pithi_max_s64(n_blocks, 1)), conv->gemm->nr) * conv->gemm->nr;
+    v->n_column_blocks = v->block_columns ? pithi_div_up(out_channels, v->block_columns) : 0;
+}
+
+static pith_status make_segments(pithi_arena *arena, const pithi_conv_geometry *g, pithi_conv_variant *v)
+{
+    const pithi_conv_axis *x = v->axis[2];
+    int64_t in_channels = g->in_channels / g->group;
+    int64_t pixel = v->gathers ? in_channels : g->in_channels;
+    int64_t row = pixel * (v->gathers ? v->gathered[2] : g->in[2]);
+    int64_t slice = row * (v->gathers ? v->gathered[1] : g->in[1]);
+    bool merges = pixel == in_channels && x->span == x->n_taps;
+    void *offsets = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)v->n_taps, sizeof(ptrdiff_t), &offsets));
+    v->segment_offsets = offsets;
+    v->segment_length = (size_t)(merges ? x->n_taps * in_channels : in_channels);
+    for (int i = 0; i < v->axis[0]->n_taps; i++) {
+        for (int j = 0; j < v->axis[1]->n_taps; j++) {
+            for (int k = 0; k < (merges ? (x->n_taps > 0) : x->n_taps); k++) {
+                v->segment_offsets[v->n_segments++] =
+                    v->axis[0]->offset[i] * slice + v->axis[1]->offset[j] * row + x->offset[k] * pixel;
+            }
+        }
+    }
+    if (v->segment_length == 0) { /* no input channels at all: only the bias is left */
+        v->n_segments = 0;
+    }
+    return PITH_OK;
+}
+
+static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    pithi_conv_axis *axes[3];
+    int64_t counts[3];
+    void *block = NULL;
+    for (int d = 0; d < 3; d++) {
+        counts[d] = g->is_transposed ? g->stride[d] : 1;
+        PITH_TRY(pithi_arena_array(prepare->arena, (size_t)counts[d], sizeof(pithi_conv_axis), &block));
+        axes[d] = block;
+        for (int64_t i = 0; i < counts[d]; i++) {
+            PITH_TRY(make_axis(prepare->arena, g, d, i, &axes[d][i]));
+        }
+    }
+    conv->n_variants = (int)product3(counts);
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)conv->n_variants, sizeof(pithi_conv_variant), &block));
+    conv->variants = block;
+    for (int i = 0; i < conv->n_variants; i++) {
+        pithi_conv_variant *v = &conv->variants[i];
+        v->axis[0] = &axes[0][i / (counts[1] * counts[2])];
+        v->axis[1] = &axes[1][i / counts[2] % counts[1]];
+        v->axis[2] = &axes[2][i % counts[2]];
+        v->n_taps = (int64_t)v->axis[0]->n_taps * v->axis[1]->n_taps * v->axis[2]->n_taps;
+        v->gathers = wants_gather(g, v);
+        v->packed_offset = conv->packed_floats;
+        v->packed_per_group = pithi_gemm_f32_packed_size(conv->gemm, (size_t)(v->n_taps * (g->in_channels / g->group)),
+                                                         (size_t)(g->out_channels / g->group));
+        conv->packed_floats += (size_t)g->group * v->packed_per_group;
+        cut_variant(conv, v, prepare->n_threads);
+        PITH_TRY(make_segments(prepare->arena, g, v));
+        v->first_grain = conv->n_grains;
+        v->n_grains = g->batch * g->group * v->bands_per_image * v->n_column_blocks;
+        conv->n_grains += v->n_grains;
+        size_t rows_bytes = pithi_align_up((size_t)v->band_pixels * sizeof(float *), PITH_ALIGNMENT);
+        conv->scratch_rows = rows_bytes > conv->scratch_rows ? rows_bytes : conv->scratch_rows;
+    }
+    return PITH_OK;
+}
+
+/* ---- depthwise ---------------------------------------------------------------------------- */
+
+static bool is_depthwise(const pithi_conv_geometry *g)
+{
+    return !g->is_transposed && g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels &&
+           g->kernel[0] == 1 && g->stride[0] == 1 && g->in[0] == g->out[0];
+}
+
+static void cut_depthwise(pithi_conv_f32 *conv, int n_threads)
+{
+    pithi_conv_geometry *g = &conv->g;
+    g->batch *= g->in[0];
+    g->in[0] = g->out[0] = 1;
+    int64_t row_bytes = g->in[2] * g->in_channels * (int64_t)sizeof(float) * g->stride[1];
+    int64_t macs = g->out[1] * g->out[2] * g->in_channels * g->kernel[1] * g->kernel[2];
+    int64_t wanted = n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch, 1)) : 1;
+    wanted = pithi_max_s64(pithi_min_s64(wanted, macs / PITHI_PART_MACS), 1);
+    int64_t rows = fit(row_bytes, pithi_min_s64(4, g->out[1]), g->out[1]);
+    rows = pithi_max_s64(pithi_min_s64(rows, pithi_div_up(g->out[1], wanted)), pithi_min_s64(g->out[1], 4));
+    int64_t n_bands = rows ? pithi_div_up(g->out[1], rows) : 0;
+    conv->depthwise_rows = n_bands ? pithi_div_up(g->out[1], n_bands) : 1;
+    n_bands = pithi_div_up(g->out[1], conv->depthwise_rows);
+    int64_t n_blocks = pithi_min_s64(pithi_div_up(wanted, pithi_max_s64(n_bands, 1)), pithi_div_up(g->in_channels, 64));
+    conv->depthwise_channels = pithi_div_up(pithi_div_up(g->in_channels, n_blocks), 16) * 16;
+    conv->n_grains = g->batch * n_bands * pithi_div_up(g->in_channels, conv->depthwise_channels);
+    conv->n_grains = g->out[2] ? conv->n_grains : 0;
+    conv->packed_floats = (size_t)(g->in_channels * g->kernel[1] * g->kernel[2]);
+}
+
+/* ---- weights ------------------------------------------------------------------------------ */
+
+static int64_t panels_per_group(const pithi_conv_f32 *conv)
+{
+    return pithi_div_up(conv->g.out_channels / conv->g.group, conv->gemm->nr);
+}
+
+int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv)
+{
+    return conv->depthwise ? conv->g.in_channels : conv->n_variants * conv->g.group * panels_per_group(conv);
+}
+
+/* Element (channel c, output n) of a group and tap is w[c * c_stride + n * n_stride]. */
+static float *pack_tap(const float *w, int64_t n_c, int64_t c_stride, int64_t n_stride, int64_t n_lanes, int64_t nr,
+                       float *packed)
+{
+    for (int64_t c = 0; c < n_c; c++, packed += nr) {
+        for (int64_t lane = 0; lane < nr; lane++) {
+            packed[lane] = lane < n_lanes ? w[c * c_stride + lane * n_stride] : 0.0f;
+        }
+    }
+    return packed;
+}
+
+static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, int64_t group, int64_t panel,
+                       const float *w, float *packed)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    int64_t n_c = g->in_channels / g->group, n_m = g->out_channels / g->group, nr = conv->gemm->nr;
+    int64_t n_taps = product3(g->kernel), n0 = panel * nr;
+    int64_t c_stride = g->is_transposed ? n_m * n_taps : n_taps, n_stride = g->is_transposed ? n_taps : n_c * n_taps;
+    const float *from = w + group * n_c * n_m * n_taps + n0 * n_stride;
+    float *to = packed + v->packed_offset + (size_t)group * v->packed_per_group + (size_t)(n0 * v->n_taps * n_c);
+    for (int64_t t = 0; t < v->n_taps; t++) {
+        const pithi_conv_axis *rows = v->axis[1], *columns = v->axis[2];
+        int64_t i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps, k = t % columns->n_taps;
+        int64_t tap = (v->axis[0]->k[i] * g->kernel[1] + rows->k[j]) * g->kernel[2] + columns->k[k];
+        to = pack_tap(from + tap, n_c, c_stride, n_stride, pithi_min_s64(nr, n_m - n0), nr, to);
+    }
+}
+
+void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end)
+{
+    if (conv->depthwise) {
+        int64_t n_taps = product3(conv->g.kernel), n_channels = conv->g.in_channels;
+        for (int64_t c = begin; c < end; c++) {
+            for (int64_t t = 0; t < n_taps; t++) {
+                packed[t * n_channels + c] = w[c * n_taps + t];
+            }
+        }
+        return;
+    }
+    int64_t n_panels = panels_per_group(conv);
+    for (int64_t i = begin; i < end; i++) {
+        const pithi_conv_variant *v = &conv->variants[i / (conv->g.group * n_panels)];
+        pack_panel(conv, v, i / n_panels % conv->g.group, i % n_panels, w, packed);
+    }
+}
+
+typedef struct pack_job {
+    const pithi_conv_f32 *conv;
+    const float *w;
+} pack_job;
+
+static void pack_all(void *user, void *block)
+{
+    const pack_job *job = user;
+    pithi_conv_f32_pack(job->conv, job->w, block, 0, pithi_conv_f32_pack_items(job->conv));
+}
+
+/* The packed order depends on everything that decides which weight comes when. */
+static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    int64_t facts[] = { g->is_transposed, g->group, g->in_channels, g->out_channels, g->kernel[0], g->kernel[1],
+                        g->kernel[2], g->is_transposed ? g->stride[0] : 0, g->is_transposed ? g->stride[1] : 0,
+                        g->is_transposed ? g->stride[2] : 0, g->is_transposed ? g->pad[0] : 0,
+                        g->is_transposed ? g->pad[1] : 0, g->is_transposed ? g->pad[2] : 0,
+                        g->is_transposed ? g->dilation[0] : 0, g->is_transposed ? g->dilation[1] : 0,
+                        g->is_transposed ? g->dilation[2] : 0 };
+    const char *name = conv->depthwise ? conv->depthwise->head.name : conv->gemm->head.name;
+    uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
+    pack_job job = { conv, prepare->inputs[1].data };
+    const void *packed = NULL;
+    PITH_TRY(pithi_prepare_pack(prepare, job.w, key, conv->packed_floats * sizeof(float), pack_all, &job, &packed));
+    conv->packed = packed;
+    return PITH_OK;
+}
+
+/* ---- prepare ------------------------------------------------------------------------------ */
+
+static size_t add_block(size_t *total, size_t n_floats)
+{
+    size_t at = *total;
+    *total += pithi_align_up(n_floats * sizeof(float), PITH_ALIGNMENT);
+    return at;
+}
+
+static void plan_phases(pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    size_t y_floats = (size_t)pith_shape_elements(&prepare->outputs[0].shape);
+    bool packs = conv->packed == NULL;
+    if (packs) {
+        conv->shared_packed = add_block(&prepare->shared_bytes, conv->packed_floats);
+    }
+    if (conv->is_channels_first) {
+        conv->shared_x = add_block(&prepare->shared_bytes, (size_t)pith_shape_elements(&prepare->inputs[0].shape));
+        conv->shared_y = add_block(&prepare->shared_bytes, y_floats);
+        conv->shared_residual = conv->has_residual ? add_block(&prepare->shared_bytes, y_floats) : 0;
+    }
+    if (packs || conv->is_channels_first) {
+        conv->phases[conv->n_phases++] = PITHI_CONV_ARRANGE;
+    }
+    conv->phases[conv->n_phases++] = PITHI_CONV_MAIN;
+    if (conv->is_channels_first) {
+        conv->phases[conv->n_phases++] = PITHI_CONV_RESTORE;
+    }
+}
+
+/* A 1x1 convolution is one product over all pixels of all images. */
+static void flatten_pointwise(pithi_conv_geometry *g)
+{
+    for (int d = 0; d < 3; d++) {
+        if (g->kernel[d] != 1 || g->stride[d] != 1 || g->pad[d] != 0 || g->in[d] != g->out[d]) {
+            return;
+        }
+    }
+    g->in[2] = g->out[2] = g->batch * product3(g->in);
+    g->batch = g->in[0] = g->in[1] = g->out[0] = g->out[1] = 1;
+}
+
+static size_t gathered_bytes(const pithi_conv_f32 *conv)
+{
+    size_t most = 0;
+    for (int i = 0; i < conv->n_variants; i++) {
+        const pithi_conv_variant *v = &conv->variants[i];
+        int64_t floats = v->gathers ? product3(v->gathered) * (conv->g.in_channels / conv->g.group) : 0;
+        most = (size_t)floats * sizeof(float) > most ? (size_t)floats * sizeof(float) : most;
+    }
+    return most;
+}
+
+static bool has_few_variants(const pithi_conv_geometry *g)
+{
+    int64_t count = 1;
+    for (int d = 0; d < 3 && g->is_transposed && count <= MAX_VARIANTS; d++) {
+        count *= g->stride[d];
+    }
+    return count <= MAX_VARIANTS;
+}
+
+pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
+{
+    const pithi_conv_attrs *attrs = prepare->attrs;
+    pithi_finish finish;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_conv_f32), &block));
+    pithi_conv_f32 *conv = block;
+    PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &prepare->inputs[0].shape, &prepare->inputs[1].shape,
+                                    is_transposed, &conv->g));
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !has_few_variants(&conv->g) ||
+        !pithi_finish_make(&attrs->activation, prepare->isa_limit, &finish)) {
+        return PITH_OK;
+    }
+    conv->gemm = pithi_gemm_f32(prepare->isa_limit);
+    conv->transpose = pithi_transpose_find(prepare->isa_limit, 2);
+    conv->finish = finish;
+    conv->is_channels_first = !attrs->channels_last && conv->g.in_channels * conv->g.out_channels != 1;
+    conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
+    if (is_depthwise(&conv->g)) {
+        conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
+        cut_depthwise(conv, prepare->n_threads);
+    } else {
+        flatten_pointwise(&conv->g);
+        PITH_TRY(make_variants(prepare, conv));
+    }
+    if (prepare->inputs[1].data) {
+        PITH_TRY(pack_constant(prepare, conv));
+    }
+    plan_phases(prepare, conv);
+    prepare->use_run = true;
+    prepare->state = conv;
+    prepare->n_phases = conv->n_phases;
+    prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(conv->n_grains, 1), 1 << 20);
+    prepare->scratch_bytes = conv->scratch_rows + gathered_bytes(conv);
+    prepare->kernel = conv->depthwise ? conv->depthwise->head.name : conv->gemm->head.name;
+    return PITH_OK;
+}

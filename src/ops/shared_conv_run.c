@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs what shared_conv_plan.c has decided. */
+#include "ops/shared_conv_f32.h"
+
+static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
+
+/* Operands of the main phase, channels-last and packed. */
+typedef struct operands {
+    const float *x, *packed, *bias, *residual;
+    float *y;
+} operands;
+
+static const void *input_data(const pith_run *run, int index)
+{
+    return run->n_inputs > index ? run->inputs[index].data : NULL;
+}
+
+static operands find_operands(const pith_run *run, const pithi_conv_f32 *conv)
+{
+    char *shared = run->shared;
+    bool first = conv->is_channels_first;
+    return (operands){
+        .x = first ? (float *)(void *)(shared + conv->shared_x) : input_data(run, 0),
+        .packed = conv->packed ? conv->packed : (float *)(void *)(shared + conv->shared_packed),
+        .bias = input_data(run, 2),
+        .residual = first && conv->has_residual ? (float *)(void *)(shared + conv->shared_residual) : input_data(run, 3),
+        .y = first ? (float *)(void *)(shared + conv->shared_y) : run->outputs[0].data,
+    };
+}
+
+/* ---- one band ----------------------------------------------------------------------------- */
+
+typedef struct band {
+    const pithi_conv_variant *variant;
+    int64_t image, group, pixel, n_pixels; /* pixels counted within the variant's image */
+} band;
+
+/* One row of a gathered band: pixels [first, first + count) of the image, zeros outside. `row` is the image's
+ * row at its first pixel, NULL outside. */
+static void gather_row(const pithi_conv_geometry *g, const float *row, int64_t first, int64_t count, float *to)
+{
+    int64_t n_c = g->in_channels / g->group;
+    int64_t begin = row ? pithi_min_s64(pithi_max_s64(-first, 0), count) : count;
+    int64_t end = row ? pithi_max_s64(pithi_min_s64(count, g->in[2] - first), begin) : count;
+    memset(to, 0, (size_t)(begin * n_c) * sizeof(float));
+    if (n_c == g->in_channels && end > begin) {
+        memcpy(to + begin * n_c, row + (first + begin) * n_c, (size_t)((end - begin) * n_c) * sizeof(float));
+    } else {
+        for (int64_t i = begin; i < end; i++) {
+            memcpy(to + i * n_c, row + (first + i) * g->in_channels, (size_t)n_c * sizeof(float));
+        }
+    }
+    memset(to + end * n_c, 0, (size_t)((count - end) * n_c) * sizeof(float));
+}
+
+/* Copies the input of a band, with zeros around, to [depth][rows][columns][channels of the group]. */
+static void gather(const pithi_conv_geometry *g, const band *b, const float *image, float *to)
+{
+    const pithi_conv_variant *v = b->variant;
+    const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
+    int64_t n_rows = b->n_pixels / columns->n_out, n_c = g->in_channels / g->group;
+    int64_t in_z = b->pixel / (rows->n_out * columns->n_out) * depth->in_step + depth->in_first;
+    int64_t in_y = b->pixel / columns->n_out % rows->n_out * rows->in_step + rows->in_first;
+    int64_t needed = (n_rows - 1) * rows->in_step + rows->span;
+    for (int64_t z = 0; z < v->gathered[0]; z++) {
+        for (int64_t i = 0; i < needed; i++) {
+            bool is_inside = in_z + z >= 0 && in_z + z < g->in[0] && in_y + i >= 0 && in_y + i < g->in[1];
+            int64_t at = ((in_z + z) * g->in[1] + in_y + i) * g->in[2] * g->in_channels + b->group * n_c;
+            gather_row(g, is_inside ? image + at : NULL, columns->in_first, v->gathered[2],
+                       to + (z * v->gathered[1] + i) * v->gathered[2] * n_c);
+        }
+    }
+}
+
+/* Pointers to the first tap of every pixel: `base` is where the pixel at (z, y, x) = 0 has its. */
+static void point_rows(const pithi_conv_geometry *g, const band *b, const float *base, const float **pointers)
+{
+    const pithi_conv_variant *v = b->variant;
+    const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
+    int64_t pixel = columns->in_step * (v->gathers ? g->in_channels / g->group : g->in_channels);
+    int64_t row = rows->in_step * (v->gathers ? v->gathered[2] * (g->in_channels / g->group) : g->in[2] * g->in_channels);
+    int64_t slice = depth->in_step * g->in[1] * g->in[2] * g->in_channels;
+    int64_t first = v->gathers ? 0 : b->pixel;
+    int64_t z = first / (rows->n_out * columns->n_out), y = first / columns->n_out % rows->n_out, x = first % columns->n_out;
+    for (int64_t i = 0; i < b->n_pixels;) {
+        const float *at = base + z * slice + y * row + x * pixel;
+        int64_t end = pithi_min_s64(i + columns->n_out - x, b->n_pixels);
+        for (; i < end; i++, at += pixel) {
+            pointers[i] = at;
+        }
+        x = 0;
+        y = y + 1 < rows->n_out ? y + 1 : 0;
+        z += y == 0;
+    }
+}
+
+static void start_band(const pithi_conv_f32 *conv, const band *b, const operands *o, void *scratch)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pithi_conv_axis *const *axis = b->variant->axis;
+    const float *image = o->x + b->image * product3(g->in) * g->in_channels;
+    float *gathered = (float *)(void *)((char *)scratch + conv->scratch_rows);
+    if (b->variant->gathers) {
+        gather(g, b, image, gathered);
+        point_rows(g, b, gathered, scratch);
+        return;
+    }
+    int64_t first = b->variant->n_taps == 0 ? 0 : (axis[0]->in_first * g->in[1] + axis[1]->in_first) * g->in[2] + axis[2]->in_first;
+    point_rows(g, b, image + first * g->in_channels + b->group * (g->in_channels / g->group), scratch);
+}
+
+/* Output pixel (in pixels of the image) of pixel `i` of a variant. */
+static int64_t output_pixel(const pithi_conv_geometry *g, const pithi_conv_variant *v, int64_t i)
+{
+    int64_t o[3] = { i / (v->axis[1]->n_out * v->axis[2]->n_out), i / v->axis[2]->n_out % v->axis[1]->n_out,
+                     i % v->axis[2]->n_out };
+    for (int d = 0; d < 3; d++) {
+        o[d] = v->axis[d]->out_first + o[d] * v->axis[d]->out_step;
+    }
+    return (o[0] * g->out[1] + o[1]) * g->out[2] + o[2];
+}
+
+/* Columns [n0, n0 + n) of the group for all pixels of a band. Where output pixels aren't neighbours, every
+ * run of pixels in a row is a block of its own. */
+static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const operands *o, void *scratch)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pithi_conv_variant *v = b->variant;
+    const pithi_conv_axis *columns = v->axis[2];
+    bool is_dense = !g->is_transposed || product3(g->stride) == 1;
+    int64_t channel = b->group * (g->out_channels / g->group) + n0;
+    size_t n_k = (size_t)v->n_segments * v->segment_length, nr = (size_t)conv->gemm->nr;
+    for (int64_t i = 0, run = 0; i < b->n_pixels; i += run) {
+        int64_t in_row = columns->n_out - (b->pixel + i) % columns->n_out;
+        run = is_dense ? b->n_pixels : pithi_min_s64(in_row, b->n_pixels - i);
+        int64_t pixel = b->image * product3(g->out) + output_pixel(g, v, b->pixel + i);
+        int64_t at = pixel * g->out_channels + channel;
+        size_t stride = (size_t)(columns->out_step * g->out_channels);
+        pith_gemm_f32_tile tile = {
+            .a_rows = (const float *const *)scratch + i,
+            .segment_offsets = v->segment_offsets, .n_segments = v->n_segments, .segment_length = v->segment_length,
+            .b = o->packed + v->packed_offset + (size_t)b->group * v->packed_per_group + (size_t)n0 * n_k,
+            .b_row_stride = nr, .b_panel_stride = nr * n_k,
+            .bias = o->bias ? o->bias + channel : NULL,
+            .residual = o->residual ? o->residual + at : NULL, .residual_stride = stride,
+            .c = o->y + at, .c_stride = stride, .mr = (int)run, .n_columns = (int)n,
+        };
+        pithi_gemm_f32_block(conv->gemm, &tile, &conv->finish);
+    }
+}
+
+static band find_band(const pithi_conv_f32 *conv, int64_t grain, int64_t *column_block_out)
+{
+    int i = 0;
+    while (grain >= conv->variants[i].first_grain + conv->variants[i].n_grains) {
+        i++;
+    }
+    const pithi_conv_variant *v = &conv->variants[i];
+    int64_t at = (grain - v->first_grain) / v->n_column_blocks, index = at % v->bands_per_image;
+    int64_t plane = v->axis[1]->n_out * v->axis[2]->n_out, pixels = plane * v->axis[0]->n_out;
+    band b = { .variant = v, .group = at / v->bands_per_image % conv->g.group,
+               .image = at / v->bands_per_image / conv->g.group };
+    *column_block_out = (grain - v->first_grain) % v->n_column_blocks;
+    if (v->gathers) { /* whole rows of one depth */
+        int64_t per_slice = pithi_div_up(plane, v->band_pixels);
+        b.pixel = index / per_slice * plane + index % per_slice * v->band_pixels;
+        b.n_pixels = pithi_min_s64(v->band_pixels, plane - index % per_slice * v->band_pixels);
+    } else {
+        b.pixel = index * v->band_pixels;
+        b.n_pixels = pithi_min_s64(v->band_pixels, pixels - b.pixel);
+    }
+    return b;
+}
+
+static void run_products(const pithi_conv_f32 *conv, const pith_part *part, const operands *o)
+{
+    int64_t begin = 0, end = 0, out_channels = conv->g.out_channels / conv->g.group;
+    band current = { 0 };
+    pithi_part_range(part, conv->n_grains, &begin, &end);
+    for (int64_t grain = begin; grain < end; grain++) {
+        int64_t block = 0;
+        band b = find_band(conv, grain, &block);
+        if (grain == begin || b.variant != current.variant || b.image != current.image || b.group != current.group ||
+            b.pixel != current.pixel) {
+            start_band(conv, &b, o, part->scratch);
+            current = b;
+        }
+        int64_t n0 = block * b.variant->block_columns;
+        run_band(conv, &b, n0, pithi_min_s64(b.variant->block_columns, out_channels - n0), o, part->scratch);
+    }
+}
+
+/* ---- depthwise ---------------------------------------------------------------------------- */
+
+static void finish_depthwise(const pithi_finish *finish, const pith_dwconv_f32_task *t)
+{
+    for (int oy = t->y_begin; oy < t->y_end && finish->function; oy++) {
+        bool is_dense = t->n_channels == t->y_pixel_stride;
+        size_t n = is_dense ? t->y_row_stride : t->n_channels;
+        for (int ox = 0; ox < (is_dense ? 1 : t->out_w); ox++) {
+            float *y = t->y + (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride;
+            finish->function(y, y, n, finish->alpha, finish->beta);
+        }
+    }
+}
+
+static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, const operands *o)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    int64_t begin = 0, end = 0, channels = g->in_channels;
+    int64_t n_bands = pithi_div_up(g->out[1], conv->depthwise_rows);
+    int64_t n_blocks = pithi_div_up(channels, conv->depthwise_channels);
+    pithi_part_range(part, conv->n_grains, &begin, &end);
+    for (int64_t grain = begin; grain < end; grain++) {
+        int64_t c = grain % n_blocks * conv->depthwise_channels, row = grain / n_blocks % n_bands * conv->depthwise_rows;
+        int64_t image = grain / n_blocks / n_bands, y_at = image * g->out[1] * g->out[2] * channels + c;
+        pith_dwconv_f32_task task = {
+            .x = o->x + image * g->in[1] * g->in[2] * channels + c,
+            .x_row_stride = (size_t)(g->in[2] * channels), .x_pixel_stride = (size_t)channels,
+            .w = o->packed + c, .w_stride = (size_t)channels, .bias = o->bias ? o->bias + c : NULL,
+            .residual = o->residual ? o->residual + y_at : NULL, .y = o->y + y_at,
+            .y_row_stride = (size_t)(g->out[2] * channels), .y_pixel_stride = (size_t)channels,
+            .n_channels = (size_t)pithi_min_s64(conv->depthwise_channels, channels - c),
+            .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2], .y_begin = (int)row,
+            .y_end = (int)pithi_min_s64(row + conv->depthwise_rows, g->out[1]),
+            .kernel_h = (int)g->kernel[1], .kernel_w = (int)g->kernel[2], .stride_h = (int)g->stride[1],
+            .stride_w = (int)g->stride[2], .dilation_h = (int)g->dilation[1], .dilation_w = (int)g->dilation[2],
+            .pad_top = (int)g->pad[1], .pad_left = (int)g->pad[2], .lo = conv->finish.lo, .hi = conv->finish.hi,
+        };
+        conv->depthwise->run(&task);
+        finish_depthwise(&conv->finish, &task);
+    }
+}
+
+/* ---- phases ------------------------------------------------------------------------------- */
+
+#define SLAB 64 /* pixels of an item of transposition */
+
+/* Items of transposition: SLAB pixels of an image, [channels][pixels] to [pixels][channels] or back. */
+static void transpose_images(const pithi_conv_f32 *conv, const pith_tensor *shape_of, const float *from, float *to,
+                             bool to_last, const pith_part *part)
+{
+    const pith_shape *shape = &shape_of->shape;
+    int64_t channels = shape->dims[1], pixels = 1, begin = 0, end = 0;
+    for (int i = 2; i < shape->rank; i++) {
+        pixels *= shape->dims[i];
+    }
+    int64_t n_slabs = pithi_div_up(pixels, SLAB);
+    pithi_part_range(part, shape->dims[0] * n_slabs, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t p = i % n_slabs * SLAB, count = pithi_min_s64(SLAB, pixels - p), image = i / n_slabs * channels * pixels;
+        if (to_last) {
+            conv->transpose(from + image + p, pixels, to + image + p * channels, channels, channels, count);
+        } else {
+            conv->transpose(from + image + p * channels, channels, to + image + p, pixels, count, channels);
+        }
+    }
+}
+
+static void arrange(const pith_run *run, const pithi_conv_f32 *conv, const pith_part *part)
+{
+    char *shared = run->shared;
+    if (!conv->packed) {
+        int64_t begin = 0, end = 0;
+        pithi_part_range(part, pithi_conv_f32_pack_items(conv), &begin, &end);
+        pithi_conv_f32_pack(conv, run->inputs[1].data, (float *)(void *)(shared + conv->shared_packed), begin, end);
+    }
+    if (conv->is_channels_first) {
+        transpose_images(conv, &run->inputs[0], run->inputs[0].data, (float *)(void *)(shared + conv->shared_x), true, part);
+    }
+    if (conv->is_channels_first && conv->has_residual) {
+        transpose_images(conv, &run->inputs[3], run->inputs[3].data, (float *)(void *)(shared + conv->shared_residual),
+                         true, part);
+    }
+}
+
+void pithi_conv_f32_run(const pith_run *run, const pith_part *part)
+{
+    const pithi_conv_f32 *conv = run->state;
+    operands o = find_operands(run, conv);
+    switch (conv->phases[part->phase]) {
+    case PITHI_CONV_ARRANGE: arrange(run, conv, part); break;
+    case PITHI_CONV_RESTORE: transpose_images(conv, &run->outputs[0], o.y, run->outputs[0].data, false, part); break;
+    case PITHI_CONV_MAIN:
+        if (conv->depthwise) {
+            run_depthwise(conv, part, &o);
+        } else {
+            run_products(conv, part, &o);
+        }
+        break;
+    }
+}
