@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resize: resamples x along some axes by nearest element, linear or cubic interpolation, with or without
+ * antialias. ONNX Resize, and Upsample that came before it. The mathematics stand in shared_resize. */
+#include <math.h>
+
+#include "ops/sample.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+#include "ops/shared_resize.h"
+
+static const char *const modes[] = { "nearest", "linear", "cubic", NULL };
+static const char *const nearest_modes[] = { "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple", NULL };
+static const char *const coordinates[] = { "half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+                                           "asymmetric",    "tf_half_pixel_for_nn", "tf_crop_and_resize", NULL };
+static const char *const policies[] = { "stretch", "not_larger", "not_smaller", NULL };
+
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_CHOICE(pithi_resize_attrs, mode, "mode", PITHI_RESIZE_NEAREST, modes),
+    PITH_ATTR_CHOICE(pithi_resize_attrs, nearest_mode, "nearest_mode", PITHI_RESIZE_PREFER_FLOOR, nearest_modes),
+    PITH_ATTR_CHOICE(pithi_resize_attrs, coordinates, "coordinate_transformation_mode", PITHI_RESIZE_HALF_PIXEL, coordinates),
+    PITH_ATTR_CHOICE(pithi_resize_attrs, policy, "keep_aspect_ratio_policy", 0, policies),
+    PITH_ATTR_INT(pithi_resize_attrs, antialias, "antialias", 0),
+    PITH_ATTR_INT(pithi_resize_attrs, exclude_outside, "exclude_outside", 0),
+    PITH_ATTR_FLOAT(pithi_resize_attrs, cubic_coeff_a, "cubic_coeff_a", -0.75),
+    PITH_ATTR_FLOAT(pithi_resize_attrs, extrapolation_value, "extrapolation_value", 0.0),
+    PITH_ATTR_INTS(pithi_resize_attrs, axes, "axes"),
+};
+
+/* ---- reference ---------------------------------------------------------------------------- */
+
+/* Result of an interpolation into the dtype: integers are rounded to the nearest even and saturated. */
+static void store(pith_tensor *y, int64_t position, double value)
+{
+    if (pithi_dtype_is_integer(y->dtype) && pith_dtype_bytes(y->dtype) < 8) {
+        bool is_unsigned = y->dtype == PITH_DTYPE_U8 || y->dtype == PITH_DTYPE_U16 || y->dtype == PITH_DTYPE_U32;
+        double span = ldexp(1.0, 8 * (int)pith_dtype_bytes(y->dtype)), low = is_unsigned ? 0.0 : -span / 2.0;
+        value = fmin(fmax(nearbyint(value), low), low + span - 1.0);
+    }
+    pithi_tensor_set_f64(y, position, value);
+}
+
+/* Weighted sum over all combinations of the axes' taps. */
+static double interpolate(const pith_run *run, const pithi_resize_axis *axes, const pithi_resize_taps *taps)
+{
+    const pith_tensor *x = &run->inputs[0];
+    int64_t tap[PITH_MAX_RANK] = { 0 };
+    double sum = 0.0;
+    for (bool is_done = false; !is_done;) {
+        double weight = 1.0;
+        int64_t offset = 0;
+        for (int i = 0; i < x->shape.rank; i++) {
+            weight *= pithi_resize_weight(run->attrs, &axes[i], &taps[i], tap[i]);
+            offset = offset * axes[i].in + pithi_resize_index(&axes[i], &taps[i], tap[i]);
+        }
+        sum += weight != 0.0 ? weight * pithi_tensor_get_f64(x, offset) : 0.0;
+        is_done = true;
+        for (int i = x->shape.rank - 1; i >= 0 && is_done; i--) {
+            tap[i] = tap[i] + 1 < taps[i].count ? tap[i] + 1 : 0;
+            is_done = tap[i] == 0;
+        }
+    }
+    return sum;
+}
+
+static void ref(const pith_run *run)
+{
+    const pithi_resize_attrs *attrs = run->attrs;
+    const pith_tensor *x = &run->inputs[0];
+    pith_tensor *y = &run->outputs[0];
+    size_t n_bytes = pith_dtype_bytes(x->dtype);
+    pithi_resize_axis axes[PITH_MAX_RANK];
+    pithi_resize_taps taps[PITH_MAX_RANK];
+    pithi_resize_axes(attrs, run->inputs, run->n_inputs, axes);
+    int64_t count = pith_shape_elements(&y->shape);
+    for (int64_t position = 0; position < count; position++) {
+        int64_t rest = position, offset = 0, stride = 1;
+        bool is_outside = false;
+        for (int i = x->shape.rank - 1; i >= 0; i--) {
+            taps[i] = pithi_resize_taps_at(attrs, &axes[i], rest % axes[i].out);
+            rest /= axes[i].out;
+            offset += pithi_resize_index(&axes[i], &taps[i], 0) * stride;
+            stride *= axes[i].in;
+            is_outside = is_outside || taps[i].is_outside;
+        }
+        if (is_outside) {
+            store(y, position, (double)attrs->extrapolation_value);
+        } else if (attrs->mode == PITHI_RESIZE_NEAREST) {
+            memcpy((char *)y->data + (size_t)position * n_bytes, (const char *)x->data + (size_t)offset * n_bytes, n_bytes);
+        } else {
+            store(y, position, interpolate(run, axes, taps));
+        }
+    }
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+/* Taps of every index of one axis. */
+typedef struct tap_table {
+    int64_t in, out, n; /* n taps for each output index */
+    int64_t *indices;   /* [out][n], clamped */
+    float *weights;     /* [out][n] */
+    bool *is_outside;   /* [out] */
+} tap_table;
+
+/* x is [outer, rows, columns, inner]; at most the two middle dimensions change. */
+typedef struct resize_state {
+    int64_t outer, item_bytes, inner;
+    tap_table y, x;
+} resize_state;
+
+static void blend_rows(const resize_state *state, const float *image, int64_t row, float *to)
+{
+    const tap_table *taps = &state->y;
+    int64_t length = state->x.in * state->inner;
+    for (int64_t k = 0; k < taps->n; k++) {
+        const float *from = image + taps->indices[row * taps->n + k] * length;
+        float weight = taps->weights[row * taps->n + k];
+        for (int64_t i = 0; k == 0 && i < length; i++) {
+            to[i] = weight * from[i];
+        }
+        for (int64_t i = 0; k > 0 && i < length; i++) {
+            to[i] += weight * from[i];
+        }
+    }
+}
+
+static void blend_columns(const resize_state *state, const float *from, float *to)
+{
+    const tap_table *taps = &state->x;
+    for (int64_t column = 0; column < taps->out; column++) {
+        const int64_t *indices = taps->indices + column * taps->n;
+        const float *weights = taps->weights + column * taps->n;
+        float *pixel = to + column * state->inner;
+        if (taps->n == 2) {
+            const float *a = from + indices[0] * state->inner, *b = from + indices[1] * state->inner;
+            for (int64_t c = 0; c < state->inner; c++) {
+                pixel[c] = weights[0] * a[c] + weights[1] * b[c];
+            }
+            continue;
+        }
+        for (int64_t c = 0; c < state->inner; c++) {
+            float sum = 0.0f;
+            for (int64_t k = 0; k < taps->n; k++) {
+                sum += weights[k] * from[indices[k] * state->inner + c];
+            }
+            pixel[c] = sum;
+        }
+    }
+}
+
+static void fill_outside(const resize_state *state, int64_t row, float value, float *to)
+{
+    int64_t length = state->x.out * state->inner;
+    for (int64_t i = 0; i < length; i++) {
+        to[i] = state->y.is_outside[row] || state->x.is_outside[i / state->inner] ? value : to[i];
+    }
+}
+
+static void copy_columns(const resize_state *state, const char *from, char *to)
+{
+    const int64_t *indices = state->x.indices;
+    int64_t n_bytes = state->inner * state->item_bytes;
+    if (n_bytes == 4) {
+        for (int64_t column = 0; column < state->x.out; column++) {
+            memcpy(to + column * 4, from + indices[column] * 4, 4);
+        }
+        return;
+    }
+    for (int64_t column = 0; column < state->x.out; column++) {
+        memcpy(to + column * n_bytes, from + indices[column] * n_bytes, (size_t)n_bytes);
+    }
+}
+
+static void resize_row(const pith_run *run, const resize_state *state, int64_t row, int64_t first_row, float *scratch)
+{
+    const pithi_resize_attrs *attrs = run->attrs;
+    int64_t from_bytes = state->x.in * state->inner * state->item_bytes;
+    int64_t to_bytes = state->x.out * state->inner * state->item_bytes;
+    int64_t image = row / state->y.out, y = row % state->y.out;
+    const char *from = (const char *)run->inputs[0].data + image * state->y.in * from_bytes;
+    char *to = (char *)run->outputs[0].data + row * to_bytes;
+    if (attrs->mode == PITHI_RESIZE_NEAREST) {
+        const int64_t *indices = state->y.indices;
+        if (y > 0 && row > first_row && indices[y] == indices[y - 1] && attrs->coordinates != PITHI_RESIZE_TF_CROP) {
+            memcpy(to, to - to_bytes, (size_t)to_bytes);
+            return;
+        }
+        copy_columns(state, from + indices[y] * from_bytes, to);
+    } else if (state->y.n == 1) {
+        blend_columns(state, (const float *)(const void *)(from + state->y.indices[y] * from_bytes), (float *)(void *)to);
+    } else {
+        blend_rows(state, (const float *)(const void *)from, y, scratch);
+        blend_columns(state, scratch, (float *)(void *)to);
+    }
+    if (attrs->coordinates == PITHI_RESIZE_TF_CROP) {
+        fill_outside(state, y, attrs->extrapolation_value, (float *)(void *)to);
+    }
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    const resize_state *state = run->state;
+    int64_t begin, end;
+    pithi_part_range(part, state->outer * state->y.out, &begin, &end);
+    for (int64_t row = begin; row < end; row++) {
+        resize_row(run, state, row, begin, part->scratch);
+    }
+}
+
+/* ---- prepare ------------------------------------------------------------------------------ */
+
+static pith_status fill_table(pith_prepare *prepare, const pithi_resize_axis *axis, tap_table *table)
+{
+    const pithi_resize_attrs *attrs = prepare->attrs;
+    void *indices = NULL, *weights = NULL, *outside = NULL;
+    *table = (tap_table){ .in = axis->in, .out = axis->out, .n = pithi_resize_taps_at(attrs, axis, 0).count };
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(table->out * table->n), sizeof(int64_t), &indices));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(table->out * table->n), sizeof(float), &weights));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)table->out, sizeof(bool), &outside));
+    table->indices = indices;
+    table->weights = weights;
+    table->is_outside = outside;
+    for (int64_t i = 0; i < table->out; i++) {
+        pithi_resize_taps taps = pithi_resize_taps_at(attrs, axis, i);
+        table->is_outside[i] = taps.is_outside;
+        for (int64_t k = 0; k < table->n; k++) {
+            table->indices[i * table->n + k] = pithi_resize_index(axis, &taps, k);
+            table->weights[i * table->n + k] = (float)pithi_resize_weight(attrs, axis, &taps, k);
+        }
+    }
+    return PITH_OK;
+}
+
+static bool has_fast_path(const pith_prepare *prepare)
+{
+    const pithi_resize_attrs *attrs = prepare->attrs;
+    bool is_f32 = prepare->inputs[0].dtype == PITH_DTYPE_F32;
+    for (int i = 1; i < prepare->n_inputs; i++) {
+        bool is_read = i != 1 || attrs->coordinates == PITHI_RESIZE_TF_CROP;
+        if (is_read && pithi_has_operand(prepare->inputs, prepare->n_inputs, i) && !pithi_has_value(&prepare->inputs[i])) {
+            return false;
+        }
+    }
+    return pith_shape_elements(&prepare->outputs[0].shape) > 0 &&
+           (is_f32 || (attrs->mode == PITHI_RESIZE_NEAREST && attrs->coordinates != PITHI_RESIZE_TF_CROP));
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const pith_shape *shape = &prepare->inputs[0].shape;
+    pithi_resize_axis axes[PITH_MAX_RANK];
+    int first = shape->rank, last = -1;
+    if (!has_fast_path(prepare)) {
+        return PITH_OK;
+    }
+    pithi_resize_axes(prepare->attrs, prepare->inputs, prepare->n_inputs, axes);
+    for (int i = 0; i < shape->rank; i++) {
+        first = !axes[i].is_identity && i < first ? i : first;
+        last = !axes[i].is_identity ? i : last;
+    }
+    if (last < 0 || last - first > 1) {
+        return PITH_OK; /* nothing to do but copy, or more than two neighbouring axes: the reference does */
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(resize_state), &block));
+    resize_state *state = block;
+    const pithi_resize_axis one = { 1, 1, 1.0, 0.0, 1.0, true };
+    state->outer = pithi_dims_product(shape, 0, first);
+    state->inner = pithi_dims_product(shape, last + 1, shape->rank);
+    state->item_bytes = (int64_t)pith_dtype_bytes(prepare->inputs[0].dtype);
+    PITH_TRY(fill_table(prepare, first < last ? &axes[first] : &one, &state->y));
+    PITH_TRY(fill_table(prepare, &axes[last], &state->x));
+    prepare->use_run = true;
+    prepare->state = state;
+    prepare->scratch_bytes = (size_t)(state->x.in * state->inner) * sizeof(float);
+    prepare->max_parts = (int)pithi_min_s64(pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0])),
+                                            state->outer * state->y.out);
+    prepare->kernel = "resize_rows";
+    return PITH_OK;
+}
+
+/* ---- infer -------------------------------------------------------------------------------- */
+
+static pith_status check_list(pith_infer *infer, int index, int n_wanted)
+{
+    const pith_tensor *list = &infer->inputs[index];
+    PITH_CHECK(infer->ctx, pith_shape_elements(&list->shape) == n_wanted, PITH_STATUS_SHAPE,
+               "input %d has %lld items, but %d are needed", index, (long long)pith_shape_elements(&list->shape), n_wanted);
+    return list->data ? PITH_OK : pithi_infer_need_value(infer, index);
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    const pithi_resize_attrs *attrs = infer->attrs;
+    const pith_shape *x = &infer->inputs[0].shape;
+    int named[PITH_MAX_RANK], n_named;
+    bool given[4] = { false };
+    for (int i = 1; i < 4; i++) {
+        given[i] = pithi_has_operand(infer->inputs, infer->n_inputs, i) && pith_shape_elements(&infer->inputs[i].shape) > 0;
+    }
+    PITH_TRY(pithi_infer_axes_attr(infer, &attrs->axes, x->rank, x->rank, named, &n_named));
+    PITH_CHECK(infer->ctx, given[2] != given[3] || n_named == 0, PITH_STATUS_FORMAT,
+               "%s of 'scales' and 'sizes' given, exactly one is needed", given[2] ? "both" : "none");
+    PITH_CHECK(infer->ctx, !attrs->antialias || attrs->mode != PITHI_RESIZE_NEAREST, PITH_STATUS_UNSUPPORTED,
+               "antialias has no meaning for mode nearest");
+    if (n_named > 0) {
+        PITH_TRY(check_list(infer, given[2] ? 2 : 3, n_named));
+    }
+    if (attrs->coordinates == PITHI_RESIZE_TF_CROP) {
+        PITH_CHECK(infer->ctx, given[1], PITH_STATUS_FORMAT, "tf_crop_and_resize needs input 'roi'");
+        PITH_TRY(check_list(infer, 1, 2 * n_named));
+    }
+    pithi_resize_axis axes[PITH_MAX_RANK];
+    pithi_resize_axes(attrs, infer->inputs, infer->n_inputs, axes);
+    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    infer->outputs[0].shape.rank = x->rank;
+    for (int i = 0; i < x->rank; i++) {
+        PITH_CHECK(infer->ctx, axes[i].scale >= 0.0 && axes[i].out >= 0 && (axes[i].in > 0 || axes[i].out == 0),
+                   PITH_STATUS_SHAPE, "axis %d can't be resized from %lld to %lld (scale %g)", i, (long long)axes[i].in,
+                   (long long)axes[i].out, axes[i].scale);
+        infer->outputs[0].shape.dims[i] = axes[i].out;
+    }
+    return PITH_OK;
+}
+
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    pithi_resize_attrs *attrs = node->attrs;
+    int rank = node->inputs[0]->shape.rank;
+    return pithi_axes_attr_channels_last(graph, &attrs->axes, rank, rank);
+}
+
+/* ---- spellings ---------------------------------------------------------------------------- */
+
+/* Upsample, and Resize of opset 10: scales are input 1, positions are i / scale. */
+static pith_status map_10(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    pithi_resize_attrs *resize = attrs;
+    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%d inputs given, %s of opset %lld has 2", source->n_inputs,
+               source->type, (long long)source->opset);
+    source->inputs[2] = source->inputs[1];
+    source->inputs[1] = NULL;
+    source->n_inputs = 3;
+    resize->coordinates = PITHI_RESIZE_ASYMMETRIC;
+    resize->nearest_mode = PITHI_RESIZE_SIMPLE;
+    return PITH_OK;
+}
+
+static pith_status add_scales(pith_source *source, const float *scales, int n_scales)
+{
+    pith_tensor tensor;
+    pith_shape shape = { 1, { n_scales } };
+    PITH_TRY(pithi_graph_new_constant(source->graph, NULL, PITH_DTYPE_F32, &shape, &tensor, &source->inputs[1]));
+    memcpy(tensor.data, scales, (size_t)n_scales * sizeof *scales);
+    source->n_inputs = 2;
+    return PITH_OK;
+}
+
+static pith_status map_upsample_7(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    const pith_source_attr *scales = pithi_source_attr(source, "scales");
+    PITH_CHECK(ctx, scales && scales->kind == PITH_SOURCE_FLOATS && source->n_inputs == 1 && scales->n_items > 0,
+               PITH_STATUS_FORMAT, "attribute 'scales' must be a list of floats");
+    PITH_TRY(add_scales(source, scales->floats, scales->n_items));
+    return map_10(ctx, source, attrs);
+}
+
+static pith_status map_upsample_1(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    const pith_source_attr *height = pithi_source_attr(source, "height_scale");
+    const pith_source_attr *width = pithi_source_attr(source, "width_scale");
+    pith_source_attr *mode = pithi_source_attr(source, "mode");
+    PITH_CHECK(ctx, height && width && source->n_inputs == 1, PITH_STATUS_FORMAT,
+               "attributes 'height_scale' and 'width_scale' are needed");
+    if (mode && mode->kind == PITH_SOURCE_STRING) {
+        bool is_linear = pithi_same_text(mode->s, "bilinear");
+        PITH_CHECK(ctx, is_linear || pithi_same_text(mode->s, "nearest"), PITH_STATUS_UNSUPPORTED, "mode '%s'", mode->s);
+        ((pithi_resize_attrs *)attrs)->mode = is_linear ? PITHI_RESIZE_LINEAR : PITHI_RESIZE_NEAREST;
+    }
+    const float scales[] = { 1.0f, 1.0f, height->f, width->f };
+    PITH_TRY(add_scales(source, scales, PITH_COUNT(scales)));
+    return map_10(ctx, source, attrs);
+}
+
+static const pith_operand_spec inputs[] = {
+    { "x", PITH_DTYPES_ANY, PITH_ONE },
+    { "roi", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
+    { "scales", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
+    { "sizes", PITH_DTYPES_INDEX, PITH_OPTIONAL },
+};
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Resize", 10, map_10 },
+    { "onnx", "", "Resize", 11, NULL },
+    { "onnx", "", "Upsample", 1, map_upsample_1 },
+    { "onnx", "", "Upsample", 7, map_upsample_7 },
+    { "onnx", "", "Upsample", 9, map_10 },
+};
+static const char *const samples[] = {
+    "f32[1,2,3,5] - f32[4]{1,1,2,2}", "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
+    "f32[2,3,4,5] - - s64[4]{2,3,7,9} | mode=linear coordinate_transformation_mode=align_corners",
+    "f32[1,1,5,7] - f32[4]{1,1,0.6,1.7} | mode=cubic exclude_outside=1", "s8[1,4,3,2] - f32[2]{2,3} | axes=[1,2] nearest_mode=floor",
+    "f32[1,9,8,3] - - s64[2]{4,3} | axes=[1,2] mode=linear antialias=1", "f32[1,1,9,8] - f32[2]{0.4,0.7} | axes=[2,-1] mode=cubic antialias=1",
+    "f32[1,1,4,5] f32[4]{0.2,-0.1,0.9,0.8} - s64[2]{3,5} | axes=[2,3] mode=linear coordinate_transformation_mode=tf_crop_and_resize "
+    "extrapolation_value=7",
+    "f32[1,40,40,12] - f32[2]{2,2} | axes=[1,2] coordinate_transformation_mode=asymmetric nearest_mode=floor",
+    "u8[1,2,3,3] - f32[4]{1,1,2,1.5} | mode=linear coordinate_transformation_mode=half_pixel_symmetric",
+    "f32[3,4,5] - - s64[3]{5,6,4} | mode=linear coordinate_transformation_mode=pytorch_half_pixel",
+    "f32[1,1,6,8] - - s64[2]{5,5} | axes=[2,3] keep_aspect_ratio_policy=not_larger", "f32[2,0,4] - f32[3]{1,2,2}",
+    "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn", "f32[2,3] - f32[2]{1,1}",
+};
+
+const pith_op pith_op_resize = {
+    .head = { "resize", 1, PITH_ATTRS(attr_table, pithi_resize_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
+    .layout = PITH_LAYOUT_FOLLOWS,
+    .to_channels_last = to_channels_last,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};
