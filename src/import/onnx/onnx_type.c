@@ -2,27 +2,20 @@
 /* ValueInfoProto and TypeProto: element types, shapes, symbolic dimensions. */
 #include "import/onnx/onnx.h"
 
+#include "ops/shared_onnx.h"
+
 pith_dtype pithi_onnx_elem_type(int64_t code, const char **name_out)
 {
-    /* TensorProto.DataType */
-    static const struct {
-        const char *name;
-        pith_dtype dtype;
-    } types[] = {
-        { "undefined", PITH_DTYPE_NONE },     { "float32", PITH_DTYPE_F32 },    { "uint8", PITH_DTYPE_U8 },
-        { "int8", PITH_DTYPE_S8 },            { "uint16", PITH_DTYPE_U16 },     { "int16", PITH_DTYPE_S16 },
-        { "int32", PITH_DTYPE_S32 },          { "int64", PITH_DTYPE_S64 },      { "string", PITH_DTYPE_NONE },
-        { "bool", PITH_DTYPE_BOOL },          { "float16", PITH_DTYPE_F16 },    { "float64", PITH_DTYPE_F64 },
-        { "uint32", PITH_DTYPE_U32 },         { "uint64", PITH_DTYPE_U64 },     { "complex64", PITH_DTYPE_NONE },
-        { "complex128", PITH_DTYPE_NONE },    { "bfloat16", PITH_DTYPE_BF16 },  { "float8e4m3fn", PITH_DTYPE_NONE },
-        { "float8e4m3fnuz", PITH_DTYPE_NONE }, { "float8e5m2", PITH_DTYPE_NONE }, { "float8e5m2fnuz", PITH_DTYPE_NONE },
-        { "uint4", PITH_DTYPE_NONE },         { "int4", PITH_DTYPE_NONE },      { "float4e2m1", PITH_DTYPE_NONE },
-        { "float8e8m0", PITH_DTYPE_NONE },    { "uint2", PITH_DTYPE_NONE },     { "int2", PITH_DTYPE_NONE },
-        { "float6e2m3", PITH_DTYPE_NONE },    { "float6e3m2", PITH_DTYPE_NONE },
+    /* TensorProto.DataType, also those that pith lacks */
+    static const char *const names[] = {
+        "undefined", "float32",   "uint8",     "int8",         "uint16",       "int16",        "int32",
+        "int64",     "string",    "bool",      "float16",      "float64",      "uint32",       "uint64",
+        "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
+        "uint4",     "int4",      "float4e2m1", "float8e8m0",  "uint2",        "int2",         "float6e2m3",
+        "float6e3m2",
     };
-    bool is_known = code >= 0 && code < PITH_COUNT(types);
-    *name_out = is_known ? types[code].name : NULL;
-    return is_known ? types[code].dtype : PITH_DTYPE_NONE;
+    *name_out = code >= 0 && code < PITH_COUNT(names) ? names[code] : NULL;
+    return pithi_onnx_dtype(code);
 }
 
 pith_status pithi_onnx_value_info(pithi_onnx *onnx, const pithi_pb_span *message, pithi_pb_span *name_out,
