@@ -42,12 +42,46 @@ static void ref_step(const pithi_rnn_ref_step *step)
     }
 }
 
+/* After the products of z and r: r * h is what the third product takes (not with linear_before_reset). */
+static void after_gates(const pithi_rnn_step *step)
+{
+    int64_t n = pithi_rnn_hidden_size(step->run);
+    const float *r = step->gates + n;
+    pithi_rnn_apply(step, 0, true, step->gates, 2 * n);
+    for (int64_t j = 0; j < n; j++) {
+        step->extra[j] = r[j] * step->h[j];
+    }
+}
+
+/* After the product of n, which with linear_before_reset lies in `extra`, apart from x Wh^T + Wbh. */
+static void after_new(const pithi_rnn_step *step)
+{
+    int64_t n = pithi_rnn_hidden_size(step->run);
+    const float *z = step->gates, *r = z + n;
+    float *fresh = step->gates + 2 * n;
+    bool is_late = ((const pithi_rnn_attrs *)step->run->attrs)->linear_before_reset != 0;
+    for (int64_t j = 0; j < n && is_late; j++) {
+        fresh[j] += r[j] * step->extra[j];
+    }
+    pithi_rnn_apply(step, 1, true, fresh, n);
+    for (int64_t j = 0; j < n; j++) {
+        step->h[j] = (1.0f - z[j]) * fresh[j] + z[j] * step->h[j];
+    }
+}
+
 static const pithi_rnn_cell cell = { .n_gates = 3, .n_activations = 2,
-                                     .defaults = { PITHI_RNN_SIGMOID, PITHI_RNN_TANH }, .ref_step = ref_step };
+                                     .defaults = { PITHI_RNN_SIGMOID, PITHI_RNN_TANH }, .ref_step = ref_step,
+                                     .n_groups = 2, .group_gates = { 2, 1 },
+                                     .after_group = { after_gates, after_new } };
 
 static void ref(const pith_run *run)
 {
     pithi_rnn_ref(run, &cell);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    return pithi_rnn_prepare(prepare, &cell);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -79,6 +113,7 @@ const pith_op pith_op_gru = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .ref_bytes = pithi_rnn_ref_bytes,
+    .prepare = prepare, .run = pithi_rnn_run,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

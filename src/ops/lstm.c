@@ -46,13 +46,56 @@ static void ref_step(const pithi_rnn_ref_step *step)
     }
 }
 
+/* gate += peephole weights * c */
+static void add_peephole(const pithi_rnn_step *step, int gate)
+{
+    const pith_tensor *p = pithi_rnn_input(step->run->inputs, step->run->n_inputs, PITHI_RNN_P);
+    int64_t n = pithi_rnn_hidden_size(step->run);
+    const float *weights = p ? (const float *)p->data + (3 * step->direction + gate) * n : NULL;
+    float *sums = step->gates + gate * n;
+    for (int64_t j = 0; j < n && weights; j++) {
+        sums[j] += weights[j] * step->c[j];
+    }
+}
+
+static void after_products(const pithi_rnn_step *step)
+{
+    int64_t n = pithi_rnn_hidden_size(step->run);
+    float *i = step->gates + GATE_I * n, *o = step->gates + GATE_O * n, *f = step->gates + GATE_F * n;
+    float *fresh = step->gates + GATE_C * n;
+    add_peephole(step, GATE_I);
+    add_peephole(step, GATE_F);
+    pithi_rnn_apply(step, 0, true, i, n);
+    pithi_rnn_apply(step, 0, true, f, n);
+    pithi_rnn_apply(step, 1, true, fresh, n);
+    for (int64_t j = 0; j < n && ((const pithi_rnn_attrs *)step->run->attrs)->input_forget; j++) {
+        f[j] = 1.0f - i[j];
+    }
+    for (int64_t j = 0; j < n; j++) {
+        step->c[j] = f[j] * step->c[j] + i[j] * fresh[j];
+    }
+    add_peephole(step, GATE_O);
+    pithi_rnn_apply(step, 0, true, o, n);
+    memcpy(step->h, step->c, (size_t)n * sizeof(float));
+    pithi_rnn_apply(step, 2, false, step->h, n);
+    for (int64_t j = 0; j < n; j++) {
+        step->h[j] *= o[j];
+    }
+}
+
 static const pithi_rnn_cell cell = { .n_gates = N_GATES, .n_activations = 3,
                                      .defaults = { PITHI_RNN_SIGMOID, PITHI_RNN_TANH, PITHI_RNN_TANH },
-                                     .ref_step = ref_step };
+                                     .ref_step = ref_step, .n_groups = 1, .group_gates = { N_GATES },
+                                     .after_group = { after_products } };
 
 static void ref(const pith_run *run)
 {
     pithi_rnn_ref(run, &cell);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    return pithi_rnn_prepare(prepare, &cell);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -87,6 +130,7 @@ const pith_op pith_op_lstm = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .ref_bytes = pithi_rnn_ref_bytes,
+    .prepare = prepare, .run = pithi_rnn_run,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

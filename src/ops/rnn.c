@@ -17,11 +17,25 @@ static void ref_step(const pithi_rnn_ref_step *step)
     memcpy(step->h, step->work, (size_t)n * sizeof *step->h);
 }
 
-static const pithi_rnn_cell cell = { .n_gates = 1, .n_activations = 1, .defaults = { PITHI_RNN_TANH }, .ref_step = ref_step };
+static void after_products(const pithi_rnn_step *step)
+{
+    int64_t n = pithi_rnn_hidden_size(step->run);
+    memcpy(step->h, step->gates, (size_t)n * sizeof(float));
+    pithi_rnn_apply(step, 0, true, step->h, n);
+}
+
+static const pithi_rnn_cell cell = { .n_gates = 1, .n_activations = 1, .defaults = { PITHI_RNN_TANH },
+                                     .ref_step = ref_step, .n_groups = 1, .group_gates = { 1 },
+                                     .after_group = { after_products } };
 
 static void ref(const pith_run *run)
 {
     pithi_rnn_ref(run, &cell);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    return pithi_rnn_prepare(prepare, &cell);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -52,6 +66,7 @@ const pith_op pith_op_rnn = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .ref_bytes = pithi_rnn_ref_bytes,
+    .prepare = prepare, .run = pithi_rnn_run,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

@@ -13,6 +13,7 @@
 enum { PITHI_RNN_X, PITHI_RNN_W, PITHI_RNN_R, PITHI_RNN_B, PITHI_RNN_LENGTHS, PITHI_RNN_H, PITHI_RNN_C, PITHI_RNN_P };
 enum { PITHI_RNN_FORWARD, PITHI_RNN_REVERSE, PITHI_RNN_BIDIRECTIONAL };
 #define PITHI_RNN_MAX_ACTIVATIONS 3
+#define PITHI_RNN_MAX_GROUPS 2
 
 typedef struct pithi_rnn_attrs {
     pith_ints activations;
@@ -78,6 +79,10 @@ static inline bool pithi_rnn_is_reverse(const pithi_rnn_attrs *attrs, int direct
 {
     return attrs->direction == PITHI_RNN_REVERSE || direction == 1;
 }
+static inline int64_t pithi_rnn_hidden_size(const pith_run *run)
+{
+    return run->inputs[PITHI_RNN_R].shape.dims[2];
+}
 /* Input `index` or NULL while absent. */
 static inline const pith_tensor *pithi_rnn_input(const pith_tensor *inputs, int n_inputs, int index)
 {
@@ -103,10 +108,23 @@ typedef struct pithi_rnn_ref_step {
     double *work;    /* (gates + 1) * hidden */
 } pithi_rnn_ref_step;
 
+/* One time step of one batch item in float32, see shared_rnn_f32.c. */
+typedef struct pithi_rnn_step {
+    const struct pithi_rnn_state *state;
+    const pith_run *run;
+    int direction;
+    float *gates; /* [gates][hidden] */
+    float *h, *c; /* states, [hidden], to be replaced */
+    float *extra; /* [hidden], kept from one group of gates to the next */
+} pithi_rnn_step;
+
 typedef struct pithi_rnn_cell {
     int n_gates, n_activations;
     pithi_rnn_function defaults[PITHI_RNN_MAX_ACTIVATIONS];
     void (*ref_step)(const pithi_rnn_ref_step *step);
+    /* float32: groups of gates whose recurrent products are done together, and what follows each product. */
+    int n_groups, group_gates[PITHI_RNN_MAX_GROUPS];
+    void (*after_group[PITHI_RNN_MAX_GROUPS])(const pithi_rnn_step *step);
 } pithi_rnn_cell;
 
 /* Row j of gate `gate` of R times h. */
@@ -114,5 +132,12 @@ double pithi_rnn_ref_recurrent(const pithi_rnn_ref_step *step, int gate, int64_t
 double pithi_rnn_ref_recurrent_bias(const pithi_rnn_ref_step *step, int gate, int64_t j);
 void pithi_rnn_ref(const pith_run *run, const pithi_rnn_cell *cell);
 size_t pithi_rnn_ref_bytes(const pith_run *run);
+
+/* ---- float32 ------------------------------------------------------------------------------ */
+
+pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell);
+void pithi_rnn_run(const pith_run *run, const pith_part *part);
+/* Applies activation `index` of the cell to n values in place, clipping them before if `is_clipped`. */
+void pithi_rnn_apply(const pithi_rnn_step *step, int index, bool is_clipped, float *x, int64_t n);
 
 #endif

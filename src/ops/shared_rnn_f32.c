@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fast path of rnn, gru and lstm: float32 with constant W and R.
+ *
+ * Batch items are independent and so are directions: they are the parts. A part takes blocks of ROWS items;
+ * for a block the input products of several time steps are one call of the product kernel, then each step adds
+ * the recurrent products to its piece of them and lets the cell finish. All buffers are scratch:
+ *
+ *   sums   [steps of the chunk][rows][gates][hidden]   h, c, extra [rows][hidden]   bias [gates + 1][hidden]
+ */
+#include <math.h>
+
+#include "kernels/gemm_f32.h"
+#include "kernels/vunary_f32.h"
+#include "ops/shared_rnn.h"
+
+#define ROWS 16       /* batch items that share a pass over R */
+#define CHUNK_ROWS 32 /* rows of one input product: steps times batch items */
+
+typedef struct pithi_rnn_state {
+    const pithi_rnn_cell *cell;
+    pithi_rnn_shape shape;
+    const pith_gemm_f32 *gemm;
+    const pith_vunary_f32 *vunary;
+    const float *w[2], *r[2][PITHI_RNN_MAX_GROUPS]; /* packed, by direction */
+    pithi_rnn_activation activations[2][PITHI_RNN_MAX_ACTIVATIONS];
+    int n_rows, n_chunk_steps;
+} pithi_rnn_state;
+
+/* Rows of one direction that go through the steps together. */
+typedef struct row_block {
+    const pithi_rnn_state *state;
+    const pith_run *run;
+    int direction, n_rows;
+    int64_t first_batch, n_steps;
+    int64_t lengths[ROWS];
+    float *sums, *h, *c, *extra, *bias, *late_bias;
+} row_block;
+
+static const ptrdiff_t no_offset[1] = { 0 };
+
+/* ---- activations -------------------------------------------------------------------------- */
+
+/* The kernel function behind an activation; some need a line around it. */
+static pith_vunary kernel_function(pithi_rnn_function function)
+{
+    switch (function) {
+    case PITHI_RNN_RELU: return PITH_VUNARY_RELU;
+    case PITHI_RNN_TANH:
+    case PITHI_RNN_SCALED_TANH: return PITH_VUNARY_TANH;
+    case PITHI_RNN_SIGMOID: return PITH_VUNARY_SIGMOID;
+    case PITHI_RNN_LEAKY_RELU: return PITH_VUNARY_LEAKY_RELU;
+    case PITHI_RNN_HARD_SIGMOID: return PITH_VUNARY_HARD_SIGMOID;
+    case PITHI_RNN_ELU: return PITH_VUNARY_ELU;
+    case PITHI_RNN_SOFTPLUS: return PITH_VUNARY_SOFTPLUS;
+    default: return PITH_VUNARY_NONE;
+    }
+}
+
+/* Activations that no kernel has, and the scales of the scaled tanh. */
+static void apply_plain(const pithi_rnn_activation *activation, float *x, int64_t n)
+{
+    float alpha = activation->alpha, beta = activation->beta;
+    for (int64_t j = 0; j < n; j++) {
+        switch (activation->function) {
+        case PITHI_RNN_AFFINE: x[j] = alpha * x[j] + beta; break;
+        case PITHI_RNN_THRESHOLDED_RELU: x[j] = x[j] > alpha || isnan(x[j]) ? x[j] : 0.0f; break;
+        case PITHI_RNN_SOFTSIGN: x[j] = isinf(x[j]) ? copysignf(1.0f, x[j]) : x[j] / (1.0f + fabsf(x[j])); break;
+        case PITHI_RNN_SCALED_TANH: x[j] *= beta; break;
+        default: break;
+        }
+    }
+}
+
+void pithi_rnn_apply(const pithi_rnn_step *step, int index, bool is_clipped, float *x, int64_t n)
+{
+    const pithi_rnn_state *state = step->state;
+    const pithi_rnn_activation *activation = &state->activations[step->direction][index];
+    float clip = ((const pithi_rnn_attrs *)step->run->attrs)->clip;
+    if (is_clipped && !isinf(clip)) {
+        state->vunary->functions[PITH_VUNARY_CLIP](x, x, (size_t)n, -clip, clip);
+    }
+    pith_vunary kernel = kernel_function(activation->function);
+    if (kernel == PITH_VUNARY_NONE || activation->function == PITHI_RNN_SCALED_TANH) {
+        apply_plain(activation, x, n);
+    }
+    if (kernel != PITH_VUNARY_NONE) {
+        state->vunary->functions[kernel](x, x, (size_t)n, activation->alpha, activation->beta);
+    }
+    for (int64_t j = 0; j < n && activation->function == PITHI_RNN_SCALED_TANH; j++) {
+        x[j] *= activation->alpha;
+    }
+}
+
+/* ---- prepare ------------------------------------------------------------------------------ */
+
+typedef struct pack_job {
+    const pith_gemm_f32 *gemm;
+    const float *from; /* [n][n_k] */
+    size_t n_k, n;
+} pack_job;
+
+static void fill_pack(void *user, void *block)
+{
+    const pack_job *job = user;
+    pithi_gemm_f32_pack(job->gemm, job->from, job->n_k, job->n, 1, (ptrdiff_t)job->n_k, block);
+}
+
+/* Rows [first, first + n) of a constant weight matrix with n_k columns. */
+static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int input, int64_t first, int64_t n,
+                        const float **packed_out)
+{
+    int64_t n_k = prepare->inputs[input].shape.dims[2];
+    const float *data = prepare->inputs[input].data;
+    pack_job job = { state->gemm, data + first * n_k, (size_t)n_k, (size_t)n };
+    const int64_t identity[2] = { first, n };
+    uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, "rnn", 3), identity, sizeof identity);
+    size_t n_bytes = pithi_gemm_f32_packed_size(state->gemm, job.n_k, job.n) * sizeof(float);
+    const void *block = NULL;
+    PITH_TRY(pithi_prepare_pack(prepare, data, key, n_bytes, fill_pack, &job, &block));
+    *packed_out = block;
+    return PITH_OK;
+}
+
+static pith_status pack_direction(pith_prepare *prepare, pithi_rnn_state *state, int direction)
+{
+    const pithi_rnn_cell *cell = state->cell;
+    int64_t n = state->shape.hidden_size, first = direction * cell->n_gates * n;
+    PITH_TRY(pack(prepare, state, PITHI_RNN_W, first, cell->n_gates * n, &state->w[direction]));
+    for (int group = 0; group < cell->n_groups; group++) {
+        PITH_TRY(pack(prepare, state, PITHI_RNN_R, first, cell->group_gates[group] * n, &state->r[direction][group]));
+        first += cell->group_gates[group] * n;
+    }
+    return PITH_OK;
+}
+
+static bool is_fast(const pith_prepare *prepare)
+{
+    const pith_tensor *w = &prepare->inputs[PITHI_RNN_W], *r = &prepare->inputs[PITHI_RNN_R];
+    return w->dtype == PITH_DTYPE_F32 && w->data && r->data && w->shape.dims[2] > 0 && r->shape.dims[2] > 0 &&
+           pith_shape_elements(&prepare->inputs[PITHI_RNN_X].shape) > 0;
+}
+
+static size_t scratch_floats(const pithi_rnn_state *state)
+{
+    size_t n = (size_t)state->shape.hidden_size, rows = (size_t)state->n_rows, gates = (size_t)state->cell->n_gates;
+    return (size_t)state->n_chunk_steps * rows * gates * n + 3 * rows * n + (gates + 1) * n;
+}
+
+pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
+{
+    prepare->use_run = true; /* the reference needs memory, see ref_bytes */
+    if (!is_fast(prepare)) {
+        pith_run run = { .inputs = prepare->inputs };
+        prepare->shared_bytes = pithi_rnn_ref_bytes(&run);
+        prepare->kernel = "reference";
+        return PITH_OK;
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_rnn_state), &block));
+    pithi_rnn_state *state = block;
+    state->cell = cell;
+    state->gemm = pithi_gemm_f32(prepare->isa_limit);
+    state->vunary = pithi_vunary_f32(prepare->isa_limit);
+    pithi_rnn_shape_of(prepare->attrs, prepare->inputs, cell->n_gates, &state->shape);
+    state->n_rows = (int)pithi_min_s64(state->shape.n_batches, ROWS);
+    state->n_chunk_steps = (int)pithi_min_s64(state->shape.n_steps, CHUNK_ROWS / state->n_rows);
+    for (int direction = 0; direction < state->shape.n_directions; direction++) {
+        pithi_rnn_activations_of(prepare->attrs, direction, cell->defaults, cell->n_activations,
+                                 state->activations[direction]);
+        PITH_TRY(pack_direction(prepare, state, direction));
+    }
+    prepare->state = state;
+    prepare->max_parts = (int)pithi_min_s64(state->shape.n_directions * state->shape.n_batches, 1 << 20);
+    prepare->scratch_bytes = scratch_floats(state) * sizeof(float);
+    prepare->kernel = state->gemm->head.name;
+    return PITH_OK;
+}
+
+/* ---- run ---------------------------------------------------------------------------------- */
+
+static bool is_late(const row_block *block)
+{
+    return ((const pithi_rnn_attrs *)block->run->attrs)->linear_before_reset != 0 && block->state->cell->n_groups > 1;
+}
+
+/* Wb + Rb for every gate; with linear_before_reset the last gate's Rb stays apart. */
+static void add_biases(row_block *block)
+{
+    const pith_tensor *b = pithi_rnn_input(block->run->inputs, block->run->n_inputs, PITHI_RNN_B);
+    int64_t n = block->state->shape.hidden_size, width = block->state->cell->n_gates * n;
+    int64_t n_early = is_late(block) ? width - n : width;
+    const float *input = b ? (const float *)b->data + 2 * block->direction * width : NULL;
+    for (int64_t j = 0; j < width; j++) {
+        block->bias[j] = !b ? 0.0f : j < n_early ? input[j] + input[width + j] : input[j];
+    }
+    for (int64_t j = 0; j < n; j++) {
+        block->late_bias[j] = b ? input[2 * width - n + j] : 0.0f;
+    }
+}
+
+/* Time step that row `row` takes as its i-th; rows that have ended repeat a valid one. */
+static int64_t time_of(const row_block *block, int row, int64_t i)
+{
+    int64_t length = block->lengths[row];
+    if (i >= length) {
+        return 0;
+    }
+    return pithi_rnn_is_reverse(block->run->attrs, block->direction) ? length - 1 - i : i;
+}
+
+/* sums = x W^T + bias for steps [first, first + n) of all rows. */
+static void multiply_inputs(const row_block *block, int64_t first, int64_t n)
+{
+    const pithi_rnn_state *state = block->state;
+    const pithi_rnn_shape *s = &state->shape;
+    size_t width = (size_t)(s->n_gates * s->hidden_size);
+    const float *rows[CHUNK_ROWS];
+    int n_rows = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        for (int row = 0; row < block->n_rows; row++) {
+            rows[n_rows++] = (const float *)block->run->inputs[PITHI_RNN_X].data + time_of(block, row, i) * s->x_step +
+                             (block->first_batch + row) * s->x_batch;
+        }
+    }
+    pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1,
+                                .segment_length = (size_t)s->input_size, .b = state->w[block->direction],
+                                .b_row_stride = (size_t)state->gemm->nr,
+                                .b_panel_stride = (size_t)state->gemm->nr * (size_t)s->input_size,
+                                .bias = block->bias, .c = block->sums, .c_stride = width, .mr = n_rows,
+                                .n_columns = (int)width, .lo = -INFINITY, .hi = INFINITY };
+    state->gemm->tile(&tile);
+}
+
+/* Adds the products of a group of gates with h to the sums, or with linear_before_reset puts those of the last
+ * group into `extra`; without it the last group of two takes `extra` (r * h) in the place of h. */
+static void multiply_states(const row_block *block, int group, float *sums)
+{
+    const pithi_rnn_state *state = block->state;
+    const pithi_rnn_shape *s = &state->shape;
+    size_t n = (size_t)s->hidden_size, width = n * (size_t)s->n_gates;
+    const float *rows[ROWS];
+    bool goes_apart = group > 0 && is_late(block);
+    for (int row = 0; row < block->n_rows; row++) {
+        rows[row] = (group > 0 && !goes_apart ? block->extra : block->h) + (size_t)row * n;
+    }
+    pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1, .segment_length = n,
+                                .b = state->r[block->direction][group], .b_row_stride = (size_t)state->gemm->nr,
+                                .b_panel_stride = (size_t)state->gemm->nr * n,
+                                .bias = goes_apart ? block->late_bias : NULL,
+                                .c = goes_apart ? block->extra : sums + (group > 0 ? width - n : 0),
+                                .c_stride = goes_apart ? n : width, .mr = block->n_rows,
+                                .n_columns = (int)n * state->cell->group_gates[group], .accumulate = !goes_apart,
+                                .lo = -INFINITY, .hi = INFINITY };
+    state->gemm->tile(&tile);
+}
+
+static void run_step(const row_block *block, int64_t i, float *sums)
+{
+    const pithi_rnn_state *state = block->state;
+    size_t n = (size_t)state->shape.hidden_size, width = n * (size_t)state->shape.n_gates;
+    for (int group = 0; group < state->cell->n_groups; group++) {
+        multiply_states(block, group, sums);
+        for (size_t row = 0; row < (size_t)block->n_rows; row++) {
+            pithi_rnn_step step = { state, block->run, block->direction, sums + row * width, block->h + row * n,
+                                    block->c + row * n, block->extra + row * n };
+            if (i < block->lengths[row]) {
+                state->cell->after_group[group](&step);
+            }
+        }
+    }
+}
+
+/* Row of Y for batch item and time, or NULL if Y isn't wanted. */
+static float *y_row(const row_block *block, int row, int64_t t)
+{
+    const pithi_rnn_shape *s = &block->state->shape;
+    float *y = block->run->n_outputs > 0 ? block->run->outputs[0].data : NULL;
+    return y ? y + t * s->y_step + block->direction * s->y_direction + (block->first_batch + row) * s->y_batch : NULL;
+}
+
+static void store_step(const row_block *block, int64_t i)
+{
+    size_t n = (size_t)block->state->shape.hidden_size;
+    for (int row = 0; row < block->n_rows; row++) {
+        bool has_ended = i >= block->lengths[row];
+        float *y = y_row(block, row, has_ended ? i : time_of(block, row, i));
+        if (y && has_ended) {
+            memset(y, 0, n * sizeof(float));
+        } else if (y) {
+            memcpy(y, block->h + (size_t)row * n, n * sizeof(float));
+        }
+    }
+}
+
+/* Copies a state between its tensor and the block; an absent initial state is zero, and so is the final
+ * state of an empty sequence. */
+static void move_state(const row_block *block, const pith_tensor *tensor, float *rows, bool is_load)
+{
+    const pithi_rnn_shape *s = &block->state->shape;
+    size_t n = (size_t)s->hidden_size;
+    for (int row = 0; row < block->n_rows; row++) {
+        float *state = rows + (size_t)row * n;
+        float *at = tensor ? (float *)tensor->data + block->direction * s->state_direction +
+                                 (block->first_batch + row) * s->state_batch
+                           : NULL;
+        if (is_load && !at) {
+            memset(state, 0, n * sizeof(float));
+        } else if (is_load) {
+            memcpy(state, at, n * sizeof(float));
+        } else if (block->lengths[row] == 0) {
+            memset(at, 0, n * sizeof(float));
+        } else {
+            memcpy(at, state, n * sizeof(float));
+        }
+    }
+}
+
+static void run_block(row_block *block)
+{
+    const pith_run *run = block->run;
+    const pithi_rnn_state *state = block->state;
+    size_t step_floats = (size_t)(block->n_rows * state->shape.n_gates * state->shape.hidden_size);
+    move_state(block, pithi_rnn_input(run->inputs, run->n_inputs, PITHI_RNN_H), block->h, true);
+    move_state(block, pithi_rnn_input(run->inputs, run->n_inputs, PITHI_RNN_C), block->c, true);
+    for (int64_t first = 0; first < block->n_steps; first += state->n_chunk_steps) {
+        int64_t n = pithi_min_s64(state->n_chunk_steps, block->n_steps - first);
+        multiply_inputs(block, first, n);
+        for (int64_t i = 0; i < n; i++) {
+            run_step(block, first + i, block->sums + (size_t)i * step_floats);
+            store_step(block, first + i);
+        }
+    }
+    for (int64_t i = block->n_steps; i < state->shape.n_steps; i++) {
+        store_step(block, i);
+    }
+    for (int i = 1; i < run->n_outputs && i <= 2; i++) {
+        if (run->outputs[i].data) {
+            move_state(block, &run->outputs[i], i == 1 ? block->h : block->c, false);
+        }
+    }
+}
+
+/* Sets up the block of batch items [first, first + n) of a direction in the scratch. */
+static void start_block(row_block *block, int direction, int64_t first, int64_t n, float *scratch)
+{
+    const pithi_rnn_state *state = block->state;
+    size_t hidden = (size_t)state->shape.hidden_size, rows = (size_t)state->n_rows;
+    block->direction = direction;
+    block->first_batch = first;
+    block->n_rows = (int)n;
+    block->h = scratch;
+    block->c = block->h + rows * hidden;
+    block->extra = block->c + rows * hidden;
+    block->bias = block->extra + rows * hidden;
+    block->late_bias = block->bias + (size_t)state->cell->n_gates * hidden;
+    block->sums = block->late_bias + hidden;
+    block->n_steps = 0;
+    for (int row = 0; row < block->n_rows; row++) {
+        block->lengths[row] = pithi_rnn_length(block->run, &state->shape, first + row);
+        block->n_steps = pithi_max_s64(block->n_steps, block->lengths[row]);
+    }
+    add_biases(block);
+}
+
+void pithi_rnn_run(const pith_run *run, const pith_part *part)
+{
+    const pithi_rnn_state *state = run->state;
+    if (!state) {
+        run->node->op->ref(run);
+        return;
+    }
+    row_block block = { .state = state, .run = run };
+    int64_t n_batches = state->shape.n_batches, begin, end;
+    pithi_part_range(part, state->shape.n_directions * n_batches, &begin, &end);
+    while (begin < end) {
+        int64_t first = begin % n_batches, n = pithi_min_s64(end - begin, n_batches - first);
+        n = pithi_min_s64(n, state->n_rows);
+        start_block(&block, (int)(begin / n_batches), first, n, part->scratch);
+        run_block(&block);
+        begin += n;
+    }
+}
