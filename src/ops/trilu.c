@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trilu: keeps the upper (column - row >= k) or lower (<= k) triangle of matrices, zero elsewhere. ONNX Trilu. */
+#include "ops/sample.h"
+#include "ops/shared_index.h"
+
+typedef struct trilu_attrs {
+    int64_t upper;
+} trilu_attrs;
+
+static const pith_attr_spec attr_table[] = { PITH_ATTR_INT(trilu_attrs, upper, "upper", 1) };
+
+static void ref(const pith_run *run)
+{
+    const trilu_attrs *attrs = run->attrs;
+    const pith_tensor *x = &run->inputs[0];
+    int64_t k = pithi_has_operand(run->inputs, run->n_inputs, 1) ? pithi_tensor_get_s64(&run->inputs[1], 0) : 0;
+    int64_t n_columns = x->shape.dims[x->shape.rank - 1], n_rows = x->shape.dims[x->shape.rank - 2];
+    size_t n_bytes = pith_dtype_bytes(x->dtype);
+    int64_t count = pith_shape_elements(&x->shape);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t column = i % n_columns, row = i / n_columns % n_rows;
+        bool is_kept = attrs->upper ? column - row >= k : column - row <= k;
+        char *to = (char *)run->outputs[0].data + (size_t)i * n_bytes;
+        if (is_kept) {
+            memmove(to, (const char *)x->data + (size_t)i * n_bytes, n_bytes);
+        } else {
+            memset(to, 0, n_bytes);
+        }
+    }
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    PITH_CHECK(infer->ctx, infer->inputs[0].shape.rank >= 2, PITH_STATUS_SHAPE, "the input has rank %d, at least 2 is needed",
+               infer->inputs[0].shape.rank);
+    return pithi_infer_same(infer);
+}
+
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "k", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_spelling spellings[] = { { "onnx", "", "Trilu", 14, NULL } };
+static const char *const samples[] = { "f32[4,5]", "s64[2,3,3] s64[]{1} | upper=0", "f32[3,4] s64[]{-2}", "f32[4,3] s64[]{-1} | upper=0",
+                                       "bool[0,3]", "f32[3,3] s64[]{2}" };
+
+const pith_op pith_op_trilu = {
+    .head = { "trilu", 1, PITH_ATTRS(attr_table, trilu_attrs) },
+    .flags = PITH_OP_INPLACE,
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};
