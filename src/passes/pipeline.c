@@ -27,6 +27,10 @@ static const entry pipeline[] = {
     { &pithi_pass_merge_reshape, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_remove_dead, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_merge_common, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_fold_batch_norm, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_fuse_bias, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_fuse_residual, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    { &pithi_pass_fuse_activation, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
 };
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuse_bias, fuse_residual, fuse_activation: alone and in the order of the pipeline. */
+#include "support/graph_text.h"
+
+static void check(pith_test *test, const pith_pass *pass, const char *what, const char *before, const char *after)
+{
+    pith_test_case(test, "%s: %s", pass->name, what);
+    pith_test_one_pass(test, pass, before, after);
+}
+
+static void check_bias(pith_test *test)
+{
+    check(test, &pithi_pass_fuse_bias, "into a bias that is there, and a new one",
+          "input x f32[1,4,5,5]\n"
+          "const w f32[4,4,3,3]\n"
+          "const b f32[4]\n"
+          "const c f32[1,4,1,1]\n"
+          "const d f32[4,1,1]\n"
+          "a = conv x w b\n"
+          "e = add a c | activation=3\n"
+          "f = conv e w\n"
+          "y = sub f d\n"
+          "output y\n",
+          "inputs %x:f32[1,4,5,5]\n"
+          "%e:f32[1,4,3,3] = conv(%x, %w, %pith:0) activation=3\n"
+          "%y:f32[1,4,1,1] = conv(%e, %w, %pith:1)\n"
+          "outputs %y:f32[1,4,1,1]\n");
+    check(test, &pithi_pass_fuse_bias, "a product with any number of batch dimensions",
+          "input x f32[2,3,4]\n"
+          "const w f32[4,5]\n"
+          "const b f32[5]\n"
+          "const c f32[3,5]\n"
+          "a = matmul x w | alpha=0.5\n"
+          "d = add b a\n"
+          "y = add d c\n"
+          "output y\n",
+          "inputs %x:f32[2,3,4]\n"
+          "%d:f32[2,3,5] = matmul(%x, %w, %pith:0) alpha=0.5\n"
+          "%y:f32[2,3,5] = add(%d, %c)\n"
+          "outputs %y:f32[2,3,5]\n");
+}
+
+static void check_residual(pith_test *test)
+{
+    check(test, &pithi_pass_fuse_residual, "the later convolution takes the sum and its activation",
+          "input x f32[1,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "a = conv x w\n"
+          "b = conv x w\n"
+          "y = add a b | activation=3\n"
+          "output y\n",
+          "inputs %x:f32[1,4,5,5]\n"
+          "%a:f32[1,4,5,5] = conv(%x, %w)\n"
+          "%y:f32[1,4,5,5] = conv(%x, %w, -, %a) activation=3\n"
+          "outputs %y:f32[1,4,5,5]\n");
+    check(test, &pithi_pass_fuse_residual, "a convolution waits for the other operand",
+          "input x f32[1,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "a = conv x w\n"
+          "b = relu x\n"
+          "c = abs b\n"
+          "d = add a b\n"
+          "y = mul d c\n"
+          "output y\n",
+          "inputs %x:f32[1,4,5,5]\n"
+          "%b:f32[1,4,5,5] = relu(%x)\n"
+          "%c:f32[1,4,5,5] = abs(%b)\n"
+          "%d:f32[1,4,5,5] = conv(%x, %w, -, %b)\n"
+          "%y:f32[1,4,5,5] = mul(%d, %c)\n"
+          "outputs %y:f32[1,4,5,5]\n");
+    check(test, &pithi_pass_fuse_residual, "a broadcast operand, and a result with an activation, stay",
+          "input x f32[2,4,5,5]\n"
+          "input s f32[1,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "a = conv x w\n"
+          "b = add a s\n"
+          "c = conv b w | activation=3\n"
+          "y = add b c\n"
+          "output y\n",
+          "inputs %x:f32[2,4,5,5], %s:f32[1,4,5,5]\n"
+          "%a:f32[2,4,5,5] = conv(%x, %w)\n"
+          "%b:f32[2,4,5,5] = add(%a, %s)\n"
+          "%c:f32[2,4,5,5] = conv(%b, %w) activation=3\n"
+          "%y:f32[2,4,5,5] = add(%b, %c)\n"
+          "outputs %y:f32[2,4,5,5]\n");
+}
+
+static void check_activation(pith_test *test)
+{
+    check(test, &pithi_pass_fuse_activation, "into convolution, sum and product, with parameters",
+          "input x f32[1,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "a = conv x w\n"
+          "b = relu a\n"
+          "c = add b x\n"
+          "d = leaky_relu c | alpha=0.25\n"
+          "e = mul d x\n"
+          "y = clip e | min=0 max=6\n"
+          "output y\n",
+          "inputs %x:f32[1,4,5,5]\n"
+          "%b:f32[1,4,5,5] = conv(%x, %w) activation=3\n"
+          "%d:f32[1,4,5,5] = add(%b, %x) activation=5 activation_alpha=0.25\n"
+          "%y:f32[1,4,5,5] = mul(%d, %x) activation=4 activation_beta=6\n"
+          "outputs %y:f32[1,4,5,5]\n");
+    check(test, &pithi_pass_fuse_activation, "one each; results read elsewhere, other dtypes and limits from inputs stay",
+          "input x f32[4]\n"
+          "input n s32[4]\n"
+          "input h f32[]\n"
+          "a = add x x\n"
+          "b = relu a\n"
+          "c = exp b\n"
+          "d = add n n\n"
+          "e = relu d\n"
+          "f = add x x\n"
+          "y = clip f - h\n"
+          "output c\n"
+          "output e\n"
+          "output y\n",
+          "inputs %x:f32[4], %n:s32[4], %h:f32[]\n"
+          "%b:f32[4] = add(%x, %x) activation=3\n"
+          "%c:f32[4] = exp(%b)\n"
+          "%d:s32[4] = add(%n, %n)\n"
+          "%e:s32[4] = relu(%d)\n"
+          "%f:f32[4] = add(%x, %x)\n"
+          "%y:f32[4] = clip(%f, -, %h)\n"
+          "outputs %c:f32[4], %e:s32[4], %y:f32[4]\n");
+}
+
+void test_fuse(pith_test *test)
+{
+    check_bias(test);
+    check_residual(test);
+    check_activation(test);
+}
