@@ -8,22 +8,19 @@
 
 #define V_HORNER(x, a, b) v_fma((b), (x), v_set(a))
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2. ln 2 in two pieces: n times the first is exact for |n| < 2^15. */
-static inline v_f v_reduce_ln2(v_f x, v_f *n)
+/* e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, relative to r. ln 2 in two pieces: n times the first is exact for
+ * |n| < 2^15; what r loses by the second comes back in r_low. */
+static inline v_f v_expm1_reduced(v_f x, v_f *n)
 {
     *n = v_round(v_mul(x, v_set(1.44269504f)));
-    v_f r = v_fnma(*n, v_set(0.693359375f), x);
-    return v_fnma(*n, v_set(-2.12194440e-4f), r);
-}
-
-/* e^r - 1 for |r| <= ln 2 / 2, relative to r. */
-static inline v_f v_expm1_reduced(v_f r)
-{
+    v_f first = v_fnma(*n, v_set(0.693359375f), x);
+    v_f r = v_fnma(*n, v_set(-2.12194440e-4f), first);
+    v_f r_low = v_fnma(*n, v_set(-2.12194440e-4f), v_sub(first, r));
     v_f q = V_HORNER(r, 0.00836658198f, v_set(0.00139464485f));
     q = V_HORNER(r, 0.0416662805f, q);
     q = V_HORNER(r, 0.166665435f, q);
     q = V_HORNER(r, 0.5f, q);
-    return v_fma(v_mul(r, r), q, r);
+    return v_add(r, v_fma(v_mul(r, r), q, r_low));
 }
 
 /* 2^n for integral -126 <= n <= 127. */
@@ -36,7 +33,7 @@ static inline v_f v_pow2(v_f n)
 static inline v_f v_exp(v_f x)
 {
     v_f n, clamped = v_max(v_set(-105.0f), v_min(v_set(89.0f), x));
-    v_f p = v_add(v_expm1_reduced(v_reduce_ln2(clamped, &n)), v_set(1.0f));
+    v_f p = v_add(v_expm1_reduced(clamped, &n), v_set(1.0f));
     v_f half = v_floor(v_mul(n, v_set(0.5f)));
     return v_mul(v_mul(p, v_pow2(half)), v_pow2(v_sub(n, half)));
 }
@@ -45,14 +42,14 @@ static inline v_f v_exp(v_f x)
 static inline v_f v_exp_normal(v_f x)
 {
     v_f n, clamped = v_max(v_set(-87.3f), v_min(v_set(88.3f), x));
-    v_f p = v_add(v_expm1_reduced(v_reduce_ln2(clamped, &n)), v_set(1.0f));
+    v_f p = v_add(v_expm1_reduced(clamped, &n), v_set(1.0f));
     return v_mul(p, v_pow2(n));
 }
 
 /* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1). */
 static inline v_f v_expm1_negative(v_f x)
 {
-    v_f n, p = v_expm1_reduced(v_reduce_ln2(v_max(v_set(-30.0f), x), &n));
+    v_f n, p = v_expm1_reduced(v_max(v_set(-30.0f), x), &n);
     v_f scale = v_pow2(n);
     return v_fma(p, scale, v_sub(scale, v_set(1.0f)));
 }
@@ -137,7 +134,7 @@ static inline v_f v_erfc_tail(v_f t)
     q = V_HORNER(s, -0.364845157f, q);
     q = V_HORNER(s, 1.12854564f, q);
     q = V_HORNER(s, 4.04983875e-05f, q);
-    v_f capped = v_min(v_set(10.0f), t);
+    v_f capped = v_min(v_set(10.5f), t); /* e^-110 is 0 */
     return v_exp(v_neg(v_fma(capped, capped, q)));
 }
 

@@ -1,3 +1,3 @@
 set(ISA_ARCH ".")
 set(ISA_RANK 0)
-set(ISA_FLAGS )
+set(ISA_FLAGS -ffp-contract=off)

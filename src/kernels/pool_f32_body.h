@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Family pool_f32 in the words of vec_f32.h: one text for every ISA. */
+
+static inline v_f take_max(v_f acc, v_f x) { return v_select(v_is_nan(acc), acc, v_max(acc, x)); }
+static inline v_f take_sum(v_f acc, v_f x) { return v_add(acc, x); }
+static inline v_f finish_max(v_f acc, v_f factor) { (void)factor; return acc; }
+static inline v_f finish_sum(v_f acc, v_f factor) { return v_mul(acc, factor); }
+
+#define POOL(name)                                                                                 \
+    static void name##_pixel(const float *const *taps, size_t n_taps, float *y, size_t n_channels, float factor) \
+    {                                                                                              \
+        const v_f f = v_set(factor);                                                               \
+        size_t c = 0;                                                                              \
+        for (; c + 4 * V_N <= n_channels; c += 4 * V_N) {                                          \
+            const float *p = taps[0] + c;                                                          \
+            v_f a = v_load(p), b = v_load(p + V_N), d = v_load(p + 2 * V_N), e = v_load(p + 3 * V_N); \
+            for (size_t t = 1; t < n_taps; t++) {                                                  \
+                p = taps[t] + c;                                                                   \
+                a = take_##name(a, v_load(p));                                                     \
+                b = take_##name(b, v_load(p + V_N));                                               \
+                d = take_##name(d, v_load(p + 2 * V_N));                                           \
+                e = take_##name(e, v_load(p + 3 * V_N));                                           \
+            }                                                                                      \
+            v_store(y + c, finish_##name(a, f));                                                   \
+            v_store(y + c + V_N, finish_##name(b, f));                                             \
+            v_store(y + c + 2 * V_N, finish_##name(d, f));                                         \
+            v_store(y + c + 3 * V_N, finish_##name(e, f));                                         \
+        }                                                                                          \
+        for (; c < n_channels; c += V_N) {                                                         \
+            const size_t n = n_channels - c < V_N ? n_channels - c : V_N;                          \
+            v_f a = v_load_n(taps[0] + c, n);                                                      \
+            for (size_t t = 1; t < n_taps; t++) {                                                  \
+                a = take_##name(a, v_load_n(taps[t] + c, n));                                      \
+            }                                                                                      \
+            v_store_n(y + c, finish_##name(a, f), n);                                              \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_row(const float *x, ptrdiff_t stride, float *y, size_t n)                   \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        for (; i + V_N <= n; i += V_N) {                                                           \
+            const float *p = x + (ptrdiff_t)i * stride;                                            \
+            v_store(y + i, take_##name(v_load(y + i), stride == 1 ? v_load(p) : v_load_stride(p, stride))); \
+        }                                                                                          \
+        for (; i < n; i++) {                                                                       \
+            v_store_n(y + i, take_##name(v_load_n(y + i, 1), v_load_n(x + (ptrdiff_t)i * stride, 1)), 1); \
+        }                                                                                          \
+    }
+
+POOL(max)
+POOL(sum)
+
+static const pith_pool_f32 records[] = {
+    { .head = { V_ISA("pool_f32"), PITH_EXACT }, .pixel = { max_pixel, sum_pixel }, .row = { max_row, sum_row } }
+};
+
+#undef POOL
