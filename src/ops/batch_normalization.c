@@ -4,8 +4,8 @@
  * and the running statistics come out. */
 #include <math.h>
 
-#include "ops/op.h"
-#include "ops/sample.h"
+#include "kernels/norm_f32.h"
+#include "ops/shared_unary.h"
 
 typedef struct batch_norm_attrs {
     float epsilon, momentum;
@@ -96,6 +96,88 @@ static void ref(const pith_run *run)
     }
 }
 
+/* ---- run: f32 for inference --------------------------------------------------------------- */
+
+typedef struct batch_norm_state {
+    extent e;
+    const pith_norm_f32 *kernel;
+} batch_norm_state;
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const batch_norm_attrs *attrs = prepare->attrs;
+    const pith_norm_f32 *kernel = pithi_norm_f32(prepare->isa_limit);
+    const int64_t n_elements = pith_shape_elements(&prepare->inputs[X].shape);
+    bool is_f32 = !attrs->training_mode && n_elements > 0;
+    for (int i = X; i <= VAR; i++) {
+        is_f32 = is_f32 && prepare->inputs[i].dtype == PITH_DTYPE_F32;
+    }
+    if (!is_f32) {
+        return PITH_OK;
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(batch_norm_state), &block));
+    batch_norm_state *state = block;
+    state->e = extent_of(&prepare->inputs[X].shape, attrs);
+    state->e.is_last = state->e.is_last || state->e.n_inner == 1;
+    state->kernel = kernel;
+    const int64_t n_units = state->e.n_batch * (state->e.is_last ? state->e.n_inner : state->e.n_channels);
+    prepare->state = state;
+    prepare->scratch_bytes = state->e.is_last ? 2 * sizeof(float) * (size_t)state->e.n_channels : 0;
+    prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(n_elements));
+    prepare->kernel = kernel->head.name;
+    prepare->use_run = true;
+    return PITH_OK;
+}
+
+/* y = x factor + shift for channel c. */
+static void channel_line(const pith_run *run, int64_t c, double *factor, double *shift)
+{
+    const batch_norm_attrs *attrs = run->attrs;
+    const double var = (double)((const float *)run->inputs[VAR].data)[c] + (double)attrs->epsilon;
+    *factor = (double)((const float *)run->inputs[SCALE].data)[c] / sqrt(var);
+    *shift = (double)((const float *)run->inputs[B].data)[c] - (double)((const float *)run->inputs[MEAN].data)[c] * *factor;
+}
+
+static void run_last(const pith_run *run, const pith_part *part)
+{
+    const batch_norm_state *state = run->state;
+    const int64_t n_channels = state->e.n_channels;
+    float *factors = part->scratch, *shifts = factors + n_channels;
+    int64_t begin, end;
+    for (int64_t c = 0; c < n_channels; c++) {
+        double factor, shift;
+        channel_line(run, c, &factor, &shift);
+        factors[c] = (float)factor;
+        shifts[c] = (float)shift;
+    }
+    pithi_part_range(part, state->e.n_batch * state->e.n_inner, &begin, &end);
+    for (int64_t row = begin; row < end; row++) {
+        state->kernel->affine((const float *)run->inputs[X].data + row * n_channels, (float *)run->outputs[0].data + row * n_channels,
+                              (size_t)n_channels, 0.0f, 1.0f, factors, shifts);
+    }
+}
+
+static void run(const pith_run *run, const pith_part *part)
+{
+    const batch_norm_state *state = run->state;
+    int64_t begin, end;
+    if (state->e.is_last) {
+        run_last(run, part);
+        return;
+    }
+    pithi_part_range(part, state->e.n_batch * state->e.n_channels, &begin, &end);
+    for (int64_t plane = begin; plane < end; plane++) {
+        const int64_t at = plane * state->e.n_inner;
+        double factor, shift;
+        channel_line(run, plane % state->e.n_channels, &factor, &shift);
+        state->kernel->affine_single((const float *)run->inputs[X].data + at, (float *)run->outputs[0].data + at,
+                                     (size_t)state->e.n_inner, 0.0f, (float)factor, (float)shift);
+    }
+}
+
+/* ---- infer -------------------------------------------------------------------------------- */
+
 static pith_status infer(pith_infer *infer)
 {
     static const char *const names[] = { "x", "scale", "b", "mean", "var" };
@@ -170,7 +252,7 @@ const pith_op pith_op_batch_normalization = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = prepare, .run = run,
     .cost = cost,
     .layout = PITH_LAYOUT_FOLLOWS, .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

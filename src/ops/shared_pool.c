@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+#include "kernels/pool_f32.h"
+#include "ops/shared_unary.h"
+
 const char *const pithi_auto_pad_names[] = { "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL };
 
 /* ---- geometry ----------------------------------------------------------------------------- */
@@ -226,15 +229,167 @@ void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind)
 
 /* ---- run ---------------------------------------------------------------------------------- */
 
+typedef struct pool_state {
+    pithi_pool_geometry g;
+    bool counts_padding;
+    pith_pool kind;
+    const pith_pool_f32 *kernel;
+} pool_state;
+
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
 {
-    (void)prepare;
-    (void)kind;
+    const pithi_pool_attrs *attrs = prepare->attrs;
+    const pith_pool_f32 *kernel = pithi_pool_f32(prepare->isa_limit);
+    const bool wants_indices = prepare->n_outputs > 1 && prepare->outputs[1].dtype != PITH_DTYPE_NONE;
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || wants_indices || kind == PITHI_POOL_LP ||
+        pith_shape_elements(&prepare->outputs[0].shape) == 0) {
+        return PITH_OK;
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pool_state), &block));
+    pool_state *state = block;
+    pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state->g);
+    state->counts_padding = attrs->count_include_pad != 0;
+    state->kind = kind == PITHI_POOL_MAX ? PITH_POOL_MAX : PITH_POOL_SUM;
+    state->kernel = kernel;
+    const pithi_pool_geometry *g = &state->g;
+    const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
+    prepare->state = state;
+    prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *) : 0;
+    prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
+    prepare->kernel = kernel->head.name;
+    prepare->use_run = true;
     return PITH_OK;
+}
+
+/* Taps of output coordinate `at` in dimension i that lie in the input: *begin to *end - 1. Returns how many lie in
+ * input or padding. */
+static int64_t tap_range(const pithi_pool_geometry *g, int i, int64_t at, int64_t *begin, int64_t *end)
+{
+    const int64_t start = at * g->strides[i] - g->pad_begin[i], dilation = g->dilations[i];
+    const int64_t n_padded = pithi_div_up(pithi_max_s64(0, g->in[i] + g->pad_end[i] - start), dilation);
+    *begin = pithi_min_s64(g->kernel[i], start < 0 ? pithi_div_up(-start, dilation) : 0);
+    *end = pithi_min_s64(g->kernel[i], pithi_div_up(pithi_max_s64(0, g->in[i] - start), dilation));
+    *end = pithi_max_s64(*begin, *end);
+    return pithi_min_s64(g->kernel[i], n_padded);
+}
+
+/* Pointers to the pixels of the window at out_at, in the image at x; returns how many, and what to divide by. */
+static int64_t window_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps, int64_t *divisor)
+{
+    const pithi_pool_geometry *g = &state->g;
+    int64_t begin[PITHI_MAX_SPATIAL], end[PITHI_MAX_SPATIAL], tap_at[PITHI_MAX_SPATIAL], n_padded = 1, n_taps = 1, count = 0;
+    for (int i = 0; i < g->n_spatial; i++) {
+        n_padded *= tap_range(g, i, out_at[i], &begin[i], &end[i]);
+        n_taps *= end[i] - begin[i];
+        tap_at[i] = begin[i];
+    }
+    *divisor = state->counts_padding ? n_padded : n_taps;
+    while (count < n_taps) {
+        int64_t index = 0;
+        for (int i = 0; i < g->n_spatial; i++) {
+            index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i] + tap_at[i] * g->dilations[i];
+        }
+        taps[count++] = x + index * g->n_channels;
+        for (int i = g->n_spatial - 1; i >= 0 && ++tap_at[i] == end[i]; i--) {
+            tap_at[i] = begin[i];
+        }
+    }
+    return n_taps;
+}
+
+static float empty_window(const pool_state *state)
+{
+    return state->kind == PITH_POOL_MAX ? -INFINITY : state->counts_padding ? 0.0f : NAN;
+}
+
+static void run_last(const pool_state *state, const float *x, float *y, const pith_part *part)
+{
+    const pithi_pool_geometry *g = &state->g;
+    const float **taps = part->scratch;
+    int64_t begin, end;
+    pithi_part_range(part, g->n_batch * g->n_out, &begin, &end);
+    for (int64_t pixel = begin; pixel < end; pixel++) {
+        int64_t out_at[PITHI_MAX_SPATIAL], divisor;
+        coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
+        const float *image = x + pixel / g->n_out * g->n_in * g->n_channels;
+        const int64_t n_taps = window_taps(state, out_at, image, taps, &divisor);
+        float *to = y + pixel * g->n_channels;
+        if (n_taps > 0) {
+            state->kernel->pixel[state->kind](taps, (size_t)n_taps, to, (size_t)g->n_channels, 1.0f / (float)divisor);
+        }
+        for (int64_t c = 0; c < g->n_channels && n_taps == 0; c++) {
+            to[c] = empty_window(state);
+        }
+    }
+}
+
+/* Takes one tap of the last dimension for all windows of a row in which it lies in the input. */
+static void take_row_tap(const pool_state *state, const float *x, int64_t tap, float *y)
+{
+    const pithi_pool_geometry *g = &state->g;
+    const int last = g->n_spatial - 1;
+    const int64_t stride = g->strides[last], start = tap * g->dilations[last] - g->pad_begin[last];
+    const int64_t from = start < 0 ? pithi_div_up(-start, stride) : 0;
+    const int64_t to = pithi_min_s64(g->out[last], pithi_div_up(pithi_max_s64(0, g->in[last] - start), stride));
+    if (from < to) {
+        state->kernel->row[state->kind](x + start + from * stride, (ptrdiff_t)stride, y + from, (size_t)(to - from));
+    }
+}
+
+/* One output row: all outer dimensions fixed at out_at. */
+static void run_row(const pool_state *state, const float *plane, const int64_t *out_at, float *y)
+{
+    const pithi_pool_geometry *g = &state->g;
+    const int last = g->n_spatial - 1;
+    int64_t begin[PITHI_MAX_SPATIAL], end[PITHI_MAX_SPATIAL], tap_at[PITHI_MAX_SPATIAL], n_padded = 1, n_rows = 1;
+    for (int i = 0; i < last; i++) {
+        n_padded *= tap_range(g, i, out_at[i], &begin[i], &end[i]);
+        n_rows *= end[i] - begin[i];
+        tap_at[i] = begin[i];
+    }
+    for (int64_t i = 0; i < g->out[last]; i++) {
+        y[i] = state->kind == PITH_POOL_MAX ? -INFINITY : 0.0f;
+    }
+    for (int64_t row = 0; row < n_rows; row++) {
+        int64_t index = 0;
+        for (int i = 0; i < last; i++) {
+            index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i] + tap_at[i] * g->dilations[i];
+        }
+        for (int64_t tap = 0; tap < g->kernel[last]; tap++) {
+            take_row_tap(state, plane + index * g->in[last], tap, y);
+        }
+        for (int i = last - 1; i >= 0 && ++tap_at[i] == end[i]; i--) {
+            tap_at[i] = begin[i];
+        }
+    }
+    for (int64_t i = 0; i < g->out[last] && state->kind == PITH_POOL_SUM; i++) {
+        int64_t n_padded_taps = tap_range(g, last, i, &begin[last], &end[last]);
+        y[i] /= (float)(state->counts_padding ? n_padded * n_padded_taps : n_rows * (end[last] - begin[last]));
+    }
+}
+
+static void run_first(const pool_state *state, const float *x, float *y, const pith_part *part)
+{
+    const pithi_pool_geometry *g = &state->g;
+    const int64_t row_length = g->out[g->n_spatial - 1], n_rows = g->n_out / row_length;
+    int64_t begin, end;
+    pithi_part_range(part, g->n_batch * g->n_channels, &begin, &end);
+    for (int64_t plane = begin; plane < end; plane++) {
+        for (int64_t row = 0; row < n_rows; row++) {
+            int64_t out_at[PITHI_MAX_SPATIAL];
+            coordinates(row, g->out, g->n_spatial - 1, out_at);
+            run_row(state, x + plane * g->n_in, out_at, y + plane * g->n_out + row * row_length);
+        }
+    }
 }
 
 void pithi_pool_run(const pith_run *run, const pith_part *part)
 {
-    (void)run;
-    (void)part;
+    const pool_state *state = run->state;
+    if (state->g.is_last) {
+        run_last(state, run->inputs[0].data, run->outputs[0].data, part);
+    } else {
+        run_first(state, run->inputs[0].data, run->outputs[0].data, part);
+    }
 }

@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+#include "kernels/reduce_f32.h"
+#include "ops/shared_unary.h"
+
 const pith_attr_spec pithi_reduce_attrs_table[2] = {
     PITH_ATTR_INT(pithi_reduce_attrs, keepdims, "keepdims", 1),
     PITH_ATTR_INT(pithi_reduce_attrs, noop_with_empty_axes, "noop_with_empty_axes", 0),
@@ -211,23 +214,151 @@ void pithi_reduce_ref_mask(const pith_tensor *x, uint32_t mask, pithi_reduce_kin
 
 /* ---- run ---------------------------------------------------------------------------------- */
 
+/* x as [n_outer][n_items][n_inner], the middle reduced. n_inner 1: rows; else columns, cut into chunks. */
+typedef struct reduce_state {
+    int64_t n_outer, n_items, n_inner, chunk;
+    pithi_reduce_kind kind;
+    pith_reduce_rows_f32_fn *rows;
+    pith_reduce_columns_f32_fn *columns;
+    pith_vunary_f32_fn *exp, *log; /* for log_sum_exp */
+} reduce_state;
+
+#define COLUMN_CHUNK 256 /* columns per unit of work: a few cache lines, 16 vectors */
+
+static bool kernel_kind(pithi_reduce_kind kind, pith_reduce *kernel_kind_out)
+{
+    static const int kinds[] = {
+        [PITHI_REDUCE_SUM] = PITH_REDUCE_SUM,         [PITHI_REDUCE_MEAN] = PITH_REDUCE_SUM,
+        [PITHI_REDUCE_MAX] = PITH_REDUCE_MAX,         [PITHI_REDUCE_MIN] = PITH_REDUCE_MIN,
+        [PITHI_REDUCE_PROD] = -1,                     [PITHI_REDUCE_L1] = PITH_REDUCE_SUM_ABS,
+        [PITHI_REDUCE_L2] = PITH_REDUCE_SUM_SQUARE,   [PITHI_REDUCE_SUM_SQUARE] = PITH_REDUCE_SUM_SQUARE,
+        [PITHI_REDUCE_LOG_SUM] = PITH_REDUCE_SUM,     [PITHI_REDUCE_LOG_SUM_EXP] = PITH_REDUCE_MAX,
+    };
+    *kernel_kind_out = (pith_reduce)kinds[kind];
+    return kinds[kind] >= 0;
+}
+
+/* False if kept and reduced dimensions alternate more often than the state can say. */
+static bool split_extent(const pith_shape *x, uint32_t mask, reduce_state *state)
+{
+    int stage = 0; /* 0 outer, 1 reduced, 2 inner */
+    state->n_outer = state->n_items = state->n_inner = 1;
+    for (int i = 0; i < x->rank; i++) {
+        const bool is_reduced = mask >> i & 1u;
+        if (x->dims[i] == 1) {
+            continue;
+        }
+        if (is_reduced && stage == 2) {
+            return false;
+        }
+        stage = is_reduced ? 1 : stage == 0 ? 0 : 2;
+        *(stage == 0 ? &state->n_outer : stage == 1 ? &state->n_items : &state->n_inner) *= x->dims[i];
+    }
+    if (stage == 0) { /* nothing is reduced: columns of one element */
+        state->n_inner = state->n_outer;
+        state->n_outer = 1;
+    }
+    return true;
+}
+
 pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pithi_reduce_kind kind)
 {
-    (void)prepare;
-    (void)mask;
-    (void)kind;
+    const pith_shape *x = &prepare->inputs[0].shape;
+    const pith_reduce_f32 *kernel = pithi_reduce_f32(prepare->isa_limit);
+    const pith_vunary_f32 *unary = pithi_vunary_f32(prepare->isa_limit);
+    reduce_state found = { .kind = kind, .chunk = 1, .exp = unary->functions[PITH_VUNARY_EXP],
+                           .log = unary->functions[PITH_VUNARY_LOG] };
+    pith_reduce op;
+    const bool is_row_only = kind == PITHI_REDUCE_LOG_SUM_EXP;
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !kernel_kind(kind, &op) || !split_extent(x, mask, &found) ||
+        pith_shape_elements(x) == 0 || (is_row_only && found.n_inner > 1)) {
+        return PITH_OK;
+    }
+    found.rows = kernel->rows[op];
+    found.columns = kernel->columns[op];
+    found.chunk = found.n_inner > 1 ? COLUMN_CHUNK : 1;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof found, &block));
+    memcpy(block, &found, sizeof found);
+    const int64_t n_units = found.n_outer * pithi_div_up(found.n_inner, found.chunk);
+    prepare->state = block;
+    prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(pith_shape_elements(x)));
+    prepare->scratch_bytes = is_row_only ? COLUMN_CHUNK * sizeof(float) : 0;
+    prepare->kernel = kernel->head.name;
+    prepare->use_run = true;
     return PITH_OK;
 }
 
 pith_status pithi_reduce_prepare(pith_prepare *prepare, pithi_reduce_kind kind)
 {
-    return pithi_reduce_prepare_mask(prepare, 0, kind);
+    const pithi_reduce_attrs *attrs = prepare->attrs;
+    const pith_tensor *axes = axes_operand(prepare->inputs, prepare->n_inputs);
+    if (axes && !axes->data && pith_shape_elements(&axes->shape) > 0) {
+        return PITH_OK; /* a value of an earlier stretch, which a plan can't rely on */
+    }
+    uint32_t mask = pithi_reduce_mask(axes, &prepare->inputs[0].shape, attrs->noop_with_empty_axes != 0);
+    return pithi_reduce_prepare_mask(prepare, mask, kind);
+}
+
+/* ln sum e^x = max + ln sum e^(x - max), chunk by chunk. */
+static float row_log_sum_exp(const reduce_state *state, const float *x, float shift, float *scratch)
+{
+    double sum = 0.0;
+    float result = 0.0f;
+    if (isinf(shift) || isnan(shift)) {
+        return shift;
+    }
+    for (int64_t i = 0; i < state->n_items; i += COLUMN_CHUNK) {
+        const int64_t n = pithi_min_s64(COLUMN_CHUNK, state->n_items - i);
+        for (int64_t k = 0; k < n; k++) {
+            scratch[k] = x[i + k] - shift;
+        }
+        state->exp(scratch, scratch, (size_t)n, 0.0f, 0.0f);
+        for (int64_t k = 0; k < n; k++) {
+            sum += (double)scratch[k];
+        }
+    }
+    result = (float)sum;
+    state->log(&result, &result, 1, 0.0f, 0.0f);
+    return shift + result;
+}
+
+static void finish(const reduce_state *state, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n && state->kind == PITHI_REDUCE_MEAN; i++) {
+        y[i] /= (float)state->n_items;
+    }
+    for (int64_t i = 0; i < n && state->kind == PITHI_REDUCE_L2; i++) {
+        y[i] = sqrtf(y[i]);
+    }
+    if (state->kind == PITHI_REDUCE_LOG_SUM) {
+        state->log(y, y, (size_t)n, 0.0f, 0.0f);
+    }
 }
 
 void pithi_reduce_run(const pith_run *run, const pith_part *part)
 {
-    (void)run;
-    (void)part;
+    const reduce_state *state = run->state;
+    const float *x = run->inputs[0].data;
+    float *y = run->outputs[0].data;
+    const int64_t n_chunks = pithi_div_up(state->n_inner, state->chunk);
+    int64_t begin, end;
+    pithi_part_range(part, state->n_outer * n_chunks, &begin, &end);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t outer = unit / n_chunks, column = unit % n_chunks * state->chunk;
+        const int64_t n_columns = pithi_min_s64(state->chunk, state->n_inner - column);
+        const float *from = x + outer * state->n_items * state->n_inner + column;
+        float *to = y + outer * state->n_inner + column;
+        if (state->n_inner == 1) {
+            *to = state->rows(from, (size_t)state->n_items);
+        } else {
+            state->columns(from, (size_t)state->n_items, (size_t)state->n_inner, to, (size_t)n_columns);
+        }
+        if (state->kind == PITHI_REDUCE_LOG_SUM_EXP) {
+            *to = row_log_sum_exp(state, from, *to, part->scratch);
+        }
+        finish(state, to, n_columns);
+    }
 }
 
 /* ---- layout and spellings ----------------------------------------------------------------- */

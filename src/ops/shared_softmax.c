@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "kernels/softmax_f32.h"
 #include "ops/shared_reduce.h"
+#include "ops/shared_unary.h"
 
 const pith_attr_spec pithi_softmax_attrs_table[2] = {
     PITH_ATTR_INT(pithi_softmax_attrs, axis, "axis", -1),
@@ -79,17 +81,57 @@ void pithi_softmax_ref(const pith_run *run, pithi_softmax_kind kind)
 
 /* ---- run ---------------------------------------------------------------------------------- */
 
+#define COLUMN_CHUNK 64 /* columns per unit of work */
+
+typedef struct softmax_state {
+    pithi_softmax_extent extent;
+    pith_softmax_row_fn *row;
+    pith_softmax_columns_fn *columns;
+    int64_t chunk;
+} softmax_state;
+
 pith_status pithi_softmax_prepare(pith_prepare *prepare, pithi_softmax_kind kind)
 {
-    (void)prepare;
-    (void)kind;
+    const pith_softmax_f32 *kernel = pithi_softmax_f32(prepare->isa_limit);
+    const pith_shape *x = &prepare->inputs[0].shape;
+    const int64_t n_elements = pith_shape_elements(x);
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || n_elements == 0) {
+        return PITH_OK;
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(softmax_state), &block));
+    softmax_state *state = block;
+    state->extent = pithi_softmax_extent_of(x, prepare->attrs);
+    state->row = kind == PITHI_SOFTMAX ? kernel->row : kernel->log_row;
+    state->columns = kind == PITHI_SOFTMAX ? kernel->columns : kernel->log_columns;
+    state->chunk = state->extent.n_inner > 1 ? COLUMN_CHUNK : 1;
+    const int64_t n_units = state->extent.n_outer * pithi_div_up(state->extent.n_inner, state->chunk);
+    prepare->state = state;
+    prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(4 * n_elements));
+    prepare->kernel = kernel->head.name;
+    prepare->use_run = true;
     return PITH_OK;
 }
 
 void pithi_softmax_run(const pith_run *run, const pith_part *part)
 {
-    (void)run;
-    (void)part;
+    const softmax_state *state = run->state;
+    const pithi_softmax_extent *e = &state->extent;
+    const float *x = run->inputs[0].data;
+    float *y = run->outputs[0].data;
+    const int64_t n_chunks = pithi_div_up(e->n_inner, state->chunk);
+    int64_t begin, end;
+    pithi_part_range(part, e->n_outer * n_chunks, &begin, &end);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t column = unit % n_chunks * state->chunk;
+        const int64_t at = unit / n_chunks * e->n_axis * e->n_inner + column;
+        if (e->n_inner == 1) {
+            state->row(x + at, y + at, (size_t)e->n_axis);
+        } else {
+            state->columns(x + at, y + at, (size_t)e->n_axis, (size_t)e->n_inner,
+                           (size_t)pithi_min_s64(state->chunk, e->n_inner - column));
+        }
+    }
 }
 
 /* ---- layout and spellings ----------------------------------------------------------------- */
