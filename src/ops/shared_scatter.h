@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How scatter_elements and scatter_nd join an update with what is there. */
+#ifndef PITH_OPS_SHARED_SCATTER_H
+#define PITH_OPS_SHARED_SCATTER_H
+
+#include "ops/op.h"
+
+enum { PITHI_SCATTER_NONE, PITHI_SCATTER_ADD, PITHI_SCATTER_MUL, PITHI_SCATTER_MAX, PITHI_SCATTER_MIN };
+extern const char *const pithi_scatter_reductions[];
+
+/* y[to + i] = reduction(y[to + i], updates[from + i]) for 0 <= i < count. */
+void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count, int64_t reduction);
+
+#endif
