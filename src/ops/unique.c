@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unique: the different slices of x along `axis` (elements of flattened x without it), sorted or in order of
+ * first appearance; where each first stood, which one each slice is, and how often each occurs. ONNX Unique. */
+#include "ops/sample.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+#include "ops/shared_order.h"
+
+#define NO_AXIS (-1000) /* flattened */
+
+typedef struct unique_attrs {
+    int64_t axis, sorted;
+} unique_attrs;
+
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_INT(unique_attrs, axis, "axis", NO_AXIS),
+    PITH_ATTR_INT(unique_attrs, sorted, "sorted", 1),
+};
+
+typedef struct unique_view {
+    const pith_tensor *x;
+    int64_t outer, n, inner; /* slices are [outer, inner], n of them */
+} unique_view;
+
+static unique_view view_of(const unique_attrs *attrs, const pith_tensor *x)
+{
+    if (attrs->axis == NO_AXIS) {
+        return (unique_view){ x, 1, pith_shape_elements(&x->shape), 1 };
+    }
+    int axis = (int)(attrs->axis < 0 ? attrs->axis + x->shape.rank : attrs->axis);
+    return (unique_view){ x, pithi_dims_product(&x->shape, 0, axis), x->shape.dims[axis],
+                          pithi_dims_product(&x->shape, axis + 1, x->shape.rank) };
+}
+
+/* Below, equal (0) or above, by the first element that differs. */
+static int compare(const unique_view *view, int64_t a, int64_t b)
+{
+    for (int64_t i = 0; i < view->outer * view->inner; i++) {
+        int64_t base = i / view->inner * view->n * view->inner + i % view->inner;
+        int64_t key_a = pithi_order_key(view->x, base + a * view->inner);
+        int64_t key_b = pithi_order_key(view->x, base + b * view->inner);
+        if (key_a != key_b) {
+            return key_a < key_b ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_first(const unique_view *view, int64_t index)
+{
+    for (int64_t i = 0; i < index; i++) {
+        if (compare(view, i, index) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Number of the unique slice that `index` is: those that stand before it. */
+static int64_t rank_of(const unique_view *view, bool is_sorted, int64_t index)
+{
+    int64_t rank = 0, first = 0;
+    while (compare(view, first, index) != 0) {
+        first++;
+    }
+    for (int64_t i = 0; i < (is_sorted ? view->n : first); i++) {
+        rank += (!is_sorted || compare(view, i, index) < 0) && is_first(view, i);
+    }
+    return rank;
+}
+
+static void copy_slice(const pith_run *run, const unique_view *view, int64_t from, int64_t to)
+{
+    int64_t size = view->inner * view->outer;
+    int64_t n_out = size > 0 ? pith_shape_elements(&run->outputs[0].shape) / size : 0;
+    size_t n_bytes = (size_t)view->inner * pith_dtype_bytes(view->x->dtype);
+    for (int64_t i = 0; i < view->outer && n_bytes > 0; i++) {
+        memcpy((char *)run->outputs[0].data + (size_t)(i * n_out + to) * n_bytes,
+               (const char *)view->x->data + (size_t)(i * view->n + from) * n_bytes, n_bytes);
+    }
+}
+
+static void ref(const pith_run *run)
+{
+    const unique_attrs *attrs = run->attrs;
+    unique_view view = view_of(attrs, &run->inputs[0]);
+    int64_t *lists[4] = { NULL };
+    for (int i = 1; i < run->n_outputs; i++) {
+        lists[i] = run->outputs[i].data;
+    }
+    for (int64_t i = 0; lists[3] && i < run->outputs[3].shape.dims[0]; i++) {
+        lists[3][i] = 0;
+    }
+    for (int64_t i = 0; i < view.n; i++) {
+        int64_t rank = rank_of(&view, attrs->sorted != 0, i);
+        bool is_new = is_first(&view, i);
+        if (is_new && run->outputs[0].data) {
+            copy_slice(run, &view, i, rank);
+        }
+        if (is_new && lists[1]) {
+            lists[1][rank] = i;
+        }
+        if (lists[2]) {
+            lists[2][i] = rank;
+        }
+        if (lists[3]) {
+            lists[3][rank]++;
+        }
+    }
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    const unique_attrs *attrs = infer->attrs;
+    const pith_tensor *x = &infer->inputs[0];
+    int axis = 0;
+    int64_t n_unique = 0;
+    if (attrs->axis != NO_AXIS) {
+        PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->shape.rank, &axis));
+    }
+    if (!pithi_has_value(x)) {
+        return pithi_infer_need_value(infer, 0);
+    }
+    unique_view view = view_of(attrs, x);
+    for (int64_t i = 0; i < view.n; i++) {
+        n_unique += is_first(&view, i);
+    }
+    for (int i = 0; i < infer->n_outputs; i++) {
+        infer->outputs[i].dtype = i == 0 ? x->dtype : PITH_DTYPE_S64;
+        infer->outputs[i].shape = (pith_shape){ 1, { i == 2 ? view.n : n_unique } };
+    }
+    if (attrs->axis != NO_AXIS) {
+        infer->outputs[0].shape = x->shape;
+        infer->outputs[0].shape.dims[axis] = n_unique;
+    }
+    return PITH_OK;
+}
+
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = {
+    { "y", PITH_DTYPES_ANY, PITH_ONE },
+    { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
+    { "inverse_indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
+    { "counts", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
+};
+static const pith_spelling spellings[] = { { "onnx", "", "Unique", 11, NULL } };
+static const char *const samples[] = { "f32[6]{2,1,1,3,4,3} | | 4", "s8[3,4]{0:2} | sorted=0 | 4", "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1",
+                                       "f32[0] | | 4" };
+
+const pith_op pith_op_unique = {
+    .head = { "unique", 1, PITH_ATTRS(attr_table, unique_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};
