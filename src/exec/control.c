@@ -27,6 +27,7 @@ typedef struct loop {
     pith_tensor *outputs; /* of the body */
     int n_inputs;
     pith_tensor *states;  /* owned copies */
+    pith_tensor *fresh;   /* owned, while they replace the states */
     stack *stacks;
 } loop;
 
@@ -40,17 +41,30 @@ static const pith_tensor *node_input(const loop *l, const pith_tensor *available
     return number >= 0 ? &available[number] : node->inputs[index]->constant;
 }
 
-static pith_status set_state(loop *l, int index, const pith_tensor *from)
+static pith_status copy_state(loop *l, const pith_tensor *from, pith_tensor *copy)
 {
-    void *data = NULL;
     size_t n_bytes = pith_tensor_bytes(from);
+    void *data = NULL;
     PITH_TRY(pithi_alloc(l->ctx, n_bytes, &data));
     if (n_bytes) {
         memcpy(data, from->data, n_bytes);
     }
-    pithi_free(l->ctx, l->states[index].data);
-    l->states[index] = *from;
-    l->states[index].data = data;
+    *copy = *from;
+    copy->data = data;
+    return PITH_OK;
+}
+
+/* What the body returns may be views of its inputs, the states: all are copied before one is freed. */
+static pith_status replace_states(loop *l)
+{
+    for (int i = 0; i < l->n_states; i++) {
+        PITH_TRY(copy_state(l, &l->outputs[l->first_out + i], &l->fresh[i]));
+    }
+    for (int i = 0; i < l->n_states; i++) {
+        pithi_free(l->ctx, l->states[i].data);
+        l->states[i] = l->fresh[i];
+        l->fresh[i].data = NULL;
+    }
     return PITH_OK;
 }
 
@@ -73,16 +87,17 @@ static pith_status push(loop *l, stack *s, const pith_tensor *item)
     return PITH_OK;
 }
 
-static pith_status iterate(loop *l)
+/* `goes_on`: the condition that a Loop's body returns; NULL for Scan. */
+static pith_status iterate(loop *l, uint8_t *goes_on)
 {
     PITH_TRY(pithi_session_run_template(l->session, l->control->body, l->inputs, l->depth, l->outputs));
-    for (int i = 0; i < l->n_states; i++) {
-        PITH_TRY(set_state(l, i, &l->outputs[l->first_out + i]));
-    }
     for (int i = 0; i < l->n_stacks; i++) {
         PITH_TRY(push(l, &l->stacks[i], &l->outputs[l->first_out + l->n_states + i]));
     }
-    return PITH_OK;
+    if (goes_on) {
+        *goes_on = pithi_tensor_get_s64(&l->outputs[0], 0) != 0;
+    }
+    return replace_states(l);
 }
 
 /* ---- ONNX Loop ---------------------------------------------------------------------------- */
@@ -102,8 +117,7 @@ static pith_status run_loop(loop *l, const pith_tensor *available)
     }
     for (; iteration < n_most && goes_on; iteration++) {
         memcpy(l->inputs + 2, l->states, (size_t)l->n_states * sizeof *l->states);
-        PITH_TRY_AT(l->ctx, iterate(l), "iteration %lld", (long long)iteration);
-        goes_on = pithi_tensor_get_s64(&l->outputs[0], 0) != 0;
+        PITH_TRY_AT(l->ctx, iterate(l, &goes_on), "iteration %lld", (long long)iteration);
     }
     return PITH_OK;
 }
@@ -181,7 +195,7 @@ static pith_status run_scan(loop *l, const pith_tensor *available)
             int64_t from = list_item(directions, i) ? n_iterations - 1 - iteration : iteration;
             copy_slice(&whole, normal_axis(list_item(axes, i), whole.shape.rank), from, &l->inputs[l->n_states + i], false);
         }
-        PITH_TRY_AT(l->ctx, iterate(l), "iteration %lld", (long long)iteration);
+        PITH_TRY_AT(l->ctx, iterate(l, NULL), "iteration %lld", (long long)iteration);
     }
     return PITH_OK;
 }
@@ -244,7 +258,7 @@ static pith_status setup(loop *l, const pith_tensor *available)
 {
     const pith_graph *body = l->control->body->graph;
     const pith_node *node = l->control->node;
-    void *inputs = NULL, *outputs = NULL, *states = NULL, *stacks = NULL;
+    void *inputs = NULL, *outputs = NULL, *states = NULL, *fresh = NULL, *stacks = NULL;
     int n_own = (int)body->n_inputs - l->control->n_captured;
     bool is_loop = node->op == &pith_op_loop;
     l->n_inputs = (int)body->n_inputs;
@@ -256,15 +270,17 @@ static pith_status setup(loop *l, const pith_tensor *available)
     PITH_TRY(pithi_session_keep(l->session, body->n_inputs * sizeof(pith_tensor), &inputs));
     PITH_TRY(pithi_session_keep(l->session, body->n_outputs * sizeof(pith_tensor), &outputs));
     PITH_TRY(pithi_session_keep(l->session, (size_t)l->n_states * sizeof(pith_tensor), &states));
+    PITH_TRY(pithi_session_keep(l->session, (size_t)l->n_states * sizeof(pith_tensor), &fresh));
     PITH_TRY(pithi_session_keep(l->session, (size_t)l->n_stacks * sizeof(stack), &stacks));
     l->inputs = inputs;
     l->outputs = outputs;
     l->states = states;
+    l->fresh = fresh;
     l->stacks = stacks;
     for (int i = 0; i < l->n_states; i++) {
         const pith_tensor *initial = node_input(l, available, l->first_state + i);
         PITH_CHECK(l->ctx, initial, PITH_STATUS_FORMAT, "initial state %d is missing", i);
-        PITH_TRY(set_state(l, i, initial));
+        PITH_TRY(copy_state(l, initial, &l->states[i]));
     }
     for (int i = 0; i < l->control->n_captured; i++) {
         l->inputs[n_own + i] = available[l->control->captured[i]];
@@ -303,8 +319,9 @@ pith_status pithi_session_run_control(pith_session *session, const pithi_control
     if (status != PITH_OK) {
         pithi_add_place(session->ctx, "node '%s' (%s)", node->name, node->op->head.name);
     }
-    for (int i = 0; i < l.n_states && l.states; i++) {
+    for (int i = 0; i < l.n_states && l.fresh; i++) {
         pithi_free(session->ctx, l.states[i].data);
+        pithi_free(session->ctx, l.fresh[i].data);
     }
     for (int i = 0; i < l.n_stacks && l.stacks; i++) {
         pithi_free(session->ctx, l.stacks[i].data);
