@@ -63,19 +63,19 @@ static pith_status map_resolved(pith_ctx *ctx, const char *folder, const char *p
 
 pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file)
 {
-    char joined[PATH_MAX];
-    int length = snprintf(joined, sizeof joined, "%s/%s", folder, name);
-    PITH_CHECK(ctx, length > 0 && (size_t)length < sizeof joined, PITH_STATUS_IO, "the path '%s/%s' is too long", folder,
-               name);
-    char *real_folder = realpath(folder, NULL), *real_path = realpath(joined, NULL);
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_raw(ctx, 3 * PATH_MAX, &block));
+    char *joined = block, *real_folder = joined + PATH_MAX, *real_path = real_folder + PATH_MAX;
+    int length = snprintf(joined, PATH_MAX, "%s/%s", folder, name);
     pith_status status = PITH_OK;
-    if (real_folder && real_path) {
-        status = map_resolved(ctx, real_folder, real_path, file);
-    } else {
+    if (length < 0 || length >= PATH_MAX) {
+        status = pithi_fail(ctx, PITH_STATUS_IO, "the path '%s/%s' is too long", folder, name);
+    } else if (!realpath(folder, real_folder) || !realpath(joined, real_path)) {
         status = pithi_fail(ctx, PITH_STATUS_IO, "can't find '%s': %s", joined, strerror(errno));
+    } else {
+        status = map_resolved(ctx, real_folder, real_path, file);
     }
-    free(real_folder);
-    free(real_path);
+    pithi_free(ctx, block);
     return status;
 }
 
