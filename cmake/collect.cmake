@@ -50,7 +50,9 @@ function(pith_collect_kernels out_dir sources_var)
             list(APPEND sources "${file}")
             if(NOT family STREQUAL "probe")
                 string(APPEND kernels "PITH_KERNEL(${family}, ${isa})\n")
-                set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS "${ISA_FLAGS}")
+                # Without optimisation gcc makes intrinsics macros that -Wconversion complains about.
+                set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS
+                                            "${ISA_FLAGS};$<$<CONFIG:Debug>:-O2>")
             endif()
         endforeach()
     endforeach()

@@ -1,7 +1,9 @@
 # Warnings and sanitizers, the same for every target of the project.
 function(pith_set_warnings target)
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
-                           -Wmissing-prototypes -Wvla -fvisibility=default)
+                           -Wmissing-prototypes -Wvla
+                           # Samples are lists of strings, some of them in two pieces.
+                           $<$<C_COMPILER_ID:Clang>:-Wno-string-concatenation>)
     if(PITH_WERROR)
         target_compile_options(${target} PRIVATE -Werror)
     endif()
