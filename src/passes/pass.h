@@ -18,9 +18,10 @@ typedef struct pith_pass {
     pith_status (*run)(pith_graph *graph, pith_pass_stage stage, int *n_changes);
 } pith_pass;
 
-extern const pith_pass pithi_pass_fold_batch_norm, pithi_pass_fold_constants, pithi_pass_fuse_activation,
-    pithi_pass_fuse_bias, pithi_pass_fuse_residual, pithi_pass_layout, pithi_pass_merge_common,
-    pithi_pass_merge_reshape, pithi_pass_merge_transpose, pithi_pass_remove_dead, pithi_pass_remove_identity;
+extern const pith_pass pithi_pass_fold_batch_norm, pithi_pass_fold_constants, pithi_pass_fold_transpose_matmul,
+    pithi_pass_fuse_activation, pithi_pass_fuse_bias, pithi_pass_fuse_pad, pithi_pass_fuse_rearrange,
+    pithi_pass_fuse_residual, pithi_pass_layout, pithi_pass_merge_common, pithi_pass_merge_reshape,
+    pithi_pass_merge_transpose, pithi_pass_remove_dead, pithi_pass_remove_identity;
 
 /* The passes in order of the pipeline. */
 int pithi_pass_count(void);

@@ -20,17 +20,24 @@ typedef struct entry {
     unsigned phases;
 } entry;
 
+#define ALWAYS (IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP))
+
 static const entry pipeline[] = {
-    { &pithi_pass_fold_constants, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_remove_identity, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_merge_transpose, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_merge_reshape, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_remove_dead, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_merge_common, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_fold_batch_norm, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_fuse_bias, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_fuse_residual, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
-    { &pithi_pass_fuse_activation, IN(PHASE_SIMPLIFY) | IN(PHASE_CLEANUP) },
+    /* What makes graphs smaller comes first, so that the patterns behind it stand closer together. */
+    { &pithi_pass_fold_constants, ALWAYS },
+    { &pithi_pass_remove_identity, ALWAYS },
+    { &pithi_pass_fuse_rearrange, IN(PHASE_SIMPLIFY) }, /* before reshapes are merged away */
+    { &pithi_pass_merge_transpose, ALWAYS },
+    { &pithi_pass_merge_reshape, ALWAYS },
+    { &pithi_pass_remove_dead, ALWAYS },
+    { &pithi_pass_merge_common, ALWAYS },
+    /* A factor, an offset, a shortcut, a function: the order in which operators apply them. */
+    { &pithi_pass_fuse_pad, ALWAYS },
+    { &pithi_pass_fold_batch_norm, ALWAYS },
+    { &pithi_pass_fuse_bias, ALWAYS },
+    { &pithi_pass_fuse_residual, ALWAYS },
+    { &pithi_pass_fuse_activation, ALWAYS },
+    { &pithi_pass_fold_transpose_matmul, ALWAYS },
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
 };
 
