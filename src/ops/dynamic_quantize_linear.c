@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dynamic_quantize_linear: x to u8 with the scale that its range, widened to hold 0, needs: scale = (max - min) /
+ * 255, zero_point = round(-min / scale). ONNX DynamicQuantizeLinear. */
+#include "ops/sample.h"
+#include "ops/shared_quant.h"
+
+static void ref(const pith_run *run)
+{
+    const float *x = run->inputs[0].data;
+    int64_t count = pith_shape_elements(&run->inputs[0].shape);
+    float low = 0.0f, high = 0.0f;
+    for (int64_t i = 0; i < count; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    float scale = high > low ? (high - low) / 255.0f : 1.0f;
+    int64_t zero = pithi_quantize((double)((0.0f - low) / scale), 0, PITH_DTYPE_U8);
+    uint8_t *y = run->outputs[0].data;
+    for (int64_t i = 0; y && i < count; i++) {
+        y[i] = (uint8_t)pithi_quantize((double)(x[i] / scale), zero, PITH_DTYPE_U8);
+    }
+    if (run->outputs[1].data) {
+        *(float *)run->outputs[1].data = scale;
+    }
+    if (run->outputs[2].data) {
+        *(uint8_t *)run->outputs[2].data = (uint8_t)zero;
+    }
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    static const pith_dtype dtypes[] = { PITH_DTYPE_U8, PITH_DTYPE_F32, PITH_DTYPE_U8 };
+    for (int i = 0; i < infer->n_outputs; i++) {
+        infer->outputs[i].dtype = dtypes[i];
+        infer->outputs[i].shape = i == 0 ? infer->inputs[0].shape : (pith_shape){ 0 };
+    }
+    return PITH_OK;
+}
+
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE } };
+static const pith_operand_spec outputs[] = {
+    { "y", PITH_DTYPES(PITH_DTYPE_U8), PITH_ONE },
+    { "scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "zero_point", PITH_DTYPES(PITH_DTYPE_U8), PITH_ONE },
+};
+static const pith_spelling spellings[] = { { "onnx", "", "DynamicQuantizeLinear", 11, NULL } };
+static const char *const samples[] = { "f32[3,7]", "f32[4]{1:3}", "f32[2]{0,0}", "f32[0]" };
+
+const pith_op pith_op_dynamic_quantize_linear = {
+    .head = { "dynamic_quantize_linear", 1, PITH_NO_ATTRS },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qlinear_conv: convolution of quantised operands: y = saturate(round((sum + bias) x_scale w_scale / y_scale) +
+ * y_zero), scale and zero point of w for all or each output channel. ONNX QLinearConv. */
+#include "ops/sample.h"
+#include "ops/shared_int_product.h"
+
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_CHOICE(pithi_conv_attrs, auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
+    PITH_ATTR_INTS(pithi_conv_attrs, dilations, "dilations"),
+    PITH_ATTR_INT(pithi_conv_attrs, group, "group", 1),
+    PITH_ATTR_INTS(pithi_conv_attrs, kernel_shape, "kernel_shape"),
+    PITH_ATTR_INTS(pithi_conv_attrs, pads, "pads"),
+    PITH_ATTR_INTS(pithi_conv_attrs, strides, "strides"),
+};
+
+static pith_status infer(pith_infer *infer) { return pithi_int_conv_infer(infer, true); }
+static void ref(const pith_run *run) { pithi_int_conv_ref(run, true); }
+static pith_status prepare(pith_prepare *prepare) { return pithi_int_conv_prepare(prepare, true); }
+static void run_part(const pith_run *run, const pith_part *part) { pithi_int_conv_run(run, part, true); }
+
+static void cost(const pith_infer *infer, pith_cost *cost)
+{
+    const pith_shape *w = &infer->inputs[3].shape;
+    uint64_t n_taps = (uint64_t)(pith_shape_elements(w) / pithi_max_s64(w->dims[0], 1));
+    cost->macs = (uint64_t)pith_shape_elements(&infer->outputs[0].shape) * n_taps;
+}
+
+static const pith_operand_spec inputs[] = {
+    { "x", PITH_DTYPES_8BIT, PITH_ONE },
+    { "x_scale", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "x_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "w", PITH_DTYPES_8BIT, PITH_ONE },
+    { "w_scale", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "w_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "y_scale", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "y_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "bias", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL },
+};
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
+static const pith_spelling spellings[] = { { "onnx", "", "QLinearConv", 10, NULL } };
+static const char *const samples[] = {
+    "u8[1,3,7,6]{0:255} f32[]{0.02} u8[]{127} s8[4,3,3,3]{-128:127} f32[4]{0.01:0.05} s8[4] f32[]{0.3} u8[]{100} s32[4]{-900:900} | pads=[1,1,1,1]",
+    "s8[2,4,9]{-99:99} f32[]{0.1} s8[]{1} s8[6,2,3]{-99:99} f32[]{0.1} s8[]{0} f32[]{3} s8[]{-4} | group=2 strides=[2]",
+    "u8[1,1,4,4] f32[]{0.5} u8[]{0} u8[1,1,1,1]{3} f32[]{0.5} u8[]{1} f32[]{0.75} u8[]{2}",
+};
+
+const pith_op pith_op_qlinear_conv = {
+    .head = { "qlinear_conv", 1, PITH_ATTRS(attr_table, pithi_conv_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
+    .cost = cost,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

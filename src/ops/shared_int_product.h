@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products and convolutions of 8-bit integers with sums in s32, as the older quantised operators of ONNX spell
+ * them: matmul_integer and conv_integer give the sums, qlinear_matmul and qlinear_conv quantise them again. */
+#ifndef PITH_OPS_SHARED_INT_PRODUCT_H
+#define PITH_OPS_SHARED_INT_PRODUCT_H
+
+#include "ops/shared_conv.h"
+#include "ops/shared_gemm_product.h"
+
+/* Operands by role; NULL: absent. a is x of a convolution, b the weights. Scales and zero points are one for
+ * all, or one for each row of a (and y) and column (output channel) of b. With y_scale
+ * y = saturate(round((sum + bias) a_scale b_scale / y_scale) + y_zero), without it y = sum. */
+typedef struct pithi_int_product {
+    const pith_tensor *a, *b, *a_zero, *b_zero, *a_scale, *b_scale, *y_scale, *y_zero, *bias;
+    pith_tensor *y;
+} pithi_int_product;
+
+#define PITH_DTYPES_8BIT (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
+
+/* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero), or of qlinear_matmul and
+ * qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */
+pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs, bool is_qlinear);
+
+pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear);
+void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear);
+pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear);
+void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_qlinear);
+
+pith_status pithi_int_conv_infer(pith_infer *infer, bool is_qlinear);
+void pithi_int_conv_ref(const pith_run *run, bool is_qlinear);
+pith_status pithi_int_conv_prepare(pith_prepare *prepare, bool is_qlinear);
+void pithi_int_conv_run(const pith_run *run, const pith_part *part, bool is_qlinear);
+
+/* Writes element `position` of y from its sum; row and column choose scales and zero points. */
+void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row, int64_t column, int32_t sum);
+/* Zero point (or 0) for index `index` of what it may be given for. */
+int32_t pithi_int_zero(const pith_tensor *zero, int64_t index);
+/* Roles, counts and dtypes of scales and zero points: n_rows of a, n_columns of b (for all batches n_batches). */
+pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product, int64_t n_rows, int64_t n_columns);
+
+#endif
