@@ -24,6 +24,20 @@ static const struct {
     { "node/test_dft_inverse_opset19", 2e-6 },
 };
 
+/* Cases whose stored outputs ONNX has corrected since (errata of Attention in onnx 1.23: query heads that share
+ * a key head are neighbours; the soft cap comes before the bias; numbers of qk_matmul_output_mode). */
+static const char *const superseded[] = { "test_attention_3d_gqa", "test_attention_4d_gqa", "qk_matmul_bias",
+                                          "qk_matmul_softcap" };
+
+static bool is_superseded(const char *name)
+{
+    bool is_named = false;
+    for (int i = 0; i < PITH_COUNT(superseded); i++) {
+        is_named = is_named || strstr(name, superseded[i]);
+    }
+    return is_named && !strstr(name, "_expanded");
+}
+
 /* Operators that pith lacks, with the number of cases that need them. */
 typedef struct missing {
     char op[80];
@@ -134,6 +148,10 @@ static void test_case(node_suite *suite, const char *group, const char *name)
         return;
     }
     pith_test_case(test, "%s/%s", group, name);
+    if (is_superseded(name)) {
+        pith_test_skip(test, "ONNX has corrected the outputs of this case since");
+        return;
+    }
     pith_status status = pith_model_load(test->ctx, path, NULL, &model);
     TEST_CHECK_MESSAGE(test, status == PITH_OK || status == PITH_STATUS_UNSUPPORTED, "load: %s", pith_ctx_error(test->ctx));
     if (model && pith_model_n_unsupported(model) > 0) {
