@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line by table: each verb lists its options, this parses, explains and refuses. */
+#ifndef PITH_CLI_ARGS_H
+#define PITH_CLI_ARGS_H
+
+#include "cli.h"
+
+typedef enum cli_kind {
+    CLI_KIND_FLAG,   /* bool */
+    CLI_KIND_INT,    /* int64_t, min..max */
+    CLI_KIND_NUMBER, /* double, min..max */
+    CLI_KIND_TEXT,   /* const char * */
+    CLI_KIND_WORDS   /* cli_words: the option may be repeated */
+} cli_kind;
+
+typedef struct cli_option {
+    const char *name; /* without dashes */
+    char letter;      /* short form, or 0 */
+    cli_kind kind;
+    size_t offset;    /* in the verb's settings */
+    const char *value; /* what stands after it in the help; NULL for flags */
+    const char *help;
+    double min, max;  /* of numbers; both 0: no bounds */
+} cli_option;
+
+/* Parses the words after the verb into `settings` (already holding defaults); what is no option
+ * goes to `words`. *wants_help is set when --help was met. */
+pith_status cli_parse_args(const cli_command *command, int n_args, char **args, void *settings,
+                           cli_words *words, bool *wants_help);
+/* Frees the lists of repeated options. */
+void cli_free_settings(const cli_command *command, void *settings);
+void cli_print_help(const cli_command *command);
+
+/* "1,2,4" -> numbers; false if malformed or more than `max_items`. */
+bool cli_parse_list(const char *text, double *items, int max_items, int *n_items_out);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pith info: what a model is, and what one run will cost, without running it. */
+#include "json.h"
+#include "net.h"
+
+typedef struct info_settings {
+    cli_words shapes;
+    int64_t n_threads;
+    const char *isa;
+    bool json;
+} info_settings;
+
+static const cli_option options[] = {
+    { "shape", 0, CLI_KIND_WORDS, offsetof(info_settings, shapes), "NAME=1x3x224x224",
+      "shape of an input (repeat for more); open dimensions are assumed otherwise", 0, 0 },
+    { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
+      "threads that scratch memory is counted for (default 1)", 1, 1024 },
+    { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "json", 0, CLI_KIND_FLAG, offsetof(info_settings, json), NULL, "print JSON", 0, 0 },
+    { 0 },
+};
+
+typedef struct info {
+    cli_net net;
+    pith_model_summary summary;
+    cli_shapes shapes;
+    pith_cost_report cost;
+    bool has_cost;
+    const char *why_not; /* set where there is no cost */
+} info;
+
+/* Never fails: what can't be known is explained in why_not. */
+static void find_cost(info *what, const info_settings *settings)
+{
+    if (pith_model_n_unsupported(what->net.model) > 0) {
+        what->why_not = "the model has unsupported nodes";
+        return;
+    }
+    if (cli_error()[0]) {
+        what->why_not = cli_error();
+        return;
+    }
+    if (pith_model_cost(what->net.model, what->shapes.items, (int)settings->n_threads, &what->cost) != PITH_OK) {
+        what->why_not = pith_ctx_error(what->net.ctx);
+        return;
+    }
+    what->has_cost = true;
+}
+
+/* ---- words -------------------------------------------------------------------------------- */
+
+static void print_value(const char *role, const pith_value_info *value, const pith_shape *assumed)
+{
+    char text[CLI_SHAPE_BYTES];
+    printf("%-8s %-28s %-5s %s", role, value->name, pith_dtype_name(value->dtype), cli_shape_text(&value->shape, text));
+    bool has_names = false;
+    for (int d = 0; d < value->shape.rank; d++) {
+        if (value->shape.dims[d] < 0 && value->symbols[d]) {
+            printf("%s%s", has_names ? ", " : "  (? = ", value->symbols[d]);
+            has_names = true;
+        }
+    }
+    printf("%s", has_names ? ")" : "");
+    if (assumed) {
+        printf("  assumed %s", cli_shape_text(assumed, text));
+    }
+    printf("\n");
+}
+
+static void print_ops(const pith_model_summary *summary)
+{
+    int n_column = 0;
+    printf("%-8s %d nodes:", "ops", summary->n_nodes);
+    for (int i = 0; i < summary->n_ops; i++) {
+        n_column += printf("%s %s %d", i ? "," : "", summary->ops[i].op, summary->ops[i].n_nodes);
+        if (n_column > 76 && i + 1 < summary->n_ops) {
+            printf("\n%-8s", "");
+            n_column = 0;
+        }
+    }
+    printf("\n");
+}
+
+static void print_cost(const pith_cost_report *cost)
+{
+    char a[CLI_HUMAN_BYTES];
+    char b[CLI_HUMAN_BYTES];
+    printf("compute  %s MACs, %s FLOPs in %d steps\n", cli_human_count((double)cost->macs, a),
+           cli_human_count((double)cost->flops, b), cost->n_steps);
+    printf("traffic  %s read,", cli_human_bytes((double)cost->bytes_read, a));
+    printf(" %s written\n", cli_human_bytes((double)cost->bytes_written, a));
+    double ratio = cost->arena_lower_bound_bytes
+                       ? (double)cost->arena_bytes / (double)cost->arena_lower_bound_bytes : 1.0;
+    printf("arena    %s for activations and scratch; lower bound %s (%.2f times)\n",
+           cli_human_bytes((double)cost->arena_bytes, a), cli_human_bytes((double)cost->arena_lower_bound_bytes, b),
+           ratio);
+    printf("weights  %s as prepared for running\n", cli_human_bytes((double)cost->weight_bytes, a));
+    if (cost->n_stretches > 1 || !cost->is_complete) {
+        printf("         shapes depend on data: %d stretches%s\n", cost->n_stretches,
+               cost->is_complete ? "" : "; what follows the first unknown shape isn't counted");
+    }
+}
+
+static void print_words(const info *what)
+{
+    const pith_model *model = what->net.model;
+    const pith_model_summary *summary = &what->summary;
+    char a[CLI_HUMAN_BYTES];
+    printf("%s%s%s: %s, opset %lld, IR %lld%s%s\n", cli_colour_on(CLI_STRONG), what->net.path, cli_colour_off(),
+           summary->format, (long long)summary->opset, (long long)summary->ir_version,
+           summary->producer[0] ? ", written by " : "", summary->producer);
+    for (int i = 0; i < pith_model_n_inputs(model); i++) {
+        print_value("input", pith_model_input(model, i), what->shapes.is_assumed[i] ? &what->shapes.items[i] : NULL);
+    }
+    for (int i = 0; i < pith_model_n_outputs(model); i++) {
+        print_value("output", pith_model_output(model, i), NULL);
+    }
+    print_ops(summary);
+    printf("params   %s", cli_human_count((double)summary->n_params, a));
+    printf(" (%s)\n", cli_human_bytes((double)summary->param_bytes, a));
+    if (what->has_cost) {
+        print_cost(&what->cost);
+    } else {
+        printf("cost     unknown: %s\n", what->why_not);
+    }
+    int n_unsupported = pith_model_n_unsupported(model);
+    if (n_unsupported) {
+        printf("%sunsupported nodes: %d%s\n", cli_colour_on(CLI_BAD), n_unsupported, cli_colour_off());
+    }
+    for (int i = 0; i < n_unsupported; i++) {
+        const pith_unsupported *row = pith_model_unsupported(model, i);
+        printf("  %s (%s): %s\n", row->node, row->op, row->reason);
+    }
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+static void write_value(cli_json *json, const pith_value_info *value)
+{
+    cli_json_object(json, NULL);
+    cli_json_text(json, "name", value->name);
+    cli_json_text(json, "dtype", pith_dtype_name(value->dtype));
+    cli_json_shape(json, "shape", &value->shape); /* -1 where open */
+    cli_json_list(json, "symbols");
+    for (int d = 0; d < value->shape.rank; d++) {
+        cli_json_text(json, NULL, value->symbols[d]);
+    }
+    cli_json_end(json);
+    cli_json_end(json);
+}
+
+/* One key per number; null where the cost is not known. */
+static void write_cost(cli_json *json, const info *what)
+{
+    const pith_cost_report *cost = &what->cost;
+    const struct {
+        const char *key;
+        double value;
+    } rows[] = {
+        { "macs", (double)cost->macs },
+        { "flops", (double)cost->flops },
+        { "bytes_read", (double)cost->bytes_read },
+        { "bytes_written", (double)cost->bytes_written },
+        { "arena_bytes", (double)cost->arena_bytes },
+        { "arena_lower_bound_bytes", (double)cost->arena_lower_bound_bytes },
+        { "weight_bytes", (double)cost->weight_bytes },
+        { "n_steps", cost->n_steps },
+        { "n_stretches", cost->n_stretches },
+    };
+    for (int i = 0; i < CLI_COUNT(rows); i++) {
+        if (what->has_cost) {
+            cli_json_whole(json, rows[i].key, (int64_t)rows[i].value);
+        } else {
+            cli_json_null(json, rows[i].key);
+        }
+    }
+    cli_json_bool(json, "cost_is_complete", what->has_cost && cost->is_complete);
+    cli_json_text(json, "cost_unknown_because", what->why_not);
+}
+
+static void write_ops(cli_json *json, const info *what)
+{
+    cli_json_object(json, "ops");
+    for (int i = 0; i < what->summary.n_ops; i++) {
+        cli_json_whole(json, what->summary.ops[i].op, what->summary.ops[i].n_nodes);
+    }
+    cli_json_end(json);
+    cli_json_list(json, "unsupported");
+    for (int i = 0; i < pith_model_n_unsupported(what->net.model); i++) {
+        const pith_unsupported *row = pith_model_unsupported(what->net.model, i);
+        cli_json_object(json, NULL);
+        cli_json_text(json, "node", row->node);
+        cli_json_text(json, "op", row->op);
+        cli_json_text(json, "reason", row->reason);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+}
+
+static void write_json(const info *what)
+{
+    const pith_model *model = what->net.model;
+    cli_json json = { .file = stdout };
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "model", what->net.path);
+    cli_json_text(&json, "format", what->summary.format);
+    cli_json_text(&json, "producer", what->summary.producer);
+    cli_json_whole(&json, "ir_version", what->summary.ir_version);
+    cli_json_whole(&json, "opset", what->summary.opset);
+    cli_json_text(&json, "isa", pith_ctx_isa(what->net.ctx));
+    cli_json_list(&json, "inputs");
+    for (int i = 0; i < pith_model_n_inputs(model); i++) {
+        write_value(&json, pith_model_input(model, i));
+    }
+    cli_json_end(&json);
+    cli_json_list(&json, "outputs");
+    for (int i = 0; i < pith_model_n_outputs(model); i++) {
+        write_value(&json, pith_model_output(model, i));
+    }
+    cli_json_end(&json);
+    cli_json_object(&json, "shapes");
+    for (int i = 0; i < what->shapes.n; i++) {
+        cli_json_shape(&json, pith_model_input(model, i)->name, &what->shapes.items[i]);
+    }
+    cli_json_end(&json);
+    cli_json_list(&json, "assumed_shapes");
+    for (int i = 0; i < what->shapes.n; i++) {
+        if (what->shapes.is_assumed[i]) {
+            cli_json_text(&json, NULL, pith_model_input(model, i)->name);
+        }
+    }
+    cli_json_end(&json);
+    cli_json_whole(&json, "params", (int64_t)what->summary.n_params);
+    cli_json_whole(&json, "param_bytes", (int64_t)what->summary.param_bytes);
+    cli_json_whole(&json, "n_nodes", what->summary.n_nodes);
+    write_cost(&json, what);
+    write_ops(&json, what);
+    cli_json_end(&json);
+}
+
+static pith_status run_info(const void *settings, const cli_words *words, int *exit_code)
+{
+    const info_settings *given = settings;
+    info what = { 0 };
+    (void)exit_code;
+    CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
+    cli_net_options net_options = { .isa = given->isa };
+    CLI_TRY(cli_net_open(words->items[0], &net_options, &what.net));
+    pith_model_summarize(what.net.model, &what.summary);
+    pith_status status = cli_net_choose_shapes(&what.net, &given->shapes, &what.shapes);
+    if (status == PITH_STATUS_ARG || status == PITH_STATUS_LIMIT) { /* a bad --shape, not a bad guess */
+        cli_net_close(&what.net);
+        return status;
+    }
+    find_cost(&what, given);
+    if (given->json) {
+        write_json(&what);
+    } else {
+        print_words(&what);
+    }
+    cli_net_close(&what.net);
+    return PITH_OK;
+}
+
+static const info_settings defaults = { .n_threads = 1 };
+
+const cli_command cli_command_info = {
+    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--json]",
+    .summary = "say what a model is and what one run costs", .options = options,
+    .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,
+};

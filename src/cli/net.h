@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A loaded model with its session, shapes from the command line, and generated inputs. */
+#ifndef PITH_CLI_NET_H
+#define PITH_CLI_NET_H
+
+#include "args.h"
+#include "tensors.h"
+
+#define CLI_MAX_INPUTS 64
+
+typedef struct cli_net {
+    const char *path;
+    pith_ctx *ctx;
+    pith_model *model;
+    pith_session *session; /* NULL until cli_net_start() */
+    double load_ms;        /* load and session */
+} cli_net;
+
+typedef struct cli_net_options {
+    const char *isa, *disable_passes; /* NULL: default */
+    int n_threads;                    /* 0: default */
+    bool keeps_all_values;
+} cli_net_options;
+
+pith_status cli_net_open(const char *path, const cli_net_options *options, cli_net *net_out);
+/* Creates the session; refuses a model with unsupported nodes, naming the first. */
+pith_status cli_net_start(cli_net *net, const cli_net_options *options);
+/* Zeroed nets are allowed. */
+void cli_net_close(cli_net *net);
+/* Takes the library's message over, with the model's name in front. */
+pith_status cli_net_fail(const cli_net *net, pith_status status);
+/* Index of an input, or a failure that names the nearest. */
+pith_status cli_net_find_input(const cli_net *net, const char *name, int *index_out);
+
+/* "NAME=1x3x224x224", "NAME:1,3,224,224", or without name for a model of one input. */
+pith_status cli_parse_shape(const char *word, char *name, size_t n_name_bytes, pith_shape *shape_out);
+
+typedef struct cli_shapes {
+    pith_shape items[CLI_MAX_INPUTS];
+    bool is_assumed[CLI_MAX_INPUTS]; /* a dimension was not known and had to be chosen */
+    int n;
+} cli_shapes;
+
+/* Shapes of all inputs: from the words, from the model, and where both leave a dimension open, by
+ * trying sizes until the model can be planned: 1 for the first dimension, 3 for channels of rank 4,
+ * 224 and then smaller ones for height and width, 32 and then smaller ones elsewhere. On failure the shapes of
+ * the first try are left in `shapes_out`. */
+pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shapes *shapes_out);
+/* "x=1x3x224x224, y=1x2"; cut if too long. */
+void cli_net_shapes_text(const cli_net *net, const cli_shapes *shapes, char *text, size_t n_bytes);
+/* A line on stderr if a shape was assumed. */
+void cli_net_tell_assumed(const cli_net *net, const cli_shapes *shapes);
+
+/* One tensor per input, from the seed: floats in [-1, 1), u8 0..255, other integers 0 or 1. */
+pith_status cli_net_random_inputs(const cli_net *net, const cli_shapes *shapes, uint64_t seed, cli_tensors *list);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outputs that are pictures: [1, C, H, W] or [1, H, W, C], with or without the batch. */
+#ifndef PITH_CLI_PLANE_H
+#define PITH_CLI_PLANE_H
+
+#include "task.h"
+
+typedef struct cli_plane {
+    const pith_tensor *tensor;
+    int width, height, channels;
+    bool is_nhwc;
+} cli_plane;
+
+/* The layout setting decides; left open, the smaller of first and last dimension counts the channels. */
+pith_status cli_plane_of(const pith_tensor *tensor, int layout, cli_plane *plane_out);
+double cli_plane_get(const cli_plane *plane, int x, int y, int channel);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owned tensors: making, converting, reading elements of every type. */
+#include <math.h>
+
+#include "tensors.h"
+
+pith_status cli_tensor_check_shape(pith_dtype dtype, const pith_shape *shape, size_t *n_bytes_out)
+{
+    uint64_t n_bytes = pith_dtype_bytes(dtype);
+    bool is_empty = false;
+    CLI_CHECK(n_bytes > 0, PITH_STATUS_DTYPE, "a tensor without element type");
+    CLI_CHECK(shape->rank >= 0 && shape->rank <= PITH_MAX_RANK, PITH_STATUS_LIMIT,
+              "rank %d is outside 0 to %d", shape->rank, PITH_MAX_RANK);
+    for (int i = 0; i < shape->rank; i++) {
+        CLI_CHECK(shape->dims[i] >= 0, PITH_STATUS_SHAPE, "dimension %d is %lld, below 0", i,
+                  (long long)shape->dims[i]);
+        is_empty = is_empty || shape->dims[i] == 0;
+    }
+    for (int i = 0; i < shape->rank && !is_empty; i++) {
+        uint64_t size = (uint64_t)shape->dims[i];
+        CLI_CHECK(size <= CLI_MAX_TENSOR_BYTES / n_bytes, PITH_STATUS_LIMIT,
+                  "a tensor of more than %llu GiB is refused", (unsigned long long)(CLI_MAX_TENSOR_BYTES >> 30));
+        n_bytes *= size;
+    }
+    *n_bytes_out = is_empty ? 0 : (size_t)n_bytes;
+    return PITH_OK;
+}
+
+pith_status cli_tensor_make(pith_dtype dtype, const pith_shape *shape, cli_tensor *tensor_out)
+{
+    size_t n_bytes;
+    void *data;
+    CLI_TRY(cli_tensor_check_shape(dtype, shape, &n_bytes));
+    CLI_TRY(cli_alloc(n_bytes, 1, &data));
+    *tensor_out = (cli_tensor){ .view = { .dtype = dtype, .shape = *shape, .data = data } };
+    return PITH_OK;
+}
+
+pith_status cli_tensor_set_name(cli_tensor *tensor, const char *name, size_t n_bytes)
+{
+    char *copy;
+    CLI_TRY(cli_text_copy(name, n_bytes, &copy));
+    cli_free(tensor->name);
+    tensor->name = copy;
+    return PITH_OK;
+}
+
+void cli_tensor_free(cli_tensor *tensor)
+{
+    cli_free(tensor->name);
+    cli_free(tensor->view.data);
+    *tensor = (cli_tensor){ 0 };
+}
+
+pith_status cli_tensor_copy(const pith_tensor *view, cli_tensor *copy_out)
+{
+    cli_tensor copy;
+    CLI_TRY(cli_tensor_make(view->dtype, &view->shape, &copy));
+    size_t n_bytes = pith_tensor_bytes(view);
+    if (n_bytes) {
+        memcpy(copy.view.data, view->data, n_bytes);
+    }
+    *copy_out = copy;
+    return PITH_OK;
+}
+
+pith_status cli_tensor_convert(cli_tensor *tensor, pith_dtype dtype)
+{
+    cli_tensor converted;
+    if (tensor->view.dtype == dtype) {
+        return PITH_OK;
+    }
+    CLI_TRY(cli_tensor_make(dtype, &tensor->view.shape, &converted));
+    size_t n = (size_t)pith_shape_elements(&tensor->view.shape);
+    for (size_t i = 0; i < n; i++) {
+        cli_set(&converted.view, i, cli_get(&tensor->view, i));
+    }
+    converted.name = tensor->name;
+    tensor->name = NULL;
+    cli_tensor_free(tensor);
+    *tensor = converted;
+    return PITH_OK;
+}
+
+pith_status cli_tensors_add(cli_tensors *list, cli_tensor *tensor)
+{
+    CLI_TRY(cli_grow((void **)&list->items, &list->capacity, (size_t)list->n + 1, sizeof *list->items));
+    list->items[list->n++] = *tensor;
+    *tensor = (cli_tensor){ 0 };
+    return PITH_OK;
+}
+
+cli_tensor *cli_tensors_find(const cli_tensors *list, const char *name)
+{
+    for (int i = 0; i < list->n; i++) {
+        if (list->items[i].name && strcmp(list->items[i].name, name) == 0) {
+            return &list->items[i];
+        }
+    }
+    return NULL;
+}
+
+void cli_tensors_free(cli_tensors *list)
+{
+    for (int i = 0; i < list->n; i++) {
+        cli_tensor_free(&list->items[i]);
+    }
+    cli_free(list->items);
+    *list = (cli_tensors){ 0 };
+}
+
+bool cli_dtype_is_float(pith_dtype dtype)
+{
+    return dtype == PITH_DTYPE_F32 || dtype == PITH_DTYPE_F16 || dtype == PITH_DTYPE_BF16 || dtype == PITH_DTYPE_F64;
+}
+
+pith_dtype cli_dtype_from_name(const char *name)
+{
+    for (int i = PITH_DTYPE_NONE + 1; i < PITH_DTYPE_COUNT; i++) {
+        if (strcmp(pith_dtype_name((pith_dtype)i), name) == 0) {
+            return (pith_dtype)i;
+        }
+    }
+    return PITH_DTYPE_NONE;
+}
+
+/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
+static double half_to_double(uint16_t half)
+{
+    int exponent = half >> 10 & 31;
+    int fraction = half & 1023;
+    double sign = half & 0x8000 ? -1.0 : 1.0;
+    if (exponent == 31) {
+        return fraction ? (double)NAN : sign * (double)INFINITY;
+    }
+    return exponent ? sign * ldexp(1024 + fraction, exponent - 25) : sign * ldexp(fraction, -24);
+}
+
+/* Rounds to nearest, ties to even. */
+static uint16_t double_to_half(double value)
+{
+    uint16_t sign = signbit(value) ? 0x8000 : 0;
+    double magnitude = fabs(value);
+    int exponent;
+    if (isnan(value)) {
+        return 0x7e00;
+    }
+    if (magnitude >= 65520.0) {
+        return (uint16_t)(sign | 0x7c00);
+    }
+    if (magnitude < 0x1p-14) {
+        return (uint16_t)(sign | (uint16_t)rint(ldexp(magnitude, 24)));
+    }
+    frexp(magnitude, &exponent); /* magnitude = f * 2^exponent, f in [0.5, 1) */
+    double scaled = rint(ldexp(magnitude, 11 - exponent)); /* 1024..2048; 2048 carries into the exponent */
+    return (uint16_t)(sign + ((exponent + 14) << 10) + (int)scaled - 1024);
+}
+
+static double bfloat_to_double(uint16_t half)
+{
+    uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint16_t double_to_bfloat(double value)
+{
+    float narrow = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    if (isnan(narrow)) {
+        return (uint16_t)(bits >> 16 | 0x40u);
+    }
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+int64_t cli_get_s64(const pith_tensor *tensor, size_t index)
+{
+    const void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_S8: return ((const int8_t *)data)[index];
+    case PITH_DTYPE_U8:
+    case PITH_DTYPE_BOOL: return ((const uint8_t *)data)[index];
+    case PITH_DTYPE_S16: return ((const int16_t *)data)[index];
+    case PITH_DTYPE_U16: return ((const uint16_t *)data)[index];
+    case PITH_DTYPE_S32: return ((const int32_t *)data)[index];
+    case PITH_DTYPE_U32: return ((const uint32_t *)data)[index];
+    case PITH_DTYPE_S64:
+    case PITH_DTYPE_U64: return ((const int64_t *)data)[index];
+    default: return (int64_t)cli_get(tensor, index);
+    }
+}
+
+double cli_get(const pith_tensor *tensor, size_t index)
+{
+    const void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_F32: return (double)((const float *)data)[index];
+    case PITH_DTYPE_F64: return ((const double *)data)[index];
+    case PITH_DTYPE_F16: return half_to_double(((const uint16_t *)data)[index]);
+    case PITH_DTYPE_BF16: return bfloat_to_double(((const uint16_t *)data)[index]);
+    case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
+    case PITH_DTYPE_NONE:
+    case PITH_DTYPE_COUNT: return 0.0;
+    default: return (double)cli_get_s64(tensor, index);
+    }
+}
+
+/* `value` rounded and held within [low, high]; NaN gives 0. */
+static double clamp(double value, double low, double high)
+{
+    double whole = rint(value);
+    return isnan(whole) ? 0.0 : whole < low ? low : whole > high ? high : whole;
+}
+
+/* 2^63 and 2^64 are no values of the types, so the limits here are the largest doubles below. */
+#define LARGEST_S64 9223372036854774784.0
+#define LARGEST_U64 18446744073709549568.0
+
+void cli_set(pith_tensor *tensor, size_t index, double value)
+{
+    void *data = tensor->data;
+    switch (tensor->dtype) {
+    case PITH_DTYPE_F32: ((float *)data)[index] = (float)value; break;
+    case PITH_DTYPE_F64: ((double *)data)[index] = value; break;
+    case PITH_DTYPE_F16: ((uint16_t *)data)[index] = double_to_half(value); break;
+    case PITH_DTYPE_BF16: ((uint16_t *)data)[index] = double_to_bfloat(value); break;
+    case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)clamp(value, INT8_MIN, INT8_MAX); break;
+    case PITH_DTYPE_U8: ((uint8_t *)data)[index] = (uint8_t)clamp(value, 0, UINT8_MAX); break;
+    case PITH_DTYPE_S16: ((int16_t *)data)[index] = (int16_t)clamp(value, INT16_MIN, INT16_MAX); break;
+    case PITH_DTYPE_U16: ((uint16_t *)data)[index] = (uint16_t)clamp(value, 0, UINT16_MAX); break;
+    case PITH_DTYPE_S32: ((int32_t *)data)[index] = (int32_t)clamp(value, INT32_MIN, INT32_MAX); break;
+    case PITH_DTYPE_U32: ((uint32_t *)data)[index] = (uint32_t)clamp(value, 0, UINT32_MAX); break;
+    case PITH_DTYPE_S64: ((int64_t *)data)[index] = (int64_t)clamp(value, -0x1p63, LARGEST_S64); break;
+    case PITH_DTYPE_U64: ((uint64_t *)data)[index] = (uint64_t)clamp(value, 0, LARGEST_U64); break;
+    case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0.0; break;
+    case PITH_DTYPE_NONE:
+    case PITH_DTYPE_COUNT: break;
+    }
+}
+
+/* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+void cli_tensor_random(pith_tensor *tensor, uint64_t seed, double low, double high)
+{
+    size_t n = (size_t)pith_shape_elements(&tensor->shape);
+    for (size_t i = 0; i < n; i++) {
+        double unit = (double)(mix(mix(seed) ^ i) >> 11) * 0x1p-53;
+        if (tensor->dtype == PITH_DTYPE_BOOL) {
+            cli_set(tensor, i, unit < 0.5);
+        } else {
+            double value = low + unit * (high - low);
+            cli_set(tensor, i, cli_dtype_is_float(tensor->dtype) ? value : floor(value));
+        }
+    }
+}
