@@ -19,7 +19,8 @@ static const cli_option options[] = {
       "threads; a comma list measures each (default: one per core)", 0, 0 },
     { "shape", 0, CLI_KIND_WORDS, offsetof(bench_settings, shapes), "NAME=1x3x224x224",
       "shape of an input (repeat for more)", 0, 0 },
-    { "runs", 'n', CLI_KIND_INT, offsetof(bench_settings, n_runs), "N", "timed runs (default: as many as fit)", 1, 1e6 },
+    { "runs", 'n', CLI_KIND_INT, offsetof(bench_settings, n_runs), "N", "timed runs (default: as many as fit)", 1,
+      1e6 },
     { "warmup", 0, CLI_KIND_INT, offsetof(bench_settings, n_warmup), "N", "untimed runs before (default 3)", 0, 1e6 },
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(bench_settings, max_secs), "S",
       "time for the timed runs (default 3; none with --runs)", 0, 86400 },
@@ -252,7 +253,8 @@ static void print_words(const char *model, const bench_result *results, int n_re
 {
     char text[CLI_HUMAN_BYTES];
     printf("%s  %s  %s\n", model, results[0].shapes, results[0].isa);
-    printf("threads     median       min       p10       p90       p99       std first run      load    runs/s    runs\n");
+    printf("threads     median       min       p10       p90       p99       std first run      load    runs/s"
+           "    runs\n");
     for (int i = 0; i < n_results; i++) {
         print_row(&results[i]);
     }

@@ -18,14 +18,16 @@ typedef struct run_settings {
     { name, 0, CLI_KIND_TEXT, offsetof(run_settings, keys) + (index) * sizeof(const char *), value, help, 0, 0 }
 
 static const cli_option options[] = {
-    { "input", 'i', CLI_KIND_WORDS, offsetof(run_settings, inputs), "NAME=FILE", "file for a named input (repeat)", 0, 0 },
+    { "input", 'i', CLI_KIND_WORDS, offsetof(run_settings, inputs), "NAME=FILE", "file for a named input (repeat)", 0,
+      0 },
     { "random", 0, CLI_KIND_INT, offsetof(run_settings, seed), "SEED", "generated inputs instead of files", 0, 1e15 },
     { "shape", 0, CLI_KIND_WORDS, offsetof(run_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0, 0 },
-    { "threads", 't', CLI_KIND_INT, offsetof(run_settings, n_threads), "N", "threads (default: one per core)", 1, 1024 },
+    { "threads", 't', CLI_KIND_INT, offsetof(run_settings, n_threads), "N", "threads (default: one per core)", 1,
+      1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(run_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "draw", 0, CLI_KIND_TEXT, offsetof(run_settings, draw), "FILE", "picture with the results (or a folder)", 0, 0 },
-    { "output", 'o', CLI_KIND_TEXT, offsetof(run_settings, output), "FILE", "save outputs: .npz, .npy, .png, a folder", 0,
-      0 },
+    { "output", 'o', CLI_KIND_TEXT, offsetof(run_settings, output), "FILE",
+      "save outputs: .npz, .npy, .png, a folder", 0, 0 },
     { "json", 0, CLI_KIND_FLAG, offsetof(run_settings, json), NULL, "print JSON", 0, 0 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(run_settings, sidecar), "FILE",
       "settings file (default: MODEL_STEM.preprocess beside the model)", 0, 0 },

@@ -54,6 +54,63 @@ done:
     return status;
 }
 
+/* Whether `written` is `name` with some or all '/' as '_'. */
+static bool is_flattened(const char *name, const char *written)
+{
+    for (; *name && (*name == *written || (*name == '/' && *written == '_')); name++) {
+        written++;
+    }
+    return *name == *written;
+}
+
+static pith_status match_name(cli_tensor *tensor, int n_values, const pith_value_info *const *values)
+{
+    const char *match = NULL;
+    int n_matches = 0;
+    for (int i = 0; i < n_values; i++) {
+        if (strcmp(values[i]->name, tensor->name) == 0) {
+            return PITH_OK;
+        }
+        if (is_flattened(values[i]->name, tensor->name)) {
+            match = values[i]->name;
+            n_matches++;
+        }
+    }
+    return n_matches == 1 ? cli_tensor_set_name(tensor, match, strlen(match)) : PITH_OK;
+}
+
+static pith_status match_list(cli_tensors *list, int n_values, const pith_value_info *const *values)
+{
+    for (int i = 0; i < list->n; i++) {
+        CLI_TRY(match_name(&list->items[i], n_values, values));
+    }
+    return PITH_OK;
+}
+
+pith_status cli_cases_match_names(const cli_net *net, cli_cases *cases)
+{
+    const pith_value_info *inputs[CLI_MAX_INPUTS];
+    const pith_value_info **outputs;
+    int n_inputs = pith_model_n_inputs(net->model);
+    int n_outputs = pith_model_n_outputs(net->model);
+    pith_status status = PITH_OK;
+    for (int i = 0; i < n_inputs; i++) {
+        inputs[i] = pith_model_input(net->model, i);
+    }
+    CLI_TRY(cli_alloc((size_t)n_outputs, sizeof *outputs, (void **)&outputs));
+    for (int i = 0; i < n_outputs; i++) {
+        outputs[i] = pith_model_output(net->model, i);
+    }
+    for (int i = 0; i < cases->n && status == PITH_OK; i++) {
+        status = match_list(&cases->items[i].inputs, n_inputs, inputs);
+        if (status == PITH_OK) {
+            status = match_list(&cases->items[i].wanted, n_outputs, outputs);
+        }
+    }
+    cli_free(outputs);
+    return status;
+}
+
 /* K of "<prefix>K.pb", or -1. */
 static int file_number(const char *name, const char *prefix)
 {

@@ -23,6 +23,9 @@ pith_status cli_cases_from_npz(const char *path, cli_cases *cases);
 /* input_K.pb and output_K.pb in the folder itself or in its test_data_set_* folders; K counts the
  * inputs and outputs of the model. */
 pith_status cli_cases_from_folder(const cli_net *net, const char *path, cli_cases *cases);
+/* Some writers of npz files turn '/' of a name into '_': a name that the model lacks is replaced by the
+ * one input or output that differs from it only so. */
+pith_status cli_cases_match_names(const cli_net *net, cli_cases *cases);
 void cli_cases_free(cli_cases *cases);
 
 /* "NAME=FILE" or "NAME:FILE" (.npy, .pb) added to inputs under that name. */

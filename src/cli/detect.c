@@ -159,8 +159,8 @@ pith_status cli_detect(const char *decoder, const cli_head *head, cli_boxes *box
             return PITH_OK;
         }
     }
-    return cli_fail(PITH_STATUS_ARG, "task detect needs --decoder ssd or --decoder yolox%s%s%s", *decoder ? ", not '" : "",
-                    decoder, *decoder ? "'" : "");
+    return cli_fail(PITH_STATUS_ARG, "task detect needs --decoder ssd or --decoder yolox%s%s%s",
+                    *decoder ? ", not '" : "", decoder, *decoder ? "'" : "");
 }
 
 /* ---- suppression -------------------------------------------------------------------------- */

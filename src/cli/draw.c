@@ -179,7 +179,8 @@ void cli_draw_image(cli_image *image, int left, int top, const cli_image *part)
 {
     for (int y = 0; y < part->height; y++) {
         for (int x = 0; x < part->width; x++) {
-            const uint8_t *pixel = part->pixels + ((size_t)y * (size_t)part->width + (size_t)x) * (size_t)part->channels;
+            size_t index = (size_t)y * (size_t)part->width + (size_t)x;
+            const uint8_t *pixel = part->pixels + index * (size_t)part->channels;
             int is_colour = part->channels == 3;
             cli_rgb colour = { pixel[0], pixel[is_colour ? 1 : 0], pixel[is_colour ? 2 : 0] };
             cli_draw_fill(image, left + x, top + y, 1, 1, colour);

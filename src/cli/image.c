@@ -198,7 +198,8 @@ pith_status cli_image_resize(const cli_image *image, int width, int height, cli_
     CLI_TRY_GOTO(cli_image_make(width, height, image->channels, 0, &resized), done);
     CLI_TRY_GOTO(taps_make(image->width, width, &across), done);
     CLI_TRY_GOTO(taps_make(image->height, height, &down), done);
-    CLI_TRY_GOTO(cli_alloc((size_t)image->height * (size_t)width * (size_t)image->channels, sizeof(float), &rows), done);
+    size_t n_values = (size_t)image->height * (size_t)width * (size_t)image->channels;
+    CLI_TRY_GOTO(cli_alloc(n_values, sizeof(float), &rows), done);
     scale_columns(image, &across, width, rows);
     scale_rows(rows, &down, &resized);
     *resized_out = resized;

@@ -72,7 +72,8 @@ static pith_status parse_shape(const char *at, const char *end, npy_header *head
             size = size * 10 + (*at - '0');
         }
         CLI_CHECK(n_digits > 0, PITH_STATUS_FORMAT, "npy: 'shape' holds something else than whole numbers");
-        CLI_CHECK(header->shape.rank < PITH_MAX_RANK, PITH_STATUS_LIMIT, "npy: more than %d dimensions", PITH_MAX_RANK);
+        CLI_CHECK(header->shape.rank < PITH_MAX_RANK, PITH_STATUS_LIMIT, "npy: more than %d dimensions",
+                  PITH_MAX_RANK);
         header->shape.dims[header->shape.rank++] = size;
         at = skip_blanks(at, end);
         if (at < end && *at == ',') {
@@ -85,13 +86,15 @@ static pith_status parse_shape(const char *at, const char *end, npy_header *head
 
 static pith_status parse_header(const uint8_t *data, size_t n_bytes, npy_header *header, size_t *start_out)
 {
-    CLI_CHECK(n_bytes >= 10 && memcmp(data, magic, sizeof magic) == 0, PITH_STATUS_FORMAT, "npy: not a numpy array file");
+    CLI_CHECK(n_bytes >= 10 && memcmp(data, magic, sizeof magic) == 0, PITH_STATUS_FORMAT,
+              "npy: not a numpy array file");
     int n_length = data[6] == 1 ? 2 : 4;
     CLI_CHECK(data[6] >= 1 && data[6] <= 3, PITH_STATUS_UNSUPPORTED, "npy: version %d is unknown", data[6]);
     CLI_CHECK(n_bytes >= 8 + (size_t)n_length, PITH_STATUS_FORMAT, "npy: the file ends inside of its header");
     size_t length = (size_t)cli_read_le(data + 8, n_length);
     size_t start = 8 + (size_t)n_length;
-    CLI_CHECK(length <= n_bytes - start, PITH_STATUS_FORMAT, "npy: the header of %zu bytes is longer than the file", length);
+    CLI_CHECK(length <= n_bytes - start, PITH_STATUS_FORMAT, "npy: the header of %zu bytes is longer than the file",
+              length);
     const char *text = (const char *)data + start;
     const char *end = text + length;
     CLI_TRY(parse_descr(find_value(text, end, "descr"), end, header));

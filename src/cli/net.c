@@ -162,7 +162,8 @@ static bool fill_open(pith_shape *shape, int attempt)
         }
         is_open = true;
         bool is_channel = shape->rank == 4 && d == 1 && !has_channels_last;
-        shape->dims[d] = d == 0 ? 1 : is_channel ? 3 : shape->rank == 4 ? side_guesses[attempt] : other_guesses[attempt];
+        int64_t side = shape->rank == 4 ? side_guesses[attempt] : other_guesses[attempt];
+        shape->dims[d] = d == 0 ? 1 : is_channel ? 3 : side;
     }
     return is_open;
 }

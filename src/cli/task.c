@@ -53,7 +53,8 @@ pith_status cli_draw_captions(const cli_result *result, const char *const *lines
     CLI_TRY(cli_image_make(width, height, 3, 245, result->drawing));
     cli_draw_image(result->drawing, 0, 0, picture);
     for (int i = 0; i < n_lines; i++) {
-        cli_draw_text(result->drawing, margin, picture->height + margin + i * cli_text_height(zoom), zoom, lines[i], ink);
+        int top = picture->height + margin + i * cli_text_height(zoom);
+        cli_draw_text(result->drawing, margin, top, zoom, lines[i], ink);
     }
     return PITH_OK;
 }
