@@ -10,7 +10,7 @@ static uint64_t fn_u64(uint64_t a, uint64_t b) { return b == 0 ? 0 : a / b; }
 
 static void ref(const pith_run *run)
 {
-    static const pithi_binary_fns fns = { fn_f64, fn_s64, fn_u64 };
+    static const pithi_binary_fns fns = { .f64 = fn_f64, .s64 = fn_s64, .u64 = fn_u64 };
     pithi_fault_zero_divisor(run);
     pithi_binary_ref(run, &fns);
 }

@@ -45,7 +45,7 @@ static double element_f64(const pith_run *run, const pithi_binary_fns *fns, int6
         const pith_tensor *operand = &run->inputs[k];
         result = fns->f64(result, pithi_tensor_get_f64(operand, pithi_broadcast_offset(&operand->shape, to, index)));
     }
-    return result;
+    return fns->is_mean ? result / run->n_inputs : result;
 }
 
 static int64_t element_s64(const pith_run *run, const pithi_binary_fns *fns, int64_t index)
@@ -141,6 +141,55 @@ pith_status pithi_binary_prepare(pith_prepare *prepare, pith_vbinary kind)
     }
     prepare->kernel = kernel->head.name;
     return PITH_OK;
+}
+
+typedef struct variadic_state {
+    const pith_vbinary_f32 *kernel;
+    pithi_rows steps[]; /* the first on inputs 0 and 1, then output 0 and input k */
+} variadic_state;
+
+static void scale(const pithi_rows *rows, void *y, int64_t n)
+{
+    const pith_vbinary_f32 *kernel = rows->finish_user;
+    kernel->functions[PITH_VBINARY_MUL][PITH_VBINARY_VS](y, &rows->finish_alpha, y, (size_t)n);
+}
+
+pith_status pithi_variadic_prepare(pith_prepare *prepare, pith_vbinary kind, float factor)
+{
+    const int n_steps = prepare->n_inputs - 1;
+    const int64_t n_elements = pith_shape_elements(&prepare->outputs[0].shape);
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || n_steps < 1) {
+        return PITH_OK;
+    }
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(variadic_state) + (size_t)n_steps * sizeof(pithi_rows), &block));
+    variadic_state *state = block;
+    state->kernel = pithi_vbinary_f32(prepare->isa_limit);
+    for (int k = 0; k < n_steps; k++) {
+        const pith_tensor operands[2] = { k == 0 ? prepare->inputs[0] : prepare->outputs[0], prepare->inputs[k + 1] };
+        pithi_rows_init(&state->steps[k], operands, 2, &prepare->outputs[0]);
+        state->steps[k].row = kernel_row;
+        state->steps[k].user = state->kernel->functions[kind];
+    }
+    if (factor != 1.0f) {
+        state->steps[n_steps - 1].finish = scale;
+        state->steps[n_steps - 1].finish_user = state->kernel;
+        state->steps[n_steps - 1].finish_alpha = factor;
+    }
+    prepare->state = state;
+    prepare->n_phases = n_steps;
+    prepare->max_parts = pithi_element_parts(n_elements);
+    prepare->kernel = state->kernel->head.name;
+    prepare->use_run = true;
+    return PITH_OK;
+}
+
+void pithi_variadic_run(const pith_run *run, const pith_part *part)
+{
+    const variadic_state *state = run->state;
+    void *y = run->outputs[0].data;
+    const void *operands[2] = { part->phase == 0 ? run->inputs[0].data : y, run->inputs[part->phase + 1].data };
+    pithi_rows_apply(&state->steps[part->phase], operands, y, part);
 }
 
 pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row)

@@ -12,6 +12,7 @@ typedef struct pithi_binary_fns {
     double (*f64)(double a, double b);
     int64_t (*s64)(int64_t a, int64_t b);    /* signed integers, and bool */
     uint64_t (*u64)(uint64_t a, uint64_t b); /* unsigned integers; NULL: s64 on the same bits */
+    bool is_mean;                            /* floats: the result is divided by the number of operands */
 } pithi_binary_fns;
 
 /* Attributes of operators whose result may pass an activation. */
@@ -36,6 +37,34 @@ void pithi_fault_zero_divisor(const pith_run *run);
 
 /* f32: kernel `kind` by rows, then the activation. At most two inputs; other cases: the reference. */
 pith_status pithi_binary_prepare(pith_prepare *prepare, pith_vbinary kind);
+/* f32, two or more inputs: one after the other on top of output 0, a phase each; the last times `scale`. */
+pith_status pithi_variadic_prepare(pith_prepare *prepare, pith_vbinary kind, float scale);
+void pithi_variadic_run(const pith_run *run, const pith_part *part);
+
+/* Defines a row function: y = expression of a and b, elements of type in. */
+#define PITHI_ROW_FN(name, in, out, expression)                                                    \
+    static out name##_element(in a, in b) { return (out)(expression); }                            \
+    static void name(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)      \
+    {                                                                                              \
+        const in *a = operands[0], *b = operands[1];                                               \
+        out *to = y;                                                                               \
+        if (rows->inner_strides[0] && rows->inner_strides[1]) {                                    \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                to[i] = name##_element(a[i], b[i]);                                                \
+            }                                                                                      \
+        } else if (rows->inner_strides[0]) {                                                       \
+            const in single = *b; /* b may be y */                                                 \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                to[i] = name##_element(a[i], single);                                              \
+            }                                                                                      \
+        } else {                                                                                   \
+            const in single = *a;                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                to[i] = name##_element(single, b[i * rows->inner_strides[1]]);                     \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
 /* For operators with a row function of their own: any dtypes, rows in parts. */
 pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row);
 

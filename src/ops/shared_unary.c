@@ -5,6 +5,9 @@ const pith_operand_spec pithi_x_float[1] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE 
 const pith_operand_spec pithi_x_number[1] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE } };
 const pith_operand_spec pithi_y_float[1] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 const pith_operand_spec pithi_y_number[1] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
+const pith_operand_spec pithi_x_integer[1] = { { "x", PITH_DTYPES_INTEGER, PITH_ONE } };
+const pith_operand_spec pithi_x_bool[1] = { { "x", PITH_DTYPES_BOOL, PITH_ONE } };
+const pith_operand_spec pithi_y_integer[1] = { { "y", PITH_DTYPES_INTEGER, PITH_ONE } };
 const pith_operand_spec pithi_y_bool[1] = { { "y", PITH_DTYPES_BOOL, PITH_ONE } };
 
 /* ---- activations -------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@ static int64_t fn_s64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (ui
 
 static void ref(const pith_run *run)
 {
-    static const pithi_binary_fns fns = { fn_f64, fn_s64, NULL };
+    static const pithi_binary_fns fns = { .f64 = fn_f64, .s64 = fn_s64 };
     pithi_binary_ref(run, &fns);
 }
 
