@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/vunary_f32.h"
+
+#include <math.h>
+
+#include "kernels/arm_neon/vec_f32.h"
+#include "kernels/vmath_f32.h"
+#include "kernels/vunary_f32_body.h"
+
+PITH_EXPORT_KERNEL(vunary_f32, arm_neon, records);
