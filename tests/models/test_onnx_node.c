@@ -24,6 +24,14 @@ static const struct {
     { "node/test_dft_inverse_opset19", 2e-6 },
 };
 
+/* Cases whose outputs were stored with sums that wrap round, where the operator saturates (onnxruntime does, too). */
+static const char *const wrapped[] = { "test_qlinearmatmul_2D_int8", "test_qlinearmatmul_3D_int8" };
+
+static bool is_wrapped(const char *name)
+{
+    return strncmp(name, wrapped[0], strlen(wrapped[0])) == 0 || strncmp(name, wrapped[1], strlen(wrapped[1])) == 0;
+}
+
 /* Cases whose stored outputs ONNX has corrected since (errata of Attention in onnx 1.23: query heads that share
  * a key head are neighbours; the soft cap comes before the bias; numbers of qk_matmul_output_mode). */
 static const char *const superseded[] = { "test_attention_3d_gqa", "test_attention_4d_gqa", "qk_matmul_bias",
@@ -150,6 +158,10 @@ static void test_case(node_suite *suite, const char *group, const char *name)
     pith_test_case(test, "%s/%s", group, name);
     if (is_superseded(name)) {
         pith_test_skip(test, "ONNX has corrected the outputs of this case since");
+        return;
+    }
+    if (is_wrapped(name)) {
+        pith_test_skip(test, "the stored output wraps round instead of saturating");
         return;
     }
     pith_status status = pith_model_load(test->ctx, path, NULL, &model);
