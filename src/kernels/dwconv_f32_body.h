@@ -17,6 +17,9 @@
 #define DWCONV_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+#ifndef DWCONV_BLOCK_BYTES
+#define DWCONV_BLOCK_BYTES ((size_t)24 << 10)
+#endif
 enum { MAX_P = 8, MAX_KW = 5 };
 
 typedef struct lane_range {
@@ -96,6 +99,20 @@ DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const int n_pixel
     }
 }
 
+/* The rows that the next row of outputs is the first to see. */
+DWCONV_INLINE void prefetch_rows(const pith_dwconv_f32_task *t, const int n_pixels, const int stride,
+                                 const lane_range *lanes, int oy, int ix0)
+{
+    int iy = (oy + 1) * t->stride_h - t->pad_top + (t->kernel_h - 1) * t->dilation_h;
+    for (int i = 0; i < t->stride_h; i++, iy--) {
+        const float *x = t->x + (ptrdiff_t)iy * (ptrdiff_t)t->x_row_stride + lanes->c;
+        DWCONV_UNROLL
+        for (int j = 0; j < n_pixels * stride; j++) {
+            __builtin_prefetch(x + (ptrdiff_t)(ix0 + j) * (ptrdiff_t)t->x_pixel_stride, 0, 3);
+        }
+    }
+}
+
 /* width 0: any width, stride and dilation. */
 DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
                        const bool is_inside, const lane_range *lanes, int oy, int ox)
@@ -103,6 +120,9 @@ DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const int n_pixels, con
     v_f acc[MAX_P];
     int ix0 = ox * t->stride_w - t->pad_left;
     start_pixels(t, n_pixels, lanes, acc);
+    if (width) {
+        prefetch_rows(t, n_pixels, stride, lanes, oy, ix0);
+    }
     for (int ky = 0; ky < t->kernel_h; ky++) {
         int iy = oy * t->stride_h - t->pad_top + ky * t->dilation_h;
         if ((unsigned)iy >= (unsigned)t->in_h) {
@@ -119,24 +139,33 @@ DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const int n_pixels, con
     finish_pixels(t, n_pixels, lanes, oy, ox, acc);
 }
 
-DWCONV_INLINE void plane(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
-                      const lane_range *lanes)
+/* Channels [c, c_end) of all rows: neighbouring vectors of a group of pixels follow each other. */
+DWCONV_INLINE void plane(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride, size_t c,
+                         size_t c_end)
 {
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
         for (int begin = 0; begin < t->out_w; begin += n_pixels) {
             int ox = begin + n_pixels <= t->out_w ? begin : t->out_w - n_pixels;
             int ix0 = ox * t->stride_w - t->pad_left;
-            if (width && ix0 >= 0 && ix0 + (n_pixels - 1) * stride + width <= t->in_w) {
-                pixels(t, n_pixels, width, stride, true, lanes, oy, ox);
-            } else {
-                pixels(t, n_pixels, width, stride, false, lanes, oy, ox);
+            bool is_inside = width && ix0 >= 0 && ix0 + (n_pixels - 1) * stride + width <= t->in_w;
+            for (size_t at = c; at < c_end; at += V_N) {
+                size_t left = c_end - at;
+                lane_range lanes = { at, left < V_N ? left : V_N, left >= V_N };
+                if (is_inside) {
+                    pixels(t, n_pixels, width, stride, true, &lanes, oy, ox);
+                } else {
+                    pixels(t, n_pixels, width, stride, false, &lanes, oy, ox);
+                }
             }
         }
     }
 }
 
 #define DWCONV_PLANE(name, n_pixels, width, stride)                                                \
-    static void name(const pith_dwconv_f32_task *t, const lane_range *lanes) { plane(t, n_pixels, width, stride, lanes); }
+    static void name(const pith_dwconv_f32_task *t, size_t c, size_t c_end)                        \
+    {                                                                                              \
+        plane(t, n_pixels, width, stride, c, c_end);                                               \
+    }
 
 DWCONV_PLANE(plane_1, 1, 0, 0)
 DWCONV_PLANE(plane_4, 4, 0, 0)
@@ -153,7 +182,7 @@ DWCONV_PLANE(plane_4_5_2, 4, 5, 2)
 DWCONV_PLANE(plane_7_5_2, 7, 5, 2)
 DWCONV_PLANE(plane_8_5_2, 8, 5, 2)
 
-typedef void plane_fn(const pith_dwconv_f32_task *t, const lane_range *lanes);
+typedef void plane_fn(const pith_dwconv_f32_task *t, size_t c, size_t c_end);
 
 /* The group size that computes fewest pixels of a row, the larger one where equal. */
 static int group_size(int out_w)
@@ -188,10 +217,11 @@ static plane_fn *choose(const pith_dwconv_f32_task *t)
 static void run(const pith_dwconv_f32_task *t)
 {
     plane_fn *plane_of = choose(t);
-    for (size_t c = 0; c < t->n_channels; c += V_N) {
-        size_t left = t->n_channels - c;
-        lane_range lanes = { c, left < V_N ? left : V_N, left >= V_N };
-        plane_of(t, &lanes);
+    size_t row = (size_t)t->in_w * sizeof(float) * (size_t)(t->kernel_h + t->stride_h);
+    size_t block = DWCONV_BLOCK_BYTES / row / V_N * V_N;
+    block = block < V_N ? V_N : block;
+    for (size_t c = 0; c < t->n_channels; c += block) {
+        plane_of(t, c, t->n_channels - c < block ? t->n_channels : c + block);
     }
 }
 

@@ -29,6 +29,21 @@ GEMM_INLINE void start_row(const pith_gemm_f32_tile *t, const int nv, int m, int
     }
 }
 
+/* What finish_row() will want: far away often, and too late once the sums are done. */
+GEMM_INLINE void prefetch_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0)
+{
+    if (t->residual) {
+        GEMM_UNROLL
+        for (int v = 0; v < nv; v++) {
+            __builtin_prefetch(t->residual + (size_t)m * t->residual_stride + n0 + v * V_N, 0, 3);
+        }
+    }
+    GEMM_UNROLL
+    for (int v = 0; v < nv; v++) {
+        __builtin_prefetch(t->c + (size_t)m * t->c_stride + n0 + v * V_N, 1, 3);
+    }
+}
+
 GEMM_INLINE void finish_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0, size_t last, const v_f *acc)
 {
     bool is_full = t->n_columns - n0 >= nv * V_N; /* masked stores are slow */
@@ -52,7 +67,8 @@ GEMM_INLINE void finish_row(const pith_gemm_f32_tile *t, const int nv, int m, in
 }
 
 /* mr rows from m0, nv vectors from column n0, of which the last has the lanes of `last`. */
-GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, int m0, int n0, size_t last)
+GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, int m0, int n0, size_t last,
+                       const float *next)
 {
     v_f acc[GEMM_MR][MAX_NV];
     const float *a[GEMM_MR];
@@ -61,6 +77,7 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
     GEMM_UNROLL
     for (int m = 0; m < mr; m++) {
         start_row(t, nv, m0 + m, n0, last, acc[m]);
+        prefetch_row(t, nv, m0 + m, n0);
     }
     for (int s = 0; s < t->n_segments; s++) {
         GEMM_UNROLL
@@ -74,6 +91,8 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
                 row[v] = v < nv - 1 ? v_load(b + (size_t)v * panel) : v_load_n(b + (size_t)v * panel, last);
             }
             b += step;
+            __builtin_prefetch(next, 0, 2);
+            next += step;
             GEMM_UNROLL
             for (int m = 0; m < mr; m++) {
                 v_f x = v_set(a[m][k]);
@@ -94,20 +113,23 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
 GEMM_INLINE void strip(const pith_gemm_f32_tile *t, const int nv, int n0, size_t last)
 {
     int n_tiles = (t->mr + GEMM_MR - 1) / GEMM_MR, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
+    const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
+    bool is_last_strip = n0 + nv * V_N >= t->n_columns;
     for (int i = 0, m0 = 0, rows; i < n_tiles; i++, m0 += rows) {
+        const float *next = i < nv && !is_last_strip ? b + (size_t)(nv + i) * t->b_panel_stride : b;
         rows = base + (i < n_higher);
         switch (rows) {
-        case 1: block(t, 1, nv, m0, n0, last); break;
-        case 2: block(t, 2, nv, m0, n0, last); break;
-        case 3: block(t, 3, nv, m0, n0, last); break;
-        case 4: block(t, 4, nv, m0, n0, last); break;
+        case 1: block(t, 1, nv, m0, n0, last, next); break;
+        case 2: block(t, 2, nv, m0, n0, last, next); break;
+        case 3: block(t, 3, nv, m0, n0, last, next); break;
+        case 4: block(t, 4, nv, m0, n0, last, next); break;
 #if GEMM_MR > 4
-        case 5: block(t, 5, nv, m0, n0, last); break;
-        case 6: block(t, 6, nv, m0, n0, last); break;
+        case 5: block(t, 5, nv, m0, n0, last, next); break;
+        case 6: block(t, 6, nv, m0, n0, last, next); break;
 #endif
 #if GEMM_MR > 6
-        case 7: block(t, 7, nv, m0, n0, last); break;
-        case 8: block(t, 8, nv, m0, n0, last); break;
+        case 7: block(t, 7, nv, m0, n0, last, next); break;
+        case 8: block(t, 8, nv, m0, n0, last, next); break;
 #endif
         default: break;
         }
@@ -121,8 +143,8 @@ static void strip_3(const pith_gemm_f32_tile *t, int n0, size_t last) { strip(t,
 #endif
 
 /* One row has too few chains for the multiply-adds' latency unless more vectors run side by side. */
-static void row_8(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 8, 0, n0, last); }
-static void row_4(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 4, 0, n0, last); }
+static void row_8(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 8, 0, n0, last, t->b); }
+static void row_4(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 4, 0, n0, last, t->b); }
 
 static void tile(const pith_gemm_f32_tile *t)
 {
