@@ -12,7 +12,7 @@
 
 #define DWCONV_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
-#define DWCONV_UNROLL _Pragma("unroll")
+#define DWCONV_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define DWCONV_UNROLL _Pragma("GCC unroll 32")
 #endif

@@ -13,7 +13,7 @@
 
 #define GEMM_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
-#define GEMM_UNROLL _Pragma("unroll")
+#define GEMM_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GEMM_UNROLL _Pragma("GCC unroll 16")
 #endif
