@@ -17,7 +17,7 @@ static const cli_option options[] = {
     { "rtol", 0, CLI_KIND_NUMBER, offsetof(compare_settings, rtol), "R",
       "allowed error relative to the element (default 1e-4; integers 0)", 0, 1e9 },
     { "atol", 0, CLI_KIND_NUMBER, offsetof(compare_settings, atol), "A",
-      "allowed absolute error (default 1e-5 of the largest element; integers 0)", 0, 1e30 },
+      "allowed absolute error (default 1e-5 of the largest element, at least 1e-6; integers 0)", 0, 1e30 },
     { "threads", 't', CLI_KIND_INT, offsetof(compare_settings, n_threads), "N", "threads (default: one per core)", 1,
       1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(compare_settings, isa), "NAME", "best instruction set to use", 0, 0 },

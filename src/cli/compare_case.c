@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads what a model is compared with, and lines inputs up with the model. */
 #include "compare_case.h"
+
+#include <string.h>
+
 #include "file.h"
 
 static pith_status add_case(const char *name, cli_cases *cases, cli_case **case_out)
@@ -54,10 +57,10 @@ done:
     return status;
 }
 
-/* Whether `written` is `name` with some or all '/' as '_'. */
+/* Whether `written` is `name` with some or all '/' and ':', which file names don't take, as '_'. */
 static bool is_flattened(const char *name, const char *written)
 {
-    for (; *name && (*name == *written || (*name == '/' && *written == '_')); name++) {
+    for (; *name && (*name == *written || (strchr("/:", *name) && *written == '_')); name++) {
         written++;
     }
     return *name == *written;

@@ -4,6 +4,9 @@
 
 #include "metrics.h"
 
+/* A few float32 steps at 1: what is left of a difference of numbers near 1, as in a sigmoid far from 0. */
+#define FLOAT32_STEP 1e-6
+
 static double find_largest(const pith_tensor *tensor, size_t n)
 {
     double largest = 0.0;
@@ -33,7 +36,7 @@ static void choose_tolerance(const pith_tensor *want, double rtol, double atol, 
     bool is_float = cli_dtype_is_float(want->dtype);
     double scale = metrics->largest > 0.0 ? metrics->largest : 1.0;
     metrics->rtol = rtol >= 0.0 ? rtol : is_float ? 1e-4 : 0.0;
-    metrics->atol = atol >= 0.0 ? atol : is_float ? 1e-5 * scale : 0.0;
+    metrics->atol = atol >= 0.0 ? atol : is_float ? fmax(FLOAT32_STEP, 1e-5 * scale) : 0.0;
 }
 
 typedef struct sums {
