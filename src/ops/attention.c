@@ -11,158 +11,36 @@
 #include "kernels/gemm_f32.h"
 #include "kernels/vunary_f32.h"
 #include "ops/sample.h"
+#include "ops/shared_attention.h"
 #include "ops/shared_index.h"
 
-typedef struct attention_attrs {
-    int64_t is_causal, q_num_heads, kv_num_heads, qk_matmul_output_mode, softmax_precision;
-    int64_t left_window_size, right_window_size; /* -1: unbounded */
-    float scale;                                 /* 0: 1 / sqrt(head size) */
-    float softcap;                               /* 0: none */
-} attention_attrs;
-
 static const pith_attr_spec table[] = {
-    PITH_ATTR_INT(attention_attrs, is_causal, "is_causal", 0),
-    PITH_ATTR_INT(attention_attrs, q_num_heads, "q_num_heads", 0),
-    PITH_ATTR_INT(attention_attrs, kv_num_heads, "kv_num_heads", 0),
-    PITH_ATTR_INT(attention_attrs, qk_matmul_output_mode, "qk_matmul_output_mode", 0),
-    PITH_ATTR_INT(attention_attrs, softmax_precision, "softmax_precision", 1),
-    PITH_ATTR_INT(attention_attrs, left_window_size, "left_window_size", -1),
-    PITH_ATTR_INT(attention_attrs, right_window_size, "right_window_size", -1),
-    PITH_ATTR_FLOAT(attention_attrs, scale, "scale", 0),
-    PITH_ATTR_FLOAT(attention_attrs, softcap, "softcap", 0),
+    PITH_ATTR_INT(pithi_attention_attrs, is_causal, "is_causal", 0),
+    PITH_ATTR_INT(pithi_attention_attrs, q_num_heads, "q_num_heads", 0),
+    PITH_ATTR_INT(pithi_attention_attrs, kv_num_heads, "kv_num_heads", 0),
+    PITH_ATTR_INT(pithi_attention_attrs, qk_matmul_output_mode, "qk_matmul_output_mode", 0),
+    PITH_ATTR_INT(pithi_attention_attrs, softmax_precision, "softmax_precision", 1),
+    PITH_ATTR_INT(pithi_attention_attrs, left_window_size, "left_window_size", -1),
+    PITH_ATTR_INT(pithi_attention_attrs, right_window_size, "right_window_size", -1),
+    PITH_ATTR_FLOAT(pithi_attention_attrs, scale, "scale", 0),
+    PITH_ATTR_FLOAT(pithi_attention_attrs, softcap, "softcap", 0),
 };
 
-enum { Q, K, V, MASK, PAST_K, PAST_V, N_VALID };
 enum { Y, PRESENT_K, PRESENT_V, SCORES };
 enum { RAW_SCORES, CAPPED_SCORES, BIASED_SCORES, PROBABILITIES }; /* qk_matmul_output_mode */
 
-/* ---- geometry ----------------------------------------------------------------------------- */
-
-/* Distances in elements of an operand's batch items, heads and rows. */
-typedef struct steps {
-    int64_t batch, head, row;
-} steps;
-
-typedef struct geometry {
-    int64_t n_batches, n_heads, n_key_heads, n_rows, n_new, n_past, n_keys; /* n_keys = n_past + n_new */
-    int64_t size, value_size;
-    steps q, k, v, y, past_k, past_v; /* past: also of the present outputs, with n_keys rows */
-} geometry;
-
-/* Size of one head's rows, heads, rows and strides of a 3-D or 4-D operand. */
-static steps read_operand(const pith_shape *shape, int64_t n_heads, int64_t *heads_out, int64_t *rows_out, int64_t *size_out)
-{
-    const int64_t *d = shape->dims;
-    if (shape->rank == 4) {
-        *heads_out = d[1];
-        *rows_out = d[2];
-        *size_out = d[3];
-        return (steps){ d[1] * d[2] * d[3], d[2] * d[3], d[3] };
-    }
-    *heads_out = n_heads;
-    *rows_out = d[1];
-    *size_out = n_heads > 0 ? d[2] / n_heads : 0;
-    return (steps){ d[1] * d[2], *size_out, d[2] };
-}
-
-static geometry geometry_of(const attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
-{
-    geometry g = { .n_batches = inputs[Q].shape.dims[0] };
-    int64_t unused_heads = 0, unused_rows = 0;
-    g.q = read_operand(&inputs[Q].shape, attrs->q_num_heads, &g.n_heads, &g.n_rows, &g.size);
-    g.k = read_operand(&inputs[K].shape, attrs->kv_num_heads, &g.n_key_heads, &g.n_new, &g.size);
-    g.v = read_operand(&inputs[V].shape, attrs->kv_num_heads, &unused_heads, &unused_rows, &g.value_size);
-    g.n_past = pithi_has_operand(inputs, n_inputs, PAST_K) ? inputs[PAST_K].shape.dims[2] : 0;
-    g.n_keys = g.n_past + g.n_new;
-    g.past_k = (steps){ g.n_key_heads * g.n_past * g.size, g.n_past * g.size, g.size };
-    g.past_v = (steps){ g.n_key_heads * g.n_past * g.value_size, g.n_past * g.value_size, g.value_size };
-    int64_t row = inputs[Q].shape.rank == 4 ? g.value_size : g.n_heads * g.value_size;
-    g.y = (steps){ g.n_heads * g.n_rows * g.value_size, inputs[Q].shape.rank == 4 ? g.n_rows * g.value_size : g.value_size, row };
-    return g;
-}
-
-static float scale_of(const attention_attrs *attrs, const geometry *g)
-{
-    return attrs->scale != 0.0f ? attrs->scale : (float)(1.0 / sqrt((double)g->size));
-}
-
-/* Which input holds row `key` of the keys (or values), and where. */
-static int find_row(const geometry *g, bool is_value, int64_t batch, int64_t head, int64_t key, int64_t *at_out)
-{
-    bool is_past = key < g->n_past;
-    const steps *s = is_value ? (is_past ? &g->past_v : &g->v) : is_past ? &g->past_k : &g->k;
-    *at_out = batch * s->batch + head * s->head + (is_past ? key : key - g->n_past) * s->row;
-    return is_value ? (is_past ? PAST_V : V) : is_past ? PAST_K : K;
-}
-
-/* Keys [begin, end) that a query row may see by causality, window and number of valid keys. */
-static void find_limits(const pith_run *run, const geometry *g, int64_t batch, int64_t row, int64_t *begin, int64_t *end)
-{
-    const attention_attrs *attrs = run->attrs;
-    int64_t offset = g->n_past;
-    *begin = 0;
-    *end = g->n_keys;
-    if (pithi_has_operand(run->inputs, run->n_inputs, N_VALID)) {
-        *end = pithi_max_s64(0, pithi_min_s64(*end, pithi_tensor_get_s64(&run->inputs[N_VALID], batch)));
-        offset = pithi_tensor_get_s64(&run->inputs[N_VALID], batch) - g->n_rows;
-    }
-    if (attrs->is_causal) {
-        *end = pithi_min_s64(*end, row + offset + 1);
-    }
-    if (attrs->right_window_size >= 0) {
-        *end = pithi_min_s64(*end, row + offset + attrs->right_window_size + 1);
-    }
-    if (attrs->left_window_size >= 0) {
-        *begin = pithi_max_s64(*begin, row + offset - attrs->left_window_size);
-    }
-}
-
-/* The mask's row for a query row: its first element, the distance of keys, and how many keys it covers (a
- * mask that is shorter than the keys forbids the rest). */
-typedef struct mask_row {
-    const pith_tensor *mask; /* NULL: none */
-    int64_t at, step, n_keys;
-} mask_row;
-
-static mask_row find_mask(const pith_run *run, const geometry *g, int64_t batch, int64_t head, int64_t row)
-{
-    if (!pithi_has_operand(run->inputs, run->n_inputs, MASK)) {
-        return (mask_row){ .n_keys = g->n_keys };
-    }
-    const pith_tensor *mask = &run->inputs[MASK];
-    pith_shape full = { .rank = 4, .dims = { g->n_batches, g->n_heads, g->n_rows, g->n_keys } };
-    int64_t strides[PITH_MAX_RANK];
-    pithi_broadcast_strides(&mask->shape, &full, strides);
-    return (mask_row){ mask, batch * strides[0] + head * strides[1] + row * strides[2], 1,
-                       mask->shape.dims[mask->shape.rank - 1] };
-}
-
-static double mask_bias(const mask_row *row, int64_t key)
-{
-    if (!row->mask) {
-        return 0.0;
-    }
-    if (key >= row->n_keys) {
-        return -INFINITY;
-    }
-    int64_t at = row->at + key * row->step;
-    if (row->mask->dtype == PITH_DTYPE_BOOL) {
-        return pithi_tensor_get_s64(row->mask, at) ? 0.0 : -INFINITY;
-    }
-    return pithi_tensor_get_f64(row->mask, at);
-}
-
 /* ---- reference ---------------------------------------------------------------------------- */
 
-static double ref_score(const pith_run *run, const geometry *g, int64_t batch, int64_t head, int64_t row, int64_t key)
+static double ref_score(const pith_run *run, const pithi_attention_geometry *g, int64_t batch, int64_t head,
+                        int64_t row, int64_t key)
 {
     int64_t k_at = 0, q_at = batch * g->q.batch + head * g->q.head + row * g->q.row;
-    int k_input = find_row(g, false, batch, head / (g->n_heads / g->n_key_heads), key, &k_at);
+    int k_input = pithi_attention_find_row(g, false, batch, head / (g->n_heads / g->n_key_heads), key, &k_at);
     double sum = 0.0;
     for (int64_t i = 0; i < g->size; i++) {
         sum += pithi_tensor_get_f64(&run->inputs[Q], q_at + i) * pithi_tensor_get_f64(&run->inputs[k_input], k_at + i);
     }
-    return sum * (double)scale_of(run->attrs, g);
+    return sum * (double)pithi_attention_scale(run->attrs, g);
 }
 
 static void ref_softmax(double *scores, int64_t n)
@@ -183,19 +61,19 @@ static void ref_softmax(double *scores, int64_t n)
 static void ref_keep(const pith_run *run, int mode, int64_t at, const double *scores, int64_t n)
 {
     bool is_wanted = run->n_outputs > SCORES && run->outputs[SCORES].data &&
-                     ((const attention_attrs *)run->attrs)->qk_matmul_output_mode == mode;
+                     ((const pithi_attention_attrs *)run->attrs)->qk_matmul_output_mode == mode;
     for (int64_t i = 0; i < n && is_wanted; i++) {
         pithi_tensor_set_f64(&run->outputs[SCORES], at + i, scores[i]);
     }
 }
 
-static void ref_row(const pith_run *run, const geometry *g, int64_t batch, int64_t head, int64_t row)
+static void ref_row(const pith_run *run, const pithi_attention_geometry *g, int64_t batch, int64_t head, int64_t row)
 {
-    const attention_attrs *attrs = run->attrs;
+    const pithi_attention_attrs *attrs = run->attrs;
     double *scores = run->shared, cap = (double)attrs->softcap;
     int64_t at = ((batch * g->n_heads + head) * g->n_rows + row) * g->n_keys, begin, end;
-    mask_row mask = find_mask(run, g, batch, head, row);
-    find_limits(run, g, batch, row, &begin, &end);
+    pithi_attention_mask mask = pithi_attention_find_mask(run, g, batch, head, row);
+    pithi_attention_find_limits(run, g, batch, row, &begin, &end);
     for (int64_t i = 0; i < g->n_keys; i++) {
         scores[i] = ref_score(run, g, batch, head, row, i);
     }
@@ -205,7 +83,7 @@ static void ref_row(const pith_run *run, const geometry *g, int64_t batch, int64
     }
     ref_keep(run, CAPPED_SCORES, at, scores, g->n_keys);
     for (int64_t i = 0; i < g->n_keys; i++) {
-        scores[i] = i < begin || i >= end ? -INFINITY : scores[i] + mask_bias(&mask, i);
+        scores[i] = i < begin || i >= end ? -INFINITY : scores[i] + pithi_attention_bias(&mask, i);
     }
     ref_keep(run, BIASED_SCORES, at, scores, g->n_keys);
     ref_softmax(scores, g->n_keys);
@@ -214,7 +92,7 @@ static void ref_row(const pith_run *run, const geometry *g, int64_t batch, int64
         double sum = 0.0;
         for (int64_t i = 0; i < g->n_keys; i++) {
             int64_t v_at = 0;
-            int v_input = find_row(g, true, batch, head / (g->n_heads / g->n_key_heads), i, &v_at);
+            int v_input = pithi_attention_find_row(g, true, batch, head / (g->n_heads / g->n_key_heads), i, &v_at);
             sum += scores[i] * pithi_tensor_get_f64(&run->inputs[v_input], v_at + k);
         }
         pithi_tensor_set_f64(&run->outputs[Y], batch * g->y.batch + head * g->y.head + row * g->y.row + k, sum);
@@ -222,7 +100,8 @@ static void ref_row(const pith_run *run, const geometry *g, int64_t batch, int64
 }
 
 /* Copies keys (or values) of one head to the present output, if that is wanted. */
-static void store_present(const pith_run *run, const geometry *g, bool is_value, int64_t batch, int64_t head)
+static void store_present(const pith_run *run, const pithi_attention_geometry *g, bool is_value, int64_t batch,
+                          int64_t head)
 {
     int output = is_value ? PRESENT_V : PRESENT_K;
     if (output >= run->n_outputs || !run->outputs[output].data) {
@@ -233,7 +112,7 @@ static void store_present(const pith_run *run, const geometry *g, bool is_value,
     int64_t size = is_value ? g->value_size : g->size;
     for (int64_t key = 0; key < g->n_keys; key++) {
         int64_t at = 0;
-        int input = find_row(g, is_value, batch, head, key, &at);
+        int input = pithi_attention_find_row(g, is_value, batch, head, key, &at);
         char *to = (char *)present->data + (size_t)(((batch * g->n_key_heads + head) * g->n_keys + key) * size) * item;
         memcpy(to, (const char *)run->inputs[input].data + (size_t)at * item, (size_t)size * item);
     }
@@ -241,7 +120,7 @@ static void store_present(const pith_run *run, const geometry *g, bool is_value,
 
 static void ref(const pith_run *run)
 {
-    geometry g = geometry_of(run->attrs, run->inputs, run->n_inputs);
+    pithi_attention_geometry g = pithi_attention_geometry_of(run->attrs, run->inputs, run->n_inputs);
     for (int64_t batch = 0; batch < g.n_batches; batch++) {
         for (int64_t head = 0; head < g.n_heads; head++) {
             for (int64_t row = 0; row < g.n_rows; row++) {
@@ -255,9 +134,9 @@ static void ref(const pith_run *run)
     }
 }
 
-static size_t scores_bytes(const attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
+static size_t scores_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
 {
-    return (size_t)geometry_of(attrs, inputs, n_inputs).n_keys * sizeof(double);
+    return (size_t)pithi_attention_geometry_of(attrs, inputs, n_inputs).n_keys * sizeof(double);
 }
 
 static size_t ref_bytes(const pith_run *run)
@@ -270,14 +149,14 @@ static size_t ref_bytes(const pith_run *run)
 #define ROW_BLOCK 32
 
 typedef struct fast_state {
-    geometry g;
+    pithi_attention_geometry g;
     const pith_gemm_f32 *gemm;
     const pith_vunary_f32 *vunary;
     size_t packed_k_floats, packed_v_floats; /* of one key head */
     int64_t n_row_blocks;
 } fast_state;
 
-static bool is_fast(const pith_prepare *prepare, const geometry *g)
+static bool is_fast(const pith_prepare *prepare, const pithi_attention_geometry *g)
 {
     for (int i = 0; i < prepare->n_inputs; i++) {
         pith_dtype dtype = prepare->inputs[i].dtype;
@@ -292,7 +171,7 @@ static bool is_fast(const pith_prepare *prepare, const geometry *g)
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    geometry g = geometry_of(prepare->attrs, prepare->inputs, prepare->n_inputs);
+    pithi_attention_geometry g = pithi_attention_geometry_of(prepare->attrs, prepare->inputs, prepare->n_inputs);
     prepare->use_run = true; /* the reference needs memory, see ref_bytes */
     if (!is_fast(prepare, &g)) {
         prepare->shared_bytes = scores_bytes(prepare->attrs, prepare->inputs, prepare->n_inputs);
@@ -321,18 +200,18 @@ static pith_status prepare(pith_prepare *prepare)
 /* K^T [size][n_keys] and V [n_keys][value_size] of one key head; both have row pointers of two sources. */
 static void pack_head(const fast_state *state, const pith_run *run, int64_t index)
 {
-    const geometry *g = &state->g;
+    const pithi_attention_geometry *g = &state->g;
     int64_t batch = index / g->n_key_heads, head = index % g->n_key_heads, nr = state->gemm->nr, at = 0;
     float *k = (float *)run->shared + (size_t)index * (state->packed_k_floats + state->packed_v_floats);
     float *v = k + state->packed_k_floats;
     memset(k, 0, (state->packed_k_floats + state->packed_v_floats) * sizeof(float));
     for (int64_t key = 0; key < g->n_keys; key++) {
-        const float *from = run->inputs[find_row(g, false, batch, head, key, &at)].data;
+        const float *from = run->inputs[pithi_attention_find_row(g, false, batch, head, key, &at)].data;
         float *to = k + key / nr * nr * g->size + key % nr;
         for (int64_t i = 0; i < g->size; i++) {
             to[i * nr] = from[at + i];
         }
-        from = run->inputs[find_row(g, true, batch, head, key, &at)].data;
+        from = run->inputs[pithi_attention_find_row(g, true, batch, head, key, &at)].data;
         for (int64_t i = 0; i < g->value_size; i++) {
             v[i / nr * nr * g->n_keys + key * nr + i % nr] = from[at + i];
         }
@@ -344,12 +223,12 @@ static void pack_head(const fast_state *state, const pith_run *run, int64_t inde
 static void keep(const pith_run *run, int mode, int64_t at, const float *scores, int64_t n)
 {
     if (run->n_outputs > SCORES && run->outputs[SCORES].data &&
-        ((const attention_attrs *)run->attrs)->qk_matmul_output_mode == mode) {
+        ((const pithi_attention_attrs *)run->attrs)->qk_matmul_output_mode == mode) {
         memcpy((float *)run->outputs[SCORES].data + at, scores, (size_t)n * sizeof(float));
     }
 }
 
-static void add_bias(const mask_row *mask, int64_t begin, int64_t end, float *scores, int64_t n)
+static void add_bias(const pithi_attention_mask *mask, int64_t begin, int64_t end, float *scores, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         if (i < begin || i >= end || (mask->mask && i >= mask->n_keys)) {
@@ -384,14 +263,15 @@ static void softmax(const fast_state *state, float *scores, int64_t n)
 }
 
 /* Products of query row `row` with all keys become its probabilities. */
-static void finish_scores(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, int64_t row, float *scores)
+static void finish_scores(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, int64_t row,
+                          float *scores)
 {
-    const geometry *g = &state->g;
-    const attention_attrs *attrs = run->attrs;
+    const pithi_attention_geometry *g = &state->g;
+    const pithi_attention_attrs *attrs = run->attrs;
     int64_t n = g->n_keys, at = ((batch * g->n_heads + head) * g->n_rows + row) * n, begin, end;
-    float scale = scale_of(attrs, g);
-    mask_row mask = find_mask(run, g, batch, head, row);
-    find_limits(run, g, batch, row, &begin, &end);
+    float scale = pithi_attention_scale(attrs, g);
+    pithi_attention_mask mask = pithi_attention_find_mask(run, g, batch, head, row);
+    pithi_attention_find_limits(run, g, batch, row, &begin, &end);
     for (int64_t i = 0; i < n; i++) {
         scores[i] *= scale;
     }
@@ -415,7 +295,7 @@ static void finish_scores(const fast_state *state, const pith_run *run, int64_t 
 static void attend(const fast_state *state, const pith_run *run, int64_t index, float *scores)
 {
     static const ptrdiff_t no_offset[1] = { 0 };
-    const geometry *g = &state->g;
+    const pithi_attention_geometry *g = &state->g;
     const float *rows[ROW_BLOCK];
     int64_t batch = index / state->n_row_blocks / g->n_heads, head = index / state->n_row_blocks % g->n_heads;
     int64_t first = index % state->n_row_blocks * ROW_BLOCK, nr = state->gemm->nr;
@@ -450,7 +330,7 @@ static void run(const pith_run *run, const pith_part *part)
         ref(run);
         return;
     }
-    const geometry *g = &state->g;
+    const pithi_attention_geometry *g = &state->g;
     int64_t n_items = g->n_batches * (part->phase == 0 ? g->n_key_heads : g->n_heads * state->n_row_blocks), begin, end;
     pithi_part_range(part, n_items, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
@@ -466,9 +346,10 @@ static void run(const pith_run *run, const pith_part *part)
 
 static pith_status check_ranks(const pith_infer *infer)
 {
-    const attention_attrs *attrs = infer->attrs;
+    const pithi_attention_attrs *attrs = infer->attrs;
     int rank = infer->inputs[Q].shape.rank;
-    PITH_CHECK(infer->ctx, (rank == 3 || rank == 4) && infer->inputs[K].shape.rank == rank && infer->inputs[V].shape.rank == rank,
+    PITH_CHECK(infer->ctx,
+               (rank == 3 || rank == 4) && infer->inputs[K].shape.rank == rank && infer->inputs[V].shape.rank == rank,
                PITH_STATUS_SHAPE, "Q, K and V have ranks %d, %d and %d, but must all have 3 or 4", rank,
                infer->inputs[K].shape.rank, infer->inputs[V].shape.rank);
     PITH_CHECK(infer->ctx, rank == 4 || (attrs->q_num_heads > 0 && attrs->kv_num_heads > 0), PITH_STATUS_FORMAT,
@@ -478,39 +359,45 @@ static pith_status check_ranks(const pith_infer *infer)
     return PITH_OK;
 }
 
-static pith_status check_sizes(const pith_infer *infer, const geometry *g)
+static pith_status check_sizes(const pith_infer *infer, const pithi_attention_geometry *g)
 {
     const int64_t *q = infer->inputs[Q].shape.dims, *k = infer->inputs[K].shape.dims, *v = infer->inputs[V].shape.dims;
     bool is_4d = infer->inputs[Q].shape.rank == 4;
     int64_t q_size = is_4d ? q[3] : q[2] / g->n_heads, v_rows = is_4d ? v[2] : v[1];
     PITH_CHECK(infer->ctx, g->n_key_heads > 0 && g->n_heads % g->n_key_heads == 0, PITH_STATUS_SHAPE,
                "%lld query heads can't share %lld key heads", (long long)g->n_heads, (long long)g->n_key_heads);
-    PITH_CHECK(infer->ctx, is_4d || (q[2] % g->n_heads == 0 && k[2] % g->n_key_heads == 0 && v[2] % g->n_key_heads == 0),
+    PITH_CHECK(infer->ctx,
+               is_4d || (q[2] % g->n_heads == 0 && k[2] % g->n_key_heads == 0 && v[2] % g->n_key_heads == 0),
                PITH_STATUS_SHAPE, "hidden sizes %lld, %lld, %lld of Q, K, V must be multiples of the head counts",
                (long long)q[2], (long long)k[2], (long long)v[2]);
-    PITH_CHECK(infer->ctx, q_size == g->size && v_rows == g->n_new && q[0] == k[0] && q[0] == v[0] && (!is_4d || k[1] == v[1]),
-               PITH_STATUS_SHAPE, "batch, heads, rows or head size of Q, K and V don't fit together (head size %lld of Q, %lld of K)",
+    PITH_CHECK(infer->ctx,
+               q_size == g->size && v_rows == g->n_new && q[0] == k[0] && q[0] == v[0] && (!is_4d || k[1] == v[1]),
+               PITH_STATUS_SHAPE,
+               "batch, heads, rows or head size of Q, K and V don't fit together (head size %lld of Q, %lld of K)",
                (long long)q_size, (long long)g->size);
     return PITH_OK;
 }
 
-static pith_status check_past(const pith_infer *infer, const geometry *g)
+static pith_status check_past(const pith_infer *infer, const pithi_attention_geometry *g)
 {
     bool has_k = pithi_has_operand(infer->inputs, infer->n_inputs, PAST_K);
     PITH_CHECK(infer->ctx, has_k == pithi_has_operand(infer->inputs, infer->n_inputs, PAST_V), PITH_STATUS_FORMAT,
                "past_key and past_value come together or not at all");
     for (int i = PAST_K; has_k && i <= PAST_V; i++) {
-        pith_shape must = { .rank = 4, .dims = { g->n_batches, g->n_key_heads, g->n_past, i == PAST_K ? g->size : g->value_size } };
+        pith_shape must = {
+            .rank = 4, .dims = { g->n_batches, g->n_key_heads, g->n_past, i == PAST_K ? g->size : g->value_size }
+        };
         char is_text[PITHI_SHAPE_TEXT_BYTES], must_text[PITHI_SHAPE_TEXT_BYTES];
-        PITH_CHECK(infer->ctx, pith_shape_equal(&infer->inputs[i].shape, &must), PITH_STATUS_SHAPE, "input %d is %s, but must be %s",
-                   i, pithi_shape_text(&infer->inputs[i].shape, is_text), pithi_shape_text(&must, must_text));
+        PITH_CHECK(infer->ctx, pith_shape_equal(&infer->inputs[i].shape, &must), PITH_STATUS_SHAPE,
+                   "input %d is %s, but must be %s", i, pithi_shape_text(&infer->inputs[i].shape, is_text),
+                   pithi_shape_text(&must, must_text));
         PITH_CHECK(infer->ctx, infer->inputs[i].dtype == infer->inputs[i == PAST_K ? K : V].dtype, PITH_STATUS_DTYPE,
                    "past and new %s have different dtypes", i == PAST_K ? "keys" : "values");
     }
     return PITH_OK;
 }
 
-static pith_status check_mask(const pith_infer *infer, const geometry *g)
+static pith_status check_mask(const pith_infer *infer, const pithi_attention_geometry *g)
 {
     if (pithi_has_operand(infer->inputs, infer->n_inputs, N_VALID)) {
         const pith_shape *n_valid = &infer->inputs[N_VALID].shape;
@@ -529,7 +416,8 @@ static pith_status check_mask(const pith_infer *infer, const geometry *g)
     }
     char text[PITHI_SHAPE_TEXT_BYTES];
     PITH_CHECK(infer->ctx, is_good, PITH_STATUS_SHAPE, "mask %s can't be broadcast to [%lld,%lld,%lld,%lld]",
-               pithi_shape_text(mask, text), (long long)full[0], (long long)full[1], (long long)full[2], (long long)full[3]);
+               pithi_shape_text(mask, text), (long long)full[0], (long long)full[1], (long long)full[2],
+               (long long)full[3]);
     return PITH_OK;
 }
 
@@ -545,24 +433,27 @@ static void set_output(pith_infer *infer, int index, pith_dtype dtype, const int
 static pith_status infer(pith_infer *infer)
 {
     PITH_TRY(check_ranks(infer));
-    geometry g = geometry_of(infer->attrs, infer->inputs, infer->n_inputs);
+    pithi_attention_geometry g = pithi_attention_geometry_of(infer->attrs, infer->inputs, infer->n_inputs);
     PITH_TRY(check_sizes(infer, &g));
     PITH_TRY(check_past(infer, &g));
     PITH_TRY(check_mask(infer, &g));
     pith_dtype dtype = infer->inputs[Q].dtype;
     set_output(infer, Y, dtype, (const int64_t[]){ g.n_batches, g.n_heads, g.n_rows, g.value_size });
     if (infer->inputs[Q].shape.rank == 3) {
-        infer->outputs[Y].shape = (pith_shape){ .rank = 3, .dims = { g.n_batches, g.n_rows, g.n_heads * g.value_size } };
+        infer->outputs[Y].shape =
+            (pith_shape){ .rank = 3, .dims = { g.n_batches, g.n_rows, g.n_heads * g.value_size } };
     }
-    set_output(infer, PRESENT_K, infer->inputs[K].dtype, (const int64_t[]){ g.n_batches, g.n_key_heads, g.n_keys, g.size });
-    set_output(infer, PRESENT_V, infer->inputs[V].dtype, (const int64_t[]){ g.n_batches, g.n_key_heads, g.n_keys, g.value_size });
+    set_output(infer, PRESENT_K, infer->inputs[K].dtype,
+               (const int64_t[]){ g.n_batches, g.n_key_heads, g.n_keys, g.size });
+    set_output(infer, PRESENT_V, infer->inputs[V].dtype,
+               (const int64_t[]){ g.n_batches, g.n_key_heads, g.n_keys, g.value_size });
     set_output(infer, SCORES, dtype, (const int64_t[]){ g.n_batches, g.n_heads, g.n_rows, g.n_keys });
     return PITH_OK;
 }
 
 static void cost(const pith_infer *infer, pith_cost *cost)
 {
-    geometry g = geometry_of(infer->attrs, infer->inputs, infer->n_inputs);
+    pithi_attention_geometry g = pithi_attention_geometry_of(infer->attrs, infer->inputs, infer->n_inputs);
     uint64_t scores = (uint64_t)(g.n_batches * g.n_heads * g.n_rows * g.n_keys);
     cost->macs = scores * (uint64_t)(g.size + g.value_size);
     cost->flops = 4 * scores;
@@ -587,15 +478,17 @@ static const pith_spelling spellings[] = { { "onnx", "", "Attention", 23, NULL }
 static const char *const samples[] = {
     "f32[2,3,5,8] f32[2,3,7,8] f32[2,3,7,6]",
     "f32[2,35,12] f32[2,9,6] f32[2,9,10] f32[35,9] | q_num_heads=4 kv_num_heads=2",
-    "f32[1,4,3,5] f32[1,2,3,5] f32[1,2,3,5] bool[1,4,3,7] f32[1,2,4,5] f32[1,2,4,5] | is_causal=1 softcap=2.5 qk_matmul_output_mode=2 | 4",
+    "f32[1,4,3,5] f32[1,2,3,5] f32[1,2,3,5] bool[1,4,3,7] f32[1,2,4,5] f32[1,2,4,5] | is_causal=1 softcap=2.5 "
+    "qk_matmul_output_mode=2 | 4",
     "f32[2,2,3,4] f32[2,2,19,4] f32[2,2,19,4] - - - s64[2]{17,2} | is_causal=1 scale=0.3",
-    "f32[1,1,6,4] f32[1,1,6,4] f32[1,1,6,4] f32[6,4] | left_window_size=2 right_window_size=0 qk_matmul_output_mode=3 | 4",
+    "f32[1,1,6,4] f32[1,1,6,4] f32[1,1,6,4] f32[6,4] | left_window_size=2 right_window_size=0 qk_matmul_output_mode=3 "
+    "| 4",
     "f16[1,2,2,4] f16[1,2,3,4] f16[1,2,3,4]",
     "f32[1,2,3,4] f32[1,2,0,4] f32[1,2,0,5]",
 };
 
 const pith_op pith_op_attention = {
-    .head = { "attention", 1, PITH_ATTRS(table, attention_attrs) },
+    .head = { "attention", 1, PITH_ATTRS(table, pithi_attention_attrs) },
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

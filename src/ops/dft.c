@@ -118,15 +118,16 @@ static pith_status infer(pith_infer *infer)
     if (pithi_has_operand(infer->inputs, infer->n_inputs, AXIS)) {
         PITH_TRY(pithi_infer_int(infer, AXIS, &item));
         PITH_TRY(pithi_infer_axis(infer, item, x->rank, &axis));
-        PITH_CHECK(infer->ctx, axis < x->rank - 1, PITH_STATUS_SHAPE, "axis %lld is the last one, which holds the parts of a value",
-                   (long long)item);
+        PITH_CHECK(infer->ctx, axis < x->rank - 1, PITH_STATUS_SHAPE,
+                   "axis %lld is the last one, which holds the parts of a value", (long long)item);
     }
     if (pithi_has_operand(infer->inputs, infer->n_inputs, LENGTH)) {
         PITH_TRY(pithi_infer_int(infer, LENGTH, &item));
     }
     axis = axis_of(infer->inputs, infer->n_inputs);
     int64_t n = length_of(attrs, infer->inputs, infer->n_inputs);
-    PITH_CHECK(infer->ctx, n >= 1, PITH_STATUS_SHAPE, "the transform has length %lld, but must have at least 1", (long long)n);
+    PITH_CHECK(infer->ctx, n >= 1, PITH_STATUS_SHAPE, "the transform has length %lld, but must have at least 1",
+               (long long)n);
     infer->outputs[0].dtype = infer->inputs[X].dtype;
     infer->outputs[0].shape = *x;
     infer->outputs[0].shape.dims[axis] = attrs->onesided && !attrs->inverse ? n / 2 + 1 : n;

@@ -218,8 +218,8 @@ static pith_status prepare(pith_prepare *prepare)
     const char *error = NULL;
     pithi_einsum einsum;
     int a_input = 0;
-    if (!pithi_einsum_read(((const einsum_attrs *)prepare->attrs)->equation, prepare->inputs, prepare->n_inputs, &einsum,
-                           &error) ||
+    if (!pithi_einsum_read(((const einsum_attrs *)prepare->attrs)->equation, prepare->inputs, prepare->n_inputs,
+                           &einsum, &error) ||
         !as_product(prepare, &einsum, &a_input)) {
         return PITH_OK;
     }
@@ -368,7 +368,8 @@ static void cost(const pith_infer *infer, pith_cost *cost)
 {
     const char *error = NULL;
     pithi_einsum einsum;
-    if (pithi_einsum_read(((const einsum_attrs *)infer->attrs)->equation, infer->inputs, infer->n_inputs, &einsum, &error)) {
+    if (pithi_einsum_read(((const einsum_attrs *)infer->attrs)->equation, infer->inputs, infer->n_inputs, &einsum,
+                          &error)) {
         cost->macs = 1;
         for (int i = 0; i < PITHI_EINSUM_LABELS; i++) {
             cost->macs *= einsum.dims[i] >= 0 ? (uint64_t)einsum.dims[i] : 1;

@@ -16,7 +16,8 @@ static const pith_attr_spec table[] = {
 
 static double ref_new(const pithi_rnn_ref_step *step, int64_t j, const double *r, const double *reset_h, bool is_late)
 {
-    double sum = pithi_rnn_ref_recurrent_bias(step, 2, j) + pithi_rnn_ref_recurrent(step, 2, j, is_late ? step->h : reset_h);
+    double sum =
+        pithi_rnn_ref_recurrent_bias(step, 2, j) + pithi_rnn_ref_recurrent(step, 2, j, is_late ? step->h : reset_h);
     sum = step->x[2 * step->shape->hidden_size + j] + (is_late ? r[j] * sum : sum);
     return pithi_rnn_activate(&step->activations[1], step->clip, sum);
 }
@@ -102,8 +103,10 @@ static const char *const samples[] = {
     "f32[5,2,3] f32[1,12,3]{-0.5:0.5} f32[1,12,4]{-0.5:0.5} | | 2",
     "f32[5,2,3] f32[1,12,3]{-0.5:0.5} f32[1,12,4]{-0.5:0.5} f32[1,24] - f32[1,2,4] | linear_before_reset=1 | 2",
     "f32[4,1,3] f32[2,99,3]{-0.5:0.5} f32[2,99,33]{-0.3:0.3} f32[2,198] | direction=bidirectional clip=1.5 | 2",
-    "f32[3,5,2] f32[1,21,2] f32[1,21,7]{-0.5:0.5} f32[1,42] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 activations=[HardSigmoid,Softplus] linear_before_reset=1 | 2",
-    "f64[2,2,3] f64[1,12,3] f64[1,12,4] | activations=[Affine,Elu] activation_alpha=[0.3,0.9] activation_beta=[0.5] | 1",
+    "f32[3,5,2] f32[1,21,2] f32[1,21,7]{-0.5:0.5} f32[1,42] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 "
+    "activations=[HardSigmoid,Softplus] linear_before_reset=1 | 2",
+    "f64[2,2,3] f64[1,12,3] f64[1,12,4] | activations=[Affine,Elu] activation_alpha=[0.3,0.9] activation_beta=[0.5] | "
+    "1",
     "f32[0,2,3] f32[1,12,3] f32[1,12,4] - - f32[1,2,4] | | 2",
 };
 

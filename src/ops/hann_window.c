@@ -13,8 +13,8 @@ static void ref(const pith_run *run)
 static const pith_operand_spec inputs[] = { { "size", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "HannWindow", 17, NULL } };
-static const char *const samples[] = { "s32[]{10}", "s64[]{7} | periodic=0", "s64[]{5} | output_datatype=11", "s64[]{0}",
-                                       "s64[]{1} | periodic=0" };
+static const char *const samples[] = { "s32[]{10}", "s64[]{7} | periodic=0", "s64[]{5} | output_datatype=11",
+                                       "s64[]{0}", "s64[]{1} | periodic=0" };
 
 const pith_op pith_op_hann_window = {
     .head = { "hann_window", 1, PITH_ATTRS(table, pithi_window_attrs) },

@@ -14,7 +14,8 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
     (void)attrs;
     pith_source_attr *then_branch = pithi_source_attr(source, "then_branch");
     pith_source_attr *else_branch = pithi_source_attr(source, "else_branch");
-    PITH_CHECK(ctx, then_branch && else_branch, PITH_STATUS_FORMAT, "attributes 'then_branch' and 'else_branch' are needed");
+    PITH_CHECK(ctx, then_branch && else_branch, PITH_STATUS_FORMAT,
+               "attributes 'then_branch' and 'else_branch' are needed");
     if (else_branch < then_branch) {
         pith_source_attr first = *else_branch;
         *else_branch = *then_branch;

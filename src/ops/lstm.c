@@ -37,8 +37,9 @@ static void ref_step(const pithi_rnn_ref_step *step)
     for (int64_t j = 0; j < n; j++) {
         double c = step->c[j];
         double in = pithi_rnn_activate(f, step->clip, sums[GATE_I * n + j] + ref_peephole(step, GATE_I, j) * c);
-        double keep = is_coupled ? 1.0 - in
-                                 : pithi_rnn_activate(f, step->clip, sums[GATE_F * n + j] + ref_peephole(step, GATE_F, j) * c);
+        double keep = is_coupled
+                          ? 1.0 - in
+                          : pithi_rnn_activate(f, step->clip, sums[GATE_F * n + j] + ref_peephole(step, GATE_F, j) * c);
         c = keep * c + in * pithi_rnn_activate(g, step->clip, sums[GATE_C * n + j]);
         double out = pithi_rnn_activate(f, step->clip, sums[GATE_O * n + j] + ref_peephole(step, GATE_O, j) * c);
         step->c[j] = c;
@@ -113,12 +114,16 @@ static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS, { "initial_c", PIT
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_h", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_c", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
-static const pith_spelling spellings[] = { { "onnx", "", "LSTM", 1, pithi_rnn_map_1 }, { "onnx", "", "LSTM", 7, NULL } };
+static const pith_spelling spellings[] = { { "onnx", "", "LSTM", 1, pithi_rnn_map_1 },
+                                           { "onnx", "", "LSTM", 7, NULL } };
 static const char *const samples[] = {
     "f32[5,2,3] f32[1,16,3]{-0.5:0.5} f32[1,16,4]{-0.5:0.5} | | 3",
-    "f32[4,1,3] f32[2,132,3]{-0.5:0.5} f32[2,132,33]{-0.3:0.3} f32[2,264] - f32[2,1,33] f32[2,1,33] | direction=bidirectional | 3",
-    "f32[5,3,2] f32[1,28,2] f32[1,28,7]{-0.5:0.5} f32[1,56] s32[3]{5,2,0} f32[1,3,7] f32[1,3,7] f32[1,21] | direction=reverse clip=1.2 | 3",
-    "f32[3,5,2] f32[1,28,2] f32[1,28,7]{-0.5:0.5} f32[1,56] s32[3]{5,2,1} - - f32[1,21] | layout=1 input_forget=1 activations=[HardSigmoid,Softsign,LeakyRelu] | 3",
+    "f32[4,1,3] f32[2,132,3]{-0.5:0.5} f32[2,132,33]{-0.3:0.3} f32[2,264] - f32[2,1,33] f32[2,1,33] | "
+    "direction=bidirectional | 3",
+    "f32[5,3,2] f32[1,28,2] f32[1,28,7]{-0.5:0.5} f32[1,56] s32[3]{5,2,0} f32[1,3,7] f32[1,3,7] f32[1,21] | "
+    "direction=reverse clip=1.2 | 3",
+    "f32[3,5,2] f32[1,28,2] f32[1,28,7]{-0.5:0.5} f32[1,56] s32[3]{5,2,1} - - f32[1,21] | layout=1 input_forget=1 "
+    "activations=[HardSigmoid,Softsign,LeakyRelu] | 3",
     "f32[2,19,9] f32[1,68,9]{-0.5:0.5} f32[1,68,17]{-0.5:0.5} f32[1,136] | | 1",
     "bf16[2,2,3] bf16[1,16,3] bf16[1,16,4] | activations=[ThresholdedRelu,Relu,Tanh] activation_alpha=[0.5] | 1",
     "f32[0,2,3] f32[1,16,3] f32[1,16,4] - - f32[1,2,4] f32[1,2,4] | | 3",

@@ -68,8 +68,8 @@ static pith_status infer(pith_infer *infer)
         PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[i].shape) == 1, PITH_STATUS_SHAPE,
                    "input %d must be a scalar", i);
     }
-    PITH_CHECK(infer->ctx, n_bands >= 0 && dft_length >= 0, PITH_STATUS_SHAPE, "%lld bands of a spectrum of length %lld",
-               (long long)n_bands, (long long)dft_length);
+    PITH_CHECK(infer->ctx, n_bands >= 0 && dft_length >= 0, PITH_STATUS_SHAPE,
+               "%lld bands of a spectrum of length %lld", (long long)n_bands, (long long)dft_length);
     infer->outputs[0].shape = (pith_shape){ .rank = 2, .dims = { dft_length / 2 + 1, n_bands } };
     return pithi_infer_onnx_dtype(infer, "output_datatype", attrs->output_datatype, &infer->outputs[0].dtype);
 }

@@ -11,7 +11,8 @@ static void ref_step(const pithi_rnn_ref_step *step)
 {
     int64_t n = step->shape->hidden_size;
     for (int64_t j = 0; j < n; j++) {
-        double sum = step->x[j] + pithi_rnn_ref_recurrent(step, 0, j, step->h) + pithi_rnn_ref_recurrent_bias(step, 0, j);
+        double sum =
+            step->x[j] + pithi_rnn_ref_recurrent(step, 0, j, step->h) + pithi_rnn_ref_recurrent_bias(step, 0, j);
         step->work[j] = pithi_rnn_activate(&step->activations[0], step->clip, sum);
     }
     memcpy(step->h, step->work, (size_t)n * sizeof *step->h);
@@ -54,8 +55,10 @@ static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_OPTI
 static const pith_spelling spellings[] = { { "onnx", "", "RNN", 1, pithi_rnn_map_1 }, { "onnx", "", "RNN", 7, NULL } };
 static const char *const samples[] = {
     "f32[5,2,3] f32[1,4,3]{-0.5:0.5} f32[1,4,4]{-0.5:0.5} | | 2",
-    "f32[4,1,3] f32[2,33,3]{-0.5:0.5} f32[2,33,33]{-0.3:0.3} f32[2,66] | direction=bidirectional activations=[Tanh,Relu] clip=1.5 | 2",
-    "f32[3,5,2] f32[1,7,2] f32[1,7,7]{-0.5:0.5} f32[1,14] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 activations=[ScaledTanh] activation_alpha=[1.5] activation_beta=[0.7] | 2",
+    "f32[4,1,3] f32[2,33,3]{-0.5:0.5} f32[2,33,33]{-0.3:0.3} f32[2,66] | direction=bidirectional "
+    "activations=[Tanh,Relu] clip=1.5 | 2",
+    "f32[3,5,2] f32[1,7,2] f32[1,7,7]{-0.5:0.5} f32[1,14] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 "
+    "activations=[ScaledTanh] activation_alpha=[1.5] activation_beta=[0.7] | 2",
     "f16[2,2,3] f16[1,4,3] f16[1,4,4] | activations=[Softsign] | 1",
     "f32[0,2,3] f32[1,4,3] f32[1,4,4] - - f32[1,2,4] | hidden_size=4 | 2",
 };

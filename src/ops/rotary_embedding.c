@@ -62,7 +62,8 @@ static void ref(const pith_run *run)
         for (int64_t i = 0; i < l.n_pairs; i++) {
             int64_t first = at + i * l.first_step, second = first + l.second;
             double a = pithi_tensor_get_f64(x, first), b = pithi_tensor_get_f64(x, second);
-            double c = pithi_tensor_get_f64(&run->inputs[COS], cache + i), s = pithi_tensor_get_f64(&run->inputs[SIN], cache + i);
+            double c = pithi_tensor_get_f64(&run->inputs[COS], cache + i),
+                   s = pithi_tensor_get_f64(&run->inputs[SIN], cache + i);
             pithi_tensor_set_f64(y, first, c * a - s * b);
             pithi_tensor_set_f64(y, second, s * a + c * b);
         }
@@ -76,7 +77,8 @@ static pith_status prepare(pith_prepare *prepare)
 {
     if (prepare->inputs[X].dtype == PITH_DTYPE_F32) {
         prepare->use_run = true;
-        prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(layout_of(prepare->attrs, prepare->inputs).n_vectors, 1 << 16));
+        prepare->max_parts =
+            (int)pithi_max_s64(1, pithi_min_s64(layout_of(prepare->attrs, prepare->inputs).n_vectors, 1 << 16));
         prepare->kernel = "rotary";
     }
     return PITH_OK;
@@ -114,14 +116,15 @@ static pith_status check_caches(const pith_infer *infer, const layout *l)
                (has_positions || (c->dims[0] == x->dims[0] && c->dims[1] == l->n_rows)),
                PITH_STATUS_SHAPE, "cos_cache is %s, but must be %s with at least %lld in the last dimension",
                pithi_shape_text(c, text), has_positions ? "[positions, n]" : "[batch, rows, n]", (long long)l->n_pairs);
-    PITH_CHECK(infer->ctx, pith_shape_equal(c, &infer->inputs[SIN].shape) && infer->inputs[COS].dtype == infer->inputs[X].dtype &&
-               infer->inputs[SIN].dtype == infer->inputs[X].dtype, PITH_STATUS_SHAPE,
-               "cos_cache and sin_cache must have one shape, and the input's dtype");
+    PITH_CHECK(infer->ctx,
+               pith_shape_equal(c, &infer->inputs[SIN].shape) && infer->inputs[COS].dtype == infer->inputs[X].dtype &&
+                   infer->inputs[SIN].dtype == infer->inputs[X].dtype,
+               PITH_STATUS_SHAPE, "cos_cache and sin_cache must have one shape, and the input's dtype");
     if (has_positions) {
         const pith_shape *p = &infer->inputs[POSITIONS].shape;
-        PITH_CHECK(infer->ctx, p->rank == 2 && p->dims[0] == x->dims[0] && p->dims[1] == l->n_rows && c->dims[0] > 0, PITH_STATUS_SHAPE,
-                   "position_ids are %s, but must be [%lld,%lld]", pithi_shape_text(p, text), (long long)x->dims[0],
-                   (long long)l->n_rows);
+        PITH_CHECK(infer->ctx, p->rank == 2 && p->dims[0] == x->dims[0] && p->dims[1] == l->n_rows && c->dims[0] > 0,
+                   PITH_STATUS_SHAPE, "position_ids are %s, but must be [%lld,%lld]", pithi_shape_text(p, text),
+                   (long long)x->dims[0], (long long)l->n_rows);
     }
     return PITH_OK;
 }

@@ -60,7 +60,8 @@ static bool read_term(reader *in, pithi_einsum_term *term, int n_ellipsis)
         }
         if (strncmp(in->at, "...", 3) == 0) {
             if (has_ellipsis || n_ellipsis < 0) {
-                return fail(in, has_ellipsis ? "a term has two ellipses" : "a term has more labels than its operand dimensions");
+                return fail(in, has_ellipsis ? "a term has two ellipses"
+                                             : "a term has more labels than its operand dimensions");
             }
             has_ellipsis = true;
             in->at += 2;

@@ -58,7 +58,8 @@ static int64_t class_of(const pith_run *run, int64_t i)
     return target;
 }
 
-void pithi_loss_ref(const pith_run *run, double (*log_probability)(const pith_run *run, int64_t n, int64_t c, int64_t d))
+void pithi_loss_ref(const pith_run *run,
+                    double (*log_probability)(const pith_run *run, int64_t n, int64_t c, int64_t d))
 {
     const pithi_loss_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[X];

@@ -20,7 +20,8 @@ typedef struct pithi_loss_attrs {
 
 pith_status pithi_loss_infer(pith_infer *infer);
 /* log_probability(run, n, c, d): of sample (n, d) and class c. */
-void pithi_loss_ref(const pith_run *run, double (*log_probability)(const pith_run *run, int64_t n, int64_t c, int64_t d));
+void pithi_loss_ref(const pith_run *run,
+                    double (*log_probability)(const pith_run *run, int64_t n, int64_t c, int64_t d));
 /* Offset of [n, c, d] in x. */
 int64_t pithi_loss_at(const pith_tensor *x, int64_t n, int64_t c, int64_t d);
 /* Product of the dimensions after C. */

@@ -116,8 +116,9 @@ static pith_status check_shape(pith_infer *infer, int index, int rank, const int
     pith_shape right = { .rank = rank };
     memcpy(right.dims, wanted, (size_t)rank * sizeof *wanted);
     char is[PITHI_SHAPE_TEXT_BYTES], must[PITHI_SHAPE_TEXT_BYTES];
-    PITH_CHECK(infer->ctx, pith_shape_equal(&tensor->shape, &right), PITH_STATUS_SHAPE, "input %s is %s, but must be %s",
-               names[index], pithi_shape_text(&tensor->shape, is), pithi_shape_text(&right, must));
+    PITH_CHECK(infer->ctx, pith_shape_equal(&tensor->shape, &right), PITH_STATUS_SHAPE,
+               "input %s is %s, but must be %s", names[index], pithi_shape_text(&tensor->shape, is),
+               pithi_shape_text(&right, must));
     PITH_CHECK(infer->ctx, index == PITHI_RNN_LENGTHS || tensor->dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
                "input %s has dtype %s, X has %s", names[index], pith_dtype_name(tensor->dtype),
                pith_dtype_name(infer->inputs[0].dtype));
@@ -141,8 +142,9 @@ static pith_status check_attrs(pith_infer *infer, const pithi_rnn_shape *s, int 
 {
     const pithi_rnn_attrs *attrs = infer->attrs;
     int n_needed = n_activations * s->n_directions;
-    PITH_CHECK(infer->ctx, attrs->activations.n_items == 0 || attrs->activations.n_items == n_needed, PITH_STATUS_FORMAT,
-               "%d activations given, %d needed for %d direction(s)", attrs->activations.n_items, n_needed, s->n_directions);
+    PITH_CHECK(infer->ctx, attrs->activations.n_items == 0 || attrs->activations.n_items == n_needed,
+               PITH_STATUS_FORMAT, "%d activations given, %d needed for %d direction(s)", attrs->activations.n_items,
+               n_needed, s->n_directions);
     PITH_CHECK(infer->ctx, attrs->hidden_size == 0 || attrs->hidden_size == s->hidden_size, PITH_STATUS_SHAPE,
                "hidden_size is %lld, but R is for %lld", (long long)attrs->hidden_size, (long long)s->hidden_size);
     PITH_CHECK(infer->ctx, attrs->layout == 0 || attrs->layout == 1, PITH_STATUS_FORMAT, "layout is %lld, not 0 or 1",
@@ -165,8 +167,8 @@ pith_status pithi_rnn_infer(pith_infer *infer, int n_gates, int n_activations)
 {
     const pithi_rnn_attrs *attrs = infer->attrs;
     for (int i = PITHI_RNN_X; i <= PITHI_RNN_R; i++) {
-        PITH_CHECK(infer->ctx, infer->inputs[i].shape.rank == 3, PITH_STATUS_SHAPE, "input %d has rank %d, but must have 3", i,
-                   infer->inputs[i].shape.rank);
+        PITH_CHECK(infer->ctx, infer->inputs[i].shape.rank == 3, PITH_STATUS_SHAPE,
+                   "input %d has rank %d, but must have 3", i, infer->inputs[i].shape.rank);
     }
     pithi_rnn_shape s;
     pithi_rnn_shape_of(attrs, infer->inputs, n_gates, &s);

@@ -22,8 +22,10 @@ enum { CACHE, UPDATE, START };
 static int64_t row_of(const pith_run *run, int64_t batch, int64_t i, int64_t n)
 {
     const tensor_scatter_attrs *attrs = run->attrs;
-    int64_t start = pithi_has_operand(run->inputs, run->n_inputs, START) ? pithi_tensor_get_s64(&run->inputs[START], batch) : 0;
-    int64_t last = run->inputs[UPDATE].shape.dims[(attrs->axis + run->inputs[CACHE].shape.rank) % run->inputs[CACHE].shape.rank];
+    int64_t start =
+        pithi_has_operand(run->inputs, run->n_inputs, START) ? pithi_tensor_get_s64(&run->inputs[START], batch) : 0;
+    int64_t last =
+        run->inputs[UPDATE].shape.dims[(attrs->axis + run->inputs[CACHE].shape.rank) % run->inputs[CACHE].shape.rank];
     if (start < 0 || (attrs->mode == MODE_LINEAR && start + last > n)) {
         pithi_run_fault(run, "write index %lld of batch item %lld: %lld rows don't fit into %lld", (long long)start,
                         (long long)batch, (long long)last, (long long)n);
