@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exporters write one function in many ways (x * clip(x + 3, 0, 6) / 6, x * hard_sigmoid(x), ... are all hard_swish).
+ * Instead of a pattern per spelling, the elementwise nodes between one value and a result are evaluated on a grid of
+ * probes and compared with the functions that pith has a kernel for. A handful of operations with constants that agrees
+ * with one of them on the whole range, its kinks and its far ends, to the precision of float32, is that function. */
+#include <math.h>
+
+#include "passes/rewrite.h"
+
+#define MAX_NODES 12
+#define MAX_OPERANDS 3 /* of an elementwise node that takes part */
+#define N_GRID 129     /* -8 to 8 by eighths: all kinks in use lie on it or are met by both neighbours */
+#define N_PROBES (N_GRID + 14)
+#define MAX_FUNCTIONS 16
+#define TOLERANCE 2e-6 /* the nodes round to float32 one after the other */
+
+/* Elementwise nodes that end in nodes[0] and read, apart from constants, only the frontier. */
+typedef struct cone {
+    pith_node *nodes[MAX_NODES];
+    int n_nodes;
+    pith_value *frontier[MAX_NODES * MAX_OPERANDS];
+    int n_frontier;
+} cone;
+
+typedef struct prober {
+    pith_graph *graph;
+    float probes[N_PROBES];
+    float results[MAX_NODES][N_PROBES];
+    float wanted[MAX_FUNCTIONS][N_PROBES]; /* of each known function */
+    bool has_wanted[MAX_FUNCTIONS];        /* once made, it holds for a function without parameters */
+} prober;
+
+/* ---- cones ------------------------------------------------------------------------------------ */
+
+static bool is_elementwise(const pith_node *node)
+{
+    bool fits = node && node->op && node->op->layout == PITH_LAYOUT_FREE && !(node->op->flags & PITH_OP_RANDOM) &&
+                node->n_outputs == 1 && node->n_inputs >= 1 && node->n_inputs <= MAX_OPERANDS && node->inputs[0] &&
+                !pithi_is(node, "identity") && !pithi_is(node, "cast");
+    for (int i = 0; fits && i < node->n_inputs; i++) {
+        const pith_value *input = node->inputs[i];
+        bool is_scalar = input && input->constant && pith_shape_elements(&input->shape) == 1 && input->shape.rank <= 1;
+        bool is_f32 = !input || input->dtype == PITH_DTYPE_F32 || (!input->constant && !input->has_shape);
+        fits = is_f32 && (!input || !input->constant || is_scalar);
+    }
+    return fits;
+}
+
+static int uses_inside(const cone *in, const pith_value *value)
+{
+    int n_uses = 0;
+    for (int i = 0; i < in->n_nodes; i++) {
+        for (int k = 0; k < in->nodes[i]->n_inputs; k++) {
+            n_uses += in->nodes[i]->inputs[k] == value;
+        }
+    }
+    return n_uses;
+}
+
+static bool add_node(cone *in, pith_node *node)
+{
+    if (in->n_nodes == MAX_NODES) {
+        return false;
+    }
+    in->nodes[in->n_nodes++] = node;
+    for (int i = 0; i < node->n_inputs; i++) {
+        pith_value *input = node->inputs[i];
+        bool is_new = input && !input->constant;
+        for (int k = 0; k < in->n_frontier && is_new; k++) {
+            is_new = in->frontier[k] != input;
+        }
+        if (is_new) {
+            in->frontier[in->n_frontier++] = input;
+        }
+    }
+    return true;
+}
+
+static int order_of(const pith_value *value)
+{
+    return value->producer ? value->producer->index : -1;
+}
+
+/* Takes in the node that makes the latest value of the frontier; false if that is not possible. Only from
+ * the latest one can all others be reached. */
+static bool expand(cone *in)
+{
+    int latest = 0;
+    for (int i = 1; i < in->n_frontier; i++) {
+        latest = order_of(in->frontier[i]) > order_of(in->frontier[latest]) ? i : latest;
+    }
+    const pith_value *value = in->frontier[latest];
+    if (!is_elementwise(value->producer) || uses_inside(in, value) != value->n_uses) {
+        return false;
+    }
+    in->frontier[latest] = in->frontier[--in->n_frontier];
+    return add_node(in, value->producer);
+}
+
+/* ---- probing ---------------------------------------------------------------------------------- */
+
+static void make_probes(float *probes)
+{
+    static const float far[] = { 9.5f, 12.0f, 20.0f, 60.0f, 1e3f, 1e6f, 1e30f };
+    for (int i = 0; i < N_GRID; i++) {
+        probes[i] = (float)(i - N_GRID / 2) / 8.0f;
+    }
+    for (int i = 0; i < PITH_COUNT(far); i++) {
+        probes[N_GRID + 2 * i] = far[i];
+        probes[N_GRID + 2 * i + 1] = -far[i];
+    }
+}
+
+static pith_tensor probe_tensor(float *data)
+{
+    return (pith_tensor){ PITH_DTYPE_F32, { 1, { N_PROBES } }, data };
+}
+
+static pith_tensor operand(prober *probe, const cone *in, const pith_value *value)
+{
+    if (!value) {
+        return (pith_tensor){ 0 };
+    }
+    if (value->constant) {
+        return *value->constant;
+    }
+    for (int i = 0; i < in->n_nodes; i++) {
+        if (in->nodes[i]->outputs[0] == value) {
+            return probe_tensor(probe->results[i]);
+        }
+    }
+    return probe_tensor(probe->probes);
+}
+
+/* The last node taken in is the earliest in the graph. Frontier values were taken latest first, so the reverse
+ * order is a topological one. */
+static bool evaluate(prober *probe, const cone *in)
+{
+    for (int i = in->n_nodes - 1; i >= 0; i--) {
+        pith_node *node = in->nodes[i];
+        pith_tensor inputs[MAX_OPERANDS] = { 0 }, output = probe_tensor(probe->results[i]), inferred = { 0 };
+        for (int k = 0; k < node->n_inputs; k++) {
+            inputs[k] = operand(probe, in, node->inputs[k]);
+        }
+        pith_infer infer = { .ctx = probe->graph->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
+                             .n_inputs = node->n_inputs, .outputs = &inferred, .n_outputs = 1 };
+        if (pithi_op_infer(&infer) != PITH_OK || inferred.dtype != PITH_DTYPE_F32 ||
+            pith_shape_elements(&inferred.shape) != N_PROBES ||
+            pithi_op_eval(probe->graph->ctx, node, inputs, node->n_inputs, &output, 1) != PITH_OK) {
+            pith_ctx_clear_error(probe->graph->ctx);
+            return false;
+        }
+    }
+    return true;
+}
+
+static double at(const prober *probe, double x)
+{
+    return (double)probe->results[0][N_GRID / 2 + (int)(x * 8.0)];
+}
+
+/* ---- known functions ---------------------------------------------------------------------------- */
+
+typedef struct known {
+    const char *op_name;
+    const char *attr_names[2];
+    const char *choice; /* of attribute 0 */
+    /* Parameters from the probes; false if the function can't be this one. NULL: it has none. */
+    bool (*estimate)(const prober *probe, double *parameters);
+} known;
+
+static bool estimate_clip(const prober *probe, double *limits)
+{
+    limits[0] = (double)probe->results[0][N_PROBES - 1];
+    limits[1] = (double)probe->results[0][N_PROBES - 2];
+    return limits[0] < limits[1] && limits[0] > -1e30 && limits[1] < 1e30;
+}
+
+static bool estimate_leaky_relu(const prober *probe, double *slope)
+{
+    *slope = -at(probe, -1.0);
+    return *slope > 0.0 && *slope < 1.0;
+}
+
+/* The number that was meant, where rounding has blurred it. */
+static double nearest(double estimate, double meant)
+{
+    return fabs(estimate - meant) < 1e-5 * meant ? meant : estimate;
+}
+
+static bool estimate_hard_sigmoid(const prober *probe, double *slope_and_offset)
+{
+    slope_and_offset[0] = nearest(nearest(at(probe, 0.5) - at(probe, -0.5), 1.0 / 6.0), 0.2);
+    slope_and_offset[1] = nearest(at(probe, 0.0), 0.5);
+    return slope_and_offset[0] > 0.0 && slope_and_offset[1] > 0.0 && slope_and_offset[1] < 1.0;
+}
+
+static bool estimate_silu(const prober *probe, double *slope)
+{
+    double y = at(probe, 1.0);
+    *slope = y > 0.5 && y < 1.0 ? nearest(nearest(-log(1.0 / y - 1.0), 1.0), 1.702) : 0.0;
+    return *slope > 0.0;
+}
+
+static const known functions[] = {
+    { "relu", { NULL }, NULL, NULL },
+    { "clip", { "min", "max" }, NULL, estimate_clip },
+    { "leaky_relu", { "alpha" }, NULL, estimate_leaky_relu },
+    { "sigmoid", { NULL }, NULL, NULL },
+    { "hard_sigmoid", { "alpha", "beta" }, NULL, estimate_hard_sigmoid },
+    { "hard_swish", { NULL }, NULL, NULL },
+    { "silu", { "alpha" }, NULL, estimate_silu },
+    { "gelu", { "approximate" }, "none", NULL },
+    { "gelu", { "approximate" }, "tanh", NULL },
+    { "mish", { NULL }, NULL, NULL },
+    { "softplus", { NULL }, NULL, NULL },
+};
+
+static pith_status set_attrs(pith_ctx *ctx, pith_node *node, const known *function, const double *parameters)
+{
+    for (int k = 0; function->choice && k < 2; k++) {
+        PITH_TRY(pithi_attr_set_int(ctx, node, function->attr_names[0], k));
+        if (pithi_same_text(pithi_attr_choice(node, function->attr_names[0]), function->choice)) {
+            return PITH_OK;
+        }
+    }
+    for (int i = 0; i < 2 && function->attr_names[i] && !function->choice; i++) {
+        PITH_TRY(pithi_attr_set_float(ctx, node, function->attr_names[i], (float)parameters[i]));
+    }
+    return PITH_OK;
+}
+
+static bool agree(const float *a, const float *b)
+{
+    for (int i = 0; i < N_PROBES; i++) {
+        double gap = fabs((double)a[i] - (double)b[i]);
+        if (!(gap <= TOLERANCE * fmax(1.0, fabs((double)b[i])))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static pith_status make_function(prober *probe, int index, const double *parameters, pith_node *node_out)
+{
+    pith_graph *graph = probe->graph;
+    const known *function = &functions[index];
+    *node_out = (pith_node){ .op = pithi_op_find(function->op_name), .name = "", .source_op = function->op_name };
+    PITH_TRY(pithi_attrs_new(pithi_op_head(node_out->op), &graph->arena, &node_out->attrs));
+    PITH_TRY(set_attrs(graph->ctx, node_out, function, parameters));
+    if (!probe->has_wanted[index] || function->estimate) {
+        pith_tensor input = probe_tensor(probe->probes), output = probe_tensor(probe->wanted[index]);
+        PITH_TRY(pithi_op_eval(graph->ctx, node_out, &input, 1, &output, 1));
+        probe->has_wanted[index] = true;
+    }
+    return PITH_OK;
+}
+
+/* *node_out: a node outside of the graph that computes what the cone does. */
+static pith_status recognise(prober *probe, pith_node *node_out, bool *found)
+{
+    *found = false;
+    for (int i = 0; i < PITH_COUNT(functions) && !*found; i++) {
+        double parameters[2] = { 0 };
+        bool is_known_apart = probe->has_wanted[i] && !functions[i].estimate && !agree(probe->results[0], probe->wanted[i]);
+        if (is_known_apart || !pithi_op_find(functions[i].op_name) ||
+            (functions[i].estimate && !functions[i].estimate(probe, parameters))) {
+            continue;
+        }
+        PITH_TRY(make_function(probe, i, parameters, node_out));
+        *found = agree(probe->results[0], probe->wanted[i]);
+    }
+    return PITH_OK;
+}
+
+/* ---- the pass --------------------------------------------------------------------------------- */
+
+/* All functions in question bend somewhere; sums and products alone (as in normalisations) are none of them. */
+static bool is_arithmetic(const pith_node *node)
+{
+    static const char *const names[] = { "add", "sub", "mul", "div", "neg", "pow", "sqrt", "reciprocal" };
+    for (int i = 0; i < PITH_COUNT(names) && pithi_has_no_activation(node); i++) {
+        if (pithi_is(node, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_be_function(const cone *in)
+{
+    const pith_node *node = in->nodes[0];
+    int n_present = 0;
+    for (int i = 0; i < node->n_inputs; i++) {
+        n_present += node->inputs[i] != NULL;
+    }
+    const pith_value *from = in->frontier[0], *to = node->outputs[0];
+    bool keeps_shape = !from->has_shape || !to->has_shape || pith_shape_equal(&from->shape, &to->shape);
+    bool bends = false;
+    for (int i = 0; i < in->n_nodes; i++) {
+        bends |= !is_arithmetic(in->nodes[i]);
+    }
+    return in->n_frontier == 1 && (in->n_nodes > 1 || n_present > 1) && keeps_shape && bends;
+}
+
+static pith_status replace(prober *probe, const cone *in, const pith_node *function)
+{
+    pith_node *node = in->nodes[0];
+    PITH_TRY(pithi_become(probe->graph, node, function->source_op, &in->frontier[0], 1));
+    node->attrs = function->attrs;
+    return PITH_OK;
+}
+
+static pith_status visit(prober *probe, pith_node *node, int *n_changes)
+{
+    cone in = { .n_nodes = 0 };
+    bool found = false;
+    if (!is_elementwise(node) || !add_node(&in, node)) {
+        return PITH_OK;
+    }
+    do {
+        if (may_be_function(&in) && evaluate(probe, &in)) {
+            pith_node function = { 0 };
+            PITH_TRY(recognise(probe, &function, &found));
+            if (found) {
+                ++*n_changes;
+                return replace(probe, &in, &function);
+            }
+        }
+    } while (in.n_frontier > 0 && expand(&in));
+    return PITH_OK;
+}
+
+static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
+{
+    (void)stage;
+    void *block = NULL;
+    pith_status status = PITH_OK;
+    int index = 0;
+    PITH_TRY(pithi_alloc(graph->ctx, sizeof(prober), &block));
+    prober *probe = block;
+    probe->graph = graph;
+    make_probes(probe->probes);
+    pithi_graph_count_uses(graph);
+    for (pith_node *node = graph->first; node; node = node->next) {
+        node->index = index++;
+    }
+    for (pith_node *node = graph->first; node && status == PITH_OK; node = node->next) {
+        status = visit(probe, node, n_changes);
+    }
+    pithi_free(graph->ctx, block);
+    return status;
+}
+
+const pith_pass pithi_pass_fuse_patterns = {
+    "fuse_patterns", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "recognises functions that exporters wrote as several nodes",
+    run,
+};
