@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* roi_align: each region of an image as a small grid, every cell the average (or maximum) of bilinear samples
+ * inside of it (He et al., Mask R-CNN, 2017). ONNX RoiAlign, whose maximum is over the weighted corners. */
+#include <math.h>
+
+#include "ops/sample.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_index.h"
+
+typedef struct roi_align_attrs {
+    int64_t mode, coordinates, output_height, output_width, sampling_ratio;
+    float spatial_scale;
+} roi_align_attrs;
+
+enum { MODE_AVERAGE, MODE_MAX };
+enum { HALF_PIXEL, OUTPUT_HALF_PIXEL };
+static const char *const modes[] = { "avg", "max", NULL };
+static const char *const coordinates[] = { "half_pixel", "output_half_pixel", NULL };
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_CHOICE(roi_align_attrs, mode, "mode", MODE_AVERAGE, modes),
+    PITH_ATTR_CHOICE(roi_align_attrs, coordinates, "coordinate_transformation_mode", HALF_PIXEL, coordinates),
+    PITH_ATTR_INT(roi_align_attrs, output_height, "output_height", 1),
+    PITH_ATTR_INT(roi_align_attrs, output_width, "output_width", 1),
+    PITH_ATTR_INT(roi_align_attrs, sampling_ratio, "sampling_ratio", 0),
+    PITH_ATTR_FLOAT(roi_align_attrs, spatial_scale, "spatial_scale", 1.0),
+};
+
+/* One axis of a region: samples lie at start + (cell + (i + 1/2) / n_samples) * cell_size. */
+typedef struct roi_axis {
+    double start, cell_size;
+    int64_t n_samples, dim;
+} roi_axis;
+
+static roi_axis axis_of(const pith_run *run, int64_t roi, int axis)
+{
+    const roi_align_attrs *attrs = run->attrs;
+    double offset = attrs->coordinates == HALF_PIXEL ? 0.5 : 0.0, scale = (double)attrs->spatial_scale;
+    double begin = pithi_tensor_get_f64(&run->inputs[1], roi * 4 + 1 - axis) * scale - offset;
+    double end = pithi_tensor_get_f64(&run->inputs[1], roi * 4 + 3 - axis) * scale - offset;
+    double length = attrs->coordinates == HALF_PIXEL ? end - begin : fmax(end - begin, 1.0);
+    roi_axis result = { .start = begin, .dim = run->inputs[0].shape.dims[2 + axis] };
+    result.cell_size = length / (double)(axis == 0 ? attrs->output_height : attrs->output_width);
+    double n_samples = attrs->sampling_ratio > 0 ? (double)attrs->sampling_ratio : ceil(result.cell_size);
+    result.n_samples = n_samples > 0.0 ? (int64_t)fmin(n_samples, 65536.0) : 0;
+    return result;
+}
+
+typedef struct roi_taps {
+    int64_t index[2];
+    double weight[2];
+    bool is_outside;
+} roi_taps;
+
+static roi_taps taps_of(const roi_axis *axis, int64_t cell, int64_t sample)
+{
+    double at = axis->start + ((double)cell + ((double)sample + 0.5) / (double)axis->n_samples) * axis->cell_size;
+    roi_taps taps = { .is_outside = !(at >= -1.0 && at <= (double)axis->dim) };
+    at = taps.is_outside ? 0.0 : fmin(fmax(at, 0.0), (double)(axis->dim - 1));
+    taps.index[0] = (int64_t)at;
+    taps.index[1] = pithi_min_s64(taps.index[0] + 1, axis->dim - 1);
+    taps.weight[1] = taps.is_outside ? 0.0 : at - (double)taps.index[0];
+    taps.weight[0] = taps.is_outside ? 0.0 : 1.0 - taps.weight[1];
+    return taps;
+}
+
+static double pool_cell(const pith_run *run, const roi_axis axes[2], int64_t plane, int64_t row, int64_t column)
+{
+    const roi_align_attrs *attrs = run->attrs;
+    const pith_tensor *x = &run->inputs[0];
+    int64_t n_samples = axes[0].n_samples * axes[1].n_samples;
+    double sum = 0.0, highest = n_samples > 0 ? -INFINITY : 0.0;
+    for (int64_t i = 0; i < n_samples; i++) {
+        roi_taps y = taps_of(&axes[0], row, i / axes[1].n_samples), z = taps_of(&axes[1], column, i % axes[1].n_samples);
+        for (int k = 0; k < 4; k++) {
+            int64_t at = (plane * axes[0].dim + y.index[k / 2]) * axes[1].dim + z.index[k % 2];
+            double value = y.is_outside || z.is_outside ? 0.0 : y.weight[k / 2] * z.weight[k % 2] * pithi_tensor_get_f64(x, at);
+            sum += value;
+            highest = value > highest ? value : highest;
+        }
+    }
+    return attrs->mode == MODE_MAX ? highest : sum / (double)pithi_max_s64(n_samples, 1);
+}
+
+/* Regions and channels `begin` to `end`. */
+static void pool_range(const pith_run *run, int64_t begin, int64_t end)
+{
+    const roi_align_attrs *attrs = run->attrs;
+    const pith_shape *x = &run->inputs[0].shape;
+    int64_t n_cells = attrs->output_height * attrs->output_width;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t roi = i / x->dims[1], channel = i % x->dims[1];
+        int64_t image = pithi_run_index(run, &run->inputs[2], roi, x->dims[0]);
+        const roi_axis axes[2] = { axis_of(run, roi, 0), axis_of(run, roi, 1) };
+        for (int64_t cell = 0; cell < n_cells; cell++) {
+            double value = pool_cell(run, axes, image * x->dims[1] + channel, cell / attrs->output_width, cell % attrs->output_width);
+            pithi_tensor_set_f64(&run->outputs[0], i * n_cells + cell, value);
+        }
+    }
+}
+
+static void ref(const pith_run *run)
+{
+    pool_range(run, 0, run->outputs[0].shape.dims[0] * run->outputs[0].shape.dims[1]);
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    int64_t begin, end;
+    pithi_part_range(part, run->outputs[0].shape.dims[0] * run->outputs[0].shape.dims[1], &begin, &end);
+    pool_range(run, begin, end);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const pith_shape *y = &prepare->outputs[0].shape;
+    prepare->use_run = true;
+    prepare->max_parts = (int)pithi_min_s64(pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]) * 16),
+                                            pithi_max_s64(y->dims[0] * y->dims[1], 1));
+    return PITH_OK;
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    const roi_align_attrs *attrs = infer->attrs;
+    const pith_shape *x = &infer->inputs[0].shape, *rois = &infer->inputs[1].shape, *batches = &infer->inputs[2].shape;
+    PITH_CHECK(infer->ctx, x->rank == 4 && rois->rank == 2 && rois->dims[1] == 4 && batches->rank == 1 &&
+                               batches->dims[0] == rois->dims[0],
+               PITH_STATUS_SHAPE, "x must be [N, C, H, W], rois [R, 4] and batch_indices [R]");
+    PITH_CHECK(infer->ctx, rois->dims[0] == 0 || pith_shape_elements(x) > 0, PITH_STATUS_SHAPE, "x has no elements");
+    PITH_CHECK(infer->ctx, attrs->output_height > 0 && attrs->output_width > 0 && attrs->sampling_ratio >= 0, PITH_STATUS_ARG,
+               "output_height and output_width must be positive, sampling_ratio not negative");
+    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    infer->outputs[0].shape = (pith_shape){ 4, { rois->dims[0], x->dims[1], attrs->output_height, attrs->output_width } };
+    return PITH_OK;
+}
+
+/* Before opset 16 coordinates had no half-pixel shift. */
+static pith_status map_10(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)ctx, (void)source;
+    ((roi_align_attrs *)attrs)->coordinates = OUTPUT_HALF_PIXEL;
+    return PITH_OK;
+}
+
+static const pith_operand_spec inputs[] = {
+    { "x", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "rois", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "batch_indices", PITH_DTYPES_INDEX, PITH_ONE },
+};
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
+static const pith_spelling spellings[] = { { "onnx", "", "RoiAlign", 10, map_10 }, { "onnx", "", "RoiAlign", 16, NULL } };
+static const char *const samples[] = {
+    "f32[2,3,9,8] f32[2,4]{0,1,5,7.5,-2,3,9,10} s64[2]{1,0} | output_height=3 output_width=2 sampling_ratio=2",
+    "f32[1,2,6,6] f32[1,4]{0,0,10,11} s64[1]{0} | mode=max output_height=2 output_width=2 spatial_scale=0.5",
+    "f32[1,5,6,6] f32[1,4]{1,1,4,4} s64[1]{0} | coordinate_transformation_mode=output_half_pixel output_height=5 output_width=5",
+    "f32[1,2,6,6] f32[0,4] s64[0]",
+};
+
+const pith_op pith_op_roi_align = {
+    .head = { "roi_align", 1, PITH_ATTRS(attr_table, roi_align_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};
