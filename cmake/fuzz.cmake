@@ -1,0 +1,12 @@
+# libFuzzer targets (clang). Ordinary tests replay the corpora without them.
+if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "PITH_FUZZ needs clang: -DCMAKE_C_COMPILER=clang")
+endif()
+target_compile_options(pith_objects PRIVATE -fsanitize=fuzzer-no-link)
+add_executable(fuzz_onnx tests/fuzz/fuzz_onnx.c tests/fuzz/onnx_mutator.c tests/support/fuzz_target.c
+               tests/support/onnx_models.c tests/support/proto.c)
+target_link_libraries(fuzz_onnx PRIVATE pith_objects)
+target_include_directories(fuzz_onnx PRIVATE tests)
+pith_set_warnings(fuzz_onnx)
+target_compile_options(fuzz_onnx PRIVATE -fsanitize=fuzzer-no-link -Wno-missing-prototypes)
+target_link_options(fuzz_onnx PRIVATE -fsanitize=fuzzer)
