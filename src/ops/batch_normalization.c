@@ -16,7 +16,7 @@ static const pith_attr_spec attrs_table[] = {
     PITH_ATTR_FLOAT(batch_norm_attrs, epsilon, "epsilon", 1e-5),
     PITH_ATTR_FLOAT(batch_norm_attrs, momentum, "momentum", 0.9),
     PITH_ATTR_INT(batch_norm_attrs, training_mode, "training_mode", 0),
-    PITH_ATTR_INT(batch_norm_attrs, channels_last, "channels_last", 0),
+    PITH_ATTR_OWN_INT(batch_norm_attrs, channels_last, "channels_last", 0),
 };
 
 enum { X, SCALE, B, MEAN, VAR };

@@ -6,10 +6,10 @@
 #include "ops/shared_unary.h"
 
 static const pith_attr_spec attrs[] = {
-    PITH_ATTR_INT(pithi_product_attrs, trans_a, "trans_a", 0),
-    PITH_ATTR_INT(pithi_product_attrs, trans_b, "trans_b", 0),
+    PITH_ATTR_OWN_INT(pithi_product_attrs, trans_a, "trans_a", 0),
+    PITH_ATTR_OWN_INT(pithi_product_attrs, trans_b, "trans_b", 0),
     PITH_ATTR_FLOAT(pithi_product_attrs, alpha, "alpha", 1),
-    PITH_ATTR_FLOAT(pithi_product_attrs, beta, "beta", 1), /* of the bias */
+    PITH_ATTR_OWN_FLOAT(pithi_product_attrs, beta, "beta", 1), /* of the bias */
     PITHI_ACTIVATION_ATTRS(pithi_product_attrs, activation),
 };
 

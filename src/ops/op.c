@@ -121,7 +121,7 @@ pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spe
     for (int i = 0; i < op->head.n_attrs; i++) {
         const pith_attr_spec *spec = &op->head.attrs[i];
         pith_source_attr *attr = NULL;
-        for (int k = 0; k < source->n_attrs && !attr; k++) {
+        for (int k = 0; k < source->n_attrs && !attr && !spec->is_own; k++) {
             attr = pithi_same_text(source->attrs[k].name, spec->name) && !source->attrs[k].is_used ? &source->attrs[k] : NULL;
         }
         if (attr) {

@@ -5,7 +5,7 @@ const char *const pithi_block_modes[] = { "DCR", "CRD", NULL };
 const pith_attr_spec pithi_block_attr_table[3] = {
     PITH_ATTR_REQUIRED_INT(pithi_block_attrs, blocksize, "blocksize"),
     PITH_ATTR_CHOICE(pithi_block_attrs, mode, "mode", PITHI_BLOCK_DCR, pithi_block_modes),
-    PITH_ATTR_INT(pithi_block_attrs, channels_last, "channels_last", 0),
+    PITH_ATTR_OWN_INT(pithi_block_attrs, channels_last, "channels_last", 0),
 };
 
 enum { BATCH, CHANNEL, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN, N_INDICES };

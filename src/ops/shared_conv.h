@@ -31,7 +31,7 @@ extern const char *const pithi_auto_pad_choices[];
     PITH_ATTR_INTS(pithi_conv_attrs, kernel_shape, "kernel_shape"),                                \
     PITH_ATTR_INTS(pithi_conv_attrs, pads, "pads"),                                                \
     PITH_ATTR_INTS(pithi_conv_attrs, strides, "strides"),                                          \
-    PITH_ATTR_INT(pithi_conv_attrs, channels_last, "channels_last", 0),                            \
+    PITH_ATTR_OWN_INT(pithi_conv_attrs, channels_last, "channels_last", 0),                            \
     PITHI_ACTIVATION_ATTRS(pithi_conv_attrs, activation)
 
 /* Sizes with defaults and automatic padding resolved. Missing spatial dimensions stand in front with size

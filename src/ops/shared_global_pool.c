@@ -2,7 +2,7 @@
 #include "ops/shared_global_pool.h"
 
 const pith_attr_spec pithi_global_pool_attrs_table[1] = {
-    PITH_ATTR_INT(pithi_global_pool_attrs, channels_last, "channels_last", 0),
+    PITH_ATTR_OWN_INT(pithi_global_pool_attrs, channels_last, "channels_last", 0),
 };
 const pith_operand_spec pithi_global_pool_x[1] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE } };
 const pith_operand_spec pithi_global_pool_y[1] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };

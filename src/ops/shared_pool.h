@@ -25,7 +25,7 @@ typedef struct pithi_pool_attrs {
     PITH_ATTR_INTS(pithi_pool_attrs, dilations, "dilations"),                                      \
     PITH_ATTR_CHOICE(pithi_pool_attrs, auto_pad, "auto_pad", 0, pithi_auto_pad_names),             \
     PITH_ATTR_INT(pithi_pool_attrs, ceil_mode, "ceil_mode", 0),                                    \
-    PITH_ATTR_INT(pithi_pool_attrs, channels_last, "channels_last", 0)
+    PITH_ATTR_OWN_INT(pithi_pool_attrs, channels_last, "channels_last", 0)
 
 typedef enum pithi_pool_kind { PITHI_POOL_MAX, PITHI_POOL_AVERAGE, PITHI_POOL_LP } pithi_pool_kind;
 

@@ -17,9 +17,9 @@ double pithi_activation_f64(const pith_activation *activation, double x);
 
 /* Attribute table lines for an embedded pith_activation, so that printing and comparing see it. */
 #define PITHI_ACTIVATION_ATTRS(type, field)                                                        \
-    PITH_ATTR_INT(type, field.kind, "activation", 0),                                              \
-    PITH_ATTR_FLOAT(type, field.alpha, "activation_alpha", 0),                                     \
-    PITH_ATTR_FLOAT(type, field.beta, "activation_beta", 0)
+    PITH_ATTR_OWN_INT(type, field.kind, "activation", 0),                                              \
+    PITH_ATTR_OWN_FLOAT(type, field.alpha, "activation_alpha", 0),                                     \
+    PITH_ATTR_OWN_FLOAT(type, field.beta, "activation_beta", 0)
 
 static inline bool pithi_activation_set(pith_activation *activation, pith_vunary kind, float alpha, float beta)
 {

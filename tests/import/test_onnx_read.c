@@ -207,6 +207,8 @@ static void test_unsupported(pith_test *test, pith_proto *proto)
         { "graph { input x f32[1] ; node Wondrous x -> y\noutput y }", "operator Wondrous of domain 'ai.onnx' is not implemented (opset 13)" },
         { "opset a.b 2 ; graph { input x f32[1] ; node Relu x -> y in a.b\noutput y }", "operator Relu of domain 'a.b'" },
         { "graph { input x f32[1] ; node Relu x -> y { int surprise 1 }\noutput y }", "attribute 'surprise' is not known" },
+        { "graph { input x f32[1] ; node Add x,x -> y { int activation -1 }\noutput y }",
+          "attribute 'activation' is not known" },
         { "graph { input x str[1] ; node Identity x -> y\noutput y }", "'x' has element type string, which pith doesn't have" },
         { "graph { input x seq\nnode Identity x -> y\noutput y }", "'x' is a sequence" },
         { "graph { weight w int4[2] raw 1\ninput x f32[1] ; node Add x,w -> y\noutput y }", "element type int4" },
