@@ -211,7 +211,7 @@ static void put_new_node(mutator *m, pith_proto *out)
         name[strlen(name) - 1]++;
     }
     for (int i = 0; i < op->head.n_attrs; i++) {
-        if (!roll(m, 2) || op->head.attrs[i].is_required) {
+        if (!op->head.attrs[i].is_own && (!roll(m, 2) || op->head.attrs[i].is_required)) {
             put_attr(m, out, &op->head.attrs[i]);
         }
     }
