@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Family norm_f32: the parts of normalisations that reduce_f32 lacks, on contiguous float32 vectors of any length.
  *
- *   centred_squares: sum of (x[i] - mean)^2
- *   affine:          y[i] = (x[i] - mean) * factor * scale[i] + shift[i]; scale NULL: 1, shift NULL: 0
- *   affine_single:   y[i] = (x[i] - mean) * factor + shift
+ *   centred:       *sum = sum of x[i] - mean, *squares = sum of (x[i] - mean)^2
+ *   affine:        y[i] = ((x[i] - mean) * factor + offset) * scale[i] + shift[i]; scale NULL: 1, shift NULL: 0
+ *   affine_single: y[i] = (x[i] - mean) * factor + offset
  *
- * y may be x, else must not overlap. Elements' results don't depend on their place. NaN goes through. Exactness:
- * PITH_BOUNDED, centred_squares with k = n / 64 + 70, the others 3 ULP of the largest term. */
+ * The sum corrects a mean that was rounded. y may be x, else must not overlap. Elements' results don't depend on their
+ * place. NaN goes through. Exactness: PITH_BOUNDED, the sums with k = n / 64 + 70, the others 3 ULP of the largest term. */
 #ifndef PITH_KERNELS_NORM_F32_H
 #define PITH_KERNELS_NORM_F32_H
 
 #include "kernels/kernel.h"
 
+typedef struct pith_norm_line {
+    float mean, factor, offset;
+} pith_norm_line;
+
 typedef struct pith_norm_f32 {
     pith_kernel head;
-    float (*centred_squares)(const float *x, size_t n, float mean);
-    void (*affine)(const float *x, float *y, size_t n, float mean, float factor, const float *scale, const float *shift);
-    void (*affine_single)(const float *x, float *y, size_t n, float mean, float factor, float shift);
+    void (*centred)(const float *x, size_t n, float mean, float *sum, float *squares);
+    void (*affine)(const float *x, float *y, size_t n, const pith_norm_line *line, const float *scale, const float *shift);
+    void (*affine_single)(const float *x, float *y, size_t n, const pith_norm_line *line);
 } pith_norm_f32;
 
 static inline const pith_norm_f32 *pithi_norm_f32(int isa_limit)

@@ -144,6 +144,7 @@ static void run_last(const pith_run *run, const pith_part *part)
     const batch_norm_state *state = run->state;
     const int64_t n_channels = state->e.n_channels;
     float *factors = part->scratch, *shifts = factors + n_channels;
+    const pith_norm_line identity = { .factor = 1.0f };
     int64_t begin, end;
     for (int64_t c = 0; c < n_channels; c++) {
         double factor, shift;
@@ -154,7 +155,7 @@ static void run_last(const pith_run *run, const pith_part *part)
     pithi_part_range(part, state->e.n_batch * state->e.n_inner, &begin, &end);
     for (int64_t row = begin; row < end; row++) {
         state->kernel->affine((const float *)run->inputs[X].data + row * n_channels, (float *)run->outputs[0].data + row * n_channels,
-                              (size_t)n_channels, 0.0f, 1.0f, factors, shifts);
+                              (size_t)n_channels, &identity, factors, shifts);
     }
 }
 
@@ -171,8 +172,9 @@ static void run(const pith_run *run, const pith_part *part)
         const int64_t at = plane * state->e.n_inner;
         double factor, shift;
         channel_line(run, plane % state->e.n_channels, &factor, &shift);
+        const pith_norm_line line = { 0.0f, (float)factor, (float)shift };
         state->kernel->affine_single((const float *)run->inputs[X].data + at, (float *)run->outputs[0].data + at,
-                                     (size_t)state->e.n_inner, 0.0f, (float)factor, (float)shift);
+                                     (size_t)state->e.n_inner, &line);
     }
 }
 

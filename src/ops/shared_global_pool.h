@@ -7,7 +7,7 @@
 #include "ops/shared_reduce.h"
 
 typedef struct pithi_global_pool_attrs {
-    int64_t channels_last;
+    int64_t channels_last, p; /* p: of global_lp_pool */
 } pithi_global_pool_attrs;
 
 extern const pith_attr_spec pithi_global_pool_attrs_table[1];
