@@ -3,6 +3,7 @@
  * antialias. ONNX Resize, and Upsample that came before it. The mathematics stand in shared_resize. */
 #include <math.h>
 
+#include "kernels/resize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
@@ -94,116 +95,140 @@ static void ref(const pith_run *run)
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
-/* Taps of every index of one axis. */
+/* Taps of every index of one axis, in the order that the kernels read. */
 typedef struct tap_table {
-    int64_t in, out, n; /* n taps for each output index */
-    int64_t *indices;   /* [out][n], clamped */
-    float *weights;     /* [out][n] */
-    bool *is_outside;   /* [out] */
+    int64_t in;
+    pith_resize_taps_f32 taps;
+    const bool *is_outside; /* [out] */
 } tap_table;
 
 /* x is [outer, rows, columns, inner]; at most the two middle dimensions change. */
 typedef struct resize_state {
     int64_t outer, item_bytes, inner;
     tap_table y, x;
+    const pith_resize_f32 *kernel;
 } resize_state;
 
-static void blend_rows(const resize_state *state, const float *image, int64_t row, float *to)
+/* Rows of x that are already resized along the columns: a worker's scratch. Row r of an image waits in slot r modulo
+ * the number of taps, which are neighbours. */
+typedef struct row_cache {
+    float *data;
+    int64_t *held; /* row of x (all images) in each slot, -1: none */
+    const float **sources;
+    float *weights;
+} row_cache;
+
+static size_t cache_bytes(const resize_state *state)
 {
-    const tap_table *taps = &state->y;
-    int64_t length = state->x.in * state->inner;
-    for (int64_t k = 0; k < taps->n; k++) {
-        const float *from = image + taps->indices[row * taps->n + k] * length;
-        float weight = taps->weights[row * taps->n + k];
-        for (int64_t i = 0; k == 0 && i < length; i++) {
-            to[i] = weight * from[i];
-        }
-        for (int64_t i = 0; k > 0 && i < length; i++) {
-            to[i] += weight * from[i];
-        }
-    }
+    size_t n_taps = (size_t)state->y.taps.n_taps, row = (size_t)(state->x.taps.n_out * state->inner);
+    return n_taps * (row * sizeof(float) + sizeof(int64_t) + sizeof(float *) + sizeof(float));
 }
 
-static void blend_columns(const resize_state *state, const float *from, float *to)
+static row_cache open_cache(const resize_state *state, void *scratch)
 {
-    const tap_table *taps = &state->x;
-    for (int64_t column = 0; column < taps->out; column++) {
-        const int64_t *indices = taps->indices + column * taps->n;
-        const float *weights = taps->weights + column * taps->n;
-        float *pixel = to + column * state->inner;
-        if (taps->n == 2) {
-            const float *a = from + indices[0] * state->inner, *b = from + indices[1] * state->inner;
-            for (int64_t c = 0; c < state->inner; c++) {
-                pixel[c] = weights[0] * a[c] + weights[1] * b[c];
-            }
-            continue;
-        }
-        for (int64_t c = 0; c < state->inner; c++) {
-            float sum = 0.0f;
-            for (int64_t k = 0; k < taps->n; k++) {
-                sum += weights[k] * from[indices[k] * state->inner + c];
-            }
-            pixel[c] = sum;
-        }
+    int64_t n_taps = state->y.taps.n_taps;
+    row_cache cache = { .held = scratch };
+    cache.sources = (const float **)(void *)(cache.held + n_taps);
+    cache.weights = (float *)(void *)(cache.sources + n_taps);
+    cache.data = cache.weights + n_taps;
+    for (int64_t k = 0; k < n_taps; k++) {
+        cache.held[k] = -1;
     }
+    return cache;
+}
+
+static const float *resized_row(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache)
+{
+    int64_t slot = row % state->y.taps.n_taps;
+    float *to = cache->data + slot * state->x.taps.n_out * state->inner;
+    if (cache->held[slot] != row) {
+        const float *from = (const float *)run->inputs[0].data + row * state->x.in * state->inner;
+        state->kernel->columns(&state->x.taps, from, state->inner, to);
+        cache->held[slot] = row;
+    }
+    return to;
 }
 
 static void fill_outside(const resize_state *state, int64_t row, float value, float *to)
 {
-    int64_t length = state->x.out * state->inner;
+    int64_t length = state->x.taps.n_out * state->inner;
     for (int64_t i = 0; i < length; i++) {
         to[i] = state->y.is_outside[row] || state->x.is_outside[i / state->inner] ? value : to[i];
     }
 }
 
+static void interpolate_rows(const pith_run *run, const resize_state *state, int64_t begin, int64_t end, void *scratch)
+{
+    const pithi_resize_attrs *attrs = run->attrs;
+    const pith_resize_taps_f32 *taps = &state->y.taps;
+    row_cache cache = open_cache(state, scratch);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t first_row = row / taps->n_out * state->y.in, y = row % taps->n_out;
+        float *to = (float *)run->outputs[0].data + row * state->x.taps.n_out * state->inner;
+        if (taps->n_taps == 1) {
+            const float *from = (const float *)run->inputs[0].data + (first_row + taps->indices[y]) * state->x.in * state->inner;
+            state->kernel->columns(&state->x.taps, from, state->inner, to);
+        } else {
+            for (int64_t k = 0; k < taps->n_taps; k++) {
+                cache.sources[k] = resized_row(run, state, first_row + taps->indices[k * taps->n_out + y], &cache);
+                cache.weights[k] = taps->weights[k * taps->n_out + y];
+            }
+            state->kernel->rows(cache.sources, cache.weights, taps->n_taps, to, state->x.taps.n_out * state->inner);
+        }
+        if (attrs->coordinates == PITHI_RESIZE_TF_CROP) {
+            fill_outside(state, y, attrs->extrapolation_value, to);
+        }
+    }
+}
+
+/* ---- nearest ------------------------------------------------------------------------------ */
+
 static void copy_columns(const resize_state *state, const char *from, char *to)
 {
-    const int64_t *indices = state->x.indices;
+    const int32_t *indices = state->x.taps.indices;
     int64_t n_bytes = state->inner * state->item_bytes;
     if (n_bytes == 4) {
-        for (int64_t column = 0; column < state->x.out; column++) {
-            memcpy(to + column * 4, from + indices[column] * 4, 4);
+        for (int64_t column = 0; column < state->x.taps.n_out; column++) {
+            memcpy(to + column * 4, from + (int64_t)indices[column] * 4, 4);
         }
         return;
     }
-    for (int64_t column = 0; column < state->x.out; column++) {
+    for (int64_t column = 0; column < state->x.taps.n_out; column++) {
         memcpy(to + column * n_bytes, from + indices[column] * n_bytes, (size_t)n_bytes);
     }
 }
 
-static void resize_row(const pith_run *run, const resize_state *state, int64_t row, int64_t first_row, float *scratch)
+static void pick_rows(const pith_run *run, const resize_state *state, int64_t begin, int64_t end)
 {
     const pithi_resize_attrs *attrs = run->attrs;
+    const int32_t *indices = state->y.taps.indices;
+    bool is_crop = attrs->coordinates == PITHI_RESIZE_TF_CROP;
     int64_t from_bytes = state->x.in * state->inner * state->item_bytes;
-    int64_t to_bytes = state->x.out * state->inner * state->item_bytes;
-    int64_t image = row / state->y.out, y = row % state->y.out;
-    const char *from = (const char *)run->inputs[0].data + image * state->y.in * from_bytes;
-    char *to = (char *)run->outputs[0].data + row * to_bytes;
-    if (attrs->mode == PITHI_RESIZE_NEAREST) {
-        const int64_t *indices = state->y.indices;
-        if (y > 0 && row > first_row && indices[y] == indices[y - 1] && attrs->coordinates != PITHI_RESIZE_TF_CROP) {
+    int64_t to_bytes = state->x.taps.n_out * state->inner * state->item_bytes;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t first_row = row / state->y.taps.n_out * state->y.in, y = row % state->y.taps.n_out;
+        char *to = (char *)run->outputs[0].data + row * to_bytes;
+        if (y > 0 && row > begin && indices[y] == indices[y - 1] && !is_crop) {
             memcpy(to, to - to_bytes, (size_t)to_bytes);
-            return;
+        } else {
+            copy_columns(state, (const char *)run->inputs[0].data + (first_row + indices[y]) * from_bytes, to);
         }
-        copy_columns(state, from + indices[y] * from_bytes, to);
-    } else if (state->y.n == 1) {
-        blend_columns(state, (const float *)(const void *)(from + state->y.indices[y] * from_bytes), (float *)(void *)to);
-    } else {
-        blend_rows(state, (const float *)(const void *)from, y, scratch);
-        blend_columns(state, scratch, (float *)(void *)to);
-    }
-    if (attrs->coordinates == PITHI_RESIZE_TF_CROP) {
-        fill_outside(state, y, attrs->extrapolation_value, (float *)(void *)to);
+        if (is_crop) {
+            fill_outside(state, y, attrs->extrapolation_value, (float *)(void *)to);
+        }
     }
 }
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
+    const pithi_resize_attrs *attrs = run->attrs;
     const resize_state *state = run->state;
     int64_t begin, end;
-    pithi_part_range(part, state->outer * state->y.out, &begin, &end);
-    for (int64_t row = begin; row < end; row++) {
-        resize_row(run, state, row, begin, part->scratch);
+    pithi_part_range(part, state->outer * state->y.taps.n_out, &begin, &end);
+    if (attrs->mode == PITHI_RESIZE_NEAREST) {
+        pick_rows(run, state, begin, end);
+    } else {
+        interpolate_rows(run, state, begin, end, part->scratch);
     }
 }
 
@@ -212,22 +237,23 @@ static void run_part(const pith_run *run, const pith_part *part)
 static pith_status fill_table(pith_prepare *prepare, const pithi_resize_axis *axis, tap_table *table)
 {
     const pithi_resize_attrs *attrs = prepare->attrs;
-    void *indices = NULL, *weights = NULL, *outside = NULL;
-    *table = (tap_table){ .in = axis->in, .out = axis->out, .n = pithi_resize_taps_at(attrs, axis, 0).count };
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(table->out * table->n), sizeof(int64_t), &indices));
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(table->out * table->n), sizeof(float), &weights));
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)table->out, sizeof(bool), &outside));
-    table->indices = indices;
-    table->weights = weights;
-    table->is_outside = outside;
-    for (int64_t i = 0; i < table->out; i++) {
+    int64_t n_out = axis->out, n_taps = pithi_resize_taps_at(attrs, axis, 0).count;
+    void *block = NULL, *weight_block = NULL, *outside_block = NULL;
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_out * n_taps), sizeof(int32_t), &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_out * n_taps), sizeof(float), &weight_block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)n_out, sizeof(bool), &outside_block));
+    int32_t *indices = block;
+    float *weights = weight_block;
+    bool *is_outside = outside_block;
+    for (int64_t i = 0; i < n_out; i++) {
         pithi_resize_taps taps = pithi_resize_taps_at(attrs, axis, i);
-        table->is_outside[i] = taps.is_outside;
-        for (int64_t k = 0; k < table->n; k++) {
-            table->indices[i * table->n + k] = pithi_resize_index(axis, &taps, k);
-            table->weights[i * table->n + k] = (float)pithi_resize_weight(attrs, axis, &taps, k);
+        is_outside[i] = taps.is_outside;
+        for (int64_t k = 0; k < n_taps; k++) {
+            indices[k * n_out + i] = (int32_t)pithi_resize_index(axis, &taps, k);
+            weights[k * n_out + i] = (float)pithi_resize_weight(attrs, axis, &taps, k);
         }
     }
+    *table = (tap_table){ axis->in, { indices, weights, n_taps, n_out }, is_outside };
     return PITH_OK;
 }
 
@@ -258,7 +284,7 @@ static pith_status prepare(pith_prepare *prepare)
         first = !axes[i].is_identity && i < first ? i : first;
         last = !axes[i].is_identity ? i : last;
     }
-    if (last < 0 || last - first > 1) {
+    if (last < 0 || last - first > 1 || axes[last].in * axes[first].in > INT32_MAX) {
         return PITH_OK; /* nothing to do but copy, or more than two neighbouring axes: the reference does */
     }
     void *block = NULL;
@@ -272,10 +298,11 @@ static pith_status prepare(pith_prepare *prepare)
     PITH_TRY(fill_table(prepare, &axes[last], &state->x));
     prepare->use_run = true;
     prepare->state = state;
-    prepare->scratch_bytes = (size_t)(state->x.in * state->inner) * sizeof(float);
+    state->kernel = pithi_resize_f32(prepare->isa_limit);
+    prepare->scratch_bytes = state->y.taps.n_taps > 1 ? cache_bytes(state) : 0;
     prepare->max_parts = (int)pithi_min_s64(pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0])),
-                                            state->outer * state->y.out);
-    prepare->kernel = "resize_rows";
+                                            state->outer * state->y.taps.n_out);
+    prepare->kernel = state->kernel->head.name;
     return PITH_OK;
 }
 
