@@ -3,6 +3,9 @@ pith_collect_tests("${generated}" test_sources)
 file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.c)
 add_executable(pith_tests ${support_sources} ${test_sources})
 target_link_libraries(pith_tests PRIVATE pith_objects)
+if(TARGET pith_cli_objects) # tests/cli looks inside of the tool
+    target_link_libraries(pith_tests PRIVATE pith_cli_objects)
+endif()
 target_include_directories(pith_tests PRIVATE tests)
 target_compile_definitions(pith_tests PRIVATE PITH_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                            PITH_BINARY_DIR="${PROJECT_BINARY_DIR}")

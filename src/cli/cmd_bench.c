@@ -110,7 +110,8 @@ done:
     return status;
 }
 
-static pith_status measure(const char *path, const bench_settings *settings, int n_threads, bench_result *result)
+static pith_status measure(const char *path, const bench_settings *settings, int n_threads, bool is_first,
+                           bench_result *result)
 {
     cli_net net = { 0 };
     cli_net_options net_options = { .isa = settings->isa, .disable_passes = settings->disable_passes,
@@ -120,7 +121,9 @@ static pith_status measure(const char *path, const bench_settings *settings, int
     CLI_TRY_GOTO(cli_net_open(path, &net_options, &net), done);
     CLI_TRY_GOTO(cli_net_start(&net, &net_options), done);
     CLI_TRY_GOTO(cli_net_choose_shapes(&net, &settings->shapes, &shapes), done);
-    cli_net_tell_assumed(&net, &shapes);
+    if (is_first) {
+        cli_net_tell_assumed(&net, &shapes);
+    }
     cli_net_shapes_text(&net, &shapes, result->shapes, sizeof result->shapes);
     CLI_TRY_GOTO(cli_net_random_inputs(&net, &shapes, (uint64_t)settings->seed, &result->inputs), done);
     snprintf(result->isa, sizeof result->isa, "%s", pith_ctx_isa(net.ctx));
@@ -243,10 +246,11 @@ static void print_difference(const bench_result *result)
     cli_colour colour = difference->verdict == CLI_FASTER ? CLI_GOOD
                         : difference->verdict == CLI_SLOWER ? CLI_BAD : CLI_PLAIN;
     char text[CLI_HUMAN_BYTES];
-    printf("%d thread%s: %s%s%s than the baseline's %s: %+.1f %% of its time (95 %% interval %+.1f to %+.1f %%)\n",
+    printf("%d thread%s: %s%s%s %s the baseline of %s: %+.1f %% in time (95 %% interval %+.1f to %+.1f %%)\n",
            result->n_threads, result->n_threads == 1 ? "" : "s", cli_colour_on(colour),
-           verdict_word(difference->verdict), cli_colour_off(), cli_human_ms(result->baseline_median, text),
-           (difference->ratio - 1.0) * 100.0, (difference->low - 1.0) * 100.0, (difference->high - 1.0) * 100.0);
+           verdict_word(difference->verdict), cli_colour_off(), difference->verdict == CLI_SAME ? "to" : "than",
+           cli_human_ms(result->baseline_median, text), (difference->ratio - 1.0) * 100.0,
+           (difference->low - 1.0) * 100.0, (difference->high - 1.0) * 100.0);
 }
 
 static void print_words(const char *model, const bench_result *results, int n_results)
@@ -301,7 +305,7 @@ static pith_status run_bench(const void *settings, const cli_words *words, int *
     CLI_TRY(parse_threads(given->threads, threads, &n_results));
     CLI_TRY(cli_alloc((size_t)n_results, sizeof *results, (void **)&results));
     for (int i = 0; i < n_results; i++) {
-        CLI_TRY_GOTO(measure(words->items[0], given, threads[i], &results[i]), done);
+        CLI_TRY_GOTO(measure(words->items[0], given, threads[i], i == 0, &results[i]), done);
         if (given->baseline) {
             CLI_TRY_GOTO(compare_baseline(words->items[0], given->baseline, &results[i]), done);
         }

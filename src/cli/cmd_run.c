@@ -4,7 +4,7 @@
 #include "run_output.h"
 #include "task.h"
 
-enum { N_KEYS = 21 };
+enum { N_KEYS = 22 };
 
 typedef struct run_settings {
     cli_words inputs, shapes;
@@ -54,6 +54,7 @@ static const cli_option options[] = {
     KEY(18, "beam", "N", "ctc: width of the search (10)"),
     KEY(19, "blank", "K", "ctc: class of the blank (0)"),
     KEY(20, "ctc-output", "KIND", "ctc: logits, probs, logprobs or auto"),
+    KEY(21, "output-scale", "S", "image: pixel = value * S"),
     { 0 },
 };
 

@@ -41,7 +41,7 @@ cli_rgb cli_class_colour(int class_index);
 /* All drawing is clipped to the picture, which must have 3 channels. */
 void cli_draw_fill(cli_image *image, int left, int top, int width, int height, cli_rgb colour);
 void cli_draw_frame(cli_image *image, int left, int top, int width, int height, int thickness, cli_rgb colour);
-/* ASCII in 5x7 glyphs on a 6x8 grid, enlarged `zoom` times; other characters show as a box. */
+/* ASCII in 5x7 glyphs (descenders below) on a 6x9 grid, enlarged `zoom` times; other characters show as a box. */
 void cli_draw_text(cli_image *image, int left, int top, int zoom, const char *text, cli_rgb colour);
 int cli_text_width(int zoom, const char *text);
 int cli_text_height(int zoom);

@@ -151,9 +151,25 @@ static pith_status apply_words(const cli_net *net, const cli_words *words, cli_s
 static const int64_t side_guesses[] = { 224, 256, 64, 32, 1 };
 static const int64_t other_guesses[] = { 32, 16, 64, 8, 1 };
 
-/* Fills what is open; true if anything was. */
-static bool fill_open(pith_shape *shape, int attempt)
+/* What a dimension of this name is in an input where it is known; -1 if nowhere. */
+static int64_t symbol_size(const cli_net *net, const cli_shapes *shapes, const char *symbol)
 {
+    for (int i = 0; i < shapes->n && symbol; i++) {
+        const pith_value_info *input = pith_model_input(net->model, i);
+        for (int d = 0; d < input->shape.rank && d < shapes->items[i].rank; d++) {
+            if (input->symbols[d] && strcmp(input->symbols[d], symbol) == 0 && shapes->items[i].dims[d] >= 0) {
+                return shapes->items[i].dims[d];
+            }
+        }
+    }
+    return -1;
+}
+
+/* Fills what is open; true if anything was. */
+static bool fill_open(const cli_net *net, cli_shapes *shapes, int index, int attempt)
+{
+    pith_shape *shape = &shapes->items[index];
+    const pith_value_info *input = pith_model_input(net->model, index);
     bool is_open = false;
     bool has_channels_last = shape->rank == 4 && shape->dims[3] >= 1 && shape->dims[3] <= 4 && shape->dims[1] < 0;
     for (int d = 0; d < shape->rank; d++) {
@@ -162,17 +178,18 @@ static bool fill_open(pith_shape *shape, int attempt)
         }
         is_open = true;
         bool is_channel = shape->rank == 4 && d == 1 && !has_channels_last;
+        int64_t known = symbol_size(net, shapes, input->symbols[d]);
         int64_t side = shape->rank == 4 ? side_guesses[attempt] : other_guesses[attempt];
-        shape->dims[d] = d == 0 ? 1 : is_channel ? 3 : side;
+        shape->dims[d] = known >= 0 ? known : d == 0 ? 1 : is_channel ? 3 : side;
     }
     return is_open;
 }
 
-static bool fill_all(cli_shapes *shapes, int attempt)
+static bool fill_all(const cli_net *net, cli_shapes *shapes, int attempt)
 {
     bool is_open = false;
     for (int i = 0; i < shapes->n; i++) {
-        shapes->is_assumed[i] = fill_open(&shapes->items[i], attempt);
+        shapes->is_assumed[i] = fill_open(net, shapes, i, attempt);
         is_open = is_open || shapes->is_assumed[i];
     }
     return is_open;
@@ -187,7 +204,7 @@ pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shap
     *shapes_out = open;
     CLI_TRY(apply_words(net, words, &open));
     cli_shapes first = open;
-    bool is_open = fill_all(&first, 0);
+    bool is_open = fill_all(net, &first, 0);
     *shapes_out = first;
     if (!is_open || pith_model_n_unsupported(net->model) > 0) {
         return PITH_OK;
@@ -195,7 +212,7 @@ pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shap
     for (int attempt = 0; attempt < CLI_COUNT(side_guesses); attempt++) {
         pith_cost_report report;
         cli_shapes filled = open;
-        fill_all(&filled, attempt);
+        fill_all(net, &filled, attempt);
         if (pith_model_cost(net->model, filled.items, 1, &report) == PITH_OK) {
             pith_ctx_clear_error(net->ctx);
             *shapes_out = filled;

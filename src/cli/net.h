@@ -42,9 +42,10 @@ typedef struct cli_shapes {
 } cli_shapes;
 
 /* Shapes of all inputs: from the words, from the model, and where both leave a dimension open, by
- * trying sizes until the model can be planned: 1 for the first dimension, 3 for channels of rank 4,
- * 224 and then smaller ones for height and width, 32 and then smaller ones elsewhere. On failure the shapes of
- * the first try are left in `shapes_out`. */
+ * trying sizes until the model can be planned: what another input has in a dimension of the same
+ * name, 1 for the first dimension, 3 for channels of rank 4, 224 and then others for height and
+ * width, 32 and then others elsewhere. On failure the shapes of the first try are left in
+ * `shapes_out`. */
 pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shapes *shapes_out);
 /* "x=1x3x224x224, y=1x2"; cut if too long. */
 void cli_net_shapes_text(const cli_net *net, const cli_shapes *shapes, char *text, size_t n_bytes);

@@ -46,6 +46,11 @@ pith_status cli_draw_captions(const cli_result *result, const char *const *lines
     int margin = 2 * zoom;
     int width = picture->width;
     for (int i = 0; i < n_lines; i++) {
+        while (zoom > 1 && cli_text_width(zoom, lines[i]) + 2 * margin > width) {
+            zoom--;
+        }
+    }
+    for (int i = 0; i < n_lines; i++) {
         int needed = cli_text_width(zoom, lines[i]) + 2 * margin;
         width = needed > width ? needed : width;
     }

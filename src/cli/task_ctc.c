@@ -35,7 +35,8 @@ static pith_status make_text(const cli_result *result, const cli_frames *frames,
 static void report(const cli_result *result, const char *method, const char *text, const cli_reading *reading)
 {
     cli_json *json = result->json;
-    double confidence = exp(reading->log_prob);
+    /* Geometric mean per character, so that long lines don't look worse than short ones. */
+    double confidence = exp(reading->log_prob / (reading->n > 0 ? reading->n : 1));
     if (!json) {
         printf("  %-7s %.3f  %s%s%s\n", method, confidence, cli_colour_on(CLI_STRONG), text, cli_colour_off());
         return;
@@ -43,7 +44,7 @@ static void report(const cli_result *result, const char *method, const char *tex
     cli_json_object(json, method);
     cli_json_text(json, "text", text);
     cli_json_number(json, "confidence", confidence);
-    cli_json_number(json, "log_probability", reading->log_prob);
+    cli_json_number(json, "log_probability", reading->log_prob); /* of the whole text */
     cli_json_end(json);
 }
 

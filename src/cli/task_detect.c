@@ -65,8 +65,8 @@ static void draw_box(const cli_result *result, const cli_box *box, int zoom)
     int width = (int)(box->right + 0.5) - left;
     int height = (int)(box->bottom + 0.5) - top;
     cli_draw_frame(result->drawing, left, top, width, height, zoom + 1, colour);
-    snprintf(caption, sizeof caption, "%s %.0f%%", cli_label(result->labels, box->class_index, scratch),
-             100.0 * box->score);
+    const char *label = result->labels->n ? cli_label(result->labels, box->class_index, scratch) : "";
+    snprintf(caption, sizeof caption, "%s%s%.0f%%", label, *label ? " " : "", 100.0 * box->score);
     int above = top - cli_text_height(zoom) - zoom;
     int caption_top = above < 0 ? top : above;
     cli_draw_fill(result->drawing, left, caption_top, cli_text_width(zoom, caption) + zoom,
