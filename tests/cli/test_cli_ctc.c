@@ -141,8 +141,10 @@ static void test_merging(pith_test *test)
 static void test_score_kinds(pith_test *test)
 {
     pith_test_case(test, "logits, probabilities and their logarithms are told apart");
-    static const double rows[3][3] = { { 0.2, 0.5, 0.3 }, { -1.6094379, -0.6931472, -1.2039728 }, { 1.0, 1.9162907, 1.4054651 } };
-    for (int i = 0; i < 3; i++) { /* all mean 0.2, 0.5, 0.3 */
+    static const double rows[3][3] = { /* all mean 0.2, 0.5, 0.3 */
+        { 0.2, 0.5, 0.3 }, { -1.6094379, -0.6931472, -1.2039728 }, { 1.0, 1.9162907, 1.4054651 },
+    };
+    for (int i = 0; i < 3; i++) {
         cli_tensor tensor;
         cli_frames frames;
         CLI_TEST_OK(test, cli_tensor_make(PITH_DTYPE_F32, &(pith_shape){ 2, { 1, 3 } }, &tensor));

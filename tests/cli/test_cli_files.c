@@ -160,7 +160,8 @@ static void test_damage(pith_test *test, const char *name, parse_function *parse
 
 static void test_messages(pith_test *test)
 {
-    static const char header[] = "\x93NUMPY\x01\x00\x3e\x00{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1e9), }";
+    static const char header[] = "\x93NUMPY\x01\x00\x3e\x00"
+                                 "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1e9), }";
     cli_tensor tensor;
     uint8_t copy[sizeof npz_stored];
     cli_tensors list = { 0 };

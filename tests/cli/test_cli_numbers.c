@@ -30,7 +30,8 @@ static cli_metrics measure(pith_test *test, pith_dtype dtype, const double *got,
 static void test_metrics(pith_test *test)
 {
     pith_test_case(test, "measures");
-    cli_metrics metrics = measure(test, PITH_DTYPE_F64, (const double[]){ 1, 2, -4 }, (const double[]){ 1, 2.5, -4 }, 0, 0.5);
+    cli_metrics metrics = measure(test, PITH_DTYPE_F64, (const double[]){ 1, 2, -4 }, (const double[]){ 1, 2.5, -4 },
+                                  0, 0.5);
     TEST_CHECK(test, cli_is_within(&metrics) && metrics.max_abs == 0.5 && metrics.max_rel == 0.2);
     TEST_CHECK(test, metrics.largest == 4 && metrics.of_largest == 0.125 && fabs(metrics.mean_abs - 0.5 / 3) < 1e-15);
     TEST_CHECK(test, fabs(metrics.sqnr_db - 10 * log10(23.25 / 0.25)) < 1e-12);
@@ -131,7 +132,8 @@ static void test_args(pith_test *test)
     settings given = { 0 };
     cli_words words = { 0 };
     pith_test_case(test, "options of every kind");
-    CLI_TEST_OK(test, parse("a --flag --whole 3 --number=-2.5 --text --x --words p -w4 --words=q b -- --flag", &given, &words));
+    CLI_TEST_OK(test, parse("a --flag --whole 3 --number=-2.5 --text --x --words p -w4 --words=q b -- --flag", &given,
+                            &words));
     TEST_CHECK(test, given.flag && given.whole == 4 && given.number == -2.5 && strcmp(given.text, "--x") == 0);
     TEST_CHECK(test, given.words.n == 2 && strcmp(given.words.items[1], "q") == 0);
     TEST_CHECK(test, words.n == 3 && strcmp(words.items[0], "a") == 0 && strcmp(words.items[2], "--flag") == 0);
@@ -166,7 +168,9 @@ static void test_shapes(pith_test *test)
         CLI_TEST_OK(test, cli_parse_shape(cases[i].word, name, sizeof name, &shape));
         TEST_CHECK(test, strcmp(name, cases[i].name) == 0 && pith_shape_equal(&shape, &cases[i].shape));
     }
-    static const char *const wrong[] = { "x=", "x=1x", "x=ax3", "x=-1", "x=1x1x1x1x1x1x1x1x1", "x=9999999999999999999", "" };
+    static const char *const wrong[] = {
+        "x=", "x=1x", "x=ax3", "x=-1", "x=1x1x1x1x1x1x1x1x1", "x=9999999999999999999", "",
+    };
     for (int i = 0; i < CLI_COUNT(wrong); i++) {
         TEST_CHECK_MESSAGE(test, cli_parse_shape(wrong[i], name, sizeof name, &shape) != PITH_OK, "'%s'", wrong[i]);
         cli_clear_error();
