@@ -15,3 +15,11 @@ add_test(NAME pith_tests COMMAND pith_tests)
 add_executable(run_model examples/run_model.c)
 target_link_libraries(run_model PRIVATE pith_static)
 pith_set_warnings(run_model)
+
+# tests/models reads npz files with the tool's code.
+if(TARGET pith_cli_objects AND TARGET PkgConfig::PITH_ZLIB)
+    target_link_libraries(pith_tests PRIVATE pith_cli_objects)
+    target_compile_definitions(pith_tests PRIVATE PITH_TEST_HAS_CLI=1)
+else()
+    target_compile_definitions(pith_tests PRIVATE PITH_TEST_HAS_CLI=0)
+endif()
