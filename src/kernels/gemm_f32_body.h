@@ -114,9 +114,8 @@ GEMM_INLINE void strip(const pith_gemm_f32_tile *t, const int nv, int n0, size_t
 {
     int n_tiles = (t->mr + GEMM_MR - 1) / GEMM_MR, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
-    bool is_last_strip = n0 + nv * V_N >= t->n_columns;
     for (int i = 0, m0 = 0, rows; i < n_tiles; i++, m0 += rows) {
-        const float *next = i < nv && !is_last_strip ? b + (size_t)(nv + i) * t->b_panel_stride : b;
+        const float *next = i < nv ? b + (size_t)(nv + i) * t->b_panel_stride : b;
         rows = base + (i < n_higher);
         switch (rows) {
         case 1: block(t, 1, nv, m0, n0, last, next); break;

@@ -16,6 +16,7 @@
 
 #include "kernels/dwconv_f32.h"
 #include "kernels/transpose.h"
+#include "kernels/winograd_f32.h"
 #include "ops/shared_conv.h"
 #include "ops/shared_gemm.h"
 
@@ -44,12 +45,20 @@ typedef struct pithi_conv_variant {
     int64_t first_grain, n_grains;
 } pithi_conv_variant;
 
+/* Bands of tile rows by blocks of output columns, see shared_conv_winograd.c. */
+typedef struct pithi_conv_winograd {
+    const pith_winograd_f32 *kernel; /* NULL: not used */
+    int64_t tiles_h, tiles_w, band_rows, n_bands, block_columns, n_blocks;
+    int64_t v_stride, m_stride;      /* floats between positions */
+} pithi_conv_winograd;
+
 typedef enum pithi_conv_phase { PITHI_CONV_ARRANGE, PITHI_CONV_MAIN, PITHI_CONV_RESTORE } pithi_conv_phase;
 
 typedef struct pithi_conv_f32 {
     pithi_conv_geometry g;
     const pith_gemm_f32 *gemm;
     const pith_dwconv_f32 *depthwise; /* not NULL: one grain is rows by channels of an image */
+    pithi_conv_winograd winograd;
     pith_transpose_fn *transpose;
     pithi_finish finish;
     pithi_conv_variant *variants;
@@ -69,5 +78,18 @@ typedef struct pithi_conv_f32 {
  * panels, or channels of a depthwise convolution. */
 int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv);
 void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);
+
+/* Operands of the main phase, channels-last and packed. */
+typedef struct pithi_conv_operands {
+    const float *x, *packed, *bias, *residual;
+    float *y;
+} pithi_conv_operands;
+
+bool pithi_conv_winograd_fits(const pithi_conv_geometry *g);
+void pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit);
+size_t pithi_conv_winograd_scratch_bytes(const pithi_conv_f32 *conv);
+/* Items are panels. */
+void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);
+void pithi_conv_winograd_run(const pithi_conv_f32 *conv, const pithi_conv_operands *o, const pith_part *part);
 
 #endif

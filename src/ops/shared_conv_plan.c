@@ -200,6 +200,9 @@ static int64_t panels_per_group(const pithi_conv_f32 *conv)
 
 int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv)
 {
+    if (conv->winograd.kernel) {
+        return panels_per_group(conv);
+    }
     return conv->depthwise ? conv->g.in_channels : conv->n_variants * conv->g.group * panels_per_group(conv);
 }
 
@@ -243,11 +246,22 @@ void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *pack
         }
         return;
     }
+    if (conv->winograd.kernel) {
+        pithi_conv_winograd_pack(conv, w, packed, begin, end);
+        return;
+    }
     int64_t n_panels = panels_per_group(conv);
     for (int64_t i = begin; i < end; i++) {
         const pithi_conv_variant *v = &conv->variants[i / (conv->g.group * n_panels)];
         pack_panel(conv, v, i / n_panels % conv->g.group, i % n_panels, w, packed);
     }
+}
+
+static const char *kernel_name(const pithi_conv_f32 *conv)
+{
+    return conv->depthwise         ? conv->depthwise->head.name
+           : conv->winograd.kernel ? conv->winograd.kernel->head.name
+                                   : conv->gemm->head.name;
 }
 
 typedef struct pack_job {
@@ -270,8 +284,8 @@ static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
                         g->is_transposed ? g->stride[2] : 0, g->is_transposed ? g->pad[0] : 0,
                         g->is_transposed ? g->pad[1] : 0, g->is_transposed ? g->pad[2] : 0,
                         g->is_transposed ? g->dilation[0] : 0, g->is_transposed ? g->dilation[1] : 0,
-                        g->is_transposed ? g->dilation[2] : 0 };
-    const char *name = conv->depthwise ? conv->depthwise->head.name : conv->gemm->head.name;
+                        g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns };
+    const char *name = kernel_name(conv);
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
     pack_job job = { conv, prepare->inputs[1].data };
     const void *packed = NULL;
@@ -363,6 +377,8 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     if (is_depthwise(&conv->g)) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
         cut_depthwise(conv, prepare->n_threads);
+    } else if (prepare->inputs[1].data && pithi_conv_winograd_fits(&conv->g)) {
+        pithi_conv_winograd_plan(conv, prepare->isa_limit);
     } else {
         flatten_pointwise(&conv->g);
         PITH_TRY(make_variants(prepare, conv));
@@ -375,7 +391,8 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     prepare->state = conv;
     prepare->n_phases = conv->n_phases;
     prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(conv->n_grains, 1), 1 << 20);
-    prepare->scratch_bytes = conv->scratch_rows + gathered_bytes(conv);
-    prepare->kernel = conv->depthwise ? conv->depthwise->head.name : conv->gemm->head.name;
+    prepare->scratch_bytes = conv->winograd.kernel ? pithi_conv_winograd_scratch_bytes(conv)
+                                                   : conv->scratch_rows + gathered_bytes(conv);
+    prepare->kernel = kernel_name(conv);
     return PITH_OK;
 }

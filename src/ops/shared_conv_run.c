@@ -4,22 +4,16 @@
 
 static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
 
-/* Operands of the main phase, channels-last and packed. */
-typedef struct operands {
-    const float *x, *packed, *bias, *residual;
-    float *y;
-} operands;
-
 static const void *input_data(const pith_run *run, int index)
 {
     return run->n_inputs > index ? run->inputs[index].data : NULL;
 }
 
-static operands find_operands(const pith_run *run, const pithi_conv_f32 *conv)
+static pithi_conv_operands find_operands(const pith_run *run, const pithi_conv_f32 *conv)
 {
     char *shared = run->shared;
     bool first = conv->is_channels_first;
-    return (operands){
+    return (pithi_conv_operands){
         .x = first ? (float *)(void *)(shared + conv->shared_x) : input_data(run, 0),
         .packed = conv->packed ? conv->packed : (float *)(void *)(shared + conv->shared_packed),
         .bias = input_data(run, 2),
@@ -94,7 +88,7 @@ static void point_rows(const pithi_conv_geometry *g, const band *b, const float 
     }
 }
 
-static void start_band(const pithi_conv_f32 *conv, const band *b, const operands *o, void *scratch)
+static void start_band(const pithi_conv_f32 *conv, const band *b, const pithi_conv_operands *o, void *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_axis *const *axis = b->variant->axis;
@@ -122,7 +116,7 @@ static int64_t output_pixel(const pithi_conv_geometry *g, const pithi_conv_varia
 
 /* Columns [n0, n0 + n) of the group for all pixels of a band. Where output pixels aren't neighbours, every
  * run of pixels in a row is a block of its own. */
-static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const operands *o, void *scratch)
+static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const pithi_conv_operands *o, void *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_variant *v = b->variant;
@@ -172,7 +166,7 @@ static band find_band(const pithi_conv_f32 *conv, int64_t grain, int64_t *column
     return b;
 }
 
-static void run_products(const pithi_conv_f32 *conv, const pith_part *part, const operands *o)
+static void run_products(const pithi_conv_f32 *conv, const pith_part *part, const pithi_conv_operands *o)
 {
     int64_t begin = 0, end = 0, out_channels = conv->g.out_channels / conv->g.group;
     band current = { 0 };
@@ -204,7 +198,7 @@ static void finish_depthwise(const pithi_finish *finish, const pith_dwconv_f32_t
     }
 }
 
-static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, const operands *o)
+static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, const pithi_conv_operands *o)
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t begin = 0, end = 0, channels = g->in_channels;
@@ -277,13 +271,15 @@ static void arrange(const pith_run *run, const pithi_conv_f32 *conv, const pith_
 void pithi_conv_f32_run(const pith_run *run, const pith_part *part)
 {
     const pithi_conv_f32 *conv = run->state;
-    operands o = find_operands(run, conv);
+    pithi_conv_operands o = find_operands(run, conv);
     switch (conv->phases[part->phase]) {
     case PITHI_CONV_ARRANGE: arrange(run, conv, part); break;
     case PITHI_CONV_RESTORE: transpose_images(conv, &run->outputs[0], o.y, run->outputs[0].data, false, part); break;
     case PITHI_CONV_MAIN:
         if (conv->depthwise) {
             run_depthwise(conv, part, &o);
+        } else if (conv->winograd.kernel) {
+            pithi_conv_winograd_run(conv, &o, part);
         } else {
             run_products(conv, part, &o);
         }
