@@ -5,7 +5,7 @@
 #include "ops/shared_global_pool.h"
 
 static const pith_attr_spec attrs_table[] = {
-    PITH_ATTR_INT(pithi_global_pool_attrs, channels_last, "channels_last", 0),
+    PITH_ATTR_OWN_INT(pithi_global_pool_attrs, channels_last, "channels_last", 0),
     PITH_ATTR_INT(pithi_global_pool_attrs, p, "p", 2),
 };
 

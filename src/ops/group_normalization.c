@@ -11,7 +11,7 @@ typedef struct group_norm_attrs {
 static const pith_attr_spec attrs_table[] = {
     PITH_ATTR_REQUIRED_INT(group_norm_attrs, num_groups, "num_groups"),
     PITH_ATTR_INT(group_norm_attrs, stash_type, "stash_type", 1),
-    PITH_ATTR_INT(group_norm_attrs, per_group, "per_group", 0),
+    PITH_ATTR_OWN_INT(group_norm_attrs, per_group, "per_group", 0),
     PITH_ATTR_FLOAT(group_norm_attrs, epsilon, "epsilon", 1e-5),
 };
 

@@ -15,7 +15,7 @@ static const pith_attr_spec attrs_table[] = {
     PITH_ATTR_FLOAT(lrn_attrs, beta, "beta", 0.75),
     PITH_ATTR_FLOAT(lrn_attrs, bias, "bias", 1.0),
     PITH_ATTR_REQUIRED_INT(lrn_attrs, size, "size"),
-    PITH_ATTR_INT(lrn_attrs, channels_last, "channels_last", 0),
+    PITH_ATTR_OWN_INT(lrn_attrs, channels_last, "channels_last", 0),
 };
 
 /* [n_outer][n_channels][n_inner]; channels-last has n_inner 1. */

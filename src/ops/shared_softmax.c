@@ -9,7 +9,7 @@
 
 const pith_attr_spec pithi_softmax_attrs_table[2] = {
     PITH_ATTR_INT(pithi_softmax_attrs, axis, "axis", -1),
-    PITH_ATTR_INT(pithi_softmax_attrs, flatten, "flatten", 0),
+    PITH_ATTR_OWN_INT(pithi_softmax_attrs, flatten, "flatten", 0),
 };
 
 pithi_softmax_extent pithi_softmax_extent_of(const pith_shape *x, const pithi_softmax_attrs *attrs)
