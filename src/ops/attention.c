@@ -9,6 +9,8 @@
 #include <math.h>
 
 #include "kernels/gemm_f32.h"
+#include "kernels/softmax_f32.h"
+#include "kernels/transpose.h"
 #include "kernels/vunary_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_attention.h"
@@ -152,6 +154,8 @@ typedef struct fast_state {
     pithi_attention_geometry g;
     const pith_gemm_f32 *gemm;
     const pith_vunary_f32 *vunary;
+    const pith_softmax_f32 *softmax;
+    pith_transpose_fn *transpose;
     size_t packed_k_floats, packed_v_floats; /* of one key head */
     int64_t n_row_blocks;
 } fast_state;
@@ -184,6 +188,8 @@ static pith_status prepare(pith_prepare *prepare)
     state->g = g;
     state->gemm = pithi_gemm_f32(prepare->isa_limit);
     state->vunary = pithi_vunary_f32(prepare->isa_limit);
+    state->softmax = pithi_softmax_f32(prepare->isa_limit);
+    state->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     state->packed_k_floats = pithi_gemm_f32_packed_size(state->gemm, (size_t)g.size, (size_t)g.n_keys);
     state->packed_v_floats = pithi_gemm_f32_packed_size(state->gemm, (size_t)g.n_keys, (size_t)g.value_size);
     state->n_row_blocks = pithi_div_up(g.n_rows, ROW_BLOCK);
@@ -197,25 +203,47 @@ static pith_status prepare(pith_prepare *prepare)
     return PITH_OK;
 }
 
-/* K^T [size][n_keys] and V [n_keys][value_size] of one key head; both have row pointers of two sources. */
+/* K^T [size][n_keys], scaled. Keys that follow one another in one operand and one panel are one transposition. */
+static void pack_keys(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, float *packed)
+{
+    const pithi_attention_geometry *g = &state->g;
+    int64_t nr = state->gemm->nr, at = 0;
+    float scale = pithi_attention_scale(run->attrs, g);
+    for (int64_t key = 0, n; key < g->n_keys; key += n) {
+        bool is_past = key < g->n_past;
+        const float *from = run->inputs[pithi_attention_find_row(g, false, batch, head, key, &at)].data;
+        n = pithi_min_s64(nr - key % nr, (is_past ? g->n_past : g->n_keys) - key);
+        state->transpose(from + at, is_past ? g->past_k.row : g->k.row, packed + key / nr * nr * g->size + key % nr, nr,
+                         n, g->size);
+    }
+    for (size_t i = 0; i < state->packed_k_floats; i++) {
+        packed[i] *= scale;
+    }
+}
+
+/* V [n_keys][value_size] */
+static void pack_values(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, float *packed)
+{
+    const pithi_attention_geometry *g = &state->g;
+    int64_t nr = state->gemm->nr, at = 0;
+    for (int64_t key = 0; key < g->n_keys; key++) {
+        const float *from = run->inputs[pithi_attention_find_row(g, true, batch, head, key, &at)].data;
+        for (int64_t i = 0; i < g->value_size; i += nr) {
+            size_t n = (size_t)pithi_min_s64(nr, g->value_size - i);
+            memcpy(packed + i * g->n_keys + key * nr, from + at + i, n * sizeof(float));
+        }
+    }
+}
+
 static void pack_head(const fast_state *state, const pith_run *run, int64_t index)
 {
     const pithi_attention_geometry *g = &state->g;
-    int64_t batch = index / g->n_key_heads, head = index % g->n_key_heads, nr = state->gemm->nr, at = 0;
-    float *k = (float *)run->shared + (size_t)index * (state->packed_k_floats + state->packed_v_floats);
-    float *v = k + state->packed_k_floats;
-    memset(k, 0, (state->packed_k_floats + state->packed_v_floats) * sizeof(float));
-    for (int64_t key = 0; key < g->n_keys; key++) {
-        const float *from = run->inputs[pithi_attention_find_row(g, false, batch, head, key, &at)].data;
-        float *to = k + key / nr * nr * g->size + key % nr;
-        for (int64_t i = 0; i < g->size; i++) {
-            to[i * nr] = from[at + i];
-        }
-        from = run->inputs[pithi_attention_find_row(g, true, batch, head, key, &at)].data;
-        for (int64_t i = 0; i < g->value_size; i++) {
-            v[i / nr * nr * g->n_keys + key * nr + i % nr] = from[at + i];
-        }
-    }
+    int64_t batch = index / g->n_key_heads, head = index % g->n_key_heads;
+    size_t n_floats = state->packed_k_floats + state->packed_v_floats;
+    float *packed = (float *)run->shared + (size_t)index * n_floats;
+    memset(packed, 0, n_floats * sizeof(float));
+    pack_keys(state, run, batch, head, packed);
+    pack_values(state, run, batch, head, packed + state->packed_k_floats);
     store_present(run, g, false, batch, head);
     store_present(run, g, true, batch, head);
 }
@@ -228,53 +256,75 @@ static void keep(const pith_run *run, int mode, int64_t at, const float *scores,
     }
 }
 
+/* Adds the mask to the scores of keys [begin, end), which the mask may cut short; the others become -inf. */
 static void add_bias(const pithi_attention_mask *mask, int64_t begin, int64_t end, float *scores, int64_t n)
 {
+    end = pithi_min_s64(end, mask->n_keys);
     for (int64_t i = 0; i < n; i++) {
-        if (i < begin || i >= end || (mask->mask && i >= mask->n_keys)) {
-            scores[i] = -INFINITY;
-        } else if (mask->mask && mask->mask->dtype == PITH_DTYPE_F32) {
-            scores[i] += ((const float *)mask->mask->data)[mask->at + i];
-        } else if (mask->mask && !((const uint8_t *)mask->mask->data)[mask->at + i]) {
-            scores[i] = -INFINITY;
+        scores[i] = i < begin || i >= end ? -INFINITY : scores[i];
+    }
+    if (mask->mask && mask->mask->dtype == PITH_DTYPE_F32) {
+        const float *bias = (const float *)mask->mask->data + mask->at;
+        for (int64_t i = begin; i < end; i++) {
+            scores[i] += bias[i];
+        }
+    } else if (mask->mask) {
+        const uint8_t *is_seen = (const uint8_t *)mask->mask->data + mask->at;
+        for (int64_t i = begin; i < end; i++) {
+            scores[i] = is_seen[i] ? scores[i] : -INFINITY;
         }
     }
 }
 
-/* A row without keys has -inf everywhere and becomes zeros. */
-static void softmax(const fast_state *state, float *scores, int64_t n)
+/* Softmax over keys [begin, end) of n, the others getting 0; a row that may see no key becomes zeros. */
+static void softmax(const fast_state *state, float *scores, int64_t begin, int64_t end, int64_t n)
 {
-    float largest = -INFINITY, sum = 0.0f;
-    for (int64_t i = 0; i < n; i++) {
-        largest = scores[i] > largest ? scores[i] : largest;
+    int64_t first = pithi_min_s64(begin, n), last = pithi_max_s64(first, end), seen = first;
+    while (seen < last && scores[seen] == -INFINITY) {
+        seen++;
     }
-    float shift = largest == -INFINITY ? 0.0f : largest;
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] -= shift;
+    last = seen < last ? last : first;
+    for (int64_t i = 0; i < first; i++) {
+        scores[i] = 0.0f;
     }
-    state->vunary->functions[PITH_VUNARY_EXP](scores, scores, (size_t)n, 0.0f, 0.0f);
-    for (int64_t i = 0; i < n; i++) {
-        sum += scores[i];
-    }
-    float factor = sum == 0.0f ? 0.0f : 1.0f / sum;
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] *= factor;
+    state->softmax->row(scores + first, scores + first, (size_t)(last - first));
+    for (int64_t i = last; i < n; i++) {
+        scores[i] = 0.0f;
     }
 }
 
-/* Products of query row `row` with all keys become its probabilities. */
-static void finish_scores(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, int64_t row,
+/* A block of query rows of one head, and the first keys that any of them may see. */
+typedef struct row_block {
+    int64_t batch, head, first, n_keys;
+    int n_rows;
+} row_block;
+
+static row_block find_block(const fast_state *state, const pith_run *run, int64_t index)
+{
+    const pithi_attention_geometry *g = &state->g;
+    row_block b = { .batch = index / state->n_row_blocks / g->n_heads, .head = index / state->n_row_blocks % g->n_heads,
+                    .first = index % state->n_row_blocks * ROW_BLOCK, .n_keys = 1 };
+    b.n_rows = (int)pithi_min_s64(ROW_BLOCK, g->n_rows - b.first);
+    for (int i = 0; i < b.n_rows; i++) {
+        int64_t begin, end;
+        pithi_attention_find_limits(run, g, b.batch, b.first + i, &begin, &end);
+        b.n_keys = pithi_max_s64(b.n_keys, end);
+    }
+    bool keeps_scores = run->n_outputs > SCORES && run->outputs[SCORES].data;
+    b.n_keys = keeps_scores ? g->n_keys : b.n_keys;
+    return b;
+}
+
+/* Products of query row `row` with the keys become its probabilities. */
+static void finish_scores(const fast_state *state, const pith_run *run, const row_block *block, int64_t row,
                           float *scores)
 {
     const pithi_attention_geometry *g = &state->g;
     const pithi_attention_attrs *attrs = run->attrs;
-    int64_t n = g->n_keys, at = ((batch * g->n_heads + head) * g->n_rows + row) * n, begin, end;
-    float scale = pithi_attention_scale(attrs, g);
-    pithi_attention_mask mask = pithi_attention_find_mask(run, g, batch, head, row);
-    pithi_attention_find_limits(run, g, batch, row, &begin, &end);
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] *= scale;
-    }
+    int64_t n = block->n_keys, begin, end;
+    int64_t at = ((block->batch * g->n_heads + block->head) * g->n_rows + row) * g->n_keys;
+    pithi_attention_mask mask = pithi_attention_find_mask(run, g, block->batch, block->head, row);
+    pithi_attention_find_limits(run, g, block->batch, row, &begin, &end);
     keep(run, RAW_SCORES, at, scores, n);
     if (attrs->softcap > 0.0f) {
         for (int64_t i = 0; i < n; i++) {
@@ -288,7 +338,7 @@ static void finish_scores(const fast_state *state, const pith_run *run, int64_t 
     keep(run, CAPPED_SCORES, at, scores, n);
     add_bias(&mask, begin, end, scores, n);
     keep(run, BIASED_SCORES, at, scores, n);
-    softmax(state, scores, n);
+    softmax(state, scores, begin, end, n);
     keep(run, PROBABILITIES, at, scores, n);
 }
 
@@ -297,27 +347,26 @@ static void attend(const fast_state *state, const pith_run *run, int64_t index, 
     static const ptrdiff_t no_offset[1] = { 0 };
     const pithi_attention_geometry *g = &state->g;
     const float *rows[ROW_BLOCK];
-    int64_t batch = index / state->n_row_blocks / g->n_heads, head = index / state->n_row_blocks % g->n_heads;
-    int64_t first = index % state->n_row_blocks * ROW_BLOCK, nr = state->gemm->nr;
-    int64_t key_head = batch * g->n_key_heads + head / (g->n_heads / g->n_key_heads);
-    int n_rows = (int)pithi_min_s64(ROW_BLOCK, g->n_rows - first);
+    row_block block = find_block(state, run, index);
+    int64_t nr = state->gemm->nr, key_head = block.batch * g->n_key_heads + block.head / (g->n_heads / g->n_key_heads);
     const float *k = (const float *)run->shared + (size_t)key_head * (state->packed_k_floats + state->packed_v_floats);
-    for (int i = 0; i < n_rows; i++) {
-        rows[i] = (const float *)run->inputs[Q].data + batch * g->q.batch + head * g->q.head + (first + i) * g->q.row;
+    for (int i = 0; i < block.n_rows; i++) {
+        rows[i] = (const float *)run->inputs[Q].data + block.batch * g->q.batch + block.head * g->q.head +
+                  (block.first + i) * g->q.row;
     }
     pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1,
                                 .segment_length = (size_t)g->size, .b = k, .b_row_stride = (size_t)nr,
-                                .b_panel_stride = (size_t)(nr * g->size), .c = scores, .c_stride = (size_t)g->n_keys,
-                                .mr = n_rows, .n_columns = (int)g->n_keys, .lo = -INFINITY, .hi = INFINITY };
+                                .b_panel_stride = (size_t)(nr * g->size), .c = scores, .c_stride = (size_t)block.n_keys,
+                                .mr = block.n_rows, .n_columns = (int)block.n_keys, .lo = -INFINITY, .hi = INFINITY };
     state->gemm->tile(&tile);
-    for (int i = 0; i < n_rows; i++) {
-        rows[i] = scores + i * g->n_keys;
-        finish_scores(state, run, batch, head, first + i, scores + i * g->n_keys);
+    for (int i = 0; i < block.n_rows; i++) {
+        rows[i] = scores + i * block.n_keys;
+        finish_scores(state, run, &block, block.first + i, scores + i * block.n_keys);
     }
-    tile.segment_length = (size_t)g->n_keys;
+    tile.segment_length = (size_t)block.n_keys;
     tile.b = k + state->packed_k_floats;
     tile.b_panel_stride = (size_t)(nr * g->n_keys);
-    tile.c = (float *)run->outputs[Y].data + batch * g->y.batch + head * g->y.head + first * g->y.row;
+    tile.c = (float *)run->outputs[Y].data + block.batch * g->y.batch + block.head * g->y.head + block.first * g->y.row;
     tile.c_stride = (size_t)g->y.row;
     tile.n_columns = (int)g->value_size;
     state->gemm->tile(&tile);

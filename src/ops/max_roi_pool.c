@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* max_roi_pool: largest value in each bin of regions of interest (Girshick, Fast R-CNN, 2015). ONNX MaxRoiPool. rois are
- * [n, 5]: batch index, x1, y1, x2, y2; corners are rounded to pixels, both inside; empty bins give 0. */
+/* max_roi_pool: largest value in each bin of regions of interest (Girshick, Fast R-CNN, 2015). ONNX MaxRoiPool.
+ * rois are [n, 5]: batch index, x1, y1, x2, y2; corners are rounded to pixels, both inside; empty bins give 0. */
 #include <math.h>
 
 #include "ops/sample.h"
@@ -15,15 +15,14 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_FLOAT(max_roi_pool_attrs, spatial_scale, "spatial_scale", 1.0),
 };
 
-/* Pixels [begin, end) of bin `bin` of n between two corners. */
-static void find_bin(double corner_1, double corner_2, double scale, int64_t bin, int64_t n, int64_t size,
-                     int64_t *begin, int64_t *end)
+/* Pixels [range[0], range[1]) of bin `bin` of n between two corners in the scale of x. */
+static void find_bin(double corner_1, double corner_2, int64_t bin, int64_t n, int64_t size, int64_t range[2])
 {
-    double first = round(corner_1 * scale), length = fmax(round(corner_2 * scale) - first + 1.0, 1.0) / (double)n;
+    double first = round(corner_1), length = fmax(round(corner_2) - first + 1.0, 1.0) / (double)n;
     double from = fmin(fmax(floor((double)bin * length) + first, 0.0), (double)size);
     double to = fmin(fmax(ceil((double)(bin + 1) * length) + first, 0.0), (double)size);
-    *begin = from > 0.0 ? (int64_t)from : 0; /* NaN: an empty bin */
-    *end = to > 0.0 ? (int64_t)to : 0;
+    range[0] = from > 0.0 ? (int64_t)from : 0; /* NaN: an empty bin */
+    range[1] = to > 0.0 ? (int64_t)to : 0;
 }
 
 static double largest_in(const pith_tensor *x, int64_t plane, const int64_t rows[2], const int64_t columns[2])
@@ -45,7 +44,7 @@ static void pool_region(const pith_run *run, int64_t roi)
     int64_t n_rows = attrs->pooled_shape.items[0], n_columns = attrs->pooled_shape.items[1];
     double corners[5], scale = (double)attrs->spatial_scale;
     for (int i = 0; i < 5; i++) {
-        corners[i] = pithi_tensor_get_f64(rois, 5 * roi + i);
+        corners[i] = pithi_tensor_get_f64(rois, 5 * roi + i) * (i > 0 ? scale : 1.0);
     }
     if (!(corners[0] >= 0.0 && corners[0] < (double)x->shape.dims[0])) {
         pithi_run_fault(run, "roi %lld has batch index %g, but must lie in 0..%lld", (long long)roi, corners[0],
@@ -56,8 +55,8 @@ static void pool_region(const pith_run *run, int64_t roi)
         int64_t plane =
             ((int64_t)corners[0] * x->shape.dims[1] + i / (n_rows * n_columns)) * x->shape.dims[2] * x->shape.dims[3];
         int64_t rows[2], columns[2];
-        find_bin(corners[2], corners[4], scale, i / n_columns % n_rows, n_rows, x->shape.dims[2], &rows[0], &rows[1]);
-        find_bin(corners[1], corners[3], scale, i % n_columns, n_columns, x->shape.dims[3], &columns[0], &columns[1]);
+        find_bin(corners[2], corners[4], i / n_columns % n_rows, n_rows, x->shape.dims[2], rows);
+        find_bin(corners[1], corners[3], i % n_columns, n_columns, x->shape.dims[3], columns);
         pithi_tensor_set_f64(&run->outputs[0], roi * x->shape.dims[1] * n_rows * n_columns + i,
                              largest_in(x, plane, rows, columns));
     }
