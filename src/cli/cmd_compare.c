@@ -144,7 +144,7 @@ static pith_status compare_stored(const char *model, const char *against, const 
                                     : cli_cases_from_npz(against, &cases);
     CLI_TRY_GOTO(status, done);
     CLI_TRY_GOTO(cli_cases_match_names(&net, &cases), done);
-    if (needs_inner_values(&net, &cases)) { /* only then, since keeping them costs memory and fusions */
+    if (needs_inner_values(&net, &cases)) { /* only then, since keeping them costs memory */
         cli_net_close(&net);
         net_options.keeps_all_values = true;
         CLI_TRY_GOTO(cli_net_open(model, &net_options, &net), done);

@@ -70,8 +70,10 @@ static void print_row(const cli_row *row)
     char got[CLI_SHAPE_BYTES];
     char want[CLI_SHAPE_BYTES];
     char sqnr[32];
+    char name[256];
+    snprintf(name, sizeof name, "%s%s%s", row->case_name, row->case_name[0] ? "/" : "", row->name);
     printf("%s%-4s%s", cli_colour_on(is_within ? CLI_GOOD : CLI_BAD), is_within ? "ok" : "OUT", cli_colour_off());
-    printf(" %s%s%-28s", row->case_name, row->case_name[0] ? "/" : "", row->name);
+    printf(" %-28s", name);
     if (!metrics->is_same_kind) {
         printf(" is %s %s, expected %s %s\n", pith_dtype_name(row->got_dtype), cli_shape_text(&row->got, got),
                pith_dtype_name(row->want_dtype), cli_shape_text(&row->want, want));

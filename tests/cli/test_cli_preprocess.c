@@ -14,7 +14,8 @@ static pith_status parse(const char *text, cli_preprocess *settings)
 static void test_text(pith_test *test)
 {
     static const char file[] = "# a comment\n\nlayout = nhwc\r\n color=gray # behind\nsize = 32xauto\n"
-                               "width_multiple = 8\nmean = 1, 2.5,3\nlabels = some file.txt\nblank = 7\npad_value = 127.5";
+                               "width_multiple = 8\nmean = 1, 2.5,3\nlabels = some file.txt\nblank = 7\n"
+                               "pad_value = 127.5";
     cli_preprocess settings;
     cli_preprocess again;
     cli_bytes bytes = { 0 };
