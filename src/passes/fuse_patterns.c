@@ -5,96 +5,30 @@
  * with one of them on the whole range, its kinks and its far ends, to the precision of float32, is that function. */
 #include <math.h>
 
-#include "passes/rewrite.h"
+#include "passes/cone.h"
 
-#define MAX_NODES 12
-#define MAX_OPERANDS 3 /* of an elementwise node that takes part */
-#define N_GRID 129     /* -8 to 8 by eighths: all kinks in use lie on it or are met by both neighbours */
+#define N_GRID 129 /* -8 to 8 by eighths: all kinks in use lie on it or are met by both neighbours */
 #define N_PROBES (N_GRID + 14)
 #define MAX_FUNCTIONS 16
 #define TOLERANCE 2e-6 /* the nodes round to float32 one after the other */
 
-/* Elementwise nodes that end in nodes[0] and read, apart from constants, only the frontier. */
-typedef struct cone {
-    pith_node *nodes[MAX_NODES];
-    int n_nodes;
-    pith_value *frontier[MAX_NODES * MAX_OPERANDS];
-    int n_frontier;
-} cone;
-
 typedef struct prober {
     pith_graph *graph;
     float probes[N_PROBES];
-    float results[MAX_NODES][N_PROBES];
+    float results[PITHI_CONE_NODES][N_PROBES];
     float wanted[MAX_FUNCTIONS][N_PROBES]; /* of each known function */
     bool has_wanted[MAX_FUNCTIONS];        /* once made, it holds for a function without parameters */
 } prober;
 
-/* ---- cones ------------------------------------------------------------------------------------ */
-
-static bool is_elementwise(const pith_node *node)
+/* All constants are numbers that fit values of any shape. */
+static bool accepts(const pith_node *node)
 {
-    bool fits = node && node->op && node->op->layout == PITH_LAYOUT_FREE && !(node->op->flags & PITH_OP_RANDOM) &&
-                node->n_outputs == 1 && node->n_inputs >= 1 && node->n_inputs <= MAX_OPERANDS && node->inputs[0] &&
-                !pithi_is(node, "identity") && !pithi_is(node, "cast");
+    bool fits = pithi_cone_is_elementwise(node);
     for (int i = 0; fits && i < node->n_inputs; i++) {
-        const pith_value *input = node->inputs[i];
-        bool is_scalar = input && input->constant && pith_shape_elements(&input->shape) == 1 && input->shape.rank <= 1;
-        bool is_f32 = !input || input->dtype == PITH_DTYPE_F32 || (!input->constant && !input->has_shape);
-        fits = is_f32 && (!input || !input->constant || is_scalar);
+        const pith_tensor *constant = pithi_constant_input(node, i);
+        fits = !constant || (constant->shape.rank <= 1 && pith_shape_elements(&constant->shape) == 1);
     }
     return fits;
-}
-
-static int uses_inside(const cone *in, const pith_value *value)
-{
-    int n_uses = 0;
-    for (int i = 0; i < in->n_nodes; i++) {
-        for (int k = 0; k < in->nodes[i]->n_inputs; k++) {
-            n_uses += in->nodes[i]->inputs[k] == value;
-        }
-    }
-    return n_uses;
-}
-
-static bool add_node(cone *in, pith_node *node)
-{
-    if (in->n_nodes == MAX_NODES) {
-        return false;
-    }
-    in->nodes[in->n_nodes++] = node;
-    for (int i = 0; i < node->n_inputs; i++) {
-        pith_value *input = node->inputs[i];
-        bool is_new = input && !input->constant;
-        for (int k = 0; k < in->n_frontier && is_new; k++) {
-            is_new = in->frontier[k] != input;
-        }
-        if (is_new) {
-            in->frontier[in->n_frontier++] = input;
-        }
-    }
-    return true;
-}
-
-static int order_of(const pith_value *value)
-{
-    return value->producer ? value->producer->index : -1;
-}
-
-/* Takes in the node that makes the latest value of the frontier; false if that is not possible. Only from
- * the latest one can all others be reached. */
-static bool expand(cone *in)
-{
-    int latest = 0;
-    for (int i = 1; i < in->n_frontier; i++) {
-        latest = order_of(in->frontier[i]) > order_of(in->frontier[latest]) ? i : latest;
-    }
-    const pith_value *value = in->frontier[latest];
-    if (!is_elementwise(value->producer) || uses_inside(in, value) != value->n_uses) {
-        return false;
-    }
-    in->frontier[latest] = in->frontier[--in->n_frontier];
-    return add_node(in, value->producer);
 }
 
 /* ---- probing ---------------------------------------------------------------------------------- */
@@ -116,42 +50,14 @@ static pith_tensor probe_tensor(float *data)
     return (pith_tensor){ PITH_DTYPE_F32, { 1, { N_PROBES } }, data };
 }
 
-static pith_tensor operand(prober *probe, const cone *in, const pith_value *value)
+static bool evaluate(prober *probe, const pithi_cone *cone)
 {
-    if (!value) {
-        return (pith_tensor){ 0 };
+    const pith_tensor root = probe_tensor(probe->probes);
+    pith_tensor results[PITHI_CONE_NODES];
+    for (int i = 0; i < cone->n_nodes; i++) {
+        results[i] = probe_tensor(probe->results[i]);
     }
-    if (value->constant) {
-        return *value->constant;
-    }
-    for (int i = 0; i < in->n_nodes; i++) {
-        if (in->nodes[i]->outputs[0] == value) {
-            return probe_tensor(probe->results[i]);
-        }
-    }
-    return probe_tensor(probe->probes);
-}
-
-/* The last node taken in is the earliest in the graph. Frontier values were taken latest first, so the reverse
- * order is a topological one. */
-static bool evaluate(prober *probe, const cone *in)
-{
-    for (int i = in->n_nodes - 1; i >= 0; i--) {
-        pith_node *node = in->nodes[i];
-        pith_tensor inputs[MAX_OPERANDS] = { 0 }, output = probe_tensor(probe->results[i]), inferred = { 0 };
-        for (int k = 0; k < node->n_inputs; k++) {
-            inputs[k] = operand(probe, in, node->inputs[k]);
-        }
-        pith_infer infer = { .ctx = probe->graph->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
-                             .n_inputs = node->n_inputs, .outputs = &inferred, .n_outputs = 1 };
-        if (pithi_op_infer(&infer) != PITH_OK || inferred.dtype != PITH_DTYPE_F32 ||
-            pith_shape_elements(&inferred.shape) != N_PROBES ||
-            pithi_op_eval(probe->graph->ctx, node, inputs, node->n_inputs, &output, 1) != PITH_OK) {
-            pith_ctx_clear_error(probe->graph->ctx);
-            return false;
-        }
-    }
-    return true;
+    return pithi_cone_evaluate(probe->graph->ctx, cone, &root, results, N_PROBES);
 }
 
 static double at(const prober *probe, double x)
@@ -287,47 +193,41 @@ static bool is_arithmetic(const pith_node *node)
     return false;
 }
 
-static bool may_be_function(const cone *in)
+static bool may_be_function(const pithi_cone *cone)
 {
-    const pith_node *node = in->nodes[0];
+    const pith_node *node = cone->nodes[0];
     int n_present = 0;
     for (int i = 0; i < node->n_inputs; i++) {
         n_present += node->inputs[i] != NULL;
     }
-    const pith_value *from = in->frontier[0], *to = node->outputs[0];
+    const pith_value *from = cone->frontier[0], *to = node->outputs[0];
     bool keeps_shape = !from->has_shape || !to->has_shape || pith_shape_equal(&from->shape, &to->shape);
     bool bends = false;
-    for (int i = 0; i < in->n_nodes; i++) {
-        bends |= !is_arithmetic(in->nodes[i]);
+    for (int i = 0; i < cone->n_nodes; i++) {
+        bends |= !is_arithmetic(cone->nodes[i]);
     }
-    return in->n_frontier == 1 && (in->n_nodes > 1 || n_present > 1) && keeps_shape && bends;
-}
-
-static pith_status replace(prober *probe, const cone *in, const pith_node *function)
-{
-    pith_node *node = in->nodes[0];
-    PITH_TRY(pithi_become(probe->graph, node, function->source_op, &in->frontier[0], 1));
-    node->attrs = function->attrs;
-    return PITH_OK;
+    return cone->n_frontier == 1 && (cone->n_nodes > 1 || n_present > 1) && keeps_shape && bends;
 }
 
 static pith_status visit(prober *probe, pith_node *node, int *n_changes)
 {
-    cone in = { .n_nodes = 0 };
+    pithi_cone cone = { .n_nodes = 0 };
     bool found = false;
-    if (!is_elementwise(node) || !add_node(&in, node)) {
+    if (!accepts(node) || !pithi_cone_add(&cone, node)) {
         return PITH_OK;
     }
     do {
-        if (may_be_function(&in) && evaluate(probe, &in)) {
+        if (may_be_function(&cone) && evaluate(probe, &cone)) {
             pith_node function = { 0 };
             PITH_TRY(recognise(probe, &function, &found));
             if (found) {
                 ++*n_changes;
-                return replace(probe, &in, &function);
+                PITH_TRY(pithi_become(probe->graph, node, function.source_op, &cone.frontier[0], 1));
+                node->attrs = function.attrs;
+                return PITH_OK;
             }
         }
-    } while (in.n_frontier > 0 && expand(&in));
+    } while (pithi_cone_expand(&cone, accepts));
     return PITH_OK;
 }
 
@@ -336,15 +236,11 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     (void)stage;
     void *block = NULL;
     pith_status status = PITH_OK;
-    int index = 0;
     PITH_TRY(pithi_alloc(graph->ctx, sizeof(prober), &block));
     prober *probe = block;
     probe->graph = graph;
     make_probes(probe->probes);
-    pithi_graph_count_uses(graph);
-    for (pith_node *node = graph->first; node; node = node->next) {
-        node->index = index++;
-    }
+    pithi_cone_prepare(graph);
     for (pith_node *node = graph->first; node && status == PITH_OK; node = node->next) {
         status = visit(probe, node, n_changes);
     }

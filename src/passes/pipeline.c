@@ -27,6 +27,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fold_constants, ALWAYS },
     { &pithi_pass_remove_identity, ALWAYS },
     { &pithi_pass_fuse_rearrange, IN(PHASE_SIMPLIFY) }, /* before reshapes are merged away */
+    { &pithi_pass_fuse_normalization, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fuse_patterns, IN(PHASE_SIMPLIFY) }, /* before parts of them are fused elsewhere */
     { &pithi_pass_merge_transpose, ALWAYS },
     { &pithi_pass_merge_reshape, ALWAYS },
