@@ -284,8 +284,10 @@ static pith_status prepare(pith_prepare *prepare)
         first = !axes[i].is_identity && i < first ? i : first;
         last = !axes[i].is_identity ? i : last;
     }
-    if (last < 0 || last - first > 1 || axes[last].in * axes[first].in > INT32_MAX) {
-        return PITH_OK; /* nothing to do but copy, or more than two neighbouring axes: the reference does */
+    if (last < 0) { /* the same size: a copy, as of one pixel */
+        first = 0;
+    } else if (last - first > 1 || axes[last].in * axes[first].in > INT32_MAX) {
+        return PITH_OK; /* more than two neighbouring axes: the reference does */
     }
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(resize_state), &block));
@@ -295,7 +297,7 @@ static pith_status prepare(pith_prepare *prepare)
     state->inner = pithi_dims_product(shape, last + 1, shape->rank);
     state->item_bytes = (int64_t)pith_dtype_bytes(prepare->inputs[0].dtype);
     PITH_TRY(fill_table(prepare, first < last ? &axes[first] : &one, &state->y));
-    PITH_TRY(fill_table(prepare, &axes[last], &state->x));
+    PITH_TRY(fill_table(prepare, last >= 0 ? &axes[last] : &one, &state->x));
     prepare->use_run = true;
     prepare->state = state;
     state->kernel = pithi_resize_f32(prepare->isa_limit);

@@ -221,10 +221,22 @@ void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t co
     }                                                                                              \
     break
 
+/* Every second of 4-byte items, as compilers vectorise it: halves of shuffled channels, Focus layers. */
+static void copy_every_second(const uint32_t *restrict from, uint32_t *restrict to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        to[i] = from[2 * i];
+    }
+}
+
 static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_step, int64_t row_bytes, int64_t count)
 {
     if (from_step == 0 && to_step == row_bytes) {
         pithi_fill_items(to, from, row_bytes, count);
+        return;
+    }
+    if (row_bytes == 4 && from_step == 8 && to_step == 4 && ((uintptr_t)from | (uintptr_t)to) % 4 == 0) {
+        copy_every_second((const uint32_t *)(const void *)from, (uint32_t *)(void *)to, count);
         return;
     }
     switch (row_bytes) {

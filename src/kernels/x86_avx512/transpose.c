@@ -92,6 +92,40 @@ static inline void narrow_tile(const float *src, int64_t src_stride, float *dst,
     }
 }
 
+/* Three planes into pixels of three channels and back: 16 pixels are three registers either way. The tables say for
+ * each lane of a result which element of 48 it takes; two at a time can be asked of two registers. */
+static inline __m512i table_of(int result, bool is_merge)
+{
+    int32_t lanes[TILE];
+    for (int i = 0; i < TILE; i++) {
+        int at = result * TILE + i; /* merge: pixel at / 3 of plane at % 3; split: element 3 i + result */
+        lanes[i] = is_merge ? at % 3 * TILE + at / 3 : 3 * i + result;
+    }
+    return _mm512_loadu_si512(lanes);
+}
+
+static inline __m512 pick_of_48(const __m512 v[3], __m512i table)
+{
+    __m512 low = _mm512_permutex2var_ps(v[0], table, v[1]); /* right where the table is below 32 */
+    __mmask16 is_high = _mm512_cmpge_epi32_mask(table, _mm512_set1_epi32(2 * TILE));
+    return _mm512_mask_permutexvar_ps(low, is_high, table, v[2]);
+}
+
+/* n pixels; plane_stride between the planes. */
+static void transpose_3(const float *src, float *dst, int64_t plane_stride, int64_t n, bool is_merge)
+{
+    const __m512i tables[3] = { table_of(0, is_merge), table_of(1, is_merge), table_of(2, is_merge) };
+    int64_t from_step = is_merge ? plane_stride : TILE, to_step = is_merge ? TILE : plane_stride;
+    for (int64_t i = 0; i + TILE <= n; i += TILE) {
+        const float *from = src + (is_merge ? i : 3 * i);
+        float *to = dst + (is_merge ? 3 * i : i);
+        const __m512 v[3] = { _mm512_loadu_ps(from), _mm512_loadu_ps(from + from_step), _mm512_loadu_ps(from + 2 * from_step) };
+        for (int k = 0; k < 3; k++) {
+            _mm512_storeu_ps(to + k * to_step, pick_of_48(v, tables[k]));
+        }
+    }
+}
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -112,7 +146,15 @@ static void transpose_x32(const void *src_data, int64_t src_stride, void *dst_da
                           int64_t n_cols)
 {
     if (n_rows <= NARROW || n_cols <= NARROW) {
-        transpose_narrow(src_data, src_stride, dst_data, dst_stride, n_rows, n_cols);
+        bool is_merge = n_rows == 3 && dst_stride == 3, is_split = n_cols == 3 && src_stride == 3;
+        int64_t done = 0;
+        if (is_merge || is_split) {
+            done = (is_merge ? n_cols : n_rows) / TILE * TILE;
+            transpose_3(src_data, dst_data, is_merge ? src_stride : dst_stride, done, is_merge);
+        }
+        transpose_narrow((const float *)src_data + (is_merge ? done : 3 * done), src_stride,
+                         (float *)dst_data + (is_merge ? 3 * done : done), dst_stride,
+                         is_merge ? n_rows : n_rows - done, is_merge ? n_cols - done : n_cols);
         return;
     }
     for (int64_t c = 0; c < n_cols; c += TILE) {
