@@ -31,6 +31,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_patterns, IN(PHASE_SIMPLIFY) }, /* before parts of them are fused elsewhere */
     { &pithi_pass_merge_transpose, ALWAYS },
     { &pithi_pass_merge_reshape, ALWAYS },
+    { &pithi_pass_sink_reshape, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_remove_dead, ALWAYS },
     { &pithi_pass_merge_common, ALWAYS },
     /* A factor, an offset, a shortcut, a function: the order in which operators apply them. */
