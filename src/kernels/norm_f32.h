@@ -6,7 +6,8 @@
  *   affine_single: y[i] = (x[i] - mean) * factor + offset
  *
  * The sum corrects a mean that was rounded. y may be x, else must not overlap. Elements' results don't depend on their
- * place. NaN goes through. Exactness: PITH_BOUNDED, the sums with k = n / 64 + 70, the others 3 ULP of the largest term. */
+ * place. NaN goes through. Exactness: PITH_BOUNDED, the sums with k = n / 64 + 70, the others 3 ULP of the largest
+ * term. */
 #ifndef PITH_KERNELS_NORM_F32_H
 #define PITH_KERNELS_NORM_F32_H
 
@@ -19,7 +20,8 @@ typedef struct pith_norm_line {
 typedef struct pith_norm_f32 {
     pith_kernel head;
     void (*centred)(const float *x, size_t n, float mean, float *sum, float *squares);
-    void (*affine)(const float *x, float *y, size_t n, const pith_norm_line *line, const float *scale, const float *shift);
+    void (*affine)(const float *x, float *y, size_t n, const pith_norm_line *line, const float *scale,
+                   const float *shift);
     void (*affine_single)(const float *x, float *y, size_t n, const pith_norm_line *line);
 } pith_norm_f32;
 

@@ -59,7 +59,8 @@ static inline v_f at_line(v_f x, line_vectors line)
     return v_fma(v_sub(x, line.mean), line.factor, line.offset);
 }
 
-static void affine(const float *x, float *y, size_t n, const pith_norm_line *line, const float *scale, const float *shift)
+static void affine(const float *x, float *y, size_t n, const pith_norm_line *line, const float *scale,
+                   const float *shift)
 {
     const line_vectors l = spread(line);
     const v_f one = v_set(1.0f), zero = v_set(0.0f);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Family reduce_f32 in the words of vec_f32.h: one text for every ISA. Four chains per loop hide the latency of additions. */
+/* Family reduce_f32 in the words of vec_f32.h: one text for every ISA. Four chains per loop hide the latency of
+ * additions. */
 
 #define BLOCK 64 /* additions per chain before the partial sum goes to the total */
 
 static inline v_f add(v_f acc, v_f x) { return v_add(acc, x); }
 static inline v_f add_abs(v_f acc, v_f x) { return v_add(acc, v_abs(x)); }
 static inline v_f add_square(v_f acc, v_f x) { return v_fma(x, x, acc); }
-static inline v_f greater(v_f acc, v_f x) { return v_select(v_is_nan(acc), acc, v_max(acc, x)); } /* v_max: x if it's NaN */
+/* v_max: x if it's NaN */
+static inline v_f greater(v_f acc, v_f x) { return v_select(v_is_nan(acc), acc, v_max(acc, x)); }
 static inline v_f less(v_f acc, v_f x) { return v_select(v_is_nan(acc), acc, v_min(acc, x)); }
 
 static inline float scalar_add(float a, float b) { return a + b; }

@@ -4,10 +4,10 @@
  *   row:     x[0 .. n-1]
  *   columns: x[k * stride + c], k = 0 .. n_axis-1, for each c = 0 .. n_columns-1
  *
- * y has x's layout and may be x, else must not overlap it. NaN in a group makes all of it NaN, as do infinity or nothing
- * but -infinity; -infinity among finite values gives 0. Columns may be split over calls at will. Exactness:
- * PITH_BOUNDED, relative error of y at most (n / 2 + 5 + |x - max|) 2^-23, since x - max is rounded (logarithm: the same
- * of 1 + |y|, absolute). */
+ * y has x's layout and may be x, else must not overlap it. NaN in a group makes all of it NaN, as do infinity or
+ * nothing but -infinity; -infinity among finite values gives 0. Columns may be split over calls at will. Exactness:
+ * PITH_BOUNDED, relative error of y at most (n / 2 + 5 + |x - max|) 2^-23, since x - max is rounded (logarithm: the
+ * same of 1 + |y|, absolute). */
 #ifndef PITH_KERNELS_SOFTMAX_F32_H
 #define PITH_KERNELS_SOFTMAX_F32_H
 

@@ -21,7 +21,12 @@ typedef enum pith_vbinary {
     PITH_VBINARY_COUNT
 } pith_vbinary;
 
-typedef enum pith_vbinary_form { PITH_VBINARY_VV, PITH_VBINARY_VS, PITH_VBINARY_SV, PITH_VBINARY_FORM_COUNT } pith_vbinary_form;
+typedef enum pith_vbinary_form {
+    PITH_VBINARY_VV,
+    PITH_VBINARY_VS,
+    PITH_VBINARY_SV,
+    PITH_VBINARY_FORM_COUNT
+} pith_vbinary_form;
 
 typedef void pith_vbinary_f32_fn(const float *a, const float *b, float *y, size_t n);
 

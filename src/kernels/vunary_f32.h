@@ -5,8 +5,8 @@
  * doesn't depend on its place or on n. NaN in gives NaN out; infinities and signed zeros as the formula in IEEE
  * arithmetic (so x f(x) with f = 0 at -infinity gives NaN; relu(-0) may give either zero).
  *
- * Exactness: PITH_BOUNDED. none, abs, neg, relu, clip, leaky_relu, floor, ceil, round, sqrt and reciprocal are correctly
- * rounded. The others, in units of the last place (ULP) of the exact result; second number: largest error
+ * Exactness: PITH_BOUNDED. none, abs, neg, relu, clip, leaky_relu, floor, ceil, round, sqrt and reciprocal are
+ * correctly rounded. The others, in units of the last place (ULP) of the exact result; second number: largest error
  * measured over every 97th float, worst ISA:
  *   exp 2 (0.91), log 2 (1.01), erf 2 (1.15), tanh 2 (1.28), elu 2 (1.04), sigmoid 2.5 (2.28);
  *   hard_sigmoid 2 or 6e-8 absolute, hard_swish 2 or 4e-7 absolute;

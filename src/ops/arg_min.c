@@ -15,7 +15,8 @@ static void run(const pith_run *run, const pith_part *part)
 static const pith_spelling spellings[] = { { "onnx", "", "ArgMin", 1, NULL } };
 static const char *const samples[] = {
     "f32[3,37] | axis=-1", "f32[2,5,7] | axis=1 keepdims=0", "s32[4,9]{0:3} | axis=1 select_last_index=1", "u8[5]{0:2}",
-    "f32[6]{1,nan,3,nan,3,0}", "f32[6]{1,nan,3,nan,3,0} | select_last_index=1", "f32[4,2]{2,2,2,2,1,3,1,3} | select_last_index=1", "f16[2,3] | axis=0",
+    "f32[6]{1,nan,3,nan,3,0}", "f32[6]{1,nan,3,nan,3,0} | select_last_index=1",
+    "f32[4,2]{2,2,2,2,1,3,1,3} | select_last_index=1", "f16[2,3] | axis=0",
     "f32[0,3] | axis=1", "f32[2,3,4,5] | axis=1",
 };
 

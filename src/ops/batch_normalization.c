@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batch_normalization: y = (x - mean) / sqrt(var + epsilon) scale + b per channel of [N, C, ...] (channels_last:
- * [N, ..., C]). ONNX BatchNormalization; Ioffe and Szegedy 2015. With training_mode mean and var are those of the batch,
- * and the running statistics come out. */
+ * [N, ..., C]). ONNX BatchNormalization; Ioffe and Szegedy 2015. With training_mode mean and var are those of the
+ * batch, and the running statistics come out. */
 #include <math.h>
 
 #include "kernels/norm_f32.h"
@@ -91,7 +91,8 @@ static void ref(const pith_run *run)
         const double shift = pithi_tensor_get_f64(&run->inputs[B], c);
         for (int64_t k = 0; k < e.n_batch * e.n_inner && run->outputs[0].data; k++) {
             const int64_t at = element(&e, c, k);
-            pithi_tensor_set_f64(&run->outputs[0], at, (pithi_tensor_get_f64(&run->inputs[X], at) - mean) * factor + shift);
+            const double centred = pithi_tensor_get_f64(&run->inputs[X], at) - mean;
+            pithi_tensor_set_f64(&run->outputs[0], at, centred * factor + shift);
         }
     }
 }
@@ -136,7 +137,8 @@ static void channel_line(const pith_run *run, int64_t c, double *factor, double 
     const batch_norm_attrs *attrs = run->attrs;
     const double var = (double)((const float *)run->inputs[VAR].data)[c] + (double)attrs->epsilon;
     *factor = (double)((const float *)run->inputs[SCALE].data)[c] / sqrt(var);
-    *shift = (double)((const float *)run->inputs[B].data)[c] - (double)((const float *)run->inputs[MEAN].data)[c] * *factor;
+    const double mean = (double)((const float *)run->inputs[MEAN].data)[c];
+    *shift = (double)((const float *)run->inputs[B].data)[c] - mean * *factor;
 }
 
 static void run_last(const pith_run *run, const pith_part *part)
@@ -154,7 +156,8 @@ static void run_last(const pith_run *run, const pith_part *part)
     }
     pithi_part_range(part, state->e.n_batch * state->e.n_inner, &begin, &end);
     for (int64_t row = begin; row < end; row++) {
-        state->kernel->affine((const float *)run->inputs[X].data + row * n_channels, (float *)run->outputs[0].data + row * n_channels,
+        state->kernel->affine((const float *)run->inputs[X].data + row * n_channels,
+                              (float *)run->outputs[0].data + row * n_channels,
                               (size_t)n_channels, &identity, factors, shifts);
     }
 }
@@ -193,7 +196,8 @@ static pith_status infer(pith_infer *infer)
                    "'%s' must have one value for each of the %lld channels", names[i], (long long)e.n_channels);
     }
     for (int k = 1; k < infer->n_outputs; k++) {
-        PITH_CHECK(infer->ctx, attrs->training_mode, PITH_STATUS_FORMAT, "running statistics are outputs of training_mode only");
+        PITH_CHECK(infer->ctx, attrs->training_mode, PITH_STATUS_FORMAT,
+                   "running statistics are outputs of training_mode only");
         infer->outputs[k].dtype = infer->inputs[k == 1 ? MEAN : VAR].dtype;
         infer->outputs[k].shape = infer->inputs[MEAN].shape;
     }
@@ -224,15 +228,18 @@ static pith_status map_old(pith_ctx *ctx, pith_source *source, void *attrs)
                "spatial=0 (statistics per position, dropped in opset 9) is not supported");
     for (int i = 1; i < source->n_outputs; i++) {
         PITH_CHECK(ctx, !source->outputs[i], PITH_STATUS_UNSUPPORTED,
-                   "output %d means training as opset %lld knew it; export the model for inference, or with opset 14 or newer",
+                   "output %d means training as opset %lld knew it; export the model for inference, or with "
+                   "opset 14 or newer",
                    i, (long long)source->opset);
     }
     source->n_outputs = 1;
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE }, { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
-                                            { "b", PITH_DTYPES_FLOAT, PITH_ONE }, { "mean", PITH_DTYPES_FLOAT, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE },
+                                            { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
+                                            { "b", PITH_DTYPES_FLOAT, PITH_ONE },
+                                            { "mean", PITH_DTYPES_FLOAT, PITH_ONE },
                                             { "var", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE },
                                              { "running_mean", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
@@ -242,9 +249,11 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "BatchNormalization", 14, NULL },
 };
 static const char *const samples[] = {
-    "f32[2,3,5,7] f32[3] f32[3] f32[3] f32[3]{0.1:2}", "f32[2,5,7,37] f32[37] f32[37] f32[37] f32[37]{0.1:2} | channels_last=1 epsilon=0.01",
+    "f32[2,3,5,7] f32[3] f32[3] f32[3] f32[3]{0.1:2}",
+    "f32[2,5,7,37] f32[37] f32[37] f32[37] f32[37]{0.1:2} | channels_last=1 epsilon=0.01",
     "f32[4,19] f32[19] f32[19] f32[19] f32[19]{0.1:2}", "f16[2,3,4] f16[3] f16[3] f32[3] f32[3]{0.5:2}",
-    "f32[2,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2} | training_mode=1 momentum=0.75 | 3", "f32[0,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2}",
+    "f32[2,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2} | training_mode=1 momentum=0.75 | 3",
+    "f32[0,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2}",
     "f32[6] f32[1] f32[1] f32[1] f32[1]{0.5:2}"
 };
 

@@ -10,7 +10,8 @@ typedef struct bit_shift_attrs {
 enum { LEFT, RIGHT };
 static const char *const directions[] = { "LEFT", "RIGHT", NULL };
 static const pith_attr_spec attrs_table[] = {
-    { .name = "direction", .kind = PITH_ATTR_KIND_CHOICE, .offset = offsetof(bit_shift_attrs, direction), .choices = directions,
+    { .name = "direction", .kind = PITH_ATTR_KIND_CHOICE, .offset = offsetof(bit_shift_attrs, direction),
+      .choices = directions,
       .is_required = true },
 };
 
@@ -30,8 +31,10 @@ static void ref(const pith_run *run)
 
 static const pith_spelling spellings[] = { { "onnx", "", "BitShift", 11, NULL } };
 static const char *const samples[] = {
-    "u8[4]{16,4,1,255} u8[4]{1,2,3,9} | direction=LEFT", "u8[4]{16,4,1,255} u8[]{1} | direction=RIGHT", "u64[2,1]{1,9} u64[3]{63,64,2} | direction=LEFT",
-    "u32[3] u32[3]{0,31,33} | direction=RIGHT", "s32[2]{-8,8} s32[]{1} | direction=RIGHT", "u16[0] u16[] | direction=LEFT"
+    "u8[4]{16,4,1,255} u8[4]{1,2,3,9} | direction=LEFT", "u8[4]{16,4,1,255} u8[]{1} | direction=RIGHT",
+    "u64[2,1]{1,9} u64[3]{63,64,2} | direction=LEFT",
+    "u32[3] u32[3]{0,31,33} | direction=RIGHT", "s32[2]{-8,8} s32[]{1} | direction=RIGHT",
+    "u16[0] u16[] | direction=LEFT"
 };
 
 const pith_op pith_op_bit_shift = {

@@ -98,7 +98,8 @@ static void take_constant_limit(pith_source *source, int index, float *attr)
     const pith_value *value = index < source->n_inputs ? source->inputs[index] : NULL;
     const pith_tensor *constant = value ? value->constant : NULL;
     bool fits = constant && constant->data && pith_shape_elements(&constant->shape) == 1 &&
-                (constant->dtype == PITH_DTYPE_F32 || constant->dtype == PITH_DTYPE_F16 || constant->dtype == PITH_DTYPE_BF16);
+                (constant->dtype == PITH_DTYPE_F32 || constant->dtype == PITH_DTYPE_F16 ||
+                 constant->dtype == PITH_DTYPE_BF16);
     if (fits) {
         *attr = (float)pithi_tensor_get_f64(constant, 0);
         source->inputs[index] = NULL;
@@ -126,7 +127,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "Clip", 11, map_11 },
 };
 static const char *const samples[] = {
-    "f32[2,3] | min=0 max=1.5", "f32[5,67] f32[]{-1} f32[]", "f32[3] - f32[1]{0.5}", "s32[4]{-3,0,7,200} s32[]{-1} s32[]{9}",
+    "f32[2,3] | min=0 max=1.5", "f32[5,67] f32[]{-1} f32[]", "f32[3] - f32[1]{0.5}",
+    "s32[4]{-3,0,7,200} s32[]{-1} s32[]{9}",
     "u8[4] u8[]{20} -", "f16[9] | min=-0.5", "f64[0,2]", "f32[4,9] f32[]{2} f32[]{-2}"
 };
 

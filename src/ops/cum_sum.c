@@ -58,18 +58,22 @@ static void ref(const pith_run *run)
 static pith_status infer(pith_infer *infer)
 {
     int axis = 0;
-    PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[1].shape) == 1, PITH_STATUS_SHAPE, "'axis' must be a scalar");
+    PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[1].shape) == 1, PITH_STATUS_SHAPE,
+               "'axis' must be a scalar");
     if (infer->inputs[1].data) {
-        PITH_TRY(pithi_infer_axis(infer, pithi_tensor_get_s64(&infer->inputs[1], 0), infer->inputs[0].shape.rank, &axis));
+        PITH_TRY(pithi_infer_axis(infer, pithi_tensor_get_s64(&infer->inputs[1], 0), infer->inputs[0].shape.rank,
+                                  &axis));
     }
     return pithi_infer_same(infer);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE }, { "axis", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE },
+                                            { "axis", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "CumSum", 11, NULL } };
 static const char *const samples[] = {
-    "f32[5] s32[]{0}", "f32[2,3,4] s64[]{-2} | exclusive=1", "s64[2,5]{1:9} s32[]{1} | reverse=1", "f64[4,3] s64[1]{0} | exclusive=1 reverse=1",
+    "f32[5] s32[]{0}", "f32[2,3,4] s64[]{-2} | exclusive=1", "s64[2,5]{1:9} s32[]{1} | reverse=1",
+    "f64[4,3] s64[1]{0} | exclusive=1 reverse=1",
     "f32[0,3] s64[]{1}"
 };
 

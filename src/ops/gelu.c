@@ -17,7 +17,8 @@ static const pith_attr_spec attrs_table[] = {
 static bool as_activation(const void *attrs, pith_activation *activation_out)
 {
     const gelu_attrs *a = attrs;
-    return pithi_activation_set(activation_out, a->approximate == TANH ? PITH_VUNARY_GELU_TANH : PITH_VUNARY_GELU, 0.0f, 0.0f);
+    return pithi_activation_set(activation_out, a->approximate == TANH ? PITH_VUNARY_GELU_TANH : PITH_VUNARY_GELU,
+                                0.0f, 0.0f);
 }
 
 /* An optional second input is added first. */
@@ -43,7 +44,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "com.microsoft", "FastGelu", 1, map_fast_gelu },
     { "onnx", "com.microsoft", "BiasGelu", 1, map_bias },
 };
-static const char *const samples[] = { "f32[2,3]", "f32[5,67]{-6:6}", "f32[5,67]{-6:6} | approximate=tanh", "f16[9]", "f64[]", "f32[0,4]" };
+static const char *const samples[] = { "f32[2,3]", "f32[5,67]{-6:6}", "f32[5,67]{-6:6} | approximate=tanh", "f16[9]",
+                                       "f64[]", "f32[0,4]" };
 
 const pith_op pith_op_gelu = {
     .head = { "gelu", 1, PITH_ATTRS(attrs_table, gelu_attrs) },

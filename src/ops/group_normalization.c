@@ -53,7 +53,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "GroupNormalization", 21, NULL },
 };
 static const char *const samples[] = {
-    "f32[2,6,5,7] f32[6] f32[6] | num_groups=3", "f32[2,6,5,7] f32[3] f32[3] | num_groups=3 per_group=1", "f32[1,4,130] f32[4] f32[4] | num_groups=1 epsilon=0.01",
+    "f32[2,6,5,7] f32[6] f32[6] | num_groups=3", "f32[2,6,5,7] f32[3] f32[3] | num_groups=3 per_group=1",
+    "f32[1,4,130] f32[4] f32[4] | num_groups=1 epsilon=0.01",
     "f16[2,4,4] f16[4] f16[4] | num_groups=2", "f32[0,4,4] f32[4] f32[4] | num_groups=2"
 };
 

@@ -12,7 +12,8 @@ static const pith_attr_spec attrs_table[] = { PITH_ATTR_FLOAT(instance_norm_attr
 
 static pithi_group_norm norm_of(const void *attrs, const pith_shape *x)
 {
-    return (pithi_group_norm){ .n_groups = x->rank > 1 ? x->dims[1] : 0, .epsilon = ((const instance_norm_attrs *)attrs)->epsilon };
+    return (pithi_group_norm){ .n_groups = x->rank > 1 ? x->dims[1] : 0,
+                               .epsilon = ((const instance_norm_attrs *)attrs)->epsilon };
 }
 
 static pith_status infer(pith_infer *infer)
@@ -38,7 +39,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "InstanceNormalization", 6, NULL },
 };
 static const char *const samples[] = {
-    "f32[2,3,5,7] f32[3] f32[3]", "f32[1,2,130] f32[2] f32[2] | epsilon=0.01", "f16[2,3,4] f16[3] f16[3]", "f32[0,3,4] f32[3] f32[3]",
+    "f32[2,3,5,7] f32[3] f32[3]", "f32[1,2,130] f32[2] f32[2] | epsilon=0.01", "f16[2,3,4] f16[3] f16[3]",
+    "f32[0,3,4] f32[3] f32[3]",
     "f32[2,0,4] f32[0] f32[0]"
 };
 

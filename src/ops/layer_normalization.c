@@ -30,7 +30,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "com.microsoft", "SkipLayerNormalization", 1, map_skip },
 };
 static const char *const samples[] = {
-    "f32[3,37] f32[37] f32[37]", "f32[2,5,64] f32[64] - | epsilon=0.01", "f32[2,3,7] f32[3,7] f32[3,7] | axis=1 | 3", "f32[2,3,7] f32[7] f32[3,1] | axis=1",
+    "f32[3,37] f32[37] f32[37]", "f32[2,5,64] f32[64] - | epsilon=0.01", "f32[2,3,7] f32[3,7] f32[3,7] | axis=1 | 3",
+    "f32[2,3,7] f32[7] f32[3,1] | axis=1",
     "f16[2,9] f16[9] f16[9] | axis=-1 | 3", "f32[0,4] f32[4]", "f32[4,200]{99:101} f32[200]"
 };
 

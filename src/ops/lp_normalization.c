@@ -51,7 +51,8 @@ static void ref(const pith_run *run)
 static pith_status infer(pith_infer *infer)
 {
     const lp_norm_attrs *attrs = infer->attrs;
-    PITH_CHECK(infer->ctx, attrs->p == 1 || attrs->p == 2, PITH_STATUS_UNSUPPORTED, "attribute 'p' is %lld; ONNX knows 1 and 2",
+    PITH_CHECK(infer->ctx, attrs->p == 1 || attrs->p == 2, PITH_STATUS_UNSUPPORTED,
+               "attribute 'p' is %lld; ONNX knows 1 and 2",
                (long long)attrs->p);
     return pithi_softmax_infer(infer);
 }

@@ -15,7 +15,8 @@ static void ref(const pith_run *run)
 static pith_status infer(pith_infer *infer)
 {
     const pithi_pool_attrs *attrs = infer->attrs;
-    PITH_CHECK(infer->ctx, attrs->p >= 1, PITH_STATUS_FORMAT, "attribute 'p' is %lld; it must be at least 1", (long long)attrs->p);
+    PITH_CHECK(infer->ctx, attrs->p >= 1, PITH_STATUS_FORMAT, "attribute 'p' is %lld; it must be at least 1",
+               (long long)attrs->p);
     return pithi_pool_infer(infer);
 }
 
@@ -23,7 +24,8 @@ static pith_status infer(pith_infer *infer)
 static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 {
     const pith_source_attr *p = pithi_source_attr(source, "p");
-    PITH_CHECK(ctx, !p || p->f == 1.0f || p->f == 2.0f || p->f == 3.0f, PITH_STATUS_UNSUPPORTED, "p = %g of opset 1 is not supported",
+    PITH_CHECK(ctx, !p || p->f == 1.0f || p->f == 2.0f || p->f == 3.0f, PITH_STATUS_UNSUPPORTED,
+               "p = %g of opset 1 is not supported",
                p ? (double)p->f : 0.0);
     ((pithi_pool_attrs *)attrs)->p = p ? (int64_t)p->f : 2;
     return PITH_OK;
@@ -37,7 +39,8 @@ static const pith_spelling spellings[] = {
 };
 static const char *const samples[] = {
     "f32[1,3,9,8] | kernel_shape=[2,2] strides=[2,2]", "f32[2,2,7] | kernel_shape=[3] pads=[1,1] p=3 dilations=[2]",
-    "f32[2,4,4,3] | kernel_shape=[2,2] p=1 channels_last=1", "f16[1,2,5,5] | kernel_shape=[2,2] auto_pad=SAME_UPPER ceil_mode=1"
+    "f32[2,4,4,3] | kernel_shape=[2,2] p=1 channels_last=1",
+    "f16[1,2,5,5] | kernel_shape=[2,2] auto_pad=SAME_UPPER ceil_mode=1"
 };
 
 const pith_op pith_op_lp_pool = {

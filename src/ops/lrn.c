@@ -84,7 +84,8 @@ static pith_status prepare(pith_prepare *prepare)
                           kernel->functions[PITH_VUNARY_EXP] };
     prepare->state = state;
     prepare->scratch_bytes = CHUNK * sizeof(float);
-    prepare->max_parts = (int)pithi_min_s64(state->e.n_outer * state->e.n_channels, pithi_element_parts(n_elements * attrs->size));
+    prepare->max_parts = (int)pithi_min_s64(state->e.n_outer * state->e.n_channels,
+                                            pithi_element_parts(n_elements * attrs->size));
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
@@ -126,8 +127,8 @@ static void run(const pith_run *run, const pith_part *part)
     pithi_part_range(part, state->e.n_outer * state->e.n_channels, &begin, &end);
     for (int64_t plane = begin; plane < end; plane++) {
         for (int64_t i = 0; i < state->e.n_inner; i += CHUNK) {
-            one_chunk(run, plane % state->e.n_channels, plane * state->e.n_inner + i, pithi_min_s64(CHUNK, state->e.n_inner - i),
-                      part->scratch);
+            one_chunk(run, plane % state->e.n_channels, plane * state->e.n_inner + i,
+                      pithi_min_s64(CHUNK, state->e.n_inner - i), part->scratch);
         }
     }
 }
@@ -135,9 +136,11 @@ static void run(const pith_run *run, const pith_part *part)
 static pith_status infer(pith_infer *infer)
 {
     const lrn_attrs *attrs = infer->attrs;
-    PITH_CHECK(infer->ctx, infer->inputs[0].shape.rank >= 2, PITH_STATUS_SHAPE, "the input needs a channel dimension; its rank is %d",
+    PITH_CHECK(infer->ctx, infer->inputs[0].shape.rank >= 2, PITH_STATUS_SHAPE,
+               "the input needs a channel dimension; its rank is %d",
                infer->inputs[0].shape.rank);
-    PITH_CHECK(infer->ctx, attrs->size >= 1 && attrs->size < INT32_MAX, PITH_STATUS_FORMAT, "attribute 'size' is %lld; it must be at least 1",
+    PITH_CHECK(infer->ctx, attrs->size >= 1 && attrs->size < INT32_MAX, PITH_STATUS_FORMAT,
+               "attribute 'size' is %lld; it must be at least 1",
                (long long)attrs->size);
     return pithi_infer_same(infer);
 }
@@ -150,7 +153,8 @@ static void cost(const pith_infer *infer, pith_cost *cost)
 
 static const pith_spelling spellings[] = { { "onnx", "", "LRN", 1, NULL } };
 static const char *const samples[] = {
-    "f32[2,7,5,5] | size=3 alpha=0.5", "f32[1,9,600] | size=4 beta=0.5 bias=2", "f32[2,5,11] | size=5 alpha=1 channels_last=1", "f16[1,3,2] | size=2",
+    "f32[2,7,5,5] | size=3 alpha=0.5", "f32[1,9,600] | size=4 beta=0.5 bias=2",
+    "f32[2,5,11] | size=5 alpha=1 channels_last=1", "f16[1,3,2] | size=2",
     "f32[0,3,2] | size=1"
 };
 

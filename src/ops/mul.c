@@ -22,8 +22,10 @@ static const pith_spelling spellings[] = {
 };
 static const char *const samples[] = {
     "f32[2,3] f32[2,3]", "f32[2,5,67] f32[67] | activation=3", "f32[3,1,4] f32[2,1]", "f32[2,3,5,7] f32[3,1,1]",
-    "f32[] f32[33]", "f32[2,4,1] f32[1,1,1]", "s32[4]{7,-8,100,3} s32[]{3}", "u8[3]{1,200,7} u8[3]{255,2,3}", "s64[2,2] s64[2]{2,5}",
-    "f16[5] f16[5]{0.5:2}", "f32[0,4] f32[4]", "f32[9] f32[3,9] | activation=4 activation_alpha=-0.5 activation_beta=0.5"
+    "f32[] f32[33]", "f32[2,4,1] f32[1,1,1]", "s32[4]{7,-8,100,3} s32[]{3}", "u8[3]{1,200,7} u8[3]{255,2,3}",
+    "s64[2,2] s64[2]{2,5}",
+    "f16[5] f16[5]{0.5:2}", "f32[0,4] f32[4]",
+    "f32[9] f32[3,9] | activation=4 activation_alpha=-0.5 activation_beta=0.5"
 };
 
 const pith_op pith_op_mul = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reduce_min: smallest x; NaN wins; nothing gives infinity or the greatest integer over the given axes. ONNX ReduceMin. */
+/* reduce_min: smallest x; NaN wins; nothing gives infinity or the greatest integer over the given axes. ONNX
+ * ReduceMin. */
 #include "ops/shared_reduce.h"
 
 static void ref(const pith_run *run)

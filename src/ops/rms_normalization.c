@@ -17,7 +17,8 @@ static pith_status prepare(pith_prepare *prepare)
 static pith_status check_outputs(pith_ctx *ctx, pith_source *source)
 {
     for (int i = 1; i < source->n_outputs; i++) {
-        PITH_CHECK(ctx, !source->outputs[i], PITH_STATUS_UNSUPPORTED, "output %d (statistics of training) is not supported", i);
+        PITH_CHECK(ctx, !source->outputs[i], PITH_STATUS_UNSUPPORTED,
+                   "output %d (statistics of training) is not supported", i);
     }
     source->n_outputs = 1;
     return PITH_OK;
@@ -36,7 +37,8 @@ static pith_status map_skip(pith_ctx *ctx, pith_source *source, void *attrs)
     return check_outputs(ctx, source);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE }, { "scale", PITH_DTYPES_FLOAT, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE },
+                                            { "scale", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "RMSNormalization", 23, NULL },
@@ -45,7 +47,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "com.microsoft", "SkipSimplifiedLayerNormalization", 1, map_skip },
 };
 static const char *const samples[] = {
-    "f32[3,37] f32[37]", "f32[2,5,64] f32[64] | epsilon=0.01", "f32[2,3,7] f32[3,7] | axis=1", "f32[2,3,7] f32[7] | axis=1", "f16[2,9] f16[9]", "f32[0,4] f32[4]"
+    "f32[3,37] f32[37]", "f32[2,5,64] f32[64] | epsilon=0.01", "f32[2,3,7] f32[3,7] | axis=1",
+    "f32[2,3,7] f32[7] | axis=1", "f16[2,9] f16[9]", "f32[0,4] f32[4]"
 };
 
 const pith_op pith_op_rms_normalization = {

@@ -69,8 +69,8 @@ static int64_t best_of_f32(const float *x, int64_t n, int64_t stride, int sign, 
     for (int64_t k = 1; k < n; k++) {
         const float candidate = x[k * stride];
         const bool is_better = isnan(best_x) ? last && isnan(candidate)
-                                             : isnan(candidate) || (sign > 0 ? candidate > best_x : candidate < best_x) ||
-                                                   (last && candidate == best_x);
+                                             : isnan(candidate) || (last && candidate == best_x) ||
+                                                   (sign > 0 ? candidate > best_x : candidate < best_x);
         best = is_better ? k : best;
         best_x = is_better ? candidate : best_x;
     }
@@ -90,8 +90,9 @@ static void apply(const pith_run *run, int sign, int64_t begin, int64_t end, boo
     for (int64_t i = begin; i < end; i++) {
         const int64_t base = i / stride * n * stride + i % stride;
         const bool last = attrs->select_last_index != 0;
-        ((int64_t *)run->outputs[0].data)[i] = in_f32 ? best_of_f32((const float *)x->data + base, n, stride, sign, last)
-                                                      : best_of(x, base, n, stride, sign, last);
+        int64_t *y = run->outputs[0].data;
+        y[i] = in_f32 ? best_of_f32((const float *)x->data + base, n, stride, sign, last)
+                      : best_of(x, base, n, stride, sign, last);
     }
 }
 
@@ -103,7 +104,8 @@ void pithi_arg_ref(const pith_run *run, int sign)
 pith_status pithi_arg_prepare(pith_prepare *prepare)
 {
     const int64_t n_results = pith_shape_elements(&prepare->outputs[0].shape);
-    prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(n_results, pithi_element_parts(pith_shape_elements(&prepare->inputs[0].shape))));
+    const int n_parts = pithi_element_parts(pith_shape_elements(&prepare->inputs[0].shape));
+    prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(n_results, n_parts));
     prepare->use_run = prepare->inputs[0].dtype == PITH_DTYPE_F32;
     return PITH_OK;
 }

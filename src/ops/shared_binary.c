@@ -217,12 +217,14 @@ pith_status pithi_source_align_input(pith_ctx *ctx, pith_source *source, int ind
     pith_shape shape = b->constant ? b->constant->shape : b->shape;
     axis += axis < 0 ? a_rank : 0;
     PITH_CHECK(ctx, axis >= 0 && axis + shape.rank <= a_rank, PITH_STATUS_SHAPE,
-               "axis %lld and rank %d of input %d don't fit into rank %d of input 0", (long long)axis, shape.rank, index, a_rank);
+               "axis %lld and rank %d of input %d don't fit into rank %d of input 0", (long long)axis, shape.rank,
+               index, a_rank);
     if (axis + shape.rank == a_rank) {
         return PITH_OK;
     }
     PITH_CHECK(ctx, b->constant, PITH_STATUS_UNSUPPORTED,
-               "%s of opset %lld broadcasts at axis %lld an input that isn't constant; convert the model to opset 7 or newer",
+               "%s of opset %lld broadcasts at axis %lld an input that isn't constant; convert the model to "
+               "opset 7 or newer",
                source->type, (long long)source->opset, (long long)axis);
     pith_tensor tensor = *b->constant;
     pith_value *value = NULL;
@@ -239,7 +241,8 @@ pith_status pithi_map_legacy_broadcast(pith_ctx *ctx, pith_source *source, void 
     PITH_TRY(pithi_map_consumed_inputs(ctx, source, attrs));
     const pith_source_attr *broadcast = pithi_source_attr(source, "broadcast");
     const pith_source_attr *axis = pithi_source_attr(source, "axis");
-    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%s has %d inputs, not 2", source->type, source->n_inputs);
+    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%s has %d inputs, not 2", source->type,
+               source->n_inputs);
     if (broadcast && broadcast->i && axis) {
         PITH_TRY(pithi_source_align_input(ctx, source, 1, axis->i));
     }

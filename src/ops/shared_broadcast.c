@@ -108,7 +108,8 @@ void pithi_rows_apply(const pithi_rows *rows, const void *const *operands, void 
         const void *from[PITHI_ROWS_MAX_OPERANDS] = { 0 };
         row_offsets(rows, row, offsets);
         for (int k = 0; k < rows->n_operands; k++) {
-            from[k] = (const char *)operands[k] + (size_t)(offsets[k] + start * rows->inner_strides[k]) * rows->operand_bytes[k];
+            const int64_t offset = offsets[k] + start * rows->inner_strides[k];
+            from[k] = (const char *)operands[k] + (size_t)offset * rows->operand_bytes[k];
         }
         rows->row(rows, from, (char *)y + (size_t)at * rows->y_bytes, n);
         finished = finished < 0 ? at : finished;

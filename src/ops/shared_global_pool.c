@@ -17,7 +17,8 @@ static uint32_t spatial_mask(const pith_shape *x, const void *attrs)
 pith_status pithi_global_pool_infer(pith_infer *infer)
 {
     const pith_shape *x = &infer->inputs[0].shape;
-    PITH_CHECK(infer->ctx, x->rank >= 2, PITH_STATUS_SHAPE, "pooling needs an input of rank 2 or more, not %d", x->rank);
+    PITH_CHECK(infer->ctx, x->rank >= 2, PITH_STATUS_SHAPE, "pooling needs an input of rank 2 or more, not %d",
+               x->rank);
     const uint32_t mask = spatial_mask(x, infer->attrs);
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     infer->outputs[0].shape = *x;

@@ -22,7 +22,8 @@ typedef struct extent {
 
 static extent extent_of(const pith_shape *x, const pithi_group_norm *norm)
 {
-    extent e = { x->dims[0], norm->n_groups, x->dims[1] / pithi_max_s64(1, norm->n_groups), 1, norm->is_per_group, norm->epsilon };
+    extent e = { x->dims[0], norm->n_groups, x->dims[1] / pithi_max_s64(1, norm->n_groups), 1, norm->is_per_group,
+                 norm->epsilon };
     for (int i = 2; i < x->rank; i++) {
         e.n_inner *= x->dims[i];
     }
@@ -32,7 +33,8 @@ static extent extent_of(const pith_shape *x, const pithi_group_norm *norm)
 pith_status pithi_group_norm_infer(pith_infer *infer, const pithi_group_norm *norm)
 {
     const pith_shape *x = &infer->inputs[X].shape;
-    PITH_CHECK(infer->ctx, x->rank >= 2, PITH_STATUS_SHAPE, "the input needs batch and channel dimensions; its rank is %d", x->rank);
+    PITH_CHECK(infer->ctx, x->rank >= 2, PITH_STATUS_SHAPE,
+               "the input needs batch and channel dimensions; its rank is %d", x->rank);
     PITH_CHECK(infer->ctx, norm->n_groups > 0 ? x->dims[1] % norm->n_groups == 0 : x->dims[1] == 0, PITH_STATUS_SHAPE,
                "%lld channels can't be cut into %lld equal groups", (long long)x->dims[1], (long long)norm->n_groups);
     const int64_t wanted = norm->is_per_group ? norm->n_groups : x->dims[1];
@@ -68,7 +70,8 @@ static void ref_group(const pith_run *run, const extent *e, int64_t group)
         const int64_t g = group % e->n_groups, at = e->is_per_group ? g : g * e->n_members + i / e->n_inner;
         const double value = (pithi_tensor_get_f64(x, base + i) - mean) * factor;
         pithi_tensor_set_f64(&run->outputs[0], base + i,
-                             value * pithi_tensor_get_f64(&run->inputs[SCALE], at) + pithi_tensor_get_f64(&run->inputs[BIAS], at));
+                             value * pithi_tensor_get_f64(&run->inputs[SCALE], at) +
+                                 pithi_tensor_get_f64(&run->inputs[BIAS], at));
     }
 }
 
@@ -100,7 +103,8 @@ pith_status pithi_group_norm_prepare(pith_prepare *prepare, const pithi_group_no
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(group_norm_state), &block));
     group_norm_state *state = block;
-    *state = (group_norm_state){ extent_of(&prepare->inputs[X].shape, norm), pithi_moments_kernels_of(prepare->isa_limit) };
+    *state = (group_norm_state){ extent_of(&prepare->inputs[X].shape, norm),
+                                 pithi_moments_kernels_of(prepare->isa_limit) };
     prepare->state = state;
     prepare->max_parts = (int)pithi_min_s64(state->e.n_batch * state->e.n_groups, pithi_element_parts(3 * n_elements));
     prepare->kernel = state->kernels.norm->head.name;
@@ -124,7 +128,8 @@ void pithi_group_norm_run(const pith_run *run, const pith_part *part)
         for (int64_t member = 0; member < e->n_members; member++) {
             const int64_t at = e->is_per_group ? g : g * e->n_members + member;
             const pith_norm_line scaled = { line.mean, line.factor * scale[at], line.offset * scale[at] + bias[at] };
-            state->kernels.norm->affine_single(x + member * e->n_inner, y + member * e->n_inner, (size_t)e->n_inner, &scaled);
+            state->kernels.norm->affine_single(x + member * e->n_inner, y + member * e->n_inner, (size_t)e->n_inner,
+                                               &scaled);
         }
     }
 }

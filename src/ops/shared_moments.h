@@ -18,10 +18,10 @@ static inline pithi_moments_kernels pithi_moments_kernels_of(int isa_limit)
     return (pithi_moments_kernels){ pithi_reduce_f32(isa_limit), pithi_norm_f32(isa_limit) };
 }
 
-/* The line y = (x - mean) / sqrt(variance + epsilon) of n > 0 elements. Two passes; the second one also tells by how much
- * the first mean was off (Chan, Golub and LeVeque 1983, corrected two-pass algorithm). *mean_out: may be NULL. */
-static inline pith_norm_line pithi_moments(const pithi_moments_kernels *kernels, const float *x, size_t n, float epsilon,
-                                           float *mean_out)
+/* The line y = (x - mean) / sqrt(variance + epsilon) of n > 0 elements. Two passes; the second one also tells by how
+ * much the first mean was off (Chan, Golub and LeVeque 1983, corrected two-pass algorithm). *mean_out: may be NULL. */
+static inline pith_norm_line pithi_moments(const pithi_moments_kernels *kernels, const float *x, size_t n,
+                                           float epsilon, float *mean_out)
 {
     const float mean = kernels->reduce->rows[PITH_REDUCE_SUM](x, n) / (float)n;
     float sum, squares;

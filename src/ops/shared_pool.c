@@ -66,7 +66,8 @@ static pith_status check_list(pith_infer *infer, const char *name, const pith_in
                "attribute '%s' has %d items, the input needs %d", name, ints->n_items, wanted);
     for (int i = 0; i < ints->n_items; i++) {
         PITH_CHECK(infer->ctx, ints->items[i] >= least && ints->items[i] < INT32_MAX, PITH_STATUS_FORMAT,
-                   "attribute '%s' has item %lld; it must be at least %lld", name, (long long)ints->items[i], (long long)least);
+                   "attribute '%s' has item %lld; it must be at least %lld", name, (long long)ints->items[i],
+                   (long long)least);
     }
     return PITH_OK;
 }
@@ -75,7 +76,8 @@ static pith_status check_attrs(pith_infer *infer, int n_spatial)
 {
     const pithi_pool_attrs *attrs = infer->attrs;
     PITH_CHECK(infer->ctx, attrs->kernel_shape.n_items == n_spatial, PITH_STATUS_SHAPE,
-               "attribute 'kernel_shape' has %d items, the input has %d spatial dimensions", attrs->kernel_shape.n_items, n_spatial);
+               "attribute 'kernel_shape' has %d items, the input has %d spatial dimensions",
+               attrs->kernel_shape.n_items, n_spatial);
     PITH_TRY(check_list(infer, "kernel_shape", &attrs->kernel_shape, n_spatial, 1));
     PITH_TRY(check_list(infer, "strides", &attrs->strides, n_spatial, 1));
     PITH_TRY(check_list(infer, "dilations", &attrs->dilations, n_spatial, 1));
@@ -92,7 +94,8 @@ pith_status pithi_pool_infer(pith_infer *infer)
 {
     const pith_shape *x = &infer->inputs[0].shape;
     pithi_pool_geometry g;
-    PITH_CHECK(infer->ctx, x->rank >= 3, PITH_STATUS_SHAPE, "pooling needs an input of rank 3 or more, not %d", x->rank);
+    PITH_CHECK(infer->ctx, x->rank >= 3, PITH_STATUS_SHAPE, "pooling needs an input of rank 3 or more, not %d",
+               x->rank);
     PITH_TRY(check_attrs(infer, x->rank - 2));
     pithi_pool_geometry_of(infer->attrs, x, &g);
     for (int k = 0; k < infer->n_outputs; k++) {
@@ -185,7 +188,8 @@ static window visit(const pith_run *run, const pithi_pool_geometry *g, int64_t b
         if (place < 2) {
             continue;
         }
-        double value = pithi_tensor_get_f64(&run->inputs[0], element(g, batch, c, spatial_index(g, in_at, false), g->n_in));
+        const int64_t at = element(g, batch, c, spatial_index(g, in_at, false), g->n_in);
+        const double value = pithi_tensor_get_f64(&run->inputs[0], at);
         if (w.n_inside == 0 || value > w.max || (isnan(value) && !isnan(w.max))) {
             w.max = value;
             w.max_index = spatial_index(g, in_at, attrs->storage_order != 0);
@@ -256,7 +260,8 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
     prepare->state = state;
     prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *) : 0;
-    prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
+    prepare->max_parts = (int)pithi_min_s64(n_units,
+                                            pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
@@ -275,10 +280,12 @@ static int64_t tap_range(const pithi_pool_geometry *g, int i, int64_t at, int64_
 }
 
 /* Pointers to the pixels of the window at out_at, in the image at x; returns how many, and what to divide by. */
-static int64_t window_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps, int64_t *divisor)
+static int64_t window_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps,
+                           int64_t *divisor)
 {
     const pithi_pool_geometry *g = &state->g;
-    int64_t begin[PITHI_MAX_SPATIAL], end[PITHI_MAX_SPATIAL], tap_at[PITHI_MAX_SPATIAL], n_padded = 1, n_taps = 1, count = 0;
+    int64_t begin[PITHI_MAX_SPATIAL], end[PITHI_MAX_SPATIAL], tap_at[PITHI_MAX_SPATIAL];
+    int64_t n_padded = 1, n_taps = 1, count = 0;
     for (int i = 0; i < g->n_spatial; i++) {
         n_padded *= tap_range(g, i, out_at[i], &begin[i], &end[i]);
         n_taps *= end[i] - begin[i];

@@ -9,7 +9,12 @@
 
 #define PITHI_MAX_SPATIAL (PITH_MAX_RANK - 2)
 
-typedef enum pithi_auto_pad { PITHI_PAD_NOTSET, PITHI_PAD_SAME_UPPER, PITHI_PAD_SAME_LOWER, PITHI_PAD_VALID } pithi_auto_pad;
+typedef enum pithi_auto_pad {
+    PITHI_PAD_NOTSET,
+    PITHI_PAD_SAME_UPPER,
+    PITHI_PAD_SAME_LOWER,
+    PITHI_PAD_VALID
+} pithi_auto_pad;
 extern const char *const pithi_auto_pad_names[];
 
 /* Every pooling operator has this struct and lists in its table what it knows. */

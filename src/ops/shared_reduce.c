@@ -169,7 +169,8 @@ static int64_t reduce_s64(const group *g, pithi_reduce_kind kind)
     case PITHI_REDUCE_MAX: return (int64_t)((uint64_t)greatest_x ^ flip);
     case PITHI_REDUCE_MIN: return (int64_t)((uint64_t)least_x ^ flip);
     case PITHI_REDUCE_PROD: return (int64_t)product;
-    case PITHI_REDUCE_MEAN: return g->n_items == 0 ? 0 : flip ? (int64_t)(sum / (uint64_t)g->n_items) : (int64_t)sum / g->n_items;
+    case PITHI_REDUCE_MEAN:
+        return g->n_items == 0 ? 0 : flip ? (int64_t)(sum / (uint64_t)g->n_items) : (int64_t)sum / g->n_items;
     default: return (int64_t)sum;
     }
 }

@@ -58,7 +58,8 @@ pith_status pithi_row_norm_infer(pith_infer *infer)
     const extent e = extent_of(x, attrs);
     for (int i = SCALE; i < infer->n_inputs; i++) {
         const pith_tensor *operand = &infer->inputs[i];
-        PITH_CHECK(infer->ctx, operand->dtype == PITH_DTYPE_NONE || broadcasts(&operand->shape, &e.row), PITH_STATUS_SHAPE,
+        PITH_CHECK(infer->ctx, operand->dtype == PITH_DTYPE_NONE || broadcasts(&operand->shape, &e.row),
+                   PITH_STATUS_SHAPE,
                    "%s %s doesn't broadcast to the normalised dimensions %s", i == SCALE ? "scale" : "bias",
                    pithi_shape_text(&operand->shape, text), pithi_shape_text(&e.row, row));
     }
@@ -144,11 +145,12 @@ pith_status pithi_row_norm_prepare(pith_prepare *prepare, bool is_centred)
     bool is_fast = e.n_rows > 0 && e.n > 0;
     for (int i = X; i < prepare->n_inputs; i++) {
         const pith_tensor *operand = &prepare->inputs[i];
-        is_fast = is_fast && (operand->dtype == PITH_DTYPE_NONE || (operand->dtype == PITH_DTYPE_F32 &&
-                                                                   (i == X || pith_shape_elements(&operand->shape) == e.n)));
+        const bool is_whole = i == X || pith_shape_elements(&operand->shape) == e.n;
+        is_fast = is_fast && (operand->dtype == PITH_DTYPE_NONE || (operand->dtype == PITH_DTYPE_F32 && is_whole));
     }
     for (int k = 0; k < prepare->n_outputs; k++) {
-        is_fast = is_fast && (prepare->outputs[k].dtype == PITH_DTYPE_F32 || (k > 0 && prepare->outputs[k].dtype == PITH_DTYPE_NONE));
+        const pith_dtype dtype = prepare->outputs[k].dtype;
+        is_fast = is_fast && (dtype == PITH_DTYPE_F32 || (k > 0 && dtype == PITH_DTYPE_NONE));
     }
     if (!is_fast) {
         return PITH_OK;
@@ -200,7 +202,8 @@ pith_status pithi_map_skip_norm(pith_ctx *ctx, pith_source *source, int bias)
 {
     const bool has_bias = source->n_inputs > bias && source->inputs[bias];
     pith_value *sum = source->n_outputs > 3 ? source->outputs[3] : NULL;
-    PITH_CHECK(ctx, source->n_inputs >= 3, PITH_STATUS_FORMAT, "%s has %d inputs, not at least 3", source->type, source->n_inputs);
+    PITH_CHECK(ctx, source->n_inputs >= 3, PITH_STATUS_FORMAT, "%s has %d inputs, not at least 3", source->type,
+               source->n_inputs);
     PITH_TRY(pithi_source_add_inputs(ctx, source, 1, has_bias ? NULL : sum));
     if (has_bias) {
         PITH_TRY(pithi_source_add_inputs(ctx, source, bias, sum));

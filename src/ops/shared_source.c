@@ -6,7 +6,8 @@ pith_status pithi_source_add_inputs(pith_ctx *ctx, pith_source *source, int othe
     const pith_op *add = pithi_op_find("add");
     pith_value *const operands[2] = { source->inputs[0], source->inputs[other] };
     pith_node *node = NULL;
-    PITH_CHECK(ctx, operands[0] && operands[1], PITH_STATUS_FORMAT, "input 0 or %d of %s is missing", other, source->type);
+    PITH_CHECK(ctx, operands[0] && operands[1], PITH_STATUS_FORMAT, "input 0 or %d of %s is missing", other,
+               source->type);
     if (!sum) {
         PITH_TRY(pithi_graph_add_value(source->graph, NULL, &sum));
         sum->dtype = operands[0]->dtype;

@@ -57,7 +57,8 @@ void pithi_part_elements(const pith_part *part, int64_t n_elements, int64_t *beg
 /* Parts that are worth their start for `n_elements` cheap elements. */
 int pithi_element_parts(int64_t n_elements);
 
-extern const pith_operand_spec pithi_x_float[1], pithi_x_number[1], pithi_x_integer[1], pithi_x_bool[1], pithi_y_float[1],
+extern const pith_operand_spec pithi_x_float[1], pithi_x_number[1], pithi_x_integer[1], pithi_x_bool[1],
+    pithi_y_float[1],
     pithi_y_number[1], pithi_y_integer[1], pithi_y_bool[1];
 
 /* The fields that unary operators on floats have in common. */

@@ -32,7 +32,8 @@ static void run(const pith_run *run, const pith_part *part)
 static const pith_spelling spellings[] = {
     { "onnx", "", "Sign", 9, NULL },
 };
-static const char *const samples[] = { "f32[2,33]", "f32[4]{-0.5,0,2,-3}", "s32[3]{-7,0,9}", "u64[2]{0,5}", "f16[0]", "f64[]" };
+static const char *const samples[] = { "f32[2,33]", "f32[4]{-0.5,0,2,-3}", "s32[3]{-7,0,9}", "u64[2]{0,5}", "f16[0]",
+                                       "f64[]" };
 
 const pith_op pith_op_sign = {
     .head = { "sign", 1, PITH_NO_ATTRS },

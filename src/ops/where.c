@@ -21,7 +21,8 @@ static void ref(const pith_run *run)
         bool is_first = pithi_tensor_get_s64(condition, pithi_broadcast_offset(&condition->shape, to, i)) != 0;
         const pith_tensor *from = &run->inputs[is_first ? 1 : 2];
         const int64_t offset = pithi_broadcast_offset(&from->shape, to, i);
-        memcpy((char *)run->outputs[0].data + (size_t)i * n_bytes, (const char *)from->data + (size_t)offset * n_bytes, n_bytes);
+        memcpy((char *)run->outputs[0].data + (size_t)i * n_bytes, (const char *)from->data + (size_t)offset * n_bytes,
+               n_bytes);
     }
 }
 
@@ -31,7 +32,8 @@ static void ref(const pith_run *run)
     {                                                                                              \
         const uint8_t *condition = operands[0];                                                    \
         const type *a = operands[1], *b = operands[2];                                             \
-        const int64_t c_stride = rows->inner_strides[0], a_stride = rows->inner_strides[1], b_stride = rows->inner_strides[2]; \
+        const int64_t c_stride = rows->inner_strides[0], a_stride = rows->inner_strides[1];         \
+        const int64_t b_stride = rows->inner_strides[2];                                           \
         type *to = y;                                                                              \
         for (int64_t i = 0; i < n; i++) {                                                          \
             to[i] = condition[i * c_stride] ? a[i * a_stride] : b[i * b_stride];                   \

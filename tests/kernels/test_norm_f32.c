@@ -20,8 +20,10 @@ static void check_centred(pith_test *test, const pith_norm_f32 *kernel, size_t n
     }
     kernel->centred(x.data, n, mean, &sum, &squares);
     const double k = ((double)n / 64 + 70) * (double)FLT_EPSILON;
-    TEST_CHECK_MESSAGE(test, fabs((double)sum - wanted_sum) <= k * magnitude, "sum of %zu: %g, wanted %g", n, (double)sum, wanted_sum);
-    TEST_CHECK_MESSAGE(test, fabs((double)squares - wanted_squares) <= k * wanted_squares, "squares of %zu: %g, wanted %g", n,
+    TEST_CHECK_MESSAGE(test, fabs((double)sum - wanted_sum) <= k * magnitude, "sum of %zu: %g, wanted %g", n,
+                       (double)sum, wanted_sum);
+    TEST_CHECK_MESSAGE(test, fabs((double)squares - wanted_squares) <= k * wanted_squares,
+                       "squares of %zu: %g, wanted %g", n,
                        (double)squares, wanted_squares);
     pith_test_floats_free(&x);
 }
@@ -37,7 +39,8 @@ static void check_affine(pith_test *test, const pith_norm_f32 *kernel, size_t n,
         const double s = has_scale ? (double)scale.data[i] : 1.0, b = has_shift ? (double)shift.data[i] : 0.0;
         const double wanted = (((double)x.data[i] - 0.75) * 1.5 - 0.125) * s + b;
         const double bound = 3 * (double)FLT_EPSILON * (8.0 * fabs(s) + fabs(b));
-        TEST_CHECK_MESSAGE(test, fabs((double)y.data[i] - wanted) <= bound, "affine n %zu element %zu: %g, wanted %g", n, i,
+        TEST_CHECK_MESSAGE(test, fabs((double)y.data[i] - wanted) <= bound, "affine n %zu element %zu: %g, wanted %g",
+                           n, i,
                            (double)y.data[i], wanted);
     }
     kernel->affine(x.data, scale.data, n, &line, NULL, NULL);

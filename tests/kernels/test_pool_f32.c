@@ -28,7 +28,8 @@ static void check_pixel(pith_test *test, const pith_pool_f32 *kernel, int kind, 
             wanted = take(kind, wanted, taps[t].data[c]);
         }
         wanted = kind == PITH_POOL_SUM ? wanted * factor : wanted;
-        TEST_CHECK_MESSAGE(test, pith_test_same_float(y.data[c], wanted), "pixel kind %d, %zu taps, channel %zu of %zu: %g, wanted %g",
+        TEST_CHECK_MESSAGE(test, pith_test_same_float(y.data[c], wanted),
+                           "pixel kind %d, %zu taps, channel %zu of %zu: %g, wanted %g",
                            kind, n_taps, c, n, (double)y.data[c], (double)wanted);
     }
     for (size_t t = 0; t < n_taps; t++) {
@@ -47,7 +48,8 @@ static void check_row(pith_test *test, const pith_pool_f32 *kernel, int kind, si
     }
     kernel->row[kind](x.data, (ptrdiff_t)stride, y.data, n);
     for (size_t i = 0; i < n; i++) {
-        TEST_CHECK_MESSAGE(test, pith_test_same_float(y.data[i], wanted.data[i]), "row kind %d stride %zu element %zu of %zu: %g, wanted %g",
+        TEST_CHECK_MESSAGE(test, pith_test_same_float(y.data[i], wanted.data[i]),
+                           "row kind %d stride %zu element %zu of %zu: %g, wanted %g",
                            kind, stride, i, n, (double)y.data[i], (double)wanted.data[i]);
     }
     pith_test_floats_free(&x);

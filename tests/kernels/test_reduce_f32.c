@@ -33,7 +33,8 @@ static void check_value(pith_test *test, int kind, float got, truth t, size_t n,
 {
     const bool is_sum = kind <= PITH_REDUCE_SUM_SQUARE;
     const double bound = is_sum ? ((double)n / 64 + 70) * (double)FLT_EPSILON * t.magnitude : 0.0;
-    const bool is_near = (isnan(got) && isnan(t.value)) || (double)got == t.value || fabs((double)got - t.value) <= bound;
+    const bool is_near = (isnan(got) && isnan(t.value)) || (double)got == t.value ||
+        fabs((double)got - t.value) <= bound;
     TEST_CHECK_MESSAGE(test, is_near, "%s kind %d n %zu: %.9g, wanted %.9g", what, kind, n, (double)got, t.value);
 }
 

@@ -19,9 +19,11 @@ static void check_group(pith_test *test, const float *x, const float *y, size_t 
     for (size_t k = 0; k < n; k++) {
         const double centred = (double)x[k * stride] - shift, got = (double)y[k * stride];
         const double wanted = is_log ? centred - log(sum) : exp(centred) / sum;
-        const double bound = ((double)n / 2 + 5 + fabs(centred)) * eps * (is_log ? 1.0 + fabs(wanted) : wanted + (double)FLT_MIN);
+        const double bound = ((double)n / 2 + 5 + fabs(centred)) * eps * (is_log ? 1.0 + fabs(wanted)
+                                                                          : wanted + (double)FLT_MIN);
         const bool is_near = (isnan(got) && isnan(wanted)) || got == wanted || fabs(got - wanted) <= bound;
-        TEST_CHECK_MESSAGE(test, is_near, "log %d n %zu stride %zu element %zu: %.9g, wanted %.9g", is_log, n, stride, k, got, wanted);
+        TEST_CHECK_MESSAGE(test, is_near, "log %d n %zu stride %zu element %zu: %.9g, wanted %.9g", is_log, n, stride,
+                           k, got, wanted);
     }
 }
 

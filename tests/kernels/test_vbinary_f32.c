@@ -31,7 +31,8 @@ static void check_call(pith_test *test, pith_vbinary_f32_fn *fn, int kind, int f
     }
     fn(a.data, b.data, to, n);
     for (size_t i = 0; i < n; i++) {
-        TEST_CHECK_MESSAGE(test, pith_test_same_float(to[i], results.data[i]), "kind %d form %d n %zu element %zu: %g, wanted %g", kind,
+        TEST_CHECK_MESSAGE(test, pith_test_same_float(to[i], results.data[i]),
+                           "kind %d form %d n %zu element %zu: %g, wanted %g", kind,
                            form, n, i, (double)to[i], (double)results.data[i]);
     }
     pith_test_floats_free(&a);

@@ -50,17 +50,22 @@ static float from_bits(uint32_t bits)
     return value;
 }
 
+static double last_place(double value)
+{
+    return ldexp(1.0, ilogb(fmax(fabs(value), 0x1p-126)) - 23);
+}
+
 /* Distance in units of the last place of `wanted` as a float; 0 for equal values and NaN in both. */
 static double ulp_error(float got, double wanted)
 {
     const float rounded = (float)wanted;
     if ((isnan(got) && isnan(wanted)) || got == rounded) {
-        return isnan(got) || isinf(got) ? 0.0 : fabs((double)got - wanted) / ldexp(1.0, ilogb(fmax(fabs(wanted), 0x1p-126)) - 23);
+        return isnan(got) || isinf(got) ? 0.0 : fabs((double)got - wanted) / last_place(wanted);
     }
     if (isnan(got) || isnan(wanted) || isinf(got) || isinf(rounded)) {
         return INFINITY;
     }
-    return fabs((double)got - wanted) / ldexp(1.0, ilogb(fmax(fabs(wanted), 0x1p-126)) - 23);
+    return fabs((double)got - wanted) / last_place(wanted);
 }
 
 #define BATCH 4096
@@ -108,7 +113,8 @@ static void check_errors(pith_test *test, const function *f, uint32_t stride)
         TEST_CHECK_MESSAGE(test, worsts[isa].ulps <= f->ulps, "%s: %.3f ULP at %a with %s, the bound is %g", f->name,
                            worsts[isa].ulps, (double)worsts[isa].at, pithi_isa_name(isa), f->ulps);
         if (test->is_verbose) {
-            printf("    %s %s: %.3f ULP at %a\n", f->name, pithi_isa_name(isa), worsts[isa].ulps, (double)worsts[isa].at);
+            printf("    %s %s: %.3f ULP at %a\n", f->name, pithi_isa_name(isa), worsts[isa].ulps,
+                   (double)worsts[isa].at);
         }
     }
 }
@@ -127,9 +133,11 @@ static void check_places(pith_test *test, const function *f, pith_vunary_f32_fn 
             pith_guarded to = pith_guarded_alloc(n * sizeof(float), at_start);
             memcpy(from.data, x, n * sizeof(float));
             fn(from.data, to.data, n, f->alpha, f->beta);
-            TEST_CHECK_MESSAGE(test, memcmp(to.data, whole, n * sizeof(float)) == 0, "%s: n = %zu gives other bits", f->name, n);
+            TEST_CHECK_MESSAGE(test, memcmp(to.data, whole, n * sizeof(float)) == 0, "%s: n = %zu gives other bits",
+                               f->name, n);
             fn(from.data, from.data, n, f->alpha, f->beta);
-            TEST_CHECK_MESSAGE(test, memcmp(from.data, whole, n * sizeof(float)) == 0, "%s in place: n = %zu", f->name, n);
+            TEST_CHECK_MESSAGE(test, memcmp(from.data, whole, n * sizeof(float)) == 0, "%s in place: n = %zu", f->name,
+                               n);
             pith_guarded_free(&from);
             pith_guarded_free(&to);
         }
@@ -147,7 +155,8 @@ void test_vunary_f32(pith_test *test)
             const pith_kernel_set *set = pithi_isa_is_available(isa) ? pithi_kernel_of_isa("vunary_f32", isa) : NULL;
             if (set) {
                 pith_test_case(test, "%s: places, %s", functions[k].name, pithi_isa_name(isa));
-                check_places(test, &functions[k], ((const pith_vunary_f32 *)set->records)->functions[functions[k].kind]);
+                check_places(test, &functions[k],
+                             ((const pith_vunary_f32 *)set->records)->functions[functions[k].kind]);
             }
         }
     }

@@ -8,10 +8,12 @@ pith_test_floats pith_test_floats_new(size_t n, bool at_start)
     return floats;
 }
 
-pith_test_floats pith_test_floats_random(pith_test *test, size_t n, bool at_start, double low, double high, bool specials)
+pith_test_floats pith_test_floats_random(pith_test *test, size_t n, bool at_start, double low, double high,
+                                         bool specials)
 {
     pith_test_floats floats = pith_test_floats_new(n, at_start);
-    pith_tensor tensor = { .dtype = PITH_DTYPE_F32, .shape = { .rank = 1, .dims = { (int64_t)n } }, .data = floats.data };
+    pith_tensor tensor = { .dtype = PITH_DTYPE_F32, .shape = { .rank = 1, .dims = { (int64_t)n } },
+                           .data = floats.data };
     pith_test_fill(test, &tensor, low, high, specials);
     return floats;
 }

@@ -15,7 +15,8 @@ typedef struct pith_test_floats {
 
 pith_test_floats pith_test_floats_new(size_t n, bool at_start);
 /* Random in [low, high); `specials` mixes in NaN, infinities, zeros, limits, denormals. */
-pith_test_floats pith_test_floats_random(pith_test *test, size_t n, bool at_start, double low, double high, bool specials);
+pith_test_floats pith_test_floats_random(pith_test *test, size_t n, bool at_start, double low, double high,
+                                         bool specials);
 void pith_test_floats_free(pith_test_floats *floats);
 
 /* Equal bits, or both NaN, or both zero. */

@@ -53,7 +53,10 @@ static inline v_f v_max(v_f a, v_f b) { return a > b ? a : b; }
 static inline v_f v_sqrt(v_f a) { return sqrtf(a); }
 static inline v_f v_abs(v_f a) { return v_from_bits(v_bits(a) & INT32_MAX); }
 static inline v_f v_neg(v_f a) { return -a; }
-static inline v_f v_copysign(v_f a, v_f sign) { return v_from_bits((v_bits(a) & INT32_MAX) | (v_bits(sign) & INT32_MIN)); }
+static inline v_f v_copysign(v_f a, v_f sign)
+{
+    return v_from_bits((v_bits(a) & INT32_MAX) | (v_bits(sign) & INT32_MIN));
+}
 static inline v_m v_lt(v_f a, v_f b) { return a < b; }
 static inline v_m v_is_nan(v_f a) { return a != a; }
 static inline v_f v_select(v_m m, v_f a, v_f b) { return m ? a : b; }
