@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dequantize_linear: y = (x - zero_point) * scale, scale and zero point for all elements, for each index of
  * an axis or for each block along it. ONNX DequantizeLinear. */
+#include "kernels/quantize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
@@ -52,8 +53,6 @@ static void ref(const pith_run *run)
         }                                                                                          \
     }
 
-DEFINE_ROW(dequantize_row_s8, int8_t)
-DEFINE_ROW(dequantize_row_u8, uint8_t)
 DEFINE_ROW(dequantize_row_s16, int16_t)
 DEFINE_ROW(dequantize_row_u16, uint16_t)
 
@@ -66,9 +65,10 @@ static void dequantize_row(const pith_run *run, const pithi_quant_rows *rows, in
     bool has_zero = pithi_has_operand(run->inputs, run->n_inputs, 2);
     const void *zero = has_zero ? (const char *)run->inputs[2].data + (size_t)k * bytes : NULL;
     float *y = (float *)run->outputs[0].data + at;
+    const pith_quantize_f32 *kernel = run->state;
     switch (run->inputs[0].dtype) {
-    case PITH_DTYPE_S8: dequantize_row_s8(x, scale, zero, rows->step, y, n); break;
-    case PITH_DTYPE_U8: dequantize_row_u8(x, scale, zero, rows->step, y, n); break;
+    case PITH_DTYPE_S8: kernel->dequantize_s8(x, scale, zero, rows->step, y, n); break;
+    case PITH_DTYPE_U8: kernel->dequantize_u8(x, scale, zero, rows->step, y, n); break;
     case PITH_DTYPE_S16: dequantize_row_s16(x, scale, zero, rows->step, y, n); break;
     default: dequantize_row_u16(x, scale, zero, rows->step, y, n); break;
     }
@@ -92,7 +92,9 @@ static pith_status prepare(pith_prepare *prepare)
     prepare->use_run = pith_dtype_bytes(prepare->inputs[0].dtype) <= 2 && prepare->inputs[1].dtype == PITH_DTYPE_F32 &&
                        prepare->outputs[0].dtype == PITH_DTYPE_F32;
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
-    prepare->kernel = "dequantize";
+    const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
+    prepare->state = (void *)(uintptr_t)kernel;
+    prepare->kernel = kernel->head.name;
     return PITH_OK;
 }
 

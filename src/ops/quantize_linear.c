@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* quantize_linear: y = saturate(round_half_even(x / scale) + zero_point), scale and zero point for all
  * elements, for each index of an axis or for each block along it. ONNX QuantizeLinear. */
-#include <math.h>
-
+#include "kernels/quantize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
@@ -53,52 +52,13 @@ static void ref(const pith_run *run)
 
 /* ---- float32 to 8 bits -------------------------------------------------------------------- */
 
-/* Rounds |value| < 2^22 to the nearest even integer: adding 1.5 * 2^23 leaves it in the low bits. */
-static inline int32_t round_small(float value)
-{
-    float shifted = value + 12582912.0f;
-    int32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    return bits - 0x4b400000;
-}
-
-/* The bounds are integers, so clamping before rounding gives what clamping after it would. */
-static inline int32_t quantize_one(float x, float scale, int32_t zero, int32_t low, int32_t high)
-{
-    float value = x / scale;
-    value = value > (float)(low - zero) ? value : (float)(low - zero);
-    value = value < (float)(high - zero) ? value : (float)(high - zero);
-    return round_small(value) + zero;
-}
-
-#define DEFINE_ROW(name, type, low, high)                                                          \
-    static void name(const float *x, const float *scale, const type *zero, int64_t step, type *y, int64_t n) \
-    {                                                                                              \
-        const type no_zero = 0;                                                                    \
-        if (step == 0 || !zero) {                                                                  \
-            int32_t all = zero ? zero[0] : no_zero;                                                \
-            for (int64_t i = 0; step == 0 && i < n; i++) {                                         \
-                y[i] = (type)quantize_one(x[i], scale[0], all, (low), (high));                     \
-            }                                                                                      \
-            for (int64_t i = 0; step == 1 && i < n; i++) {                                         \
-                y[i] = (type)quantize_one(x[i], scale[i], all, (low), (high));                     \
-            }                                                                                      \
-            return;                                                                                \
-        }                                                                                          \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            y[i] = (type)quantize_one(x[i], scale[i], zero[i], (low), (high));                     \
-        }                                                                                          \
-    }
-
-DEFINE_ROW(quantize_row_s8, int8_t, -128, 127)
-DEFINE_ROW(quantize_row_u8, uint8_t, 0, 255)
-
 static void run_part(const pith_run *run, const pith_part *part)
 {
     const quantize_attrs *attrs = run->attrs;
     const float *x = run->inputs[0].data, *scale = run->inputs[1].data;
     const int8_t *zero = pithi_has_operand(run->inputs, run->n_inputs, 2) ? run->inputs[2].data : NULL;
     int8_t *y = run->outputs[0].data;
+    const pith_quantize_f32 *kernel = run->state;
     pithi_quant_rows rows = pithi_quant_rows_make(&run->inputs[0].shape, &run->inputs[1].shape, attrs->axis,
                                                   attrs->block_size);
     int64_t begin, end;
@@ -106,10 +66,11 @@ static void run_part(const pith_run *run, const pith_part *part)
     for (int64_t row = begin; row < end; row++) {
         int64_t at = row * rows.length, n = pithi_min_s64(rows.length, rows.total - at);
         int64_t k = pithi_quant_scale_at(&rows, at);
+        const int8_t *own_zero = zero ? zero + k : NULL;
         if (run->outputs[0].dtype == PITH_DTYPE_S8) {
-            quantize_row_s8(x + at, scale + k, zero ? zero + k : NULL, rows.step, y + at, n);
+            kernel->quantize_s8(x + at, scale + k, own_zero, rows.step, y + at, n);
         } else {
-            quantize_row_u8(x + at, scale + k, zero ? (const uint8_t *)zero + k : NULL, rows.step, (uint8_t *)y + at, n);
+            kernel->quantize_u8(x + at, scale + k, (const uint8_t *)own_zero, rows.step, (uint8_t *)y + at, n);
         }
     }
 }
@@ -122,7 +83,9 @@ static pith_status prepare(pith_prepare *prepare)
                        (dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8) &&
                        (attrs->precision == 0 || pithi_onnx_dtype(attrs->precision) == PITH_DTYPE_F32);
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->inputs[0]));
-    prepare->kernel = "quantize";
+    const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
+    prepare->state = (void *)(uintptr_t)kernel;
+    prepare->kernel = kernel->head.name;
     return PITH_OK;
 }
 
