@@ -27,8 +27,8 @@ static inline int32_t quantize_one(float x, float scale, float low, float high)
     static void quantize_##suffix(const float *restrict x, const float *restrict scale, const type *restrict zero, \
                                   int64_t step, type *restrict y, int64_t n)                       \
     {                                                                                              \
-        int32_t all = zero ? zero[0] : 0;                                                          \
         if (step == 0) {                                                                           \
+            int32_t all = zero ? zero[0] : 0;                                                      \
             float one = scale[0];                                                                  \
             for (int64_t i = 0; i < n; i++) {                                                      \
                 y[i] = (type)(quantize_one(x[i], one, (float)((low) - all), (float)((high) - all)) + all); \
@@ -48,8 +48,8 @@ static inline int32_t quantize_one(float x, float scale, float low, float high)
     static void dequantize_##suffix(const type *restrict x, const float *restrict scale, const type *restrict zero, \
                                     int64_t step, float *restrict y, int64_t n)                    \
     {                                                                                              \
-        int32_t all = zero ? zero[0] : 0;                                                          \
         if (step == 0) {                                                                           \
+            int32_t all = zero ? zero[0] : 0;                                                      \
             float one = scale[0];                                                                  \
             for (int64_t i = 0; i < n; i++) {                                                      \
                 y[i] = (float)(x[i] - all) * one;                                                  \
