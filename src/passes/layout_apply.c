@@ -138,12 +138,6 @@ static pith_status rewire_inputs(layout *all, pith_node *node)
     return PITH_OK;
 }
 
-static pith_status set_dims(layout *all, pith_node *node, const pith_shape *shape)
-{
-    PITH_TRY(pithi_graph_add_s64s(all->graph, shape->dims, shape->rank, &node->inputs[1]));
-    return pithi_attr_set_int(all->graph->ctx, node, "allowzero", 1);
-}
-
 /* [N, s..., C] -> [N, s..., g, C/g] -> [N, s..., C/g, g] -> [N, s..., C] */
 static pith_status rewrite_shuffle(layout *all, pith_node *node, int part)
 {
@@ -157,7 +151,7 @@ static pith_status rewrite_shuffle(layout *all, pith_node *node, int part)
         }
     }
     if (part != 1) {
-        return set_dims(all, node, &shape);
+        return pithi_become_reshape(all->graph, node, node->inputs[0], &shape);
     }
     for (int i = 0; i < rank; i++) {
         perm[i] = i < rank - 2 ? i : rank - 1 - (i - (rank - 2));
@@ -170,7 +164,7 @@ static pith_status rewrite_node(layout *all, pith_node *node)
     const layout_node *info = pithi_layout_node(all, node);
     if (info->is_last && info->kind == LAYOUT_RESHAPE) {
         pith_shape shape = last_shape(&node->outputs[0]->shape);
-        return set_dims(all, node, &shape);
+        return pithi_become_reshape(all->graph, node, node->inputs[0], &shape);
     }
     return info->is_last && info->kind == LAYOUT_SHUFFLE ? rewrite_shuffle(all, node, info->part) : PITH_OK;
 }

@@ -98,7 +98,7 @@ static bool keeps_channels(const layout *all, const pith_node *node)
         return false;
     }
     const pith_shape *from = &node->inputs[0]->shape, *to = &node->outputs[0]->shape;
-    return from->dims[0] == to->dims[0] && from->dims[1] == to->dims[1] && pith_shape_elements(from) > 0;
+    return node->n_outputs == 1 && node->inputs[0]->dtype == node->outputs[0]->dtype && from->dims[0] == to->dims[0] && from->dims[1] == to->dims[1] && pith_shape_elements(from) > 0;
 }
 
 /* x [N, C, s...] -> [N, g, C/g, s...] -> [N, C/g, g, s...] -> [N, C, s...], the shuffle of grouped
@@ -135,7 +135,7 @@ static layout_kind kind_of(const layout *all, const pith_node *node)
     if (pithi_is(node, "transpose")) {
         return transpose_kind(all, node);
     }
-    if (pithi_is(node, "reshape")) {
+    if (node->op->flags & PITH_OP_VIEW && node->op->layout == PITH_LAYOUT_FIXED) {
         return keeps_channels(all, node) ? LAYOUT_RESHAPE : LAYOUT_FIXED;
     }
     switch (node->op->layout) {
