@@ -29,7 +29,25 @@ static void ref(const pith_run *run)
     }
 }
 
-/* Like the reference, for the rows (outer position, index) of one part. */
+/* Rows of a part that lie side by side in y, picked from one outer position of x. */
+static void copy_picked(const char *from, const int64_t *indices, char *to, int64_t row_bytes, int64_t count)
+{
+    if (row_bytes == 4) {
+        for (int64_t k = 0; k < count; k++) {
+            memcpy(to + 4 * k, from + 4 * indices[k], 4);
+        }
+    } else if (row_bytes == 8) {
+        for (int64_t k = 0; k < count; k++) {
+            memcpy(to + 8 * k, from + 8 * indices[k], 8);
+        }
+    } else {
+        for (int64_t k = 0; k < count; k++) {
+            memcpy(to + row_bytes * k, from + row_bytes * indices[k], (size_t)row_bytes);
+        }
+    }
+}
+
+/* Rows (outer position, index) of one part. The indices that it needs are checked once, into scratch. */
 static void run_part(const pith_run *run, const pith_part *part)
 {
     const gather_attrs *attrs = run->attrs;
@@ -38,29 +56,28 @@ static void run_part(const pith_run *run, const pith_part *part)
     int64_t n_outer = pithi_dims_product(&x->shape, 0, axis), bound = x->shape.dims[axis];
     int64_t row_bytes = pithi_dims_product(&x->shape, axis + 1, x->shape.rank) * (int64_t)pith_dtype_bytes(x->dtype);
     int64_t n_indices = pith_shape_elements(&indices->shape), begin, end;
+    int64_t *checked = part->scratch;
     pithi_part_range(part, n_outer * n_indices, &begin, &end);
     if (begin == end || row_bytes == 0) {
         return;
     }
-    const char *from = (const char *)x->data + begin / n_indices * bound * row_bytes;
-    char *to = (char *)run->outputs[0].data + begin * row_bytes;
-    for (int64_t i = begin, k = begin % n_indices; i < end; i++, to += row_bytes) {
-        int64_t index = pithi_run_index(run, indices, k, bound);
-        if (row_bytes == 4) {
-            memcpy(to, from + index * 4, 4);
-        } else {
-            memcpy(to, from + index * row_bytes, (size_t)row_bytes);
-        }
-        if (++k == n_indices) {
-            k = 0;
-            from += bound * row_bytes;
-        }
+    int64_t first = begin % n_indices;
+    for (int64_t k = 0; k < pithi_min_s64(n_indices, end - begin); k++) {
+        int64_t position = (first + k) % n_indices;
+        checked[position] = pithi_run_index(run, indices, position, bound);
+    }
+    for (int64_t row = begin; row < end;) {
+        int64_t position = row % n_indices, count = pithi_min_s64(n_indices - position, end - row);
+        copy_picked((const char *)x->data + row / n_indices * bound * row_bytes, checked + position,
+                    (char *)run->outputs[0].data + row * row_bytes, row_bytes, count);
+        row += count;
     }
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
     prepare->use_run = true;
+    prepare->scratch_bytes = (size_t)pith_shape_elements(&prepare->inputs[1].shape) * sizeof(int64_t);
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
     prepare->kernel = "copy";
     return PITH_OK;
@@ -96,7 +113,7 @@ static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } 
 static const pith_spelling spellings[] = { { "onnx", "", "Gather", 1, NULL } };
 static const char *const samples[] = {
     "f32[5,4,3] s64[2,2]{0,-1,4,2}", "f32[3,5] s64[3]{-5:5} | axis=1", "s8[2,6,2] s32[]{0:2} | axis=0", "f32[100,90] s64[200]{0:100}",
-    "s64[4] s64[]{2}", "f32[2,0] s64[3]{0,1,1}", "f32[0,2] s64[0]{}",
+    "s64[4] s64[]{2}", "f32[2,0] s64[3]{0,1,1}", "f32[130,8] s32[50]{-8:8} | axis=1", "f32[0,2] s64[0]{}",
 };
 
 const pith_op pith_op_gather = {
