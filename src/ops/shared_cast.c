@@ -35,6 +35,57 @@ void pithi_cast_ref(const pith_run *run)
     cast_range(&run->inputs[0], &run->outputs[0], 0, pith_shape_elements(&run->outputs[0].shape));
 }
 
+/* ---- run: loops for the pairs that models use --------------------------------------------- */
+
+typedef void cast_fn(const void *x, void *y, int64_t n);
+
+/* As the reference: saturated to 64 bits, NaN is 0; narrower integers then keep the low bits. */
+static int64_t truncated(float x)
+{
+    return x >= 0x1p63f ? INT64_MAX : x < -0x1p63f ? INT64_MIN : x == x ? (int64_t)x : 0;
+}
+
+#define CAST(name, from, to, expression)                                                           \
+    static void name(const void *x_data, void *y_data, int64_t n)                                  \
+    {                                                                                              \
+        const from *x_items = x_data;                                                              \
+        to *y = y_data;                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            const from x = x_items[i];                                                             \
+            y[i] = (to)(expression);                                                               \
+        }                                                                                          \
+    }
+
+#define CAST_INTEGER(name, from)                                                                   \
+    CAST(name##_f32, from, float, x)                                                               \
+    CAST(name##_s32, from, int32_t, x)                                                             \
+    CAST(name##_s64, from, int64_t, x)                                                             \
+    CAST(name##_bool, from, uint8_t, x != 0)
+#define ENTRIES(row, name)                                                                         \
+    [row][PITH_DTYPE_F32] = name##_f32, [row][PITH_DTYPE_S32] = name##_s32,                        \
+    [row][PITH_DTYPE_S64] = name##_s64, [row][PITH_DTYPE_BOOL] = name##_bool
+
+CAST(f32_s32, float, int32_t, truncated(x))
+CAST(f32_s64, float, int64_t, truncated(x))
+CAST(f32_s8, float, int8_t, truncated(x))
+CAST(f32_u8, float, uint8_t, truncated(x))
+CAST(f32_bool, float, uint8_t, x != 0.0f)
+CAST(f32_f64, float, double, x)
+CAST(f64_f32, double, float, x)
+CAST_INTEGER(s8, int8_t)
+CAST_INTEGER(u8, uint8_t) /* also bool, which holds 0 or 1 */
+CAST_INTEGER(s32, int32_t)
+CAST_INTEGER(s64, int64_t)
+
+static cast_fn *const loops[PITH_DTYPE_COUNT][PITH_DTYPE_COUNT] = {
+    [PITH_DTYPE_F32][PITH_DTYPE_S32] = f32_s32, [PITH_DTYPE_F32][PITH_DTYPE_S64] = f32_s64,
+    [PITH_DTYPE_F32][PITH_DTYPE_S8] = f32_s8,   [PITH_DTYPE_F32][PITH_DTYPE_U8] = f32_u8,
+    [PITH_DTYPE_F32][PITH_DTYPE_BOOL] = f32_bool, [PITH_DTYPE_F32][PITH_DTYPE_F64] = f32_f64,
+    [PITH_DTYPE_F64][PITH_DTYPE_F32] = f64_f32,
+    ENTRIES(PITH_DTYPE_S8, s8), ENTRIES(PITH_DTYPE_U8, u8), ENTRIES(PITH_DTYPE_BOOL, u8),
+    ENTRIES(PITH_DTYPE_S32, s32), ENTRIES(PITH_DTYPE_S64, s64),
+};
+
 pith_status pithi_cast_prepare(pith_prepare *prepare)
 {
     return pithi_unary_prepare_parts(prepare);
@@ -42,9 +93,17 @@ pith_status pithi_cast_prepare(pith_prepare *prepare)
 
 void pithi_cast_run(const pith_run *run, const pith_part *part)
 {
+    const pith_tensor *x = &run->inputs[0];
+    pith_tensor *y = &run->outputs[0];
+    cast_fn *const loop = x->dtype == y->dtype ? NULL : loops[x->dtype][y->dtype];
     int64_t begin, end;
-    pithi_part_elements(part, pith_shape_elements(&run->outputs[0].shape), &begin, &end);
-    cast_range(&run->inputs[0], &run->outputs[0], begin, end);
+    pithi_part_elements(part, pith_shape_elements(&y->shape), &begin, &end);
+    if (loop) {
+        loop((const char *)x->data + (size_t)begin * pith_dtype_bytes(x->dtype),
+             (char *)y->data + (size_t)begin * pith_dtype_bytes(y->dtype), end - begin);
+    } else {
+        cast_range(x, y, begin, end);
+    }
 }
 
 pith_status pithi_map_cast_rounding(pith_ctx *ctx, pith_source *source, void *attrs)

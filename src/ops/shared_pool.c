@@ -259,7 +259,8 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     const pithi_pool_geometry *g = &state->g;
     const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
     prepare->state = state;
-    prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *) : 0;
+    prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *)
+                                        : (size_t)g->in[g->n_spatial - 1] * sizeof(float);
     prepare->max_parts = (int)pithi_min_s64(n_units,
                                             pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
     prepare->kernel = kernel->head.name;
@@ -344,8 +345,16 @@ static void take_row_tap(const pool_state *state, const float *x, int64_t tap, f
     }
 }
 
-/* One output row: all outer dimensions fixed at out_at. */
-static void run_row(const pool_state *state, const float *plane, const int64_t *out_at, float *y)
+static void set_start(const pool_state *state, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = state->kind == PITH_POOL_MAX ? -INFINITY : 0.0f;
+    }
+}
+
+/* One output row, all outer dimensions fixed at out_at: the rows of the window are first taken together as they lie
+ * in memory (`column`, as long as an input row), then their neighbours. */
+static void run_row(const pool_state *state, const float *plane, const int64_t *out_at, float *column, float *y)
 {
     const pithi_pool_geometry *g = &state->g;
     const int last = g->n_spatial - 1;
@@ -355,20 +364,20 @@ static void run_row(const pool_state *state, const float *plane, const int64_t *
         n_rows *= end[i] - begin[i];
         tap_at[i] = begin[i];
     }
-    for (int64_t i = 0; i < g->out[last]; i++) {
-        y[i] = state->kind == PITH_POOL_MAX ? -INFINITY : 0.0f;
-    }
+    set_start(state, column, g->in[last]);
+    set_start(state, y, g->out[last]);
     for (int64_t row = 0; row < n_rows; row++) {
         int64_t index = 0;
         for (int i = 0; i < last; i++) {
             index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i] + tap_at[i] * g->dilations[i];
         }
-        for (int64_t tap = 0; tap < g->kernel[last]; tap++) {
-            take_row_tap(state, plane + index * g->in[last], tap, y);
-        }
+        state->kernel->row[state->kind](plane + index * g->in[last], 1, column, (size_t)g->in[last]);
         for (int i = last - 1; i >= 0 && ++tap_at[i] == end[i]; i--) {
             tap_at[i] = begin[i];
         }
+    }
+    for (int64_t tap = 0; tap < g->kernel[last] && n_rows > 0; tap++) {
+        take_row_tap(state, column, tap, y);
     }
     for (int64_t i = 0; i < g->out[last] && state->kind == PITH_POOL_SUM; i++) {
         int64_t n_padded_taps = tap_range(g, last, i, &begin[last], &end[last]);
@@ -386,7 +395,7 @@ static void run_first(const pool_state *state, const float *x, float *y, const p
         for (int64_t row = 0; row < n_rows; row++) {
             int64_t out_at[PITHI_MAX_SPATIAL];
             coordinates(row, g->out, g->n_spatial - 1, out_at);
-            run_row(state, x + plane * g->n_in, out_at, y + plane * g->n_out + row * row_length);
+            run_row(state, x + plane * g->n_in, out_at, part->scratch, y + plane * g->n_out + row * row_length);
         }
     }
 }

@@ -11,8 +11,15 @@ static void ref(const pith_run *run)
     pithi_binary_ref(run, &fns);
 }
 
+PITHI_ROW_FN(row_s64, int64_t, int64_t, (uint64_t)a - (uint64_t)b)
+PITHI_ROW_FN(row_s32, int32_t, int32_t, (uint32_t)a - (uint32_t)b)
+
 static pith_status prepare(pith_prepare *prepare)
 {
+    const pith_dtype dtype = prepare->inputs[0].dtype;
+    if (dtype == PITH_DTYPE_S64 || dtype == PITH_DTYPE_S32) {
+        return pithi_row_prepare(prepare, dtype == PITH_DTYPE_S64 ? row_s64 : row_s32);
+    }
     return pithi_binary_prepare(prepare, PITH_VBINARY_SUB);
 }
 
