@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pool of rendered lines, batched by width, with cheap augmentation on the fly."""
 
 import numpy as np
@@ -58,14 +59,14 @@ def augment(x, mask, generator):
     coin = lambda p: (torch.rand(n, 1, 1, 1, generator=generator) < p).float()
     one = lambda: float(torch.rand(1, generator=generator))
 
-    if one() < 0.5:  # stretch the batch as a whole
-        w = max(8, round(x.shape[3] * (0.85 + 0.3 * one()) / 8) * 8)
+    if one() < 0.6:  # stretch the batch as a whole; condensed faces are rare
+        w = max(8, round(x.shape[3] * (0.66 + 0.5 * one()) / 8) * 8)
         x = F.interpolate(x, (HEIGHT, w), mode="bilinear", align_corners=False)
         mask = F.interpolate(mask, (1, w), mode="nearest")
-    if one() < 0.4:  # shift, scale, tilt and slant each line a little
+    if one() < 0.5:  # shift, scale, tilt and slant each line a little
         # Now and then far smaller, as in a loose crop; anchored on the left,
         # so that what the padding covers moves along.
-        zoom = 1 + coin(.3) * uniform(0, .5)
+        zoom = 1 + coin(.4) * uniform(0, .55)
         theta = torch.zeros(n, 2, 3)
         ratio = HEIGHT / x.shape[3]
         theta[:, 0, 0] = zoom.flatten()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy of the exported model on held-out font families and held-out words.
 
     python evaluate.py MODEL.onnx --fonts fonts.json --lines 200

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write a trained checkpoint as ONNX, with its sidecar files.
 
     python export.py RUN/last.pt ../../../models/text_line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which font faces the line renderer may use, and which families are held out.
 
 The split is by family, never by face: a bold face of a training family would

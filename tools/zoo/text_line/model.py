@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line recogniser: a depthwise-separable backbone, a 1-D neck, CTC.
 
 Height goes 32 -> 16 -> 8 -> 4 -> 2 -> 1 while width only shrinks by four. Each

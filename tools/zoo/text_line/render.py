@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw text lines as the recogniser will meet them: grey, 32 pixels high.
 
     python render.py OUT_PREFIX --lines 150000 --part train --fonts fonts.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sample pictures and reference tensors that ship with the model.
 
     python samples.py ../../../models/text_line --fonts fonts.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train the line recogniser on a rendered pool; resumable.
 
     python train.py --data /tmp/zoo/train --val /tmp/zoo/val --out /tmp/zoo/run --minutes 60

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text for the lines: words, numbers, dates, addresses, prices, random strings.
 
 One word in ten (by a hash of its lower-case stem) is held out: training text
@@ -41,11 +42,13 @@ class TextMaker:
         return self.rng.random() < p
 
     def pick(self, seq):
-        return seq[int(self.rng.integers(len(seq)))]
+        return seq[self.between(0, len(seq))]
+
+    def between(self, low, end):
+        return int(self.rng.integers(low, end))
 
     def digits(self, low, high):
-        n = int(self.rng.integers(low, high + 1))
-        return "".join(self.pick(string.digits) for _ in range(n))
+        return "".join(self.pick(string.digits) for _ in range(self.between(low, high + 1)))
 
     def word(self):
         w = self.pick(self.words)
@@ -56,9 +59,9 @@ class TextMaker:
             return w[0].upper() + w[1:]
         if r < 0.33:
             return w.upper()
-        if r < 0.35:  # camelCase and the like: keeps the network from
+        if r < 0.35:  # or the network guesses a letter's case by its neighbours alone
             return "".join(c.upper() if self.chance(.5) else c for c in w)
-        return w      # guessing a letter's case by its neighbours alone
+        return w
 
     def sentence(self):
         n = 1 + int(self.rng.geometric(0.38))
@@ -78,70 +81,76 @@ class TextMaker:
         return text
 
     def number(self):
-        d = self.digits
-        kind = int(self.rng.integers(11))
+        d, n, pick = self.digits, self.between, self.pick
+        kind = n(0, 11)
         if kind == 0:
             return d(1, 8)
         if kind == 1:
-            return self.pick("$$#+-") + d(1, 4) + "." + d(2, 2)
+            return pick("$$#+-") + d(1, 4) + "." + d(2, 2)
         if kind == 2:
-            return f"{int(self.rng.integers(1, 999))},{d(3, 3)}.{d(2, 2)}" + self.pick(["", " EUR", " USD", "$"])
+            return f"{n(1, 999)},{d(3, 3)}.{d(2, 2)}" + pick(["", " EUR", " USD", "$"])
         if kind == 3:
-            return f"{int(self.rng.integers(1, 32)):02d}{self.pick('./-')}{int(self.rng.integers(1, 13)):02d}{self.pick('./-')}{int(self.rng.integers(1900, 2100))}"
+            return f"{n(1, 32):02d}{pick('./-')}{n(1, 13):02d}{pick('./-')}{n(1900, 2100)}"
         if kind == 4:
-            return f"{int(self.rng.integers(1900, 2100))}-{int(self.rng.integers(1, 13)):02d}-{int(self.rng.integers(1, 32)):02d}"
+            return f"{n(1900, 2100)}-{n(1, 13):02d}-{n(1, 32):02d}"
         if kind == 5:
-            return f"{int(self.rng.integers(0, 24)):02d}:{int(self.rng.integers(0, 60)):02d}" + self.pick(["", "", ":" + d(2, 2), " am", " PM"])
+            return f"{n(0, 24):02d}:{n(0, 60):02d}" + pick(["", "", ":" + d(2, 2), " am", " PM"])
         if kind == 6:
-            return f"{self.pick(MONTHS)} {int(self.rng.integers(1, 32))}, {int(self.rng.integers(1900, 2100))}"
+            return f"{pick(MONTHS)} {n(1, 32)}, {n(1900, 2100)}"
         if kind == 7:
-            return f"+{d(1, 3)} {self.pick(['(%s) ' % d(2, 4), d(2, 4) + ' '])}{d(3, 4)}-{d(2, 4)}"
+            return f"+{d(1, 3)} {pick(['(%s) ' % d(2, 4), d(2, 4) + ' '])}{d(3, 4)}-{d(2, 4)}"
         if kind == 8:
-            return d(1, 3) + self.pick(["%", " %", " kg", " mm", "x", " V", "C"]) + self.pick(["", "", " " + d(1, 3)])
+            unit = d(1, 3) + pick(["%", " %", " kg", " mm", "x", " V", "C"])
+            return unit + pick(["", "", " " + d(1, 3)])
         if kind == 9:
-            return f"{d(1, 4)} {self.pick('+-*/=<>^')} {d(1, 4)}" + self.pick(["", " = " + d(1, 5)])
-        return self.pick(["No. ", "#", "Nr ", "ID ", "p. ", "v"]) + d(1, 3) + self.pick(".-/") + d(1, 4)
+            return f"{d(1, 4)} {pick('+-*/=<>^')} {d(1, 4)}" + pick(["", " = " + d(1, 5)])
+        return pick(["No. ", "#", "Nr ", "ID ", "p. ", "v"]) + d(1, 3) + pick(".-/") + d(1, 4)
 
     def address(self):
-        w = lambda: self.pick(self.words).lower().replace("'", "")
-        kind = int(self.rng.integers(4))
+        d, n, pick = self.digits, self.between, self.pick
+        w = lambda: pick(self.words).lower().replace("'", "")
+        kind = n(0, 4)
         if kind == 0:
-            return f"{w()}{self.pick(['', '.', '_', '-'])}{self.pick([w(), self.digits(1, 3)])}@{w()}.{self.pick(DOMAINS)}"
+            user = f"{w()}{pick(['', '.', '_', '-'])}{pick([w(), d(1, 3)])}"
+            return f"{user}@{w()}.{pick(DOMAINS)}"
         if kind == 1:
-            return f"{self.pick(['http://', 'https://', 'www.', ''])}{w()}.{self.pick(DOMAINS)}/{self.pick(['', w(), w() + '?' + w() + '=' + self.digits(1, 3), w() + '.html'])}"
+            site = f"{pick(['http://', 'https://', 'www.', ''])}{w()}.{pick(DOMAINS)}/"
+            return site + pick(["", w(), w() + "?" + w() + "=" + d(1, 3), w() + ".html"])
         if kind == 2:
-            return self.pick(["/", "C:\\", "~/", "../"]) + self.pick("/\\").join([w(), w() + "." + self.pick(["txt", "c", "h", "py", "tar.gz", "PDF"])])
-        return ".".join(str(int(self.rng.integers(256))) for _ in range(4)) + self.pick(["", ":" + self.digits(2, 5), "/24"])
+            root, slash = pick(["/", "C:\\", "~/", "../"]), pick("/\\")
+            return root + slash.join([w(), w() + "." + pick(["txt", "c", "h", "py", "tar.gz", "PDF"])])
+        return ".".join(str(n(0, 256)) for _ in range(4)) + pick(["", ":" + d(2, 5), "/24"])
 
     def code(self):
-        w = lambda: self.pick(self.words).replace("'", "_")[:10]
-        kind = int(self.rng.integers(6))
+        d, n, pick = self.digits, self.between, self.pick
+        w = lambda: pick(self.words).replace("'", "_")[:10]
+        kind = n(0, 6)
         if kind == 0:
-            return f"{w()}_{w()}({w()}, {self.digits(1, 3)});"
+            return f"{w()}_{w()}({w()}, {d(1, 3)});"
         if kind == 1:
-            return f"{w()}[{self.digits(1, 2)}] = {{{self.digits(1, 3)}, {self.digits(1, 3)}}};"
+            return f"{w()}[{d(1, 2)}] = {{{d(1, 3)}, {d(1, 3)}}};"
         if kind == 2:
-            return f"#define {w().upper()} 0x{int(self.rng.integers(1 << 24)):X}"
+            return f"#define {w().upper()} 0x{n(0, 1 << 24):X}"
         if kind == 3:
-            return f"if ({w()} {self.pick(['==', '!=', '<=', '>=', '&&', '||'])} {w()})"
+            return f"if ({w()} {pick(['==', '!=', '<=', '>=', '&&', '||'])} {w()})"
         if kind == 4:
             return f"<{w()} {w()}=\"{w()}\">"
-        return f"{self.pick('$%@&*!')}{w()} {self.pick('|^~+-')} `{w()}`"
+        return f"{pick('$%@&*!')}{w()} {pick('|^~+-')} `{w()}`"
 
     def random_string(self):
         chars = self.pick([VISIBLE, VISIBLE, string.ascii_letters + string.digits,
                            string.ascii_uppercase + string.digits,
                            string.ascii_letters + "-.,:/'"])
-        n = int(self.rng.integers(1, 13))
+        n = self.between(1, 13)
         text = "".join(self.pick(chars) for _ in range(n))
         if n > 4 and self.chance(.3):
-            cut = int(self.rng.integers(1, n - 1))
+            cut = self.between(1, n - 1)
             text = text[:cut] + " " + text[cut:]
         return text
 
     def mixed(self):
         parts = [self.pick([self.word, self.word, self.number])() for _ in
-                 range(int(self.rng.integers(2, 5)))]
+                 range(self.between(2, 5))]
         return self.pick([" ", " ", " - ", ": ", ", ", " | "]).join(parts)
 
     def line(self, max_chars):
