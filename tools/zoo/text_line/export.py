@@ -35,6 +35,7 @@ scale = 0.00784313725
 task = ctc
 labels = text_line.labels.txt
 blank = 0
+ctc_output = logprobs
 """
 
 
