@@ -42,8 +42,12 @@ static inline v_f finish_sum(v_f acc, v_f factor) { return v_mul(acc, factor); }
             const float *p = x + (ptrdiff_t)i * stride;                                            \
             v_store(y + i, take_##name(v_load(y + i), stride == 1 ? v_load(p) : v_load_stride(p, stride))); \
         }                                                                                          \
-        for (; i < n; i++) {                                                                       \
-            v_store_n(y + i, take_##name(v_load_n(y + i, 1), v_load_n(x + (ptrdiff_t)i * stride, 1)), 1); \
+        if (i < n) {                                                                               \
+            float last[V_N];                                                                       \
+            for (size_t k = i; k < n; k++) {                                                       \
+                last[k - i] = x[(ptrdiff_t)k * stride];                                            \
+            }                                                                                      \
+            v_store_n(y + i, take_##name(v_load_n(y + i, n - i), v_load_n(last, n - i)), n - i);   \
         }                                                                                          \
     }
 

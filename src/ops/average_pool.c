@@ -28,6 +28,8 @@ static const char *const samples[] = {
     "f32[1,2,8] | kernel_shape=[3] strides=[2] ceil_mode=1 dilations=[2]",
     "f32[1,3,7,7] | kernel_shape=[3,3] strides=[2,2] auto_pad=SAME_LOWER",
     "f16[1,2,5,5] | kernel_shape=[2,2] auto_pad=SAME_UPPER",
+    "f32[2,9,11,21] | kernel_shape=[5,5] pads=[2,2,2,2] channels_last=1",
+    "f32[2,9,11,3] | kernel_shape=[5,6] pads=[2,2,2,2] strides=[1,2] ceil_mode=1 count_include_pad=1 channels_last=1",
     "f32[1,4,3,5,2] | kernel_shape=[2,2,2] channels_last=1 auto_pad=VALID"
 };
 

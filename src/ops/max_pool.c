@@ -31,6 +31,8 @@ static const char *const samples[] = {
     "f32[1,3,7,7] | kernel_shape=[3,3] strides=[2,2] auto_pad=SAME_LOWER ceil_mode=1",
     "s8[1,2,5,5] | kernel_shape=[2,2] auto_pad=SAME_UPPER | 2",
     "f32[1,4,3,5,2] | kernel_shape=[2,2,2] channels_last=1 auto_pad=VALID",
+    "f32[2,9,11,21] | kernel_shape=[5,5] pads=[2,2,2,2] channels_last=1",
+    "f32[1,13,12,3] | kernel_shape=[9,7] strides=[1,2] pads=[4,3,4,3] channels_last=1",
     "f32[0,2,4,4] | kernel_shape=[2,2]"
 };
 

@@ -236,9 +236,43 @@ void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind)
 typedef struct pool_state {
     pithi_pool_geometry g;
     bool counts_padding;
+    bool is_separable; /* channels-last, two dimensions: columns of the window in phase 0, rows in phase 1 */
     pith_pool kind;
     const pith_pool_f32 *kernel;
 } pool_state;
+
+/* Taps of output coordinate `at` in dimension i that lie in the input: *begin to *end - 1. Returns how many lie in
+ * input or padding. */
+static int64_t tap_range(const pithi_pool_geometry *g, int i, int64_t at, int64_t *begin, int64_t *end)
+{
+    const int64_t start = at * g->strides[i] - g->pad_begin[i], dilation = g->dilations[i];
+    const int64_t n_padded = pithi_div_up(pithi_max_s64(0, g->in[i] + g->pad_end[i] - start), dilation);
+    *begin = pithi_min_s64(g->kernel[i], start < 0 ? pithi_div_up(-start, dilation) : 0);
+    *end = pithi_min_s64(g->kernel[i], pithi_div_up(pithi_max_s64(0, g->in[i] - start), dilation));
+    *end = pithi_max_s64(*begin, *end);
+    return pithi_min_s64(g->kernel[i], n_padded);
+}
+
+/* Large windows cost kernel_h + kernel_w instead of kernel_h * kernel_w, at the price of an intermediate image. Every
+ * window must reach into the input. */
+static bool is_separable(const pithi_pool_geometry *g)
+{
+    const int64_t least_taps = 20;
+    if (!g->is_last || g->n_spatial != 2 || g->n_taps < least_taps || g->kernel[0] < 2 ||
+        g->in[0] * g->kernel[1] + g->out[0] * g->kernel[0] > g->out[0] * g->n_taps / 2) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        for (int64_t at = 0; at < g->out[i]; at++) {
+            int64_t begin, end;
+            (void)tap_range(g, i, at, &begin, &end);
+            if (begin >= end) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
 
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
 {
@@ -257,7 +291,12 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     state->kind = kind == PITHI_POOL_MAX ? PITH_POOL_MAX : PITH_POOL_SUM;
     state->kernel = kernel;
     const pithi_pool_geometry *g = &state->g;
+    state->is_separable = is_separable(g);
     const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
+    if (state->is_separable) {
+        prepare->n_phases = 2;
+        prepare->shared_bytes = (size_t)(g->n_batch * g->in[0] * g->out[1] * g->n_channels) * sizeof(float);
+    }
     prepare->state = state;
     prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *)
                                         : (size_t)g->in[g->n_spatial - 1] * sizeof(float);
@@ -268,16 +307,16 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     return PITH_OK;
 }
 
-/* Taps of output coordinate `at` in dimension i that lie in the input: *begin to *end - 1. Returns how many lie in
- * input or padding. */
-static int64_t tap_range(const pithi_pool_geometry *g, int i, int64_t at, int64_t *begin, int64_t *end)
+/* Elements that a mean over the window at out_at is taken of. */
+static int64_t divisor_at(const pool_state *state, const int64_t *out_at)
 {
-    const int64_t start = at * g->strides[i] - g->pad_begin[i], dilation = g->dilations[i];
-    const int64_t n_padded = pithi_div_up(pithi_max_s64(0, g->in[i] + g->pad_end[i] - start), dilation);
-    *begin = pithi_min_s64(g->kernel[i], start < 0 ? pithi_div_up(-start, dilation) : 0);
-    *end = pithi_min_s64(g->kernel[i], pithi_div_up(pithi_max_s64(0, g->in[i] - start), dilation));
-    *end = pithi_max_s64(*begin, *end);
-    return pithi_min_s64(g->kernel[i], n_padded);
+    int64_t n_padded = 1, n_taps = 1;
+    for (int i = 0; i < state->g.n_spatial; i++) {
+        int64_t begin, end;
+        n_padded *= tap_range(&state->g, i, out_at[i], &begin, &end);
+        n_taps *= end - begin;
+    }
+    return state->counts_padding ? n_padded : n_taps;
 }
 
 /* Pointers to the pixels of the window at out_at, in the image at x; returns how many, and what to divide by. */
@@ -400,10 +439,46 @@ static void run_first(const pool_state *state, const float *x, float *y, const p
     }
 }
 
+/* Pointers to the taps of one dimension of a separable window; neighbours on the line are `step` elements apart. */
+static int64_t line_taps(const pool_state *state, int dim, int64_t at, const float *line, int64_t step, const float **taps)
+{
+    const pithi_pool_geometry *g = &state->g;
+    int64_t begin, end, count = 0;
+    (void)tap_range(g, dim, at, &begin, &end);
+    for (int64_t tap = begin; tap < end; tap++) {
+        taps[count++] = line + (at * g->strides[dim] - g->pad_begin[dim] + tap * g->dilations[dim]) * step;
+    }
+    return count;
+}
+
+static void run_separable(const pool_state *state, const float *x, float *between, float *y, const pith_part *part)
+{
+    const pithi_pool_geometry *g = &state->g;
+    const int64_t n_channels = g->n_channels, row = g->out[1] * n_channels, n_lines = part->phase == 0 ? g->in[0] : g->out[0];
+    pith_pool_pixel_fn *pixel = state->kernel->pixel[state->kind];
+    const float **taps = part->scratch;
+    int64_t begin, end;
+    pithi_part_range(part, g->n_batch * n_lines * g->out[1], &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t column = i % g->out[1], line = i / g->out[1] % n_lines, batch = i / g->out[1] / n_lines;
+        if (part->phase == 0) {
+            const float *from = x + (batch * g->in[0] + line) * g->in[1] * n_channels;
+            const int64_t n_taps = line_taps(state, 1, column, from, n_channels, taps);
+            pixel(taps, (size_t)n_taps, between + i * n_channels, (size_t)n_channels, 1.0f);
+        } else {
+            const float *from = between + batch * g->in[0] * row + column * n_channels;
+            const int64_t n_taps = line_taps(state, 0, line, from, row, taps), at[2] = { line, column };
+            pixel(taps, (size_t)n_taps, y + i * n_channels, (size_t)n_channels, 1.0f / (float)divisor_at(state, at));
+        }
+    }
+}
+
 void pithi_pool_run(const pith_run *run, const pith_part *part)
 {
     const pool_state *state = run->state;
-    if (state->g.is_last) {
+    if (state->is_separable) {
+        run_separable(state, run->inputs[0].data, run->shared, run->outputs[0].data, part);
+    } else if (state->g.is_last) {
         run_last(state, run->inputs[0].data, run->outputs[0].data, part);
     } else {
         run_first(state, run->inputs[0].data, run->outputs[0].data, part);

@@ -33,6 +33,10 @@ static inline void v_store_n(float *p, v_f a, size_t n) { _mm256_maskstore_ps(p,
 /* Lane i from p[i * stride]. */
 static inline v_f v_load_stride(const float *p, ptrdiff_t stride)
 {
+    if (stride == 2) { /* the second load begins one early, so that it doesn't reach beyond the last lane */
+        __m256 pairs = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 7), _MM_SHUFFLE(3, 1, 2, 0));
+        return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(pairs), _MM_SHUFFLE(3, 1, 2, 0)));
+    }
     return _mm256_setr_ps(p[0], p[stride], p[2 * stride], p[3 * stride], p[4 * stride], p[5 * stride], p[6 * stride],
                           p[7 * stride]);
 }

@@ -25,6 +25,10 @@ static inline void v_store_n(float *p, v_f a, size_t n) { _mm512_mask_storeu_ps(
 static inline v_f v_load_stride(const float *p, ptrdiff_t stride)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+    if (stride == 2) { /* the second load begins one early, so that it doesn't reach beyond the last lane */
+        return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 15));
+    }
     return _mm512_i32gather_ps(_mm512_mullo_epi32(lanes, _mm512_set1_epi32((int)stride)), p, 4);
 }
 static inline v_f v_set(float a) { return _mm512_set1_ps(a); }
