@@ -393,14 +393,15 @@ static void run(const pith_run *run, const pith_part *part)
 
 /* ---- shape -------------------------------------------------------------------------------- */
 
+/* Keys and values may be split into heads where queries aren't (com.microsoft). */
 static pith_status check_ranks(const pith_infer *infer)
 {
     const pithi_attention_attrs *attrs = infer->attrs;
-    int rank = infer->inputs[Q].shape.rank;
-    PITH_CHECK(infer->ctx,
-               (rank == 3 || rank == 4) && infer->inputs[K].shape.rank == rank && infer->inputs[V].shape.rank == rank,
-               PITH_STATUS_SHAPE, "Q, K and V have ranks %d, %d and %d, but must all have 3 or 4", rank,
-               infer->inputs[K].shape.rank, infer->inputs[V].shape.rank);
+    int rank = infer->inputs[Q].shape.rank, key_rank = infer->inputs[K].shape.rank;
+    PITH_CHECK(infer->ctx, (rank == 3 || rank == 4) && (key_rank == rank || key_rank == 4) &&
+                   infer->inputs[V].shape.rank == key_rank,
+               PITH_STATUS_SHAPE, "Q, K and V have ranks %d, %d and %d, but must all have 3 or 4", rank, key_rank,
+               infer->inputs[V].shape.rank);
     PITH_CHECK(infer->ctx, rank == 4 || (attrs->q_num_heads > 0 && attrs->kv_num_heads > 0), PITH_STATUS_FORMAT,
                "q_num_heads and kv_num_heads are needed for operands of rank 3");
     PITH_CHECK(infer->ctx, attrs->qk_matmul_output_mode >= 0 && attrs->qk_matmul_output_mode <= 3, PITH_STATUS_FORMAT,
@@ -408,19 +409,24 @@ static pith_status check_ranks(const pith_infer *infer)
     return PITH_OK;
 }
 
+/* An operand of rank 3 must be a whole number of heads. */
+static bool is_whole(const pith_shape *shape, int64_t n_heads)
+{
+    return shape->rank == 4 || (n_heads > 0 && shape->dims[2] % n_heads == 0);
+}
+
 static pith_status check_sizes(const pith_infer *infer, const pithi_attention_geometry *g)
 {
-    const int64_t *q = infer->inputs[Q].shape.dims, *k = infer->inputs[K].shape.dims, *v = infer->inputs[V].shape.dims;
-    bool is_4d = infer->inputs[Q].shape.rank == 4;
-    int64_t q_size = is_4d ? q[3] : q[2] / g->n_heads, v_rows = is_4d ? v[2] : v[1];
+    const pith_shape *q = &infer->inputs[Q].shape, *k = &infer->inputs[K].shape, *v = &infer->inputs[V].shape;
     PITH_CHECK(infer->ctx, g->n_key_heads > 0 && g->n_heads % g->n_key_heads == 0, PITH_STATUS_SHAPE,
                "%lld query heads can't share %lld key heads", (long long)g->n_heads, (long long)g->n_key_heads);
+    PITH_CHECK(infer->ctx, is_whole(q, g->n_heads) && is_whole(k, g->n_key_heads) && is_whole(v, g->n_key_heads),
+               PITH_STATUS_SHAPE, "hidden sizes of Q, K and V must be multiples of the head counts %lld and %lld",
+               (long long)g->n_heads, (long long)g->n_key_heads);
+    int64_t q_size = q->rank == 4 ? q->dims[3] : q->dims[2] / g->n_heads, v_rows = v->dims[v->rank - 2];
     PITH_CHECK(infer->ctx,
-               is_4d || (q[2] % g->n_heads == 0 && k[2] % g->n_key_heads == 0 && v[2] % g->n_key_heads == 0),
-               PITH_STATUS_SHAPE, "hidden sizes %lld, %lld, %lld of Q, K, V must be multiples of the head counts",
-               (long long)q[2], (long long)k[2], (long long)v[2]);
-    PITH_CHECK(infer->ctx,
-               q_size == g->size && v_rows == g->n_new && q[0] == k[0] && q[0] == v[0] && (!is_4d || k[1] == v[1]),
+               q_size == g->size && v_rows == g->n_new && q->dims[0] == k->dims[0] && q->dims[0] == v->dims[0] &&
+                   (v->rank == 3 || k->dims[1] == v->dims[1]),
                PITH_STATUS_SHAPE,
                "batch, heads, rows or head size of Q, K and V don't fit together (head size %lld of Q, %lld of K)",
                (long long)q_size, (long long)g->size);
@@ -523,7 +529,11 @@ static const pith_operand_spec outputs[] = {
     { "present_value", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
     { "qk_matmul_output", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
 };
-static const pith_spelling spellings[] = { { "onnx", "", "Attention", 23, NULL } };
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Attention", 23, NULL },
+    { "onnx", "com.microsoft", "MultiHeadAttention", 1, pithi_attention_map_multi_head },
+    { "onnx", "com.microsoft", "Attention", 1, pithi_attention_map_projected },
+};
 static const char *const samples[] = {
     "f32[2,3,5,8] f32[2,3,7,8] f32[2,3,7,6]",
     "f32[2,35,12] f32[2,9,6] f32[2,9,10] f32[35,9] | q_num_heads=4 kv_num_heads=2",

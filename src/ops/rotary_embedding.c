@@ -144,12 +144,29 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_same(infer);
 }
 
+/* com.microsoft: x, position_ids, cos_cache, sin_cache; its further attributes must say nothing. */
+static pith_status map_microsoft(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)attrs;
+    const pith_source_attr *is_packed = pithi_source_attr(source, "is_packed_batching");
+    const pith_source_attr *scale = pithi_source_attr(source, "scale");
+    PITH_CHECK(ctx, (!is_packed || is_packed->i == 0) && (!scale || scale->f == 1.0f), PITH_STATUS_UNSUPPORTED,
+               "RotaryEmbedding with packed batches or a scale is not implemented");
+    PITH_CHECK(ctx, source->n_inputs == 4, PITH_STATUS_FORMAT, "RotaryEmbedding has %d inputs, not 4", source->n_inputs);
+    pith_value *positions = source->inputs[1];
+    source->inputs[COS] = source->inputs[2];
+    source->inputs[SIN] = source->inputs[3];
+    source->inputs[POSITIONS] = positions;
+    return PITH_OK;
+}
+
 static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE },
                                             { "cos_cache", PITH_DTYPES_FLOAT, PITH_ONE },
                                             { "sin_cache", PITH_DTYPES_FLOAT, PITH_ONE },
                                             { "position_ids", PITH_DTYPES_INDEX, PITH_OPTIONAL } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "RotaryEmbedding", 23, NULL } };
+static const pith_spelling spellings[] = { { "onnx", "", "RotaryEmbedding", 23, NULL },
+                                           { "onnx", "com.microsoft", "RotaryEmbedding", 1, map_microsoft } };
 static const char *const samples[] = {
     "f32[2,3,5,8] f32[10,4] f32[10,4] s64[2,5]{0:10}",
     "f32[2,5,24] f32[2,5,4] f32[2,5,4] | num_heads=3 interleaved=1",

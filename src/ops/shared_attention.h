@@ -48,4 +48,8 @@ pithi_attention_mask pithi_attention_find_mask(const pith_run *run, const pithi_
 /* What the mask adds to the score of a key. */
 double pithi_attention_bias(const pithi_attention_mask *row, int64_t key);
 
+/* Maps of com.microsoft's MultiHeadAttention and Attention. */
+pith_status pithi_attention_map_multi_head(pith_ctx *ctx, pith_source *source, void *attrs);
+pith_status pithi_attention_map_projected(pith_ctx *ctx, pith_source *source, void *attrs);
+
 #endif
