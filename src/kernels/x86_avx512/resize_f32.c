@@ -9,7 +9,7 @@
 
 static inline __mmask16 lanes_below(int64_t n)
 {
-    return n >= WIDTH ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= WIDTH ? 0xffffu : (1u << n) - 1u);
 }
 
 /* src[indices] for up to 16 columns; first and last are the indices of the outer ones. */
