@@ -50,9 +50,10 @@ function(pith_collect_kernels out_dir sources_var)
             list(APPEND sources "${file}")
             if(NOT family STREQUAL "probe")
                 string(APPEND kernels "PITH_KERNEL(${family}, ${isa})\n")
-                # Without optimisation gcc makes intrinsics macros that -Wconversion complains about.
+                # Kernels are worth the size of -O3; without optimisation gcc makes intrinsics macros that
+                # -Wconversion complains about.
                 set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS
-                                            "${ISA_FLAGS};$<$<CONFIG:Debug>:-O2>")
+                                            "${ISA_FLAGS};$<IF:$<CONFIG:Debug>,-O2,-O3>")
             endif()
         endforeach()
     endforeach()
