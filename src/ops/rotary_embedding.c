@@ -30,7 +30,10 @@ static layout layout_of(const rotary_attrs *attrs, const pith_tensor *inputs)
 {
     const int64_t *d = inputs[X].shape.dims;
     layout l = { .is_4d = inputs[X].shape.rank == 4 };
-    l.n_heads = l.is_4d ? d[1] : attrs->num_heads;
+    int64_t n_cached = inputs[COS].shape.rank > 0 ? inputs[COS].shape.dims[inputs[COS].shape.rank - 1] : 0;
+    int64_t n_implied =
+        n_cached > 0 && !l.is_4d ? d[2] / (2 * n_cached) : 0; /* com.microsoft: heads as wide as the cache */
+    l.n_heads = l.is_4d ? d[1] : attrs->num_heads > 0 ? attrs->num_heads : n_implied;
     l.n_rows = l.is_4d ? d[2] : d[1];
     l.size = l.is_4d ? d[3] : l.n_heads > 0 ? d[2] / l.n_heads : 0;
     l.n_vectors = d[0] * l.n_heads * l.n_rows;
@@ -133,9 +136,11 @@ static pith_status infer(pith_infer *infer)
 {
     const rotary_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[X].shape;
-    PITH_CHECK(infer->ctx, x->rank == 4 || (x->rank == 3 && attrs->num_heads > 0), PITH_STATUS_SHAPE,
-               "input has rank %d, but must have 4, or 3 and num_heads given", x->rank);
+    PITH_CHECK(infer->ctx, x->rank == 3 || x->rank == 4, PITH_STATUS_SHAPE, "input has rank %d, but must have 3 or 4",
+               x->rank);
     layout l = layout_of(attrs, infer->inputs);
+    PITH_CHECK(infer->ctx, l.n_heads > 0 || x->rank == 4, PITH_STATUS_SHAPE,
+               "num_heads is needed for an input of rank 3");
     PITH_CHECK(infer->ctx, (x->rank == 4 || x->dims[2] == l.n_heads * l.size) && 2 * l.n_pairs <= l.size &&
                (attrs->rotary_embedding_dim > 0 ? attrs->rotary_embedding_dim : l.size) % 2 == 0, PITH_STATUS_SHAPE,
                "heads of size %lld can't be turned over %lld elements", (long long)l.size,
@@ -152,7 +157,8 @@ static pith_status map_microsoft(pith_ctx *ctx, pith_source *source, void *attrs
     const pith_source_attr *scale = pithi_source_attr(source, "scale");
     PITH_CHECK(ctx, (!is_packed || is_packed->i == 0) && (!scale || scale->f == 1.0f), PITH_STATUS_UNSUPPORTED,
                "RotaryEmbedding with packed batches or a scale is not implemented");
-    PITH_CHECK(ctx, source->n_inputs == 4, PITH_STATUS_FORMAT, "RotaryEmbedding has %d inputs, not 4", source->n_inputs);
+    PITH_CHECK(ctx, source->n_inputs == 4, PITH_STATUS_FORMAT, "RotaryEmbedding has %d inputs, not 4",
+               source->n_inputs);
     pith_value *positions = source->inputs[1];
     source->inputs[COS] = source->inputs[2];
     source->inputs[SIN] = source->inputs[3];
