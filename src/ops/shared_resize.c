@@ -10,6 +10,14 @@ static bool has_items(const pith_tensor *inputs, int n_inputs, int index)
     return pithi_has_operand(inputs, n_inputs, index) && pith_shape_elements(&inputs[index].shape) > 0;
 }
 
+/* A scale that is out / in, rounded to float32, means out / in: with the rounding error positions that are meant to be whole
+ * or half would fall to either side. */
+static double exact_scale(const pithi_resize_axis *axis)
+{
+    double ratio = axis->in > 0 ? (double)axis->out / (double)axis->in : axis->scale;
+    return (float)ratio == (float)axis->scale ? ratio : axis->scale;
+}
+
 /* One scale for all axes, so that the result is at most (not_larger) or at least sizes. */
 static void keep_aspect_ratio(const pithi_resize_attrs *attrs, const int *named, int n_named, pithi_resize_axis *axes)
 {
@@ -42,6 +50,7 @@ void pithi_resize_axes(const pithi_resize_attrs *attrs, const pith_tensor *input
         if (has_scales) {
             axis->scale = pithi_tensor_get_f64(&inputs[2], i);
             axis->out = (int64_t)floorf((float)axis->in * (float)axis->scale); /* float32, as ONNX infers shapes */
+            axis->scale = exact_scale(axis);
         } else {
             axis->out = pithi_tensor_get_s64(&inputs[3], i);
             axis->scale = axis->in > 0 ? (double)axis->out / (double)axis->in : 1.0;
@@ -63,17 +72,18 @@ void pithi_resize_axes(const pithi_resize_attrs *attrs, const pith_tensor *input
 /* Position of output index i in the input. */
 static double source_position(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis, double i)
 {
-    double in = (double)axis->in, length = axis->scale * in;
+    double in = (double)axis->in, length = axis->scale * in; /* a fraction more than axis->out, maybe */
+    bool is_one = fabs(length - 1.0) < 1e-6;
     switch (attrs->coordinates) {
-    case PITHI_RESIZE_ALIGN_CORNERS: return length == 1.0 ? 0.0 : i * (in - 1.0) / (length - 1.0);
+    case PITHI_RESIZE_ALIGN_CORNERS: return is_one ? 0.0 : i * (in - 1.0) / (length - 1.0);
     case PITHI_RESIZE_ASYMMETRIC: return i / axis->scale;
     case PITHI_RESIZE_TF_HALF_PIXEL_FOR_NN: return (i + 0.5) / axis->scale;
-    case PITHI_RESIZE_PYTORCH_HALF_PIXEL: return length == 1.0 ? -0.5 : (i + 0.5) / axis->scale - 0.5;
+    case PITHI_RESIZE_PYTORCH_HALF_PIXEL: return axis->out == 1 ? 0.0 : (i + 0.5) / axis->scale - 0.5;
     case PITHI_RESIZE_HALF_PIXEL_SYMMETRIC:
         return in / 2.0 * (1.0 - (double)axis->out / length) + (i + 0.5) / axis->scale - 0.5;
     case PITHI_RESIZE_TF_CROP: {
         double span = (axis->roi_end - axis->roi_begin) * (in - 1.0);
-        return axis->roi_begin * (in - 1.0) + (length == 1.0 ? span / 2.0 : i * span / (length - 1.0));
+        return axis->roi_begin * (in - 1.0) + (is_one ? span / 2.0 : i * span / (length - 1.0));
     }
     default: return (i + 0.5) / axis->scale - 0.5;
     }
