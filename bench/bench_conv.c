@@ -2,9 +2,9 @@
 /* Times the convolutions of whole networks, layer by layer in the order of the network, so that every layer finds
  * the caches as the one before has left them:
  *
- *   bench_conv [mobilenet_v2|resnet18] [ISA]
+ *   bench_conv [mobilenet_v2|resnet18|FILE] [ISA]
  *
- * One thread, channels-last, constant weights, activations and residuals fused. Per layer the best of the
+ * FILE has a sample of conv (see src/ops/sample.h) in each line. One thread, channels-last, constant weights, activations and residuals fused. Per layer the best of the
  * rounds; the sum is that of the best round. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +101,19 @@ static void build_resnet18(network *net)
     }
 }
 
+static void read_network(network *net, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fail(path, NULL);
+    }
+    while (net->n_layers < MAX_LAYERS && fgets(net->layers[net->n_layers].text, sizeof net->layers[0].text, file)) {
+        char *text = net->layers[net->n_layers++].text;
+        text[strcspn(text, "\n")] = '\0';
+    }
+    fclose(file);
+}
+
 static void fill(pith_tensor *tensor)
 {
     tensor->data = aligned_alloc(64, pithi_align_up(pith_tensor_bytes(tensor) + 1, 64));
@@ -192,6 +205,8 @@ int main(int argc, char **argv)
     net.arena.ctx = net.ctx;
     if (argc > 1 && pithi_same_text(argv[1], "resnet18")) {
         build_resnet18(&net);
+    } else if (argc > 1 && !pithi_same_text(argv[1], "mobilenet_v2")) {
+        read_network(&net, argv[1]);
     } else {
         build_mobilenet_v2(&net);
     }

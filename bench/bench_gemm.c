@@ -10,6 +10,8 @@
 #include "kernels/gemm_f32.h"
 #include "platform/platform.h"
 
+#define N_TRIALS 100 /* short ones, so that some escape other programs */
+
 typedef struct shape {
     int m, n, k;
 } shape;
@@ -35,10 +37,10 @@ static float *random_floats(size_t count)
 static double seconds_per_call(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *tile)
 {
     double best = 1e9;
-    for (int trial = 0; trial < 7; trial++) {
+    for (int trial = 0; trial < N_TRIALS; trial++) {
         int repeats = 0;
         uint64_t start = pithi_clock_ns(), now = start;
-        for (; now - start < 5000000; repeats++, now = pithi_clock_ns()) {
+        for (; now - start < 300000; repeats++, now = pithi_clock_ns()) {
             kernel->tile(tile);
         }
         double seconds = (double)(now - start) * 1e-9 / repeats;

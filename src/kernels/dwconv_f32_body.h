@@ -22,34 +22,58 @@
 #endif
 enum { MAX_P = 8, MAX_KW = 5 };
 
+/* A row of outputs: the kernel rows that meet the image, and where they do. */
+typedef struct row_range {
+    int oy, n_taps_y;
+    const float *x, *w; /* column 0 of the first input row and its weights, channel 0 */
+} row_range;
+
+/* Lanes of a vector of channels from c; all of them where is_fast. */
 typedef struct lane_range {
-    size_t c; /* first channel */
-    size_t count;
-    bool is_full;
+    size_t c, count;
 } lane_range;
 
-DWCONV_INLINE void start_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const lane_range *lanes, v_f *acc)
+DWCONV_INLINE v_f load(const float *p, const bool is_fast, const lane_range *lanes)
 {
-    v_f bias = t->bias ? v_load_n(t->bias + lanes->c, lanes->count) : v_set(0.0f);
+    return is_fast ? v_load(p) : v_load_n(p, lanes->count);
+}
+
+static inline row_range find_rows(const pith_dwconv_f32_task *t, int oy)
+{
+    int iy = oy * t->stride_h - t->pad_top, ky = 0, end = t->kernel_h;
+    while (ky < end && iy + ky * t->dilation_h < 0) {
+        ky++;
+    }
+    while (end > ky && iy + (end - 1) * t->dilation_h >= t->in_h) {
+        end--;
+    }
+    iy = ky < end ? iy + ky * t->dilation_h : 0;
+    return (row_range){ oy, end - ky, t->x + (size_t)iy * t->x_row_stride, t->w + (size_t)(ky * t->kernel_w) * t->w_stride };
+}
+
+DWCONV_INLINE void start_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
+                                const lane_range *lanes, v_f *acc)
+{
+    v_f bias = t->bias ? load(t->bias + lanes->c, is_fast, lanes) : v_set(0.0f);
     DWCONV_UNROLL
     for (int p = 0; p < n_pixels; p++) {
         acc[p] = bias;
     }
 }
 
-DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const lane_range *lanes, int oy,
-                              int ox, const v_f *acc)
+DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
+                                 const lane_range *lanes, int oy, int ox, const v_f *acc)
 {
     v_f lo = v_set(t->lo), hi = v_set(t->hi);
+    size_t at = (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride + lanes->c;
     DWCONV_UNROLL
-    for (int p = 0; p < n_pixels; p++) {
-        size_t at = (size_t)oy * t->y_row_stride + (size_t)(ox + p) * t->y_pixel_stride + lanes->c;
+    for (int p = 0; p < n_pixels; p++, at += t->y_pixel_stride) {
         v_f value = acc[p];
         if (t->residual) {
-            value = v_add(value, v_load_n(t->residual + at, lanes->count));
+            value = v_add(value, load(t->residual + at, is_fast, lanes));
         }
         value = v_min(hi, v_max(lo, value));
-        if (lanes->is_full) {
+        if (is_fast) {
             v_store(t->y + at, value);
         } else {
             v_store_n(t->y + at, value, lanes->count);
@@ -57,21 +81,21 @@ DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const int n_pixe
     }
 }
 
-/* One kernel row of `width` taps onto n_pixels sums; x is column 0 of the input row. */
+/* One kernel row of `width` taps onto n_pixels sums; x is column ix0 of the input row. is_fast: all columns are
+ * inside of the image. */
 DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
-                         const bool is_inside, const lane_range *lanes, const float *x, const float *w, int ix0,
-                         v_f *acc)
+                            const bool is_fast, const lane_range *lanes, const float *x, const float *w, int ix0, v_f *acc)
 {
     v_f weights[MAX_KW];
     DWCONV_UNROLL
-    for (int kx = 0; kx < width; kx++) {
-        weights[kx] = v_load_n(w + (size_t)kx * t->w_stride, lanes->count);
+    for (int kx = 0; kx < width; kx++, w += t->w_stride) {
+        weights[kx] = load(w, is_fast, lanes);
     }
     DWCONV_UNROLL
-    for (int j = 0; j < (n_pixels - 1) * stride + width; j++) {
+    for (int j = 0; j < (n_pixels - 1) * stride + width; j++, x += t->x_pixel_stride) {
         v_f value = v_set(0.0f);
-        if (is_inside || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
-            value = v_load_n(x + (size_t)(ix0 + j) * t->x_pixel_stride, lanes->count);
+        if (is_fast || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
+            value = load(x, is_fast, lanes);
         }
         DWCONV_UNROLL
         for (int p = 0; p < n_pixels; p++) {
@@ -83,79 +107,59 @@ DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const int n_pixels, c
 }
 
 /* The same for any width, stride and dilation. */
-DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const int n_pixels, const lane_range *lanes, const float *x,
-                             const float *w, int ix0, v_f *acc)
+DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
+                                const lane_range *lanes, const float *x, const float *w, int ix0, v_f *acc)
 {
-    for (int kx = 0; kx < t->kernel_w; kx++) {
-        v_f weight = v_load_n(w + (size_t)kx * t->w_stride, lanes->count);
+    size_t tap_step = (size_t)t->dilation_w * t->x_pixel_stride, pixel_step = (size_t)t->stride_w * t->x_pixel_stride;
+    for (int kx = 0; kx < t->kernel_w; kx++, w += t->w_stride, x += tap_step, ix0 += t->dilation_w) {
+        v_f weight = load(w, is_fast, lanes);
+        const float *at = x;
         DWCONV_UNROLL
-        for (int p = 0; p < n_pixels; p++) {
-            int ix = ix0 + p * t->stride_w + kx * t->dilation_w;
-            if ((unsigned)ix < (unsigned)t->in_w) {
-                v_f value = v_load_n(x + (size_t)ix * t->x_pixel_stride, lanes->count);
-                acc[p] = v_fma(value, weight, acc[p]);
+        for (int p = 0; p < n_pixels; p++, at += pixel_step) {
+            if (is_fast || (unsigned)(ix0 + p * t->stride_w) < (unsigned)t->in_w) {
+                acc[p] = v_fma(load(at, is_fast, lanes), weight, acc[p]);
             }
-        }
-    }
-}
-
-/* The rows that the next row of outputs is the first to see. */
-DWCONV_INLINE void prefetch_rows(const pith_dwconv_f32_task *t, const int n_pixels, const int stride,
-                                 const lane_range *lanes, int oy, int ix0)
-{
-    int iy = (oy + 1) * t->stride_h - t->pad_top + (t->kernel_h - 1) * t->dilation_h;
-    for (int i = 0; i < t->stride_h; i++, iy--) {
-        const float *x = t->x + (ptrdiff_t)iy * (ptrdiff_t)t->x_row_stride + lanes->c;
-        DWCONV_UNROLL
-        for (int j = 0; j < n_pixels * stride; j++) {
-            __builtin_prefetch(x + (ptrdiff_t)(ix0 + j) * (ptrdiff_t)t->x_pixel_stride, 0, 3);
         }
     }
 }
 
 /* width 0: any width, stride and dilation. */
 DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
-                       const bool is_inside, const lane_range *lanes, int oy, int ox)
+                          const bool is_fast, const lane_range *lanes, const row_range *row, int ox)
 {
     v_f acc[MAX_P];
     int ix0 = ox * t->stride_w - t->pad_left;
-    start_pixels(t, n_pixels, lanes, acc);
-    if (width) {
-        prefetch_rows(t, n_pixels, stride, lanes, oy, ix0);
-    }
-    for (int ky = 0; ky < t->kernel_h; ky++) {
-        int iy = oy * t->stride_h - t->pad_top + ky * t->dilation_h;
-        if ((unsigned)iy >= (unsigned)t->in_h) {
-            continue;
-        }
-        const float *x = t->x + (size_t)iy * t->x_row_stride + lanes->c;
-        const float *w = t->w + (size_t)(ky * t->kernel_w) * t->w_stride + lanes->c;
+    const float *x = row->x + (ptrdiff_t)ix0 * (ptrdiff_t)t->x_pixel_stride + (ptrdiff_t)lanes->c, *w = row->w + lanes->c;
+    size_t x_step = (size_t)t->dilation_h * t->x_row_stride, w_step = (size_t)t->kernel_w * t->w_stride;
+    start_pixels(t, n_pixels, is_fast, lanes, acc);
+    for (int ky = 0; ky < row->n_taps_y; ky++, x += x_step, w += w_step) {
         if (width) {
-            add_taps(t, n_pixels, width, stride, is_inside, lanes, x, w, ix0, acc);
+            add_taps(t, n_pixels, width, stride, is_fast, lanes, x, w, ix0, acc);
         } else {
-            add_any_taps(t, n_pixels, lanes, x, w, ix0, acc);
+            add_any_taps(t, n_pixels, is_fast, lanes, x, w, ix0, acc);
         }
     }
-    finish_pixels(t, n_pixels, lanes, oy, ox, acc);
+    finish_pixels(t, n_pixels, is_fast, lanes, row->oy, ox, acc);
 }
 
 /* Channels [c, c_end) of all rows: neighbouring vectors of a group of pixels follow each other. */
-DWCONV_INLINE void plane(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride, size_t c,
+DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const int n_pixels, const int width, const int stride, size_t c,
                          size_t c_end)
 {
+    const pith_dwconv_f32_task copy = *task, *t = &copy; /* no store can alias it, so it stays in registers */
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
+        row_range row = find_rows(t, oy);
         for (int begin = 0; begin < t->out_w; begin += n_pixels) {
             int ox = begin + n_pixels <= t->out_w ? begin : t->out_w - n_pixels;
             int ix0 = ox * t->stride_w - t->pad_left;
-            bool is_inside = width && ix0 >= 0 && ix0 + (n_pixels - 1) * stride + width <= t->in_w;
-            for (size_t at = c; at < c_end; at += V_N) {
-                size_t left = c_end - at;
-                lane_range lanes = { at, left < V_N ? left : V_N, left >= V_N };
-                if (is_inside) {
-                    pixels(t, n_pixels, width, stride, true, &lanes, oy, ox);
-                } else {
-                    pixels(t, n_pixels, width, stride, false, &lanes, oy, ox);
-                }
+            bool is_inside = ix0 >= 0 && ix0 + (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w < t->in_w;
+            lane_range lanes = { c, V_N };
+            for (; is_inside && lanes.c + V_N <= c_end; lanes.c += V_N) {
+                pixels(t, n_pixels, width, stride, true, &lanes, &row, ox);
+            }
+            for (; lanes.c < c_end; lanes.c += V_N) {
+                lanes.count = c_end - lanes.c < V_N ? c_end - lanes.c : V_N;
+                pixels(t, n_pixels, width, stride, false, &lanes, &row, ox);
             }
         }
     }
@@ -169,6 +173,7 @@ DWCONV_INLINE void plane(const pith_dwconv_f32_task *t, const int n_pixels, cons
 
 DWCONV_PLANE(plane_1, 1, 0, 0)
 DWCONV_PLANE(plane_4, 4, 0, 0)
+DWCONV_PLANE(plane_8, 8, 0, 0)
 DWCONV_PLANE(plane_4_3_1, 4, 3, 1)
 DWCONV_PLANE(plane_7_3_1, 7, 3, 1)
 DWCONV_PLANE(plane_8_3_1, 8, 3, 1)
@@ -191,7 +196,7 @@ static int group_size(int out_w)
     int best = 0, best_cost = 0;
     for (int i = 0; i < 3; i++) {
         int cost = (out_w + sizes[i] - 1) / sizes[i] * sizes[i];
-        if (out_w >= sizes[i] && (best == 0 || cost < best_cost)) {
+        if (out_w >= sizes[i] && (best_cost == 0 || cost < best_cost)) {
             best = i;
             best_cost = cost;
         }
@@ -209,7 +214,7 @@ static plane_fn *choose(const pith_dwconv_f32_task *t)
         return plane_1;
     }
     if ((t->kernel_w != 3 && t->kernel_w != 5) || t->stride_w > 2 || t->dilation_w != 1) {
-        return plane_4;
+        return t->out_w % 8 == 0 || t->out_w > 24 ? plane_8 : plane_4;
     }
     return planes[t->kernel_w == 5][t->stride_w == 2][group_size(t->out_w)];
 }

@@ -18,7 +18,7 @@
 #define GEMM_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
+enum { MIN_K_TO_PREFETCH = 64, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
 
 GEMM_INLINE void start_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0, size_t last, v_f *acc)
 {
@@ -74,10 +74,13 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
     const float *a[GEMM_MR];
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
     const size_t panel = t->b_panel_stride, step = t->b_row_stride, length = t->segment_length;
+    const bool prefetches = length * (size_t)t->n_segments >= MIN_K_TO_PREFETCH;
     GEMM_UNROLL
     for (int m = 0; m < mr; m++) {
         start_row(t, nv, m0 + m, n0, last, acc[m]);
-        prefetch_row(t, nv, m0 + m, n0);
+        if (prefetches) {
+            prefetch_row(t, nv, m0 + m, n0);
+        }
     }
     for (int s = 0; s < t->n_segments; s++) {
         GEMM_UNROLL
@@ -91,8 +94,10 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
                 row[v] = v < nv - 1 ? v_load(b + (size_t)v * panel) : v_load_n(b + (size_t)v * panel, last);
             }
             b += step;
-            __builtin_prefetch(next, 0, 2);
-            next += step;
+            if (nv > 1) { /* a single panel has no successor */
+                __builtin_prefetch(next, 0, 2);
+                next += step;
+            }
             GEMM_UNROLL
             for (int m = 0; m < mr; m++) {
                 v_f x = v_set(a[m][k]);
@@ -109,41 +114,56 @@ GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, 
     }
 }
 
+/* Functions of their own, for else the compiler multiplies the loop over tiles by every condition in them. */
+typedef void block_fn(const pith_gemm_f32_tile *t, int m0, int n0, size_t last, const float *next);
+
+#define GEMM_BLOCK(mr, nv)                                                                         \
+    static __attribute__((noinline)) void block_##mr##_##nv(const pith_gemm_f32_tile *t, int m0, int n0, size_t last, \
+                                                            const float *next)                     \
+    {                                                                                              \
+        const pith_gemm_f32_tile copy = *t; /* no store can alias it, so it stays in registers */  \
+        block(&copy, mr, nv, m0, n0, last, next);                                                  \
+    }
+#if GEMM_NV > 2
+#define GEMM_BLOCKS(mr) GEMM_BLOCK(mr, 1) GEMM_BLOCK(mr, 2) GEMM_BLOCK(mr, 3)
+#define GEMM_ENTRIES(mr) { block_##mr##_1, block_##mr##_2, block_##mr##_3 }
+#else
+#define GEMM_BLOCKS(mr) GEMM_BLOCK(mr, 1) GEMM_BLOCK(mr, 2)
+#define GEMM_ENTRIES(mr) { block_##mr##_1, block_##mr##_2 }
+#endif
+
+GEMM_BLOCKS(1)
+GEMM_BLOCKS(2)
+GEMM_BLOCKS(3)
+GEMM_BLOCKS(4)
+GEMM_BLOCKS(5)
+GEMM_BLOCKS(6)
+#if GEMM_MR > 6
+GEMM_BLOCKS(7)
+GEMM_BLOCKS(8)
+#endif
+/* One row has too few chains for the multiply-adds' latency unless more vectors run side by side. */
+GEMM_BLOCK(1, 4)
+GEMM_BLOCK(1, 8)
+
+static block_fn *const blocks[GEMM_MR][GEMM_NV] = {
+    GEMM_ENTRIES(1), GEMM_ENTRIES(2), GEMM_ENTRIES(3), GEMM_ENTRIES(4), GEMM_ENTRIES(5), GEMM_ENTRIES(6),
+#if GEMM_MR > 6
+    GEMM_ENTRIES(7), GEMM_ENTRIES(8),
+#endif
+};
+
 /* All rows by nv vectors, in tiles of nearly equal height: 49 rows are 7 tiles of 7, not 6 of 8 and 1. */
-GEMM_INLINE void strip(const pith_gemm_f32_tile *t, const int nv, int n0, size_t last)
+static void strip(const pith_gemm_f32_tile *t, int nv, int n0, size_t last)
 {
     int n_tiles = (t->mr + GEMM_MR - 1) / GEMM_MR, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
     for (int i = 0, m0 = 0, rows; i < n_tiles; i++, m0 += rows) {
         const float *next = i < nv ? b + (size_t)(nv + i) * t->b_panel_stride : b;
         rows = base + (i < n_higher);
-        switch (rows) {
-        case 1: block(t, 1, nv, m0, n0, last, next); break;
-        case 2: block(t, 2, nv, m0, n0, last, next); break;
-        case 3: block(t, 3, nv, m0, n0, last, next); break;
-        case 4: block(t, 4, nv, m0, n0, last, next); break;
-#if GEMM_MR > 4
-        case 5: block(t, 5, nv, m0, n0, last, next); break;
-        case 6: block(t, 6, nv, m0, n0, last, next); break;
-#endif
-#if GEMM_MR > 6
-        case 7: block(t, 7, nv, m0, n0, last, next); break;
-        case 8: block(t, 8, nv, m0, n0, last, next); break;
-#endif
-        default: break;
-        }
+        blocks[rows - 1][nv - 1](t, m0, n0, last, next);
     }
 }
-
-static void strip_1(const pith_gemm_f32_tile *t, int n0, size_t last) { strip(t, 1, n0, last); }
-static void strip_2(const pith_gemm_f32_tile *t, int n0, size_t last) { strip(t, 2, n0, last); }
-#if GEMM_NV > 2
-static void strip_3(const pith_gemm_f32_tile *t, int n0, size_t last) { strip(t, 3, n0, last); }
-#endif
-
-/* One row has too few chains for the multiply-adds' latency unless more vectors run side by side. */
-static void row_8(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 8, 0, n0, last, t->b); }
-static void row_4(const pith_gemm_f32_tile *t, int n0, size_t last) { block(t, 1, 4, 0, n0, last, t->b); }
 
 static void tile(const pith_gemm_f32_tile *t)
 {
@@ -152,14 +172,12 @@ static void tile(const pith_gemm_f32_tile *t)
         nv = t->mr > 1 || left < 4 ? (left + n_strips - 1) / n_strips : left < 8 ? 4 : 8;
         int lanes = t->n_columns - n0 - (nv - 1) * V_N;
         size_t last = (size_t)(lanes < V_N ? lanes : V_N);
-        switch (nv) {
-        case 1: strip_1(t, n0, last); break;
-        case 2: strip_2(t, n0, last); break;
-#if GEMM_NV > 2
-        case 3: strip_3(t, n0, last); break;
-#endif
-        case 4: row_4(t, n0, last); break;
-        default: row_8(t, n0, last); break;
+        if (nv == 8) {
+            block_1_8(t, 0, n0, last, t->b);
+        } else if (nv == 4) {
+            block_1_4(t, 0, n0, last, t->b);
+        } else {
+            strip(t, nv, n0, last);
         }
     }
 }
