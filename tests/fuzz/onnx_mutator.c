@@ -16,18 +16,32 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n_bytes, size_t max_bytes, 
 #define MAX_NAMES 64
 
 /* Which fields of which messages are messages again. */
-typedef enum kind { MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR, VALUE, TYPE, TENSOR_TYPE, SHAPE, FUNCTION, SPARSE, LEAF } kind;
+typedef enum kind {
+    MODEL,
+    GRAPH,
+    NODE,
+    ATTRIBUTE,
+    TENSOR,
+    VALUE,
+    TYPE,
+    TENSOR_TYPE,
+    SHAPE,
+    FUNCTION,
+    SPARSE,
+    LEAF
+} kind;
 
 static const struct {
     kind outer;
     int field;
     kind inner;
 } children[] = {
-    { MODEL, 7, GRAPH },    { MODEL, 8, LEAF },      { MODEL, 25, FUNCTION },  { GRAPH, 1, NODE },   { GRAPH, 5, TENSOR },
-    { GRAPH, 11, VALUE },   { GRAPH, 12, VALUE },    { GRAPH, 13, VALUE },     { GRAPH, 15, SPARSE }, { NODE, 5, ATTRIBUTE },
-    { ATTRIBUTE, 5, TENSOR }, { ATTRIBUTE, 6, GRAPH }, { ATTRIBUTE, 22, SPARSE }, { VALUE, 2, TYPE }, { TYPE, 1, TENSOR_TYPE },
-    { TENSOR_TYPE, 2, SHAPE }, { SHAPE, 1, LEAF },   { FUNCTION, 7, NODE },    { FUNCTION, 9, LEAF }, { FUNCTION, 11, ATTRIBUTE },
-    { SPARSE, 1, TENSOR },  { SPARSE, 2, TENSOR },
+    { MODEL, 7, GRAPH },       { MODEL, 8, LEAF },     { MODEL, 25, FUNCTION },  { GRAPH, 1, NODE },
+    { GRAPH, 5, TENSOR },      { GRAPH, 11, VALUE },   { GRAPH, 12, VALUE },     { GRAPH, 13, VALUE },
+    { GRAPH, 15, SPARSE },     { NODE, 5, ATTRIBUTE }, { ATTRIBUTE, 5, TENSOR }, { ATTRIBUTE, 6, GRAPH },
+    { ATTRIBUTE, 22, SPARSE }, { VALUE, 2, TYPE },     { TYPE, 1, TENSOR_TYPE }, { TENSOR_TYPE, 2, SHAPE },
+    { SHAPE, 1, LEAF },        { FUNCTION, 7, NODE },  { FUNCTION, 9, LEAF },    { FUNCTION, 11, ATTRIBUTE },
+    { SPARSE, 1, TENSOR },     { SPARSE, 2, TENSOR },
 };
 
 typedef struct field {
@@ -110,7 +124,8 @@ static void collect_names(mutator *m, kind outer, const uint8_t *data, size_t n_
     for (int i = 0; i < count; i++) {
         size_t size = (size_t)(fields[i].end - fields[i].payload);
         int number = (int)(fields[i].tag >> 3);
-        bool is_name = (outer == NODE && number == 2) || (outer == TENSOR && number == 8) || (outer == VALUE && number == 1);
+        bool is_name =
+            (outer == NODE && number == 2) || (outer == TENSOR && number == 8) || (outer == VALUE && number == 1);
         if (is_name && (fields[i].tag & 7) == 2 && m->n_names < MAX_NAMES && size < 24) {
             snprintf(m->names[m->n_names++], 24, "%.*s", (int)size, (const char *)fields[i].payload);
         }
@@ -264,7 +279,9 @@ static void change(mutator *m, pith_proto *out, kind outer, const field *fields,
             put_changed_payload(m, out, outer, &fields[i]);
             continue;
         }
-        put_field(out, i == victim && what == 1 ? &fields[other] : i == other && what == 1 ? &fields[victim] : &fields[i]);
+        put_field(out, i == victim && what == 1  ? &fields[other]
+                       : i == other && what == 1 ? &fields[victim]
+                                                 : &fields[i]);
         if (i == victim && what == 5) {
             put_field(out, &fields[other]);
         }

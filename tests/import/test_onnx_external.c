@@ -28,7 +28,8 @@ static pith_status import_weight(pith_test *test, pith_proto *proto, const char 
                                  pith_imported *imported)
 {
     char text[400];
-    snprintf(text, sizeof text, "ir 8 ; opset 13 ; graph { weight v f32[1] external weights.bin 0 4\nweight w %s\noutput w }", weight);
+    snprintf(text, sizeof text,
+             "ir 8 ; opset 13 ; graph { weight v f32[1] external weights.bin 0 4\nweight w %s\noutput w }", weight);
     pith_proto_free(proto);
     TEST_CHECK(test, pith_proto_onnx(proto, text));
     return pith_import_bytes(test->ctx, proto->data, proto->n_bytes, folder, imported);
@@ -64,11 +65,13 @@ static void test_bad(pith_test *test, pith_proto *proto, const char *folder)
         pith_status status;
         const char *part;
     } cases[] = {
-        { "f32[2] external weights.bin 12 8", PITH_STATUS_FORMAT, "bytes 12 to 20 of 'weights.bin' are wanted, which has 16" },
+        { "f32[2] external weights.bin 12 8", PITH_STATUS_FORMAT,
+          "bytes 12 to 20 of 'weights.bin' are wanted, which has 16" },
         { "f32[2] external weights.bin 999999999999999999 8", PITH_STATUS_FORMAT, "are wanted" },
         { "f32[2] external weights.bin 18446744073709551615 8", PITH_STATUS_FORMAT, "is no number" },
         { "f32[2] external weights.bin -4 8", PITH_STATUS_FORMAT, "offset '-4' is no number" },
-        { "f32[2] external weights.bin 0 4", PITH_STATUS_FORMAT, "external data has 4 bytes, dtype and shape want 8" },
+        { "f32[2] external weights.bin 0 4", PITH_STATUS_FORMAT,
+          "external data has 4 bytes, dtype and shape want 8" },
         { "f32[1] external none.bin 0 4", PITH_STATUS_IO, "can't find" },
         { "f32[1] external /etc/passwd 0 4", PITH_STATUS_FORMAT, "isn't a path below the model's folder" },
         { "f32[1] external ../weights.bin 0 4", PITH_STATUS_FORMAT, "isn't a path below" },
@@ -84,7 +87,8 @@ static void test_bad(pith_test *test, pith_proto *proto, const char *folder)
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         pith_imported imported;
         pith_test_case(test, "%s: %s", cases[i].weight, cases[i].part);
-        TEST_STATUS(test, import_weight(test, proto, folder, cases[i].weight, &imported), cases[i].status, cases[i].part);
+        TEST_STATUS(test, import_weight(test, proto, folder, cases[i].weight, &imported), cases[i].status,
+                    cases[i].part);
         pith_imported_deinit(&imported);
         TEST_CHECK(test, pith_ctx_memory_bytes(test->ctx) == 0);
     }

@@ -30,7 +30,8 @@ static const bad_model models[] = {
     { "! ir 8 ; opset 13 ; opset ai.onnx 14 ; graph { }", FORMAT, "imported with versions 13 and 14" },
     { "graph { } ; graph { }", FORMAT, "two graphs" },
     { "graph { node Relu x -> y in other }", FORMAT, "domain 'other' is not in opset_import" },
-    { "! ir 8 ; opset other 1 ; graph { " X "node Relu x -> y\n" Y "}", FORMAT, "domain '' is not in opset_import" },
+    { "! ir 8 ; opset other 1 ; graph { " X "node Relu x -> y\n" Y "}", FORMAT,
+      "domain '' is not in opset_import" },
     /* wire format */
     { "bytes 0b 0c ; graph { }", FORMAT, "field 1 has wire type 3" },
     { "bytes 07 ; graph { }", FORMAT, "field number 0" },
@@ -47,9 +48,12 @@ static const bad_model models[] = {
     { "graph { " X "node Relu t -> y as first\nnode Relu x -> t as second\n" Y "}", FORMAT,
       "node 'first' (Relu, opset 13): input 0 is 't', which is made by node 'second' (Relu) that comes later" },
     { "graph { " X "node Add x,b -> a as one\nnode Relu a -> b as two\noutput b }", FORMAT, "without cycles" },
-    { "graph { " X "node Add x,y -> y as self\n" Y "}", FORMAT, "node 'self' (Add) that comes later or is the same" },
-    { "graph { " X "node Relu z -> y as r\n" Y "}", FORMAT, "input 0 is 'z', which no input, weight or node defines" },
-    { "graph { " X "node Relu x -> y as r\nnode Abs x -> y as s\n" Y "}", FORMAT, "node 's' (Abs, opset 13): value 'y' is defined twice" },
+    { "graph { " X "node Add x,y -> y as self\n" Y "}", FORMAT,
+      "node 'self' (Add) that comes later or is the same" },
+    { "graph { " X "node Relu z -> y as r\n" Y "}", FORMAT,
+      "input 0 is 'z', which no input, weight or node defines" },
+    { "graph { " X "node Relu x -> y as r\nnode Abs x -> y as s\n" Y "}", FORMAT,
+      "node 's' (Abs, opset 13): value 'y' is defined twice" },
     { "graph { " X "node Relu x -> x\noutput x }", FORMAT, "value 'x' is defined twice" },
     { "graph { " X X Y "}", FORMAT, "graph input #1: value 'x' is defined twice" },
     { "graph { weight w f32[1] raw 1\nweight w f32[1] raw 1 }", FORMAT, "initializer: value 'w' is defined twice" },
@@ -60,11 +64,14 @@ static const bad_model models[] = {
     { "graph { input x }", FORMAT, "there is no type" },
     { "graph { " X "node _ x -> y\n" Y "}", FORMAT, "there is no op_type" },
     { "graph { weight w f32[1] raw 1\ninput w s64[1] }", FORMAT, "value 'w' is declared as s64, but is f32" },
-    { "graph { " X "node Relu x -> y\ninfo y f32[1]\noutput y s8[1] }", FORMAT, "'y' is declared as s8, but is f32" },
+    { "graph { " X "node Relu x -> y\ninfo y f32[1]\noutput y s8[1] }", FORMAT,
+      "'y' is declared as s8, but is f32" },
     { "graph { input x t99[1] }", FORMAT, "element type 99, which ONNX doesn't have" },
     /* attributes */
-    { "graph { " X "node Softmax x -> y as s { int axis 1\nint axis 1 }\n" Y "}", FORMAT, "attribute 'axis' is given twice" },
-    { "graph { " X "node Softmax x -> y as s { float axis 1 }\n" Y "}", FORMAT, "attribute 'axis' must be an int, but is a float" },
+    { "graph { " X "node Softmax x -> y as s { int axis 1\nint axis 1 }\n" Y "}", FORMAT,
+      "attribute 'axis' is given twice" },
+    { "graph { " X "node Softmax x -> y as s { float axis 1 }\n" Y "}", FORMAT,
+      "attribute 'axis' must be an int, but is a float" },
     { "graph { " X "node Softmax x -> y as s { int _ 1 }\n" Y "}", FORMAT, "an attribute has no name" },
     { "graph { " X "node Softmax x -> y { ref axis a }\n" Y "}", FORMAT, "stands in no function" },
     { "graph { " X "node Softmax x -> y { field 5 text \x12 }\n" Y "}", FORMAT, "cut off" },
@@ -84,39 +91,56 @@ static const bad_model models[] = {
     { "graph { weight w u8[1] packed -1\n}", FORMAT, "element 0 is -1, which u8 can't hold" },
     { "graph { weight w f32[2305843009213693952,8]\n}", LIMIT, "max_tensor_bytes" },
     { "graph { weight w f32[1] external -\n}", UNSUPPORTED, "came from memory" },
-    { "graph { sparse s f32[4] values 5 6 at s64[2] raw 0 4\n}", FORMAT, "sparse index 4 of value 1 is outside [0, 4)" },
+    { "graph { sparse s f32[4] values 5 6 at s64[2] raw 0 4\n}", FORMAT,
+      "sparse index 4 of value 1 is outside [0, 4)" },
     { "graph { sparse s f32[4] values 5 6 at s64[2] raw 3 0\n}", FORMAT, "sparse indices must ascend" },
     { "graph { sparse s f32[4] values 5 6 at s32[2] raw 0 3\n}", FORMAT, "int64 indices" },
-    { "graph { sparse s f32[4,2] values 5 6 at s64[2,3] raw 0 1 2 3 4 5\n}", FORMAT, "int64 indices [n] or [n, 2]" },
+    { "graph { sparse s f32[4,2] values 5 6 at s64[2,3] raw 0 1 2 3 4 5\n}", FORMAT,
+      "int64 indices [n] or [n, 2]" },
     /* functions */
-    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u) -> v { opset f 1 ; node F u -> v in f }",
+    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y
+      "} ; function f F (u) -> v { opset f 1 ; node F u -> v in f }",
       FORMAT, "function 'F' calls itself" },
-    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u) -> v { opset f 1 ; node G u -> v in f }\n"
-      "function f G (u) -> v { opset f 1 ; node F u -> v in f }", FORMAT, "function 'F' calls itself" },
-    { "graph { } ; function f F (u) -> u { } ; function f F (v) -> v { }", FORMAT, "function 'F' of domain 'f' is defined twice" },
+    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y
+      "} ; function f F (u) -> v { opset f 1 ; node G u -> v in f }\n"
+      "function f G (u) -> v { opset f 1 ; node F u -> v in f }",
+      FORMAT, "function 'F' calls itself" },
+    { "graph { } ; function f F (u) -> u { } ; function f F (v) -> v { }", FORMAT,
+      "function 'F' of domain 'f' is defined twice" },
     { "graph { } ; function f _ (u) -> u { }", FORMAT, "function #1: the function has no name" },
-    { "opset f 1 ; graph { " X "node F x,x -> y in f\n" Y "} ; function f F (u) -> u { }", FORMAT, "the call has 2 inputs, the function 1" },
-    { "opset f 1 ; graph { " X "node F x -> y,z in f\n" Y "} ; function f F (u) -> u { }", FORMAT, "the call has 2 outputs, the function 1" },
-    { "opset f 1 ; graph { " X "node F x -> y in f { int k 1 }\n" Y "} ; function f F (u) -> u { }", FORMAT, "the call has 1 attributes" },
-    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u) -> w { }", FORMAT, "the function's output is 'w', which no input" },
-    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u,u) -> u { }", FORMAT, "input 'u' is listed twice" },
-    { "opset f 1 ; graph { " X "node F x -> y as call in f\n" Y "} ; function f F (u) -> v { opset 13 ; node Relu q -> v as r }",
+    { "opset f 1 ; graph { " X "node F x,x -> y in f\n" Y "} ; function f F (u) -> u { }", FORMAT,
+      "the call has 2 inputs, the function 1" },
+    { "opset f 1 ; graph { " X "node F x -> y,z in f\n" Y "} ; function f F (u) -> u { }", FORMAT,
+      "the call has 2 outputs, the function 1" },
+    { "opset f 1 ; graph { " X "node F x -> y in f { int k 1 }\n" Y "} ; function f F (u) -> u { }", FORMAT,
+      "the call has 1 attributes" },
+    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u) -> w { }", FORMAT,
+      "the function's output is 'w', which no input" },
+    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u,u) -> u { }", FORMAT,
+      "input 'u' is listed twice" },
+    { "opset f 1 ; graph { " X "node F x -> y as call in f\n" Y
+      "} ; function f F (u) -> v { opset 13 ; node Relu q -> v as r }",
       FORMAT, "node 'call' (F, opset 1): function 'F': node 'r' (Relu, opset 13): input 0 is 'q'" },
-    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u,o) -> o { }", FORMAT, "which the call leaves out" },
+    { "opset f 1 ; graph { " X "node F x -> y in f\n" Y "} ; function f F (u,o) -> o { }", FORMAT,
+      "which the call leaves out" },
     /* bodies */
-    { "graph { input c bool[] ; node If c -> y as i { graph then_branch { node Relu q -> a as r\noutput a } }\n" Y "}", FORMAT,
-      "node 'i' (If, opset 13): attribute 'then_branch': node 'r' (Relu, opset 13): input 0 is 'q'" },
-    { "graph { input c bool[] ; node If c -> y { graph then_branch { node Relu y -> a\noutput a } }\n" Y "}", FORMAT, "comes later or is the same" },
+    { "graph { input c bool[] ; node If c -> y as i { graph then_branch { node Relu q -> a as r\noutput a } }\n" Y
+      "}",
+      FORMAT, "node 'i' (If, opset 13): attribute 'then_branch': node 'r' (Relu, opset 13): input 0 is 'q'" },
+    { "graph { input c bool[] ; node If c -> y { graph then_branch { node Relu y -> a\noutput a } }\n" Y "}",
+      FORMAT, "comes later or is the same" },
 };
 
 static void check_model(pith_test *test, pith_proto *proto, const bad_model *model)
 {
     char text[1000];
     pith_imported imported;
-    snprintf(text, sizeof text, "%s%s", *model->text == '!' ? "" : "ir 8 ; opset 13 ; ", model->text + (*model->text == '!'));
+    snprintf(text, sizeof text, "%s%s", *model->text == '!' ? "" : "ir 8 ; opset 13 ; ",
+             model->text + (*model->text == '!'));
     pith_proto_free(proto);
     TEST_CHECK(test, pith_proto_onnx(proto, text));
-    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), model->status, model->part);
+    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), model->status,
+                model->part);
     TEST_CHECK(test, !imported.graph && pith_ctx_memory_bytes(test->ctx) == 0);
     pith_imported_deinit(&imported);
 }
@@ -169,7 +193,9 @@ static void test_limits(pith_test *test, pith_proto *proto)
                            "function f F0 (u) -> u { opset f 1 }");
     for (int i = 1; i <= 20; i++) {
         char text[200];
-        snprintf(text, sizeof text, "function f F%d (u) -> u { opset f 1 ; node F%d u -> _ in f\nnode F%d u -> _ in f }", i, i - 1, i - 1);
+        snprintf(text, sizeof text,
+                 "function f F%d (u) -> u { opset f 1 ; node F%d u -> _ in f\nnode F%d u -> _ in f }", i, i - 1,
+                 i - 1);
         pith_proto_onnx(proto, text);
     }
     test->ctx->limits.max_nodes = 1000;
@@ -181,12 +207,14 @@ static void test_limits(pith_test *test, pith_proto *proto)
     pith_proto_free(proto);
     pith_proto_onnx(proto, pith_onnx_dense);
     test->ctx->limits.max_tensor_bytes = 23;
-    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), LIMIT, "max_tensor_bytes");
+    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), LIMIT,
+                "max_tensor_bytes");
     pith_imported_deinit(&imported);
     pith_proto_free(proto);
     pith_proto_onnx(proto, pith_onnx_function);
     test->ctx->limits.max_tensor_bytes = 15;
-    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), LIMIT, "max_tensor_bytes");
+    TEST_STATUS(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported), LIMIT,
+                "max_tensor_bytes");
     pith_imported_deinit(&imported);
     test->ctx->limits = saved;
 }

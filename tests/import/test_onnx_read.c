@@ -45,7 +45,8 @@ static void test_base_models(pith_test *test, pith_proto *proto)
         TEST_CHECK(test, imported.info.opset == 13 && imported.info.ir_version == 8);
         TEST_CHECK(test, imported.graph->n_inputs == 1 && imported.graph->n_outputs == 2);
         const pith_value *x = imported.graph->inputs[0];
-        TEST_CHECK(test, x->dtype == PITH_DTYPE_F32 && x->shape.rank == 2 && x->shape.dims[0] == -1 && x->shape.dims[1] == 2);
+        TEST_CHECK(test, x->dtype == PITH_DTYPE_F32 && x->shape.rank == 2 && x->shape.dims[0] == -1 &&
+                             x->shape.dims[1] == 2);
         TEST_CHECK(test, x->symbols[0] && pithi_same_text(x->symbols[0], "N") && !x->symbols[1]);
         const pith_value *y = value_named(imported.graph, "y");
         TEST_CHECK(test, y && y->has_shape && y->shape.dims[0] == -1 && !y->symbols[0]);
@@ -87,11 +88,14 @@ static void test_functions(pith_test *test, pith_proto *proto)
     }
     pith_imported_deinit(&imported);
     pith_test_case(test, "a function that returns its argument, twice");
-    if (import_text(test,
-                    "ir 9 ; opset 13 ; opset my 1 ; graph { input x f32[1] ; node Same x -> a,b in my\noutput a f32[1]\n"
-                    "output b f32[1] } ; function my Same overload _ (u) -> u,u { opset 13 }", proto, &imported)) {
-        check_print(test, imported.graph,
-                    "inputs %x:f32[1]\n%a:f32[1] = identity(%x)\n%b:f32[1] = identity(%x)\noutputs %a:f32[1], %b:f32[1]\n");
+    if (import_text(
+            test,
+            "ir 9 ; opset 13 ; opset my 1 ; graph { input x f32[1] ; node Same x -> a,b in my\noutput a f32[1]\n"
+            "output b f32[1] } ; function my Same overload _ (u) -> u,u { opset 13 }",
+            proto, &imported)) {
+        check_print(
+            test, imported.graph,
+            "inputs %x:f32[1]\n%a:f32[1] = identity(%x)\n%b:f32[1] = identity(%x)\noutputs %a:f32[1], %b:f32[1]\n");
     }
     pith_imported_deinit(&imported);
     pith_test_case(test, "a graph passed to a function sees the caller's values");
@@ -190,8 +194,8 @@ static void test_borrowing(pith_test *test, pith_proto *proto)
     }
     pith_test_case(test, "empty and scalar weights have data");
     pith_proto_free(proto);
-    if (import_text(test, "ir 8 ; opset 13 ; graph { weight e f32[0,2]\nweight s f32 raw 3\noutput e\noutput s }", proto,
-                    &imported)) {
+    if (import_text(test, "ir 8 ; opset 13 ; graph { weight e f32[0,2]\nweight s f32 raw 3\noutput e\noutput s }",
+                    proto, &imported)) {
         TEST_CHECK(test, imported.graph->outputs[0]->constant->data != NULL);
         TEST_CHECK(test, imported.graph->outputs[1]->constant->shape.rank == 0);
     }
@@ -204,20 +208,27 @@ static void test_unsupported(pith_test *test, pith_proto *proto)
     static const struct {
         const char *text, *reason;
     } cases[] = {
-        { "graph { input x f32[1] ; node Wondrous x -> y\noutput y }", "operator Wondrous of domain 'ai.onnx' is not implemented (opset 13)" },
-        { "opset a.b 2 ; graph { input x f32[1] ; node Relu x -> y in a.b\noutput y }", "operator Relu of domain 'a.b'" },
-        { "graph { input x f32[1] ; node Relu x -> y { int surprise 1 }\noutput y }", "attribute 'surprise' is not known" },
+        { "graph { input x f32[1] ; node Wondrous x -> y\noutput y }",
+          "operator Wondrous of domain 'ai.onnx' is not implemented (opset 13)" },
+        { "opset a.b 2 ; graph { input x f32[1] ; node Relu x -> y in a.b\noutput y }",
+          "operator Relu of domain 'a.b'" },
+        { "graph { input x f32[1] ; node Relu x -> y { int surprise 1 }\noutput y }",
+          "attribute 'surprise' is not known" },
         { "graph { input x f32[1] ; node Add x,x -> y { int activation -1 }\noutput y }",
           "attribute 'activation' is not known" },
-        { "graph { input x str[1] ; node Identity x -> y\noutput y }", "'x' has element type string, which pith doesn't have" },
+        { "graph { input x str[1] ; node Identity x -> y\noutput y }",
+          "'x' has element type string, which pith doesn't have" },
         { "graph { input x seq\nnode Identity x -> y\noutput y }", "'x' is a sequence" },
         { "graph { weight w int4[2] raw 1\ninput x f32[1] ; node Add x,w -> y\noutput y }", "element type int4" },
         { "graph { weight w f32[1,1,1,1,1,1,1,1,1] raw 1\nnode Relu w -> y\noutput y }", "has 9 dimensions" },
-        { "graph { input x f32[1] ; node Relu x -> y\noutput y f32[1,1,1,1,1,1,1,1,1] }", "more than 8 dimensions" },
-        { "graph { node Constant - -> c { string value_string hello }\nnode Identity c -> y\noutput y }", "string" },
+        { "graph { input x f32[1] ; node Relu x -> y\noutput y f32[1,1,1,1,1,1,1,1,1] }",
+          "more than 8 dimensions" },
+        { "graph { node Constant - -> c { string value_string hello }\nnode Identity c -> y\noutput y }",
+          "string" },
         { "graph { input x f32[1] ; node Relu x -> y\noutput y seq }", "'y' is a sequence" },
         { "graph { input c bool[] ; weight w int4[1] raw 1 ; node If c -> y { graph then_branch { output w }\n"
-          "graph else_branch { output w } }\noutput y }", "element type int4" },
+          "graph else_branch { output w } }\noutput y }",
+          "element type int4" },
     };
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         char text[400];
@@ -258,16 +269,19 @@ static void test_details(pith_test *test, pith_proto *proto)
     }
     pith_imported_deinit(&imported);
     pith_test_case(test, "ai.onnx is the default domain; unknown and negative sizes are unknown");
-    if (import_text(test, "ir 8 ; opset ai.onnx 13 ; graph { input x f32[?,-1,3] ; node Relu x -> y in ai.onnx\noutput y }",
-                    proto, &imported)) {
+    if (import_text(
+            test, "ir 8 ; opset ai.onnx 13 ; graph { input x f32[?,-1,3] ; node Relu x -> y in ai.onnx\noutput y }",
+            proto, &imported)) {
         const pith_shape *shape = &imported.graph->inputs[0]->shape;
         TEST_CHECK(test, shape->dims[0] == -1 && shape->dims[1] == -1 && shape->dims[2] == 3);
         TEST_CHECK(test, imported.graph->first->op && imported.info.opset == 13);
     }
     pith_imported_deinit(&imported);
     pith_test_case(test, "attributes of 2017 without a type");
-    if (import_text(test, "ir 3 ; opset 6 ; graph { input x f32[1] ; node LeakyRelu x -> y { float alpha 0.5 untyped }\n"
-                          "output y }", proto, &imported)) {
+    if (import_text(test,
+                    "ir 3 ; opset 6 ; graph { input x f32[1] ; node LeakyRelu x -> y { float alpha 0.5 untyped }\n"
+                    "output y }",
+                    proto, &imported)) {
         TEST_CHECK(test, imported.graph->first->op != NULL);
     }
     pith_imported_deinit(&imported);

@@ -124,7 +124,8 @@ static void run_data_set(pith_test *test, pith_model *model, pith_graph *arena, 
     for (int i = 0; i < n_outputs && status == PITH_OK && !test->case_failed; i++) {
         char message[300] = "there is no such output";
         const pith_tensor *output = pith_session_output(session, i);
-        bool is_close = output && pith_tensor_close(output, &outputs[i], RTOL, tolerance_of(test), message, sizeof message);
+        bool is_close =
+            output && pith_tensor_close(output, &outputs[i], RTOL, tolerance_of(test), message, sizeof message);
         TEST_CHECK_MESSAGE(test, is_close, "output %d: %s", i, message);
     }
     pith_session_destroy(session);
@@ -166,7 +167,8 @@ static void test_case(node_suite *suite, const char *group, const char *name)
         return;
     }
     pith_status status = pith_model_load(test->ctx, path, NULL, &model);
-    TEST_CHECK_MESSAGE(test, status == PITH_OK || status == PITH_STATUS_UNSUPPORTED, "load: %s", pith_ctx_error(test->ctx));
+    TEST_CHECK_MESSAGE(test, status == PITH_OK || status == PITH_STATUS_UNSUPPORTED, "load: %s",
+                       pith_ctx_error(test->ctx));
     if (model && pith_model_n_unsupported(model) > 0) {
         count_missing(suite, pith_model_unsupported(model, 0));
     } else if (model) {

@@ -38,8 +38,9 @@ static double largest(const pith_tensor *tensor, int64_t *at)
     return most;
 }
 
-/* ONNX Runtime computes quantised models in integers, pith in floats between the rounding steps; where a sum lies next to
- * a tie the two round differently, and the flips travel. Same answer and same direction is what both can promise. */
+/* ONNX Runtime computes quantised models in integers, pith in floats between the rounding steps; where a sum lies
+ * next to a tie the two round differently, and the flips travel. Same answer and same direction is what both can
+ * promise. */
 static void check_quantised(pith_test *test, const pith_tensor *output, const pith_tensor *wanted, const char *name)
 {
     double product = 0, norm = 0, norm_wanted = 0;
@@ -91,7 +92,8 @@ static void run_on(pith_test *test, cli_net *net, const cli_tensors *inputs, con
     }
     if (test->case_failed || (pith_model_cost(net->model, shapes, 1, &report) == PITH_OK && report.macs > MAX_MACS)) {
         if (!test->case_failed) {
-            pith_test_skip(test, "%llu multiplications are too many for a debug build", (unsigned long long)report.macs);
+            pith_test_skip(test, "%llu multiplications are too many for a debug build",
+                           (unsigned long long)report.macs);
         }
         return;
     }

@@ -74,7 +74,8 @@ static unsigned run_once(pith_ctx *ctx, pith_model *model, const pith_shape *sha
     pith_tensor inputs[MAX_INPUTS] = { 0 };
     pith_session *session = NULL;
     unsigned sum = 0;
-    bool is_ready = fill_inputs(ctx, model, shapes, inputs) && pith_session_create(model, &options, &session) == PITH_OK;
+    bool is_ready =
+        fill_inputs(ctx, model, shapes, inputs) && pith_session_create(model, &options, &session) == PITH_OK;
     for (int run = 0; run < 2 && is_ready; run++) { /* the second one reuses plans and memory */
         if (pith_session_run(session, inputs, pith_model_n_inputs(model)) != PITH_OK) {
             break;

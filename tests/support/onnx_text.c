@@ -132,7 +132,8 @@ static void put_number(pith_proto *out, const type *kind, const char *text)
     double f64 = strtod(text, NULL);
     float f32 = (float)f64;
     uint64_t bits = (uint64_t)strtoll(text, NULL, 0);
-    const void *from = kind->is_float ? kind->n_bytes == 4 ? (const void *)&f32 : (const void *)&f64 : (const void *)&bits;
+    const void *from =
+        kind->is_float ? kind->n_bytes == 4 ? (const void *)&f32 : (const void *)&f64 : (const void *)&bits;
     pith_proto_raw(out, from, (size_t)kind->n_bytes); /* tests run on little-endian machines */
 }
 
@@ -144,7 +145,8 @@ static void put_list(parser *parse, const type *kind, bool is_packed)
     while (!at_end(parse)) {
         const char *word = next(parse);
         if (!is_packed) {
-            pith_proto_item(parse->out, (uint64_t)kind->list_field << 3 | (kind->is_float ? kind->n_bytes == 4 ? 5 : 1 : 0));
+            pith_proto_item(parse->out,
+                            (uint64_t)kind->list_field << 3 | (kind->is_float ? kind->n_bytes == 4 ? 5 : 1 : 0));
         }
         if (kind->is_float) {
             put_number(parse->out, kind, word);

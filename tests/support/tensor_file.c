@@ -34,8 +34,9 @@ bool pith_tensor_close(const pith_tensor *a, const pith_tensor *b, double rtol, 
 {
     char shape_a[PITHI_SHAPE_TEXT_BYTES], shape_b[PITHI_SHAPE_TEXT_BYTES];
     if (a->dtype != b->dtype || !pith_shape_equal(&a->shape, &b->shape)) {
-        snprintf(message, message_bytes, "%s%s, wanted %s%s", pith_dtype_name(a->dtype), pithi_shape_text(&a->shape, shape_a),
-                 pith_dtype_name(b->dtype), pithi_shape_text(&b->shape, shape_b));
+        snprintf(message, message_bytes, "%s%s, wanted %s%s", pith_dtype_name(a->dtype),
+                 pithi_shape_text(&a->shape, shape_a), pith_dtype_name(b->dtype),
+                 pithi_shape_text(&b->shape, shape_b));
         return false;
     }
     int64_t n_elements = pith_shape_elements(&a->shape), n_bad = 0, worst_at = 0;

@@ -140,7 +140,8 @@ static pith_status read_numbers(pithi_onnx *onnx, pith_graph *graph, const attr_
         for (size_t i = 0; i < count; i++, at++) {
             uint64_t bits = pithi_pb_take(&field, wire);
             uint32_t low = (uint32_t)bits;
-            memcpy((char *)items + at * (is_ints ? 8 : 4), is_ints ? (const void *)&bits : (const void *)&low, is_ints ? 8 : 4);
+            memcpy((char *)items + at * (is_ints ? 8 : 4), is_ints ? (const void *)&bits : (const void *)&low,
+                   is_ints ? 8 : 4);
         }
     }
     attr->kind = is_ints ? PITH_SOURCE_INTS : PITH_SOURCE_FLOATS;

@@ -194,8 +194,9 @@ static pith_status bind_input(pithi_onnx *onnx, pithi_onnx_scope *caller, const 
         }
         argument->is_read = true;
     }
-    PITH_CHECK(onnx->ctx, name->n_bytes && !pithi_onnx_names_find(&scope->names, (const char *)name->data, name->n_bytes),
-               PITH_STATUS_FORMAT, "the function's input '%.*s' is listed twice or has no name", PITHI_PB_TEXT(name));
+    PITH_CHECK(
+        onnx->ctx, name->n_bytes && !pithi_onnx_names_find(&scope->names, (const char *)name->data, name->n_bytes),
+        PITH_STATUS_FORMAT, "the function's input '%.*s' is listed twice or has no name", PITHI_PB_TEXT(name));
     pith_value *value = argument ? argument->value : NULL;
     const char *problem = argument ? argument->problem : NULL;
     PITH_TRY(pithi_onnx_text(onnx->ctx, &scope->graph->arena, name, "name", &text));
@@ -234,8 +235,8 @@ static pith_status copy_value(pithi_onnx *onnx, pithi_onnx_scope *caller, const 
 {
     pith_value *copy = NULL, *value = from->value;
     pith_node *node = NULL;
-    PITH_CHECK(onnx->ctx, value, PITH_STATUS_FORMAT, "the function returns its input '%.80s', which the call leaves out",
-               from->text);
+    PITH_CHECK(onnx->ctx, value, PITH_STATUS_FORMAT,
+               "the function returns its input '%.80s', which the call leaves out", from->text);
     const char *problem = from->problem;
     PITH_TRY(pithi_onnx_define(onnx, caller, name, NULL, problem, &copy));
     PITH_TRY(pithi_graph_insert_node(caller->graph, NULL, pithi_op_find("identity"), copy->name, &value, 1, &copy, 1,
@@ -290,7 +291,8 @@ static pith_status expand(pithi_onnx *onnx, pithi_onnx_scope *caller, const pith
                           pithi_onnx_scope *scope)
 {
     PITH_TRY(bind_inputs(onnx, caller, node, scope));
-    PITH_TRY_AT(onnx->ctx, pithi_onnx_nodes(onnx, scope), "function '%.*s'", PITHI_PB_TEXT(&scope->call->function->name));
+    PITH_TRY_AT(onnx->ctx, pithi_onnx_nodes(onnx, scope), "function '%.*s'",
+                PITHI_PB_TEXT(&scope->call->function->name));
     PITH_TRY(pithi_onnx_value_infos(onnx, scope, FUNCTION_VALUE_INFO));
     return bind_outputs(onnx, caller, node, scope);
 }

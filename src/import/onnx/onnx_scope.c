@@ -9,7 +9,8 @@ static pithi_onnx_name *slot_of(const pithi_onnx_names *names, const char *text,
     size_t at = (size_t)hash & (names->capacity - 1);
     for (;; at = (at + 1) & (names->capacity - 1)) {
         pithi_onnx_name *entry = &names->entries[at];
-        if (!entry->text || (entry->hash == hash && entry->n_bytes == n_bytes && memcmp(entry->text, text, n_bytes) == 0)) {
+        if (!entry->text ||
+            (entry->hash == hash && entry->n_bytes == n_bytes && memcmp(entry->text, text, n_bytes) == 0)) {
             return entry;
         }
     }

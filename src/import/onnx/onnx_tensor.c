@@ -264,7 +264,8 @@ static pith_status lacks_type(pithi_onnx *onnx, pith_graph *graph, const tensor_
     PITH_CHECK(onnx->ctx, name && fields->data_type != 0, PITH_STATUS_FORMAT,
                "data_type is %lld, which ONNX doesn't have", (long long)fields->data_type);
     if (dtype == PITH_DTYPE_NONE) {
-        return pithi_arena_format(&graph->arena, problem_out, "tensor '%.*s' has element type %s, which pith doesn't have",
+        return pithi_arena_format(&graph->arena, problem_out,
+                                  "tensor '%.*s' has element type %s, which pith doesn't have",
                                   PITHI_PB_TEXT(&fields->name), name);
     }
     if (fields->n_dims > PITH_MAX_RANK) {

@@ -58,6 +58,7 @@ bool pithi_pb_is(const pithi_pb_span *span, const char *text);
 bool pithi_pb_same(const pithi_pb_span *a, const pithi_pb_span *b);
 
 /* For "%.*s" in messages: at most 80 characters of a span. */
-#define PITHI_PB_TEXT(span) ((span)->n_bytes > 80 ? 80 : (int)(span)->n_bytes), (span)->data ? (const char *)(span)->data : ""
+#define PITHI_PB_TEXT(span) \
+    ((span)->n_bytes > 80 ? 80 : (int)(span)->n_bytes), (span)->data ? (const char *)(span)->data : ""
 
 #endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The corpora of the fuzzers as ordinary tests: inputs that once reached something new, or once broke something
+ * (files named crash_*). Refusal is as good as success; sanitizer builds judge the rest. */
+#define _DEFAULT_SOURCE /* scandir */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "platform/platform.h"
+#include "support/fuzz_target.h"
+#include "support/onnx_models.h"
+#include "support/test.h"
+
+#define FOLDER PITH_SOURCE_DIR "/tests/fuzz/corpus/onnx"
+
+void test_fuzz_replay(pith_test *test)
+{
+    struct dirent **files = NULL;
+    int n_reached[4] = { 0 }, n_files = scandir(FOLDER, &files, NULL, alphasort);
+    for (int i = 0; i < n_files; i++) {
+        char path[900];
+        pithi_file file = { 0 };
+        snprintf(path, sizeof path, "%s/%s", FOLDER, files[i]->d_name);
+        if (files[i]->d_name[0] != '.') {
+            pith_test_case(test, "%s", files[i]->d_name);
+            TEST_OK(test, pithi_file_map(test->ctx, path, &file));
+            n_reached[pith_fuzz_onnx(file.data, file.n_bytes)]++;
+            pithi_file_unmap(&file);
+        }
+        free(files[i]);
+    }
+    free(files);
+    pith_test_case(test, "the corpus reaches every stage: refused, imported, planned, run");
+    for (int i = 0; i < 4; i++) {
+        TEST_CHECK_MESSAGE(test, n_reached[i] > 0, "no input ends at stage %d", i);
+    }
+    pith_test_case(test, "models of the importer's tests");
+    for (int i = 0; i < pith_onnx_n_all; i++) {
+        pith_proto proto = { 0 };
+        TEST_CHECK(test, pith_proto_onnx(&proto, pith_onnx_all[i]));
+        TEST_CHECK(test, pith_fuzz_onnx(proto.data, proto.n_bytes) >= 1);
+        pith_proto_free(&proto);
+    }
+}
