@@ -134,6 +134,8 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index);
 int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index);
 void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value);
 void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value);
+/* Towards zero, saturating; NaN gives 0. */
+int64_t pithi_f64_to_s64(double value);
 bool pithi_dtype_is_float(pith_dtype dtype);
 bool pithi_dtype_is_integer(pith_dtype dtype); /* bool is neither */
 

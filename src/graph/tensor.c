@@ -119,6 +119,14 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
     }
 }
 
+int64_t pithi_f64_to_s64(double value)
+{
+    if (isnan(value)) {
+        return 0;
+    }
+    return value >= 9223372036854775808.0 ? INT64_MAX : value < -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
+}
+
 int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index)
 {
     const void *data = tensor->data;
@@ -132,13 +140,8 @@ int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index)
     case PITH_DTYPE_U32: return ((const uint32_t *)data)[index];
     case PITH_DTYPE_S64: return ((const int64_t *)data)[index];
     case PITH_DTYPE_U64: return (int64_t)((const uint64_t *)data)[index];
-    default: break;
+    default: return pithi_f64_to_s64(pithi_tensor_get_f64(tensor, index));
     }
-    double value = pithi_tensor_get_f64(tensor, index);
-    if (isnan(value)) {
-        return 0;
-    }
-    return value >= 9223372036854775808.0 ? INT64_MAX : value < -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
 }
 
 void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value)
@@ -153,10 +156,7 @@ void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value)
     case PITH_DTYPE_U64:
         ((uint64_t *)data)[index] = value >= 18446744073709551616.0 ? UINT64_MAX : value > 0.0 ? (uint64_t)value : 0;
         break;
-    default: {
-        pith_tensor scalar = { .dtype = PITH_DTYPE_F64, .data = &value };
-        pithi_tensor_set_s64(tensor, index, pithi_tensor_get_s64(&scalar, 0));
-    }
+    default: pithi_tensor_set_s64(tensor, index, pithi_f64_to_s64(value));
     }
 }
 

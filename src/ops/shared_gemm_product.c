@@ -148,7 +148,7 @@ static void product_element(const pith_run *run, const pithi_product_geometry *g
 
 static int64_t scaled(int64_t value, float factor)
 {
-    return factor == 1.0f ? value : (int64_t)((double)value * (double)factor);
+    return factor == 1.0f ? value : pithi_f64_to_s64((double)value * (double)factor);
 }
 
 void pithi_product_ref(const pith_run *run)
