@@ -23,14 +23,14 @@ static inline float row_exp(const float *x, float *y, size_t n, v_f shift)
     float last[V_N], tail = 0.0f;
     size_t i = 0;
     for (; i + V_N <= n; i += V_N) {
-        v_f e = v_exp(v_sub(v_load(x + i), shift));
+        v_f e = v_exp_bounded(v_sub(v_load(x + i), shift));
         sum = v_add(sum, e);
         if (y) {
             v_store(y + i, e);
         }
     }
     if (i < n) {
-        v_f e = v_exp(v_sub(v_load_n(x + i, n - i), shift));
+        v_f e = v_exp_bounded(v_sub(v_load_n(x + i, n - i), shift));
         v_store(last, e);
         for (size_t k = 0; k < n - i; k++) {
             tail += last[k];
@@ -82,7 +82,7 @@ static inline void strip(const float *x, float *y, size_t n_axis, size_t stride,
         shift = v_max(v_load_n(x + k * stride, n), shift);
     }
     for (size_t k = 0; k < n_axis; k++) {
-        v_f e = v_exp(v_sub(v_load_n(x + k * stride, n), shift));
+        v_f e = v_exp_bounded(v_sub(v_load_n(x + k * stride, n), shift));
         sum = v_add(sum, e);
         if (!is_log) {
             v_store_n(y + k * stride, e, n);

@@ -23,19 +23,16 @@ static inline v_f v_expm1_reduced(v_f x, v_f *n)
     return v_add(r, v_fma(v_mul(r, r), q, r_low));
 }
 
-/* 2^n for integral -126 <= n <= 127. */
-static inline v_f v_pow2(v_f n)
+/* e^x for x below 89, or NaN. */
+static inline v_f v_exp_bounded(v_f x)
 {
-    return v_from_bits(vi_shift_left(vi_add(v_to_int(n), vi_set(127)), 23));
+    v_f n, p = v_add(v_expm1_reduced(v_max(v_set(-105.0f), x), &n), v_set(1.0f));
+    return v_scale(p, n);
 }
 
-/* Two factors keep 2^n in range down to denormal results, and give infinity above. */
 static inline v_f v_exp(v_f x)
 {
-    v_f n, clamped = v_max(v_set(-105.0f), v_min(v_set(89.0f), x));
-    v_f p = v_add(v_expm1_reduced(clamped, &n), v_set(1.0f));
-    v_f half = v_floor(v_mul(n, v_set(0.5f)));
-    return v_mul(v_mul(p, v_pow2(half)), v_pow2(v_sub(n, half)));
+    return v_exp_bounded(v_min(v_set(89.0f), x));
 }
 
 /* e^x for x in [-87, 88] or NaN, where one factor does; below: 0 or the least normals. */
@@ -43,21 +40,21 @@ static inline v_f v_exp_normal(v_f x)
 {
     v_f n, clamped = v_max(v_set(-87.3f), v_min(v_set(88.3f), x));
     v_f p = v_add(v_expm1_reduced(clamped, &n), v_set(1.0f));
-    return v_mul(p, v_pow2(n));
+    return v_scale_normal(p, n);
 }
 
 /* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1). */
 static inline v_f v_expm1_negative(v_f x)
 {
     v_f n, p = v_expm1_reduced(v_max(v_set(-30.0f), x), &n);
-    v_f scale = v_pow2(n);
+    v_f scale = v_scale_normal(v_set(1.0f), n);
     return v_fma(p, scale, v_sub(scale, v_set(1.0f)));
 }
 
 /* e^-|x| in (0, 1] serves both signs without overflow. */
 static inline v_f v_sigmoid(v_f x)
 {
-    v_f e = v_exp(v_neg(v_abs(x)));
+    v_f e = v_exp_bounded(v_neg(v_abs(x)));
     v_f numerator = v_select(v_lt(x, v_set(0.0f)), e, v_set(1.0f));
     return v_div(numerator, v_add(v_set(1.0f), e));
 }
@@ -120,7 +117,7 @@ static inline v_f v_log1p_unit(v_f u)
 
 static inline v_f v_softplus(v_f x)
 {
-    return v_add(v_max(v_set(0.0f), x), v_log1p_unit(v_exp(v_neg(v_abs(x)))));
+    return v_add(v_max(v_set(0.0f), x), v_log1p_unit(v_exp_bounded(v_neg(v_abs(x)))));
 }
 
 /* erfc(t) for t >= 0.9: e^-(t^2 + q(t)), q fitted up to 4, where the result no longer matters. */
@@ -135,7 +132,7 @@ static inline v_f v_erfc_tail(v_f t)
     q = V_HORNER(s, 1.12854564f, q);
     q = V_HORNER(s, 4.04983875e-05f, q);
     v_f capped = v_min(v_set(10.5f), t); /* e^-110 is 0 */
-    return v_exp(v_neg(v_fma(capped, capped, q)));
+    return v_exp_bounded(v_neg(v_fma(capped, capped, q)));
 }
 
 /* erf(x) / x - 1 for |x| <= 0.95, u = x^2. */
@@ -177,7 +174,7 @@ static inline v_f v_gelu_tanh(v_f x)
 /* tanh(ln(1 + e)) = (e^2 + 2 e) / (e^2 + 2 e + 2). */
 static inline v_f v_mish(v_f x)
 {
-    v_f e = v_exp(v_min(v_set(20.0f), x));
+    v_f e = v_exp_bounded(v_min(v_set(20.0f), x));
     v_f n = v_mul(e, v_add(e, v_set(2.0f)));
     return v_mul(x, v_div(n, v_add(n, v_set(2.0f))));
 }

@@ -100,18 +100,27 @@ void pithi_fault_zero_divisor(const pith_run *run)
 
 static void kernel_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
 {
-    pith_vbinary_f32_fn *const *forms = rows->user;
-    pith_vbinary_form form = rows->inner_strides[0] ? rows->inner_strides[1] ? PITH_VBINARY_VV : PITH_VBINARY_VS
-                                                    : PITH_VBINARY_SV;
-    float first = *(const float *)operands[0]; /* both single: one value, repeated as a vector of one */
-    if (!rows->inner_strides[0] && !rows->inner_strides[1] && n > 0) {
-        forms[PITH_VBINARY_VV](&first, operands[1], y, 1);
-        for (int64_t i = 1; i < n; i++) {
-            ((float *)y)[i] = ((float *)y)[0];
-        }
-        return;
+    pith_vbinary_f32_fn *const *form = rows->user;
+    (*form)(operands[0], operands[1], y, (size_t)n);
+}
+
+/* Two single values give one, repeated over the row (of more than one element only if other inputs of a variadic
+ * operator broadcast). */
+static void single_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
+{
+    float *to = y;
+    kernel_row(rows, operands, y, 1);
+    for (int64_t i = 1; i < n; i++) {
+        to[i] = to[0];
     }
-    forms[form](operands[0], operands[1], y, (size_t)n);
+}
+
+static void set_kernel_row(pithi_rows *rows, const pith_vbinary_f32 *kernel, pith_vbinary kind)
+{
+    const bool is_vector_a = rows->inner_strides[0] != 0, is_vector_b = rows->inner_strides[1] != 0;
+    const pith_vbinary_form form = is_vector_a == is_vector_b ? PITH_VBINARY_VV : is_vector_a ? PITH_VBINARY_VS : PITH_VBINARY_SV;
+    rows->row = is_vector_a || is_vector_b ? kernel_row : single_row;
+    rows->user = &kernel->functions[kind][form];
 }
 
 static void apply_activation(const pithi_rows *rows, void *y, int64_t n)
@@ -131,8 +140,7 @@ pith_status pithi_binary_prepare(pith_prepare *prepare, pith_vbinary kind)
         return PITH_OK;
     }
     PITH_TRY(pithi_rows_prepare(prepare, &rows));
-    rows->row = kernel_row;
-    rows->user = kernel->functions[kind];
+    set_kernel_row(rows, kernel, kind);
     if (activation) {
         rows->finish = apply_activation;
         rows->finish_user = &unary->functions[activation->kind];
@@ -168,8 +176,7 @@ pith_status pithi_variadic_prepare(pith_prepare *prepare, pith_vbinary kind, flo
     for (int k = 0; k < n_steps; k++) {
         const pith_tensor operands[2] = { k == 0 ? prepare->inputs[0] : prepare->outputs[0], prepare->inputs[k + 1] };
         pithi_rows_init(&state->steps[k], operands, 2, &prepare->outputs[0]);
-        state->steps[k].row = kernel_row;
-        state->steps[k].user = state->kernel->functions[kind];
+        set_kernel_row(&state->steps[k], state->kernel, kind);
     }
     if (factor != 1.0f) {
         state->steps[n_steps - 1].finish = scale;

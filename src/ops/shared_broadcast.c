@@ -80,40 +80,62 @@ pith_status pithi_rows_prepare(pith_prepare *prepare, pithi_rows **rows_out)
     return PITH_OK;
 }
 
-/* Offsets of all operands at the begin of a row. */
-static void row_offsets(const pithi_rows *rows, int64_t row, int64_t *offsets)
+/* Where a row begins in each operand. */
+typedef struct cursor {
+    int64_t at[PITH_MAX_RANK], offsets[PITHI_ROWS_MAX_OPERANDS];
+} cursor;
+
+static cursor cursor_at(const pithi_rows *rows, int64_t row)
 {
-    for (int k = 0; k < rows->n_operands; k++) {
-        offsets[k] = 0;
-    }
+    cursor c = { { 0 }, { 0 } };
     for (int i = rows->rank - 2; i >= 0; i--) {
-        int64_t at = row % rows->dims[i];
+        c.at[i] = row % rows->dims[i];
         row /= rows->dims[i];
         for (int k = 0; k < rows->n_operands; k++) {
-            offsets[k] += at * rows->strides[k][i];
+            c.offsets[k] += c.at[i] * rows->strides[k][i];
         }
+    }
+    return c;
+}
+
+static void next_row(const pithi_rows *rows, cursor *c)
+{
+    for (int i = rows->rank - 2; i >= 0; i--) {
+        const bool wraps = ++c->at[i] == rows->dims[i];
+        for (int k = 0; k < rows->n_operands; k++) {
+            c->offsets[k] += rows->strides[k][i] - (wraps ? rows->dims[i] * rows->strides[k][i] : 0);
+        }
+        if (!wraps) {
+            return;
+        }
+        c->at[i] = 0;
     }
 }
 
 void pithi_rows_apply(const pithi_rows *rows, const void *const *operands, void *y, const pith_part *part)
 {
     const int64_t n_chunks = pithi_div_up(rows->row_length, rows->chunk);
-    int64_t begin, end, finished = -1, stop = 0;
+    int64_t begin, end, finished = 0, stop = 0;
     pithi_part_range(part, rows->n_rows * n_chunks, &begin, &end);
+    if (begin == end) {
+        return;
+    }
+    cursor c = cursor_at(rows, begin / n_chunks);
+    int64_t chunk = begin % n_chunks;
+    finished = stop = begin / n_chunks * rows->row_length + chunk * rows->chunk;
     for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t row = unit / n_chunks, start = unit % n_chunks * rows->chunk;
-        const int64_t n = pithi_min_s64(rows->chunk, rows->row_length - start);
-        const int64_t at = row * rows->row_length + start;
-        int64_t offsets[PITHI_ROWS_MAX_OPERANDS];
+        const int64_t start = chunk * rows->chunk, n = pithi_min_s64(rows->chunk, rows->row_length - start);
         const void *from[PITHI_ROWS_MAX_OPERANDS] = { 0 };
-        row_offsets(rows, row, offsets);
         for (int k = 0; k < rows->n_operands; k++) {
-            const int64_t offset = offsets[k] + start * rows->inner_strides[k];
+            const int64_t offset = c.offsets[k] + start * rows->inner_strides[k];
             from[k] = (const char *)operands[k] + (size_t)offset * rows->operand_bytes[k];
         }
-        rows->row(rows, from, (char *)y + (size_t)at * rows->y_bytes, n);
-        finished = finished < 0 ? at : finished;
-        stop = at + n;
+        rows->row(rows, from, (char *)y + (size_t)stop * rows->y_bytes, n);
+        stop += n;
+        if (++chunk == n_chunks) {
+            chunk = 0;
+            next_row(rows, &c);
+        }
         if (rows->finish && (stop - finished >= FINISH_AFTER || unit + 1 == end)) {
             rows->finish(rows, (char *)y + (size_t)finished * rows->y_bytes, stop - finished);
             finished = stop;

@@ -90,6 +90,18 @@ static inline v_i vi_and(v_i a, v_i b) { return a & b; }
 static inline v_i vi_shift_left(v_i a, int n) { return (v_i)((uint32_t)a << n); }
 static inline v_i vi_shift_right(v_i a, int n) { return a >> n; }
 
+/* p 2^n for integral -252 <= n <= 254: two factors keep 2^n in range down to denormal results, and give infinity above.
+ * v_scale_normal: -126 <= n <= 127. */
+static inline v_f v_scale_normal(v_f p, v_f n)
+{
+    return v_mul(p, v_from_bits(vi_shift_left(vi_add(v_to_int(n), vi_set(127)), 23)));
+}
+static inline v_f v_scale(v_f p, v_f n)
+{
+    v_f half = v_floor(v_mul(n, v_set(0.5f)));
+    return v_scale_normal(v_scale_normal(p, half), v_sub(n, half));
+}
+
 static inline float v_sum(v_f a) { return a; }
 static inline float v_greatest(v_f a) { return a; }
 

@@ -63,6 +63,9 @@ static inline v_i vi_and(v_i a, v_i b) { return _mm512_and_si512(a, b); }
 static inline v_i vi_shift_left(v_i a, int n) { return _mm512_slli_epi32(a, (unsigned)n); }
 static inline v_i vi_shift_right(v_i a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
 
+static inline v_f v_scale_normal(v_f p, v_f n) { return _mm512_scalef_ps(p, n); }
+static inline v_f v_scale(v_f p, v_f n) { return _mm512_scalef_ps(p, n); }
+
 static inline float v_sum(v_f a) { return _mm512_reduce_add_ps(a); }
 static inline float v_greatest(v_f a) { return _mm512_reduce_max_ps(a); }
 
