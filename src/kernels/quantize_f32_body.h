@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops of family quantize_f32, which compilers vectorise for the flags of the folder that includes them. QUANTIZE_ISA is
- * the folder's name as a string. */
+/* The loops of family quantize_f32, which compilers vectorise for the flags of the folder that includes them.
+ * QUANTIZE_ISA is the folder's name as a string. */
 #include <string.h>
 
 #include "kernels/quantize_f32.h"

@@ -4,8 +4,9 @@
  *   columns:  dst[x C + c] = sum over k of weights[k n_out + x] * src[indices[k n_out + x] C + c]
  *   rows:     dst[i]       = sum over k of weights[k] * src[k][i]
  *
- * for 0 <= x < n_out, 0 <= c < C (n_channels), 0 <= k < n_taps, n_taps >= 1, 0 <= i < n. Sums start with k = 0. The
- * indices of a tap never fall, or never rise, with x. Any alignment; dst overlaps nothing. NaN and infinities propagate. Exactness: PITH_BOUNDED, error at most n_taps * eps
+ * for 0 <= x < n_out, 0 <= c < C (n_channels), 0 <= k < n_taps, n_taps >= 1, 0 <= i < n. Sums start with k = 0.
+ * The indices of a tap never fall, or never rise, with x. Any alignment; dst overlaps nothing. NaN and
+ * infinities propagate. Exactness: PITH_BOUNDED, error at most n_taps * eps
  * * sum |weight||src|. An element doesn't depend on n_out or n. */
 #ifndef PITH_KERNELS_RESIZE_F32_H
 #define PITH_KERNELS_RESIZE_F32_H

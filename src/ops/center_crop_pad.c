@@ -20,7 +20,8 @@ static void ref(const pith_run *run)
     pithi_dense_strides(x, from_strides);
     pithi_dense_strides(y, to_strides);
     for (int i = 0; i < x->rank; i++) {
-        int64_t cut = pithi_max_s64(x->dims[i] - y->dims[i], 0) / 2, added = pithi_max_s64(y->dims[i] - x->dims[i], 0) / 2;
+        int64_t cut = pithi_max_s64(x->dims[i] - y->dims[i], 0) / 2,
+                added = pithi_max_s64(y->dims[i] - x->dims[i], 0) / 2;
         pithi_copy_move(&copy, cut * from_strides[i], added * to_strides[i]);
         pithi_copy_add(&copy, pithi_min_s64(x->dims[i], y->dims[i]), from_strides[i], to_strides[i]);
     }
@@ -52,10 +53,12 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return pithi_axes_attr_channels_last(graph, &attrs->axes, rank, rank);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "CenterCropPad", 18, NULL } };
-static const char *const samples[] = { "f32[5,4] s64[2]{2,7}", "s8[3,4,5] s32[2]{6,1} | axes=[-1,0]", "f32[0,3] s64[1]{2} | axes=[1]" };
+static const char *const samples[] = { "f32[5,4] s64[2]{2,7}", "s8[3,4,5] s32[2]{6,1} | axes=[-1,0]",
+                                       "f32[0,3] s64[1]{2} | axes=[1]" };
 
 const pith_op pith_op_center_crop_pad = {
     .head = { "center_crop_pad", 1, PITH_ATTRS(attr_table, center_crop_pad_attrs) },

@@ -83,17 +83,20 @@ static pith_status infer(pith_infer *infer)
     int n, n_block;
     PITH_TRY(pithi_infer_ints(infer, 1, image, &n));
     PITH_TRY(pithi_infer_ints(infer, 2, block, &n_block));
-    PITH_CHECK(infer->ctx, x->rank == 3 && n == n_block && n > 0 && n + 2 <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
-               "x has rank %d, image_shape %d and block_shape %d dimensions; needed: 3, and the same number twice", x->rank, n,
-               n_block);
+    PITH_CHECK(
+        infer->ctx, x->rank == 3 && n == n_block && n > 0 && n + 2 <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
+        "x has rank %d, image_shape %d and block_shape %d dimensions; needed: 3, and the same number twice",
+        x->rank, n, n_block);
     PITH_CHECK(infer->ctx, (attrs->dilations.n_items == 0 || attrs->dilations.n_items == n) &&
                                (attrs->strides.n_items == 0 || attrs->strides.n_items == n) &&
                                (attrs->pads.n_items == 0 || attrs->pads.n_items == 2 * n),
                PITH_STATUS_SHAPE, "dilations, strides and pads must be for %d dimensions", n);
     for (int i = 0; i < n; i++) {
-        bool is_sound = image[i] > 0 && block[i] > 0 && (attrs->dilations.n_items == 0 || attrs->dilations.items[i] > 0) &&
+        bool is_sound = image[i] > 0 && block[i] > 0 &&
+                        (attrs->dilations.n_items == 0 || attrs->dilations.items[i] > 0) &&
                         (attrs->strides.n_items == 0 || attrs->strides.items[i] > 0);
-        PITH_CHECK(infer->ctx, is_sound, PITH_STATUS_SHAPE, "dimension %d: sizes, dilations and strides must be positive", i);
+        PITH_CHECK(infer->ctx, is_sound, PITH_STATUS_SHAPE,
+                   "dimension %d: sizes, dilations and strides must be positive", i);
     }
     col2im_geometry g = geometry_of(attrs, infer->inputs);
     PITH_CHECK(infer->ctx, x->dims[1] % g.n_taps == 0 && x->dims[2] == g.n_windows, PITH_STATUS_SHAPE,
@@ -113,7 +116,9 @@ static const pith_operand_spec inputs[] = {
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Col2Im", 18, NULL } };
-static const char *const samples[] = { "f32[1,5,5] s64[2]{5,5} s64[2]{1,5}", "f32[2,8,12] s64[2]{5,4} s64[2]{2,2}", "f32[1,4,4] s64[1]{7} s64[1]{4} | dilations=[2] pads=[2,1]" };
+static const char *const samples[] = { "f32[1,5,5] s64[2]{5,5} s64[2]{1,5}",
+                                       "f32[2,8,12] s64[2]{5,4} s64[2]{2,2}",
+                                       "f32[1,4,4] s64[1]{7} s64[1]{4} | dilations=[2] pads=[2,1]" };
 
 const pith_op pith_op_col2im = {
     .head = { "col2im", 1, PITH_ATTRS(attr_table, col2im_attrs) },

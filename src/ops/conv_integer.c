@@ -33,8 +33,10 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ConvInteger", 10, NULL } };
 static const char *const samples[] = {
-    "u8[1,3,7,6]{0:255} s8[4,3,3,3]{-128:127} u8[]{7} s8[4] | pads=[1,1,1,1]", "s8[2,4,9]{-9:9} u8[6,2,3]{0:255} | group=2 strides=[2]",
-    "u8[1,2,5,6,4] u8[3,2,2,3,2] u8[]{1} u8[]{2} | dilations=[1,2,1] strides=[1,1,2]", "u8[1,2,6,5] s8[2,1,3,2]{-9:9} u8[]{3} | group=2 auto_pad=SAME_UPPER",
+    "u8[1,3,7,6]{0:255} s8[4,3,3,3]{-128:127} u8[]{7} s8[4] | pads=[1,1,1,1]",
+    "s8[2,4,9]{-9:9} u8[6,2,3]{0:255} | group=2 strides=[2]",
+    "u8[1,2,5,6,4] u8[3,2,2,3,2] u8[]{1} u8[]{2} | dilations=[1,2,1] strides=[1,1,2]",
+    "u8[1,2,6,5] s8[2,1,3,2]{-9:9} u8[]{3} | group=2 auto_pad=SAME_UPPER",
     "u8[0,1,4,4] u8[1,1,2,2]",
 };
 

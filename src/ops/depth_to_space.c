@@ -26,8 +26,12 @@ static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } }
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "DepthToSpace", 1, NULL } };
 static const char *const samples[] = {
-    "f32[2,12,3,5] | blocksize=2", "s8[1,27,2,4] | blocksize=3 mode=CRD", "f32[2,3,5,12] | blocksize=2 channels_last=1",
-    "f32[1,7,6,16] | blocksize=2 mode=CRD channels_last=1", "f32[1,16,50,40] | blocksize=4", "f64[0,4,2,2] | blocksize=2",
+    "f32[2,12,3,5] | blocksize=2",
+    "s8[1,27,2,4] | blocksize=3 mode=CRD",
+    "f32[2,3,5,12] | blocksize=2 channels_last=1",
+    "f32[1,7,6,16] | blocksize=2 mode=CRD channels_last=1",
+    "f32[1,16,50,40] | blocksize=4",
+    "f64[0,4,2,2] | blocksize=2",
 };
 
 const pith_op pith_op_depth_to_space = {

@@ -141,9 +141,17 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "DequantizeLinear", 10, NULL } };
 static const char *const samples[] = {
-    "u8[3,9]{0:255} f32[]{0.3} u8[]{128}", "s8[2,7,11]{-128:127} f32[7] s8[7]{-9:9} | axis=1", "u8[3,5,4] f32[4] u8[4] | axis=-1",
-    "s8[100,90]{-128:127} f32[]{0.05}", "s16[3,8] f32[3,2] | axis=1 block_size=4", "u16[5,6] f32[3,6] u16[3,6] | axis=0 block_size=2",
-    "s32[6]{-900:900} f32[]{0.01}", "s8[4] f16[]{0.5} s8[]{3}", "u8[0,3] f32[]{1}", "s8[6,3] f32[3]", "u8[4] f32[]{2} | output_dtype=11",
+    "u8[3,9]{0:255} f32[]{0.3} u8[]{128}",
+    "s8[2,7,11]{-128:127} f32[7] s8[7]{-9:9} | axis=1",
+    "u8[3,5,4] f32[4] u8[4] | axis=-1",
+    "s8[100,90]{-128:127} f32[]{0.05}",
+    "s16[3,8] f32[3,2] | axis=1 block_size=4",
+    "u16[5,6] f32[3,6] u16[3,6] | axis=0 block_size=2",
+    "s32[6]{-900:900} f32[]{0.01}",
+    "s8[4] f16[]{0.5} s8[]{3}",
+    "u8[0,3] f32[]{1}",
+    "s8[6,3] f32[3]",
+    "u8[4] f32[]{2} | output_dtype=11",
 };
 
 const pith_op pith_op_dequantize_linear = {

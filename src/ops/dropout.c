@@ -57,7 +57,8 @@ static const pith_operand_spec inputs[] = {
     { "ratio", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
     { "training_mode", PITH_DTYPES_BOOL, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE }, { "mask", PITH_DTYPES_BOOL, PITH_OPTIONAL } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE },
+                                             { "mask", PITH_DTYPES_BOOL, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = { { "onnx", "", "Dropout", 1, map_1 }, { "onnx", "", "Dropout", 7, NULL } };
 static const char *const samples[] = { "f32[2,3] | ratio=0.3", "f32[5] f32[]{0.5} bool[]{0} | | 2", "f64[0,2] | | 2" };
 

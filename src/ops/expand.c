@@ -34,8 +34,8 @@ static pith_status infer(pith_infer *infer)
     pith_tensor wanted = { .dtype = PITH_DTYPE_F32 };
     PITH_TRY(pithi_infer_ints(infer, 1, wanted.shape.dims, &wanted.shape.rank));
     for (int i = 0; i < wanted.shape.rank; i++) {
-        PITH_CHECK(infer->ctx, wanted.shape.dims[i] >= 0, PITH_STATUS_SHAPE, "the shape has the negative dimension %lld",
-                   (long long)wanted.shape.dims[i]);
+        PITH_CHECK(infer->ctx, wanted.shape.dims[i] >= 0, PITH_STATUS_SHAPE,
+                   "the shape has the negative dimension %lld", (long long)wanted.shape.dims[i]);
     }
     pith_infer both = *infer;
     const pith_tensor operands[] = { infer->inputs[0], wanted };
@@ -45,7 +45,8 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_broadcast(&both, &infer->outputs[0].shape);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Expand", 8, NULL } };
 static const char *const samples[] = {

@@ -90,8 +90,8 @@ static pith_status infer(pith_infer *infer)
     pith_shape *y = &infer->outputs[0].shape;
     int axis, rank = x->rank + indices->rank - 1;
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->rank, &axis));
-    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED, "the result has rank %d, pith handles up to %d",
-               rank, PITH_MAX_RANK);
+    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED,
+               "the result has rank %d, pith handles up to %d", rank, PITH_MAX_RANK);
     PITH_CHECK(infer->ctx, x->dims[axis] > 0 || pith_shape_elements(indices) == 0, PITH_STATUS_SHAPE,
                "axis %d has size 0, so no index is valid", axis);
     y->rank = 0;
@@ -108,12 +108,19 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Gather", 1, NULL } };
 static const char *const samples[] = {
-    "f32[5,4,3] s64[2,2]{0,-1,4,2}", "f32[3,5] s64[3]{-5:5} | axis=1", "s8[2,6,2] s32[]{0:2} | axis=0", "f32[100,90] s64[200]{0:100}",
-    "s64[4] s64[]{2}", "f32[2,0] s64[3]{0,1,1}", "f32[130,8] s32[50]{-8:8} | axis=1", "f32[0,2] s64[0]{}",
+    "f32[5,4,3] s64[2,2]{0,-1,4,2}",
+    "f32[3,5] s64[3]{-5:5} | axis=1",
+    "s8[2,6,2] s32[]{0:2} | axis=0",
+    "f32[100,90] s64[200]{0:100}",
+    "s64[4] s64[]{2}",
+    "f32[2,0] s64[3]{0,1,1}",
+    "f32[130,8] s32[50]{-8:8} | axis=1",
+    "f32[0,2] s64[0]{}",
 };
 
 const pith_op pith_op_gather = {

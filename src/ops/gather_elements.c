@@ -27,8 +27,8 @@ static void gather_range(const pith_run *run, int64_t begin, int64_t end)
             rest /= shape->dims[i];
             offset += at * strides[i];
         }
-        memcpy((char *)run->outputs[0].data + (size_t)position * n_bytes, (const char *)x->data + (size_t)offset * n_bytes,
-               n_bytes);
+        memcpy((char *)run->outputs[0].data + (size_t)position * n_bytes,
+               (const char *)x->data + (size_t)offset * n_bytes, n_bytes);
     }
 }
 
@@ -61,20 +61,22 @@ static pith_status infer(pith_infer *infer)
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->rank, &axis));
     bool is_empty = pith_shape_elements(indices) == 0;
     for (int i = 0; i < x->rank; i++) {
-        PITH_CHECK(infer->ctx, is_empty || (i == axis ? x->dims[i] > 0 : indices->dims[i] <= x->dims[i]), PITH_STATUS_SHAPE,
-                   "indices have %lld elements on axis %d, x has %lld", (long long)indices->dims[i], i,
-                   (long long)x->dims[i]);
+        PITH_CHECK(infer->ctx, is_empty || (i == axis ? x->dims[i] > 0 : indices->dims[i] <= x->dims[i]),
+                   PITH_STATUS_SHAPE, "indices have %lld elements on axis %d, x has %lld",
+                   (long long)indices->dims[i], i, (long long)x->dims[i]);
     }
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     infer->outputs[0].shape = *indices;
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherElements", 11, NULL } };
-static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}", "s8[3,4] s32[3,2]{0:4} | axis=-1", "f32[90,70] s64[90,70]{0:70} | axis=1",
-                                       "f64[0,3] s64[0,2] | axis=1", "s64[5] s64[3]{4,-5,0}" };
+static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}", "s8[3,4] s32[3,2]{0:4} | axis=-1",
+                                       "f32[90,70] s64[90,70]{0:70} | axis=1", "f64[0,3] s64[0,2] | axis=1",
+                                       "s64[5] s64[3]{4,-5,0}" };
 
 const pith_op pith_op_gather_elements = {
     .head = { "gather_elements", 1, PITH_ATTRS(attr_table, gather_elements_attrs) },

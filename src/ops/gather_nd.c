@@ -19,13 +19,15 @@ static void ref(const pith_run *run)
     int64_t n_batches = pithi_dims_product(&x->shape, 0, n_batch_dims);
     int64_t batch_size = pithi_dims_product(&x->shape, n_batch_dims, x->shape.rank);
     int64_t n_rows = pithi_dims_product(&indices->shape, 0, indices->shape.rank - 1);
-    size_t n_bytes = (size_t)pithi_dims_product(&x->shape, n_batch_dims + k, x->shape.rank) * pith_dtype_bytes(x->dtype);
+    size_t n_bytes =
+        (size_t)pithi_dims_product(&x->shape, n_batch_dims + k, x->shape.rank) * pith_dtype_bytes(x->dtype);
     int64_t strides[PITH_MAX_RANK];
     pithi_dense_strides(&x->shape, strides);
     for (int64_t row = 0; row < n_rows && n_bytes > 0; row++) {
         int64_t offset = row / (n_rows / n_batches) * batch_size;
         for (int i = 0; i < k; i++) {
-            offset += pithi_run_index(run, indices, row * k + i, x->shape.dims[n_batch_dims + i]) * strides[n_batch_dims + i];
+            offset += pithi_run_index(run, indices, row * k + i, x->shape.dims[n_batch_dims + i]) *
+                      strides[n_batch_dims + i];
         }
         memcpy((char *)run->outputs[0].data + (size_t)row * n_bytes,
                (const char *)x->data + (size_t)offset * pith_dtype_bytes(x->dtype), n_bytes);
@@ -39,17 +41,19 @@ static pith_status infer(pith_infer *infer)
     pith_shape *y = &infer->outputs[0].shape;
     int64_t n_batch_dims = attrs->batch_dims;
     PITH_CHECK(infer->ctx, x->rank > 0 && indices->rank > 0, PITH_STATUS_SHAPE, "x and indices need rank 1 or more");
-    PITH_CHECK(infer->ctx, n_batch_dims >= 0 && n_batch_dims < x->rank && n_batch_dims < indices->rank, PITH_STATUS_SHAPE,
-               "batch_dims is %lld; it must be below the ranks %d and %d", (long long)n_batch_dims, x->rank, indices->rank);
+    PITH_CHECK(infer->ctx, n_batch_dims >= 0 && n_batch_dims < x->rank && n_batch_dims < indices->rank,
+               PITH_STATUS_SHAPE, "batch_dims is %lld; it must be below the ranks %d and %d",
+               (long long)n_batch_dims, x->rank, indices->rank);
     int64_t k = indices->dims[indices->rank - 1];
-    PITH_CHECK(infer->ctx, k <= x->rank - n_batch_dims, PITH_STATUS_SHAPE, "%lld indices for %lld dimensions", (long long)k,
-               (long long)(x->rank - n_batch_dims));
+    PITH_CHECK(infer->ctx, k <= x->rank - n_batch_dims, PITH_STATUS_SHAPE, "%lld indices for %lld dimensions",
+               (long long)k, (long long)(x->rank - n_batch_dims));
     int rank = indices->rank - 1 + x->rank - (int)(n_batch_dims + k);
-    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED, "the result has rank %d, pith handles up to %d",
-               rank, PITH_MAX_RANK);
+    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED,
+               "the result has rank %d, pith handles up to %d", rank, PITH_MAX_RANK);
     for (int i = 0; i < (int)n_batch_dims; i++) {
-        PITH_CHECK(infer->ctx, x->dims[i] == indices->dims[i], PITH_STATUS_SHAPE, "batch dimension %d is %lld in x, %lld in indices",
-                   i, (long long)x->dims[i], (long long)indices->dims[i]);
+        PITH_CHECK(infer->ctx, x->dims[i] == indices->dims[i], PITH_STATUS_SHAPE,
+                   "batch dimension %d is %lld in x, %lld in indices", i, (long long)x->dims[i],
+                   (long long)indices->dims[i]);
     }
     y->rank = 0;
     for (int i = 0; i < indices->rank - 1; i++) {
@@ -64,10 +68,12 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherND", 11, NULL } };
-static const char *const samples[] = { "f32[2,3,4] s64[3,2]{0,1,1,-1,0,0}", "s8[2,3,4] s64[2,1]{1,0} | batch_dims=1", "f32[5] s64[2,2,1]{-5:5}",
+static const char *const samples[] = { "f32[2,3,4] s64[3,2]{0,1,1,-1,0,0}",
+                                       "s8[2,3,4] s64[2,1]{1,0} | batch_dims=1", "f32[5] s64[2,2,1]{-5:5}",
                                        "f64[2,3] s64[0,2]", "f32[2,2] s64[1,0]" };
 
 const pith_op pith_op_gather_nd = {

@@ -70,7 +70,8 @@ static double cubic_weight(double x)
 
 static sample_taps taps_of(const grid_sample_attrs *attrs, double position, int64_t dim)
 {
-    double x = attrs->align_corners ? (position + 1.0) / 2.0 * (double)(dim - 1) : ((position + 1.0) * (double)dim - 1.0) / 2.0;
+    double x = attrs->align_corners ? (position + 1.0) / 2.0 * (double)(dim - 1)
+                                    : ((position + 1.0) * (double)dim - 1.0) / 2.0;
     sample_taps taps = { .n = 1, .weight = { 1.0 } };
     int64_t mode = attrs->mode == MODE_BILINEAR ? MODE_LINEAR : attrs->mode == MODE_BICUBIC ? MODE_CUBIC : attrs->mode;
     x = isnan(x) ? -1.0 : fmin(fmax(x, -1e9), 1e9);
@@ -171,7 +172,8 @@ static pith_status infer(pith_infer *infer)
     const pith_shape *x = &infer->inputs[0].shape, *grid = &infer->inputs[1].shape;
     int n_axes = x->rank - 2;
     PITH_CHECK(infer->ctx, n_axes >= 1 && n_axes <= MAX_SPATIAL, PITH_STATUS_UNSUPPORTED,
-               "x has rank %d; pith samples images of 1 to %d dimensions, ranks 3 to %d", x->rank, MAX_SPATIAL, MAX_SPATIAL + 2);
+               "x has rank %d; pith samples images of 1 to %d dimensions, ranks 3 to %d", x->rank, MAX_SPATIAL,
+               MAX_SPATIAL + 2);
     PITH_CHECK(infer->ctx, grid->rank == x->rank && grid->dims[0] == x->dims[0] && grid->dims[grid->rank - 1] == n_axes,
                PITH_STATUS_SHAPE, "the grid must be [%lld, output sizes, %d]", (long long)x->dims[0], n_axes);
     PITH_CHECK(infer->ctx, pithi_dims_product(x, 2, x->rank) > 0 || pith_shape_elements(grid) == 0, PITH_STATUS_SHAPE,
@@ -184,13 +186,17 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE }, { "grid", PITH_DTYPES_FLOAT, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE },
+                                            { "grid", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GridSample", 16, NULL } };
 static const char *const samples[] = {
-    "f32[2,3,5,4] f32[2,3,7,2]{-1.2:1.2}", "f32[1,2,5,4] f32[1,3,4,2]{-3:3} | mode=cubic padding_mode=reflection align_corners=1",
-    "f32[1,2,3,4,5] f32[1,2,3,2,3]{-1.5:1.5} | mode=nearest padding_mode=border", "f32[1,1,6] f32[1,9,1]{-2:2} | padding_mode=reflection",
-    "f32[1,1,4,4] f32[1,20,20,2]{-1.1:1.1} | mode=bicubic", "f32[1,2,3,3] f32[1,0,4,2]",
+    "f32[2,3,5,4] f32[2,3,7,2]{-1.2:1.2}",
+    "f32[1,2,5,4] f32[1,3,4,2]{-3:3} | mode=cubic padding_mode=reflection align_corners=1",
+    "f32[1,2,3,4,5] f32[1,2,3,2,3]{-1.5:1.5} | mode=nearest padding_mode=border",
+    "f32[1,1,6] f32[1,9,1]{-2:2} | padding_mode=reflection",
+    "f32[1,1,4,4] f32[1,20,20,2]{-1.1:1.1} | mode=bicubic",
+    "f32[1,2,3,3] f32[1,0,4,2]",
 };
 
 const pith_op pith_op_grid_sample = {

@@ -11,7 +11,8 @@ static void run_part(const pith_run *run, const pith_part *part) { pithi_int_mat
 static void cost(const pith_infer *infer, pith_cost *cost)
 {
     const pith_shape *a = &infer->inputs[0].shape;
-    cost->macs = (uint64_t)pith_shape_elements(&infer->outputs[0].shape) * (uint64_t)(a->rank ? a->dims[a->rank - 1] : 1);
+    cost->macs = (uint64_t)pith_shape_elements(&infer->outputs[0].shape) *
+                 (uint64_t)(a->rank ? a->dims[a->rank - 1] : 1);
 }
 
 static const pith_operand_spec inputs[] = {

@@ -57,15 +57,20 @@ static pith_status infer(pith_infer *infer)
     const max_unpool_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[0].shape;
     int n = x->rank - 2, n_given;
-    PITH_CHECK(infer->ctx, n > 0 && attrs->kernel_shape.n_items == n && (attrs->pads.n_items == 0 || attrs->pads.n_items == 2 * n) &&
-                               (attrs->strides.n_items == 0 || attrs->strides.n_items == n),
-               PITH_STATUS_SHAPE, "kernel_shape, strides and pads must be for the %d spatial dimensions of x", n);
-    PITH_CHECK(infer->ctx, pith_shape_equal(x, &infer->inputs[1].shape), PITH_STATUS_SHAPE, "x and indices differ in shape");
+    PITH_CHECK(infer->ctx,
+               n > 0 && attrs->kernel_shape.n_items == n &&
+                   (attrs->pads.n_items == 0 || attrs->pads.n_items == 2 * n) &&
+                   (attrs->strides.n_items == 0 || attrs->strides.n_items == n),
+               PITH_STATUS_SHAPE, "kernel_shape, strides and pads must be for the %d spatial dimensions of x",
+               n);
+    PITH_CHECK(infer->ctx, pith_shape_equal(x, &infer->inputs[1].shape), PITH_STATUS_SHAPE,
+               "x and indices differ in shape");
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     infer->outputs[0].shape = smallest_shape(attrs, x);
     if (pithi_has_operand(infer->inputs, infer->n_inputs, 2)) {
         PITH_TRY(pithi_infer_ints(infer, 2, infer->outputs[0].shape.dims, &n_given));
-        PITH_CHECK(infer->ctx, n_given == x->rank, PITH_STATUS_SHAPE, "output_shape has %d dimensions, x has %d", n_given, x->rank);
+        PITH_CHECK(infer->ctx, n_given == x->rank, PITH_STATUS_SHAPE,
+                   "output_shape has %d dimensions, x has %d", n_given, x->rank);
     }
     return PITH_OK;
 }
@@ -77,9 +82,11 @@ static const pith_operand_spec inputs[] = {
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "MaxUnpool", 9, NULL } };
-static const char *const samples[] = { "f32[1,1,2,2] s64[1,1,2,2]{5,7,13,15} | kernel_shape=[2,2] strides=[2,2]",
-                                       "f32[1,1,2,2] s64[1,1,2,2]{5,7,13,15} s64[4]{1,1,5,5} | kernel_shape=[2,2] strides=[2,2]",
-                                       "f64[1,2,3] s64[1,2,3]{0,2,4,6,8,10} | kernel_shape=[3] strides=[2] pads=[1,0]" };
+static const char *const samples[] = {
+    "f32[1,1,2,2] s64[1,1,2,2]{5,7,13,15} | kernel_shape=[2,2] strides=[2,2]",
+    "f32[1,1,2,2] s64[1,1,2,2]{5,7,13,15} s64[4]{1,1,5,5} | kernel_shape=[2,2] strides=[2,2]",
+    "f64[1,2,3] s64[1,2,3]{0,2,4,6,8,10} | kernel_shape=[3] strides=[2] pads=[1,0]"
+};
 
 const pith_op pith_op_max_unpool = {
     .head = { "max_unpool", 1, PITH_ATTRS(attr_table, max_unpool_attrs) },

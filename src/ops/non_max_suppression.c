@@ -74,7 +74,8 @@ static int64_t select_boxes(const nms_task *task, const pith_tensor *scores, int
                             pithi_ranked *heap, int64_t *rows)
 {
     const float *boxes = task->boxes + batch * task->n_boxes * 4;
-    int64_t n_items = fill_heap(task, scores, (batch * task->n_classes + class_index) * task->n_boxes, heap), n_taken = 0;
+    int64_t n_items = fill_heap(task, scores, (batch * task->n_classes + class_index) * task->n_boxes, heap),
+            n_taken = 0;
     pithi_ranked *taken_end = heap + task->n_boxes;
     while (n_items > 0 && n_taken < task->max_boxes) {
         int64_t box = pithi_heap_pop(heap, n_items--).index;
@@ -122,7 +123,8 @@ static void ref(const pith_run *run)
                 best = is_next && (key > best.key || best.index < 0) ? (pithi_ranked){ key, i } : best;
             }
             last = best;
-            bool is_taken = !task.has_score_threshold || task.scores[line * task.n_boxes + best.index] > task.score_threshold;
+            bool is_taken = !task.has_score_threshold ||
+                            task.scores[line * task.n_boxes + best.index] > task.score_threshold;
             for (int64_t i = first_row; i < n_rows && is_taken; i++) {
                 is_taken = !overlaps(&task, boxes + rows[i * 3 + 2] * 4, boxes + best.index * 4);
             }
@@ -153,8 +155,9 @@ static pith_status prepare(pith_prepare *prepare)
 static pith_status infer(pith_infer *infer)
 {
     const pith_shape *boxes = &infer->inputs[0].shape, *scores = &infer->inputs[1].shape;
-    PITH_CHECK(infer->ctx, boxes->rank == 3 && scores->rank == 3 && boxes->dims[2] == 4 && boxes->dims[0] == scores->dims[0] &&
-                               boxes->dims[1] == scores->dims[2],
+    PITH_CHECK(infer->ctx,
+               boxes->rank == 3 && scores->rank == 3 && boxes->dims[2] == 4 &&
+                   boxes->dims[0] == scores->dims[0] && boxes->dims[1] == scores->dims[2],
                PITH_STATUS_SHAPE, "boxes must be [batches, boxes, 4] and scores [batches, classes, boxes]");
     for (int i = 0; i < infer->n_inputs; i++) {
         if (infer->inputs[i].dtype == PITH_DTYPE_NONE) {
@@ -186,8 +189,11 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "selected_indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "NonMaxSuppression", 10, NULL } };
 static const char *const samples[] = {
-    "f32[2,40,4]{0:3} f32[2,3,40]{0:1} s64[]{7} f32[]{0.3} f32[]{0.2}", "f32[1,9,4]{0:1} f32[1,1,9]{0:1}", "f32[1,30,4]{1:2} f32[1,2,30] s64[1]{100} f32[1]{0.5} "
-    "| center_point_box=1", "f32[1,0,4] f32[1,2,0] s64[]{3}",
+    "f32[2,40,4]{0:3} f32[2,3,40]{0:1} s64[]{7} f32[]{0.3} f32[]{0.2}",
+    "f32[1,9,4]{0:1} f32[1,1,9]{0:1}",
+    "f32[1,30,4]{1:2} f32[1,2,30] s64[1]{100} f32[1]{0.5} "
+    "| center_point_box=1",
+    "f32[1,0,4] f32[1,2,0] s64[]{3}",
 };
 
 const pith_op pith_op_non_max_suppression = {

@@ -44,7 +44,8 @@ static pith_status infer(pith_infer *infer)
 static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "NonZero", 9, NULL } };
-static const char *const samples[] = { "f32[2,3]{0,1.5,0,-1,0,0.25}", "bool[4,5]", "s64[3]{0,0,0}", "f32[0,2]", "s32[]{4}" };
+static const char *const samples[] = { "f32[2,3]{0,1.5,0,-1,0,0.25}", "bool[4,5]", "s64[3]{0,0,0}", "f32[0,2]",
+                                       "s32[]{4}" };
 
 const pith_op pith_op_non_zero = {
     .head = { "non_zero", 1, PITH_NO_ATTRS },

@@ -23,7 +23,8 @@ static void ref(const pith_run *run)
     for (int64_t i = 0; i < count; i++) {
         int64_t index = pithi_tensor_get_s64(indices, i / inner / depth * inner + i % inner);
         bool is_hot = (index < 0 ? index + depth : index) == i / inner % depth;
-        memcpy((char *)run->outputs[0].data + (size_t)i * n_bytes, (const char *)values->data + (is_hot ? n_bytes : 0), n_bytes);
+        memcpy((char *)run->outputs[0].data + (size_t)i * n_bytes,
+               (const char *)values->data + (is_hot ? n_bytes : 0), n_bytes);
     }
 }
 
@@ -34,9 +35,10 @@ static pith_status infer(pith_infer *infer)
     pith_shape *y = &infer->outputs[0].shape;
     int64_t depth = 0;
     int axis;
-    PITH_CHECK(infer->ctx, indices->rank < PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED, "the result has rank %d, pith handles up to %d",
-               indices->rank + 1, PITH_MAX_RANK);
-    PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[2].shape) == 2, PITH_STATUS_SHAPE, "values must be [off, on]");
+    PITH_CHECK(infer->ctx, indices->rank < PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED,
+               "the result has rank %d, pith handles up to %d", indices->rank + 1, PITH_MAX_RANK);
+    PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[2].shape) == 2, PITH_STATUS_SHAPE,
+               "values must be [off, on]");
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, indices->rank + 1, &axis));
     PITH_TRY(pithi_infer_int(infer, 1, &depth));
     PITH_CHECK(infer->ctx, depth >= 0, PITH_STATUS_SHAPE, "depth is %lld", (long long)depth);
@@ -55,8 +57,10 @@ static const pith_operand_spec inputs[] = {
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "OneHot", 9, NULL } };
-static const char *const samples[] = { "s64[2,3]{-6:9} s64[]{5} f32[2]{0,1}", "f32[4]{0,2,-1,7} f32[1]{4} s8[2]{3,9} | axis=0",
-                                       "s32[] s32[]{3} bool[2]{0,1}", "s64[0,2] s64[]{3} f32[2]{0,1} | axis=1" };
+static const char *const samples[] = { "s64[2,3]{-6:9} s64[]{5} f32[2]{0,1}",
+                                       "f32[4]{0,2,-1,7} f32[1]{4} s8[2]{3,9} | axis=0",
+                                       "s32[] s32[]{3} bool[2]{0,1}",
+                                       "s64[0,2] s64[]{3} f32[2]{0,1} | axis=1" };
 
 const pith_op pith_op_one_hot = {
     .head = { "one_hot", 1, PITH_ATTRS(attr_table, one_hot_attrs) },

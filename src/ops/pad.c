@@ -187,9 +187,10 @@ static pith_status check_axis(pith_infer *infer, int axis, int64_t dim, int64_t 
 {
     const pad_attrs *attrs = infer->attrs;
     const int64_t limit = INT64_C(1) << 60; /* keeps sums in range */
-    PITH_CHECK(infer->ctx, begin < limit && end < limit && begin > -limit && end > -limit && dim + begin + end >= 0,
-               PITH_STATUS_SHAPE, "pads %lld and %lld of axis %d with size %lld", (long long)begin, (long long)end, axis,
-               (long long)dim);
+    PITH_CHECK(infer->ctx,
+               begin < limit && end < limit && begin > -limit && end > -limit && dim + begin + end >= 0,
+               PITH_STATUS_SHAPE, "pads %lld and %lld of axis %d with size %lld", (long long)begin,
+               (long long)end, axis, (long long)dim);
     pad_axis pad = make_axis(dim, begin, end);
     PITH_CHECK(infer->ctx, attrs->mode == MODE_CONSTANT || pad.count > 0 || pad.out == 0, PITH_STATUS_SHAPE,
                "axis %d has nothing left to take the padding from (mode %s)", axis, modes[attrs->mode]);
@@ -253,10 +254,16 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "Pad", 1, map_1 }, { "onnx", "", "Pad", 2, map_2 }, { "onnx", "", "Pad", 11, NULL }
 };
 static const char *const samples[] = {
-    "f32[2,3] s64[4]{1,0,2,3} f32[]{1.5}", "f32[1,2,5,4] s64[8]{0,0,2,1,0,0,1,3} | mode=reflect",
-    "s8[4,5] s64[4]{1,7,2,6} | mode=wrap", "f32[3,5] s64[4]{-1,2,3,-2} s32[]{7}", "f32[1,40,40,12] s64[4]{1,2,1,3} - s64[2]{1,-2}",
-    "f64[2,3,2] s64[2]{4,3} - s32[1]{1} | mode=edge", "f32[3,1] s64[4]{0,2,0,2} | mode=reflect", "s64[3] s64[2]{9,11} | mode=reflect",
-    "f32[0,2] s64[4]{1,0,2,0} f32[]{3}", "f32[2,3] s64[4]{0,0,0,0}",
+    "f32[2,3] s64[4]{1,0,2,3} f32[]{1.5}",
+    "f32[1,2,5,4] s64[8]{0,0,2,1,0,0,1,3} | mode=reflect",
+    "s8[4,5] s64[4]{1,7,2,6} | mode=wrap",
+    "f32[3,5] s64[4]{-1,2,3,-2} s32[]{7}",
+    "f32[1,40,40,12] s64[4]{1,2,1,3} - s64[2]{1,-2}",
+    "f64[2,3,2] s64[2]{4,3} - s32[1]{1} | mode=edge",
+    "f32[3,1] s64[4]{0,2,0,2} | mode=reflect",
+    "s64[3] s64[2]{9,11} | mode=reflect",
+    "f32[0,2] s64[4]{1,0,2,0} f32[]{3}",
+    "f32[2,3] s64[4]{0,0,0,0}",
 };
 
 const pith_op pith_op_pad = {

@@ -126,8 +126,9 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
-#define PITH_DTYPES_QUANTIZED                                                                      \
-    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) | PITH_DTYPES(PITH_DTYPE_U16))
+#define PITH_DTYPES_QUANTIZED                                                                \
+    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) | \
+     PITH_DTYPES(PITH_DTYPE_U16))
 static const pith_operand_spec inputs[] = {
     { "x", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE },
     { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
@@ -136,10 +137,15 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_QUANTIZED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "QuantizeLinear", 10, NULL } };
 static const char *const samples[] = {
-    "f32[3,9]{-300:300} f32[]{1.7} u8[]{128}", "f32[2,7,11]{-9:9} f32[7]{0.01:0.1} s8[7]{-9:9} | axis=1",
-    "f32[3,5,4]{-9:9} f32[4]{0.01:0.1} u8[4]{90:140} | axis=-1", "f32[100,80]{-9:9} f32[]{0.05}",
-    "f32[3,8]{-9:9} f32[3,2]{0.01:0.1} - | axis=1 block_size=4 output_dtype=3", "f32[5,6]{-9:9} f32[3,6]{0.01:0.1} | axis=0 block_size=2",
-    "f16[6]{-9:9} f16[]{0.03} s16[]{7}", "s32[4] f32[]{3} s8[]{-2}", "f32[0,3] f32[]{1} s8[]{0}",
+    "f32[3,9]{-300:300} f32[]{1.7} u8[]{128}",
+    "f32[2,7,11]{-9:9} f32[7]{0.01:0.1} s8[7]{-9:9} | axis=1",
+    "f32[3,5,4]{-9:9} f32[4]{0.01:0.1} u8[4]{90:140} | axis=-1",
+    "f32[100,80]{-9:9} f32[]{0.05}",
+    "f32[3,8]{-9:9} f32[3,2]{0.01:0.1} - | axis=1 block_size=4 output_dtype=3",
+    "f32[5,6]{-9:9} f32[3,6]{0.01:0.1} | axis=0 block_size=2",
+    "f16[6]{-9:9} f16[]{0.03} s16[]{7}",
+    "s32[4] f32[]{3} s8[]{-2}",
+    "f32[0,3] f32[]{1} s8[]{0}",
     "f32[2,4]{-9:9} f32[4]{0.01:0.1} | output_dtype=3",
 };
 

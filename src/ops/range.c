@@ -49,8 +49,9 @@ static pith_status infer(pith_infer *infer)
 {
     pith_dtype dtype = infer->inputs[0].dtype;
     for (int i = 0; i < 3; i++) {
-        PITH_CHECK(infer->ctx, infer->inputs[i].dtype == dtype, PITH_STATUS_DTYPE, "input %d is %s, but input 0 is %s", i,
-                   pith_dtype_name(infer->inputs[i].dtype), pith_dtype_name(dtype));
+        PITH_CHECK(infer->ctx, infer->inputs[i].dtype == dtype, PITH_STATUS_DTYPE,
+                   "input %d is %s, but input 0 is %s", i, pith_dtype_name(infer->inputs[i].dtype),
+                   pith_dtype_name(dtype));
         PITH_CHECK(infer->ctx, pith_shape_elements(&infer->inputs[i].shape) == 1, PITH_STATUS_SHAPE,
                    "input %d must be one number", i);
         if (!infer->inputs[i].data) {
@@ -72,8 +73,8 @@ static const pith_operand_spec inputs[] = {
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Range", 11, NULL } };
-static const char *const samples[] = { "s64[]{3} s64[]{11} s64[]{3}", "s32[]{10} s32[]{-4} s32[]{-3}", "f32[]{0} f32[]{1} f32[]{0.3}",
-                                       "s16[]{5} s16[]{5} s16[]{1}" };
+static const char *const samples[] = { "s64[]{3} s64[]{11} s64[]{3}", "s32[]{10} s32[]{-4} s32[]{-3}",
+                                       "f32[]{0} f32[]{1} f32[]{0.3}", "s16[]{5} s16[]{5} s16[]{1}" };
 
 const pith_op pith_op_range = {
     .head = { "range", 1, PITH_ATTRS(attr_table, range_attrs) },

@@ -38,12 +38,13 @@ static pith_status infer(pith_infer *infer)
         }
     }
     if (free_dim >= 0) {
-        PITH_CHECK(infer->ctx, known > 0, PITH_STATUS_SHAPE, "the shape %s has a 0 beside -1, so -1 has no value", wanted);
+        PITH_CHECK(infer->ctx, known > 0, PITH_STATUS_SHAPE,
+                   "the shape %s has a 0 beside -1, so -1 has no value", wanted);
         to->dims[free_dim] = total / known;
         known *= total / known;
     }
-    PITH_CHECK(infer->ctx, known == total, PITH_STATUS_SHAPE, "%lld elements of %s don't fit the shape %s", (long long)total,
-               pithi_shape_text(from, text), wanted);
+    PITH_CHECK(infer->ctx, known == total, PITH_STATUS_SHAPE, "%lld elements of %s don't fit the shape %s",
+               (long long)total, pithi_shape_text(from, text), wanted);
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     return PITH_OK;
 }
@@ -56,7 +57,8 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "shape", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Reshape", 1, map_1 }, { "onnx", "", "Reshape", 5, NULL } };
 static const char *const samples[] = {

@@ -10,15 +10,21 @@
 #include "ops/shared_resize.h"
 
 static const char *const modes[] = { "nearest", "linear", "cubic", NULL };
-static const char *const nearest_modes[] = { "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple", NULL };
-static const char *const coordinates[] = { "half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-                                           "asymmetric",    "tf_half_pixel_for_nn", "tf_crop_and_resize", NULL };
+static const char *const nearest_modes[] = {
+    "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple", NULL
+};
+static const char *const coordinates[] = { "half_pixel",         "half_pixel_symmetric",
+                                           "pytorch_half_pixel", "align_corners",
+                                           "asymmetric",         "tf_half_pixel_for_nn",
+                                           "tf_crop_and_resize", NULL };
 static const char *const policies[] = { "stretch", "not_larger", "not_smaller", NULL };
 
 static const pith_attr_spec attr_table[] = {
     PITH_ATTR_CHOICE(pithi_resize_attrs, mode, "mode", PITHI_RESIZE_NEAREST, modes),
-    PITH_ATTR_CHOICE(pithi_resize_attrs, nearest_mode, "nearest_mode", PITHI_RESIZE_PREFER_FLOOR, nearest_modes),
-    PITH_ATTR_CHOICE(pithi_resize_attrs, coordinates, "coordinate_transformation_mode", PITHI_RESIZE_HALF_PIXEL, coordinates),
+    PITH_ATTR_CHOICE(pithi_resize_attrs, nearest_mode, "nearest_mode", PITHI_RESIZE_PREFER_FLOOR,
+                     nearest_modes),
+    PITH_ATTR_CHOICE(pithi_resize_attrs, coordinates, "coordinate_transformation_mode", PITHI_RESIZE_HALF_PIXEL,
+                     coordinates),
     PITH_ATTR_CHOICE(pithi_resize_attrs, policy, "keep_aspect_ratio_policy", 0, policies),
     PITH_ATTR_INT(pithi_resize_attrs, antialias, "antialias", 0),
     PITH_ATTR_INT(pithi_resize_attrs, exclude_outside, "exclude_outside", 0),
@@ -86,7 +92,8 @@ static void ref(const pith_run *run)
         if (is_outside) {
             store(y, position, (double)attrs->extrapolation_value);
         } else if (attrs->mode == PITHI_RESIZE_NEAREST) {
-            memcpy((char *)y->data + (size_t)position * n_bytes, (const char *)x->data + (size_t)offset * n_bytes, n_bytes);
+            memcpy((char *)y->data + (size_t)position * n_bytes,
+                   (const char *)x->data + (size_t)offset * n_bytes, n_bytes);
         } else {
             store(y, position, interpolate(run, axes, taps));
         }
@@ -166,7 +173,8 @@ static void interpolate_rows(const pith_run *run, const resize_state *state, int
         int64_t first_row = row / taps->n_out * state->y.in, y = row % taps->n_out;
         float *to = (float *)run->outputs[0].data + row * state->x.taps.n_out * state->inner;
         if (taps->n_taps == 1) {
-            const float *from = (const float *)run->inputs[0].data + (first_row + taps->indices[y]) * state->x.in * state->inner;
+            const float *from = (const float *)run->inputs[0].data +
+                                (first_row + taps->indices[y]) * state->x.in * state->inner;
             state->kernel->columns(&state->x.taps, from, state->inner, to);
         } else {
             for (int64_t k = 0; k < taps->n_taps; k++) {
@@ -263,7 +271,8 @@ static bool has_fast_path(const pith_prepare *prepare)
     bool is_f32 = prepare->inputs[0].dtype == PITH_DTYPE_F32;
     for (int i = 1; i < prepare->n_inputs; i++) {
         bool is_read = i != 1 || attrs->coordinates == PITHI_RESIZE_TF_CROP;
-        if (is_read && pithi_has_operand(prepare->inputs, prepare->n_inputs, i) && !pithi_has_value(&prepare->inputs[i])) {
+        if (is_read && pithi_has_operand(prepare->inputs, prepare->n_inputs, i) &&
+            !pithi_has_value(&prepare->inputs[i])) {
             return false;
         }
     }
@@ -314,7 +323,8 @@ static pith_status check_list(pith_infer *infer, int index, int n_wanted)
 {
     const pith_tensor *list = &infer->inputs[index];
     PITH_CHECK(infer->ctx, pith_shape_elements(&list->shape) == n_wanted, PITH_STATUS_SHAPE,
-               "input %d has %lld items, but %d are needed", index, (long long)pith_shape_elements(&list->shape), n_wanted);
+               "input %d has %lld items, but %d are needed", index,
+               (long long)pith_shape_elements(&list->shape), n_wanted);
     return list->data ? PITH_OK : pithi_infer_need_value(infer, index);
 }
 
@@ -325,7 +335,8 @@ static pith_status infer(pith_infer *infer)
     int named[PITH_MAX_RANK], n_named;
     bool given[4] = { false };
     for (int i = 1; i < 4; i++) {
-        given[i] = pithi_has_operand(infer->inputs, infer->n_inputs, i) && pith_shape_elements(&infer->inputs[i].shape) > 0;
+        given[i] = pithi_has_operand(infer->inputs, infer->n_inputs, i) &&
+                   pith_shape_elements(&infer->inputs[i].shape) > 0;
     }
     PITH_TRY(pithi_infer_axes_attr(infer, &attrs->axes, x->rank, x->rank, named, &n_named));
     PITH_CHECK(infer->ctx, given[2] != given[3] || n_named == 0, PITH_STATUS_FORMAT,
@@ -365,8 +376,8 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
 static pith_status map_10(pith_ctx *ctx, pith_source *source, void *attrs)
 {
     pithi_resize_attrs *resize = attrs;
-    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%d inputs given, %s of opset %lld has 2", source->n_inputs,
-               source->type, (long long)source->opset);
+    PITH_CHECK(ctx, source->n_inputs == 2, PITH_STATUS_FORMAT, "%d inputs given, %s of opset %lld has 2",
+               source->n_inputs, source->type, (long long)source->opset);
     source->inputs[2] = source->inputs[1];
     source->inputs[1] = NULL;
     source->n_inputs = 3;
@@ -403,7 +414,8 @@ static pith_status map_upsample_1(pith_ctx *ctx, pith_source *source, void *attr
                "attributes 'height_scale' and 'width_scale' are needed");
     if (mode && mode->kind == PITH_SOURCE_STRING) {
         bool is_linear = pithi_same_text(mode->s, "bilinear");
-        PITH_CHECK(ctx, is_linear || pithi_same_text(mode->s, "nearest"), PITH_STATUS_UNSUPPORTED, "mode '%s'", mode->s);
+        PITH_CHECK(ctx, is_linear || pithi_same_text(mode->s, "nearest"), PITH_STATUS_UNSUPPORTED, "mode '%s'",
+                   mode->s);
         ((pithi_resize_attrs *)attrs)->mode = is_linear ? PITHI_RESIZE_LINEAR : PITHI_RESIZE_NEAREST;
     }
     const float scales[] = { 1.0f, 1.0f, height->f, width->f };
@@ -426,17 +438,23 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "Upsample", 9, map_10 },
 };
 static const char *const samples[] = {
-    "f32[1,2,3,5] - f32[4]{1,1,2,2}", "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
+    "f32[1,2,3,5] - f32[4]{1,1,2,2}",
+    "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
     "f32[2,3,4,5] - - s64[4]{2,3,7,9} | mode=linear coordinate_transformation_mode=align_corners",
-    "f32[1,1,5,7] - f32[4]{1,1,0.6,1.7} | mode=cubic exclude_outside=1", "s8[1,4,3,2] - f32[2]{2,3} | axes=[1,2] nearest_mode=floor",
-    "f32[1,9,8,3] - - s64[2]{4,3} | axes=[1,2] mode=linear antialias=1", "f32[1,1,9,8] - f32[2]{0.4,0.7} | axes=[2,-1] mode=cubic antialias=1",
-    "f32[1,1,4,5] f32[4]{0.2,-0.1,0.9,0.8} - s64[2]{3,5} | axes=[2,3] mode=linear coordinate_transformation_mode=tf_crop_and_resize "
+    "f32[1,1,5,7] - f32[4]{1,1,0.6,1.7} | mode=cubic exclude_outside=1",
+    "s8[1,4,3,2] - f32[2]{2,3} | axes=[1,2] nearest_mode=floor",
+    "f32[1,9,8,3] - - s64[2]{4,3} | axes=[1,2] mode=linear antialias=1",
+    "f32[1,1,9,8] - f32[2]{0.4,0.7} | axes=[2,-1] mode=cubic antialias=1",
+    "f32[1,1,4,5] f32[4]{0.2,-0.1,0.9,0.8} - s64[2]{3,5} | axes=[2,3] mode=linear "
+    "coordinate_transformation_mode=tf_crop_and_resize "
     "extrapolation_value=7",
     "f32[1,40,40,12] - f32[2]{2,2} | axes=[1,2] coordinate_transformation_mode=asymmetric nearest_mode=floor",
     "u8[1,2,3,3] - f32[4]{1,1,2,1.5} | mode=linear coordinate_transformation_mode=half_pixel_symmetric",
     "f32[3,4,5] - - s64[3]{5,6,4} | mode=linear coordinate_transformation_mode=pytorch_half_pixel",
-    "f32[1,1,6,8] - - s64[2]{5,5} | axes=[2,3] keep_aspect_ratio_policy=not_larger", "f32[2,0,4] - f32[3]{1,2,2}",
-    "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn", "f32[2,3] - f32[2]{1,1}",
+    "f32[1,1,6,8] - - s64[2]{5,5} | axes=[2,3] keep_aspect_ratio_policy=not_larger",
+    "f32[2,0,4] - f32[3]{1,2,2}",
+    "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn",
+    "f32[2,3] - f32[2]{1,1}",
 };
 
 const pith_op pith_op_resize = {

@@ -70,10 +70,13 @@ static double pool_cell(const pith_run *run, const roi_axis axes[2], int64_t pla
     int64_t n_samples = axes[0].n_samples * axes[1].n_samples;
     double sum = 0.0, highest = n_samples > 0 ? -INFINITY : 0.0;
     for (int64_t i = 0; i < n_samples; i++) {
-        roi_taps y = taps_of(&axes[0], row, i / axes[1].n_samples), z = taps_of(&axes[1], column, i % axes[1].n_samples);
+        roi_taps y = taps_of(&axes[0], row, i / axes[1].n_samples),
+                 z = taps_of(&axes[1], column, i % axes[1].n_samples);
         for (int k = 0; k < 4; k++) {
             int64_t at = (plane * axes[0].dim + y.index[k / 2]) * axes[1].dim + z.index[k % 2];
-            double value = y.is_outside || z.is_outside ? 0.0 : y.weight[k / 2] * z.weight[k % 2] * pithi_tensor_get_f64(x, at);
+            double value = y.is_outside || z.is_outside
+                               ? 0.0
+                               : y.weight[k / 2] * z.weight[k % 2] * pithi_tensor_get_f64(x, at);
             sum += value;
             highest = value > highest ? value : highest;
         }
@@ -92,7 +95,8 @@ static void pool_range(const pith_run *run, int64_t begin, int64_t end)
         int64_t image = pithi_run_index(run, &run->inputs[2], roi, x->dims[0]);
         const roi_axis axes[2] = { axis_of(run, roi, 0), axis_of(run, roi, 1) };
         for (int64_t cell = 0; cell < n_cells; cell++) {
-            double value = pool_cell(run, axes, image * x->dims[1] + channel, cell / attrs->output_width, cell % attrs->output_width);
+            double value = pool_cell(run, axes, image * x->dims[1] + channel, cell / attrs->output_width,
+                                     cell % attrs->output_width);
             pithi_tensor_set_f64(&run->outputs[0], i * n_cells + cell, value);
         }
     }
@@ -127,10 +131,11 @@ static pith_status infer(pith_infer *infer)
                                batches->dims[0] == rois->dims[0],
                PITH_STATUS_SHAPE, "x must be [N, C, H, W], rois [R, 4] and batch_indices [R]");
     PITH_CHECK(infer->ctx, rois->dims[0] == 0 || pith_shape_elements(x) > 0, PITH_STATUS_SHAPE, "x has no elements");
-    PITH_CHECK(infer->ctx, attrs->output_height > 0 && attrs->output_width > 0 && attrs->sampling_ratio >= 0, PITH_STATUS_ARG,
-               "output_height and output_width must be positive, sampling_ratio not negative");
+    PITH_CHECK(infer->ctx, attrs->output_height > 0 && attrs->output_width > 0 && attrs->sampling_ratio >= 0,
+               PITH_STATUS_ARG, "output_height and output_width must be positive, sampling_ratio not negative");
     infer->outputs[0].dtype = infer->inputs[0].dtype;
-    infer->outputs[0].shape = (pith_shape){ 4, { rois->dims[0], x->dims[1], attrs->output_height, attrs->output_width } };
+    infer->outputs[0].shape =
+        (pith_shape){ 4, { rois->dims[0], x->dims[1], attrs->output_height, attrs->output_width } };
     return PITH_OK;
 }
 
@@ -148,11 +153,13 @@ static const pith_operand_spec inputs[] = {
     { "batch_indices", PITH_DTYPES_INDEX, PITH_ONE },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "RoiAlign", 10, map_10 }, { "onnx", "", "RoiAlign", 16, NULL } };
+static const pith_spelling spellings[] = { { "onnx", "", "RoiAlign", 10, map_10 },
+                                           { "onnx", "", "RoiAlign", 16, NULL } };
 static const char *const samples[] = {
     "f32[2,3,9,8] f32[2,4]{0,1,5,7.5,-2,3,9,10} s64[2]{1,0} | output_height=3 output_width=2 sampling_ratio=2",
     "f32[1,2,6,6] f32[1,4]{0,0,10,11} s64[1]{0} | mode=max output_height=2 output_width=2 spatial_scale=0.5",
-    "f32[1,5,6,6] f32[1,4]{1,1,4,4} s64[1]{0} | coordinate_transformation_mode=output_half_pixel output_height=5 output_width=5",
+    "f32[1,5,6,6] f32[1,4]{1,1,4,4} s64[1]{0} | coordinate_transformation_mode=output_half_pixel "
+    "output_height=5 output_width=5",
     "f32[1,2,6,6] f32[0,4] s64[0]",
 };
 

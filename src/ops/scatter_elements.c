@@ -42,15 +42,16 @@ static pith_status infer(pith_infer *infer)
     const pith_shape *x = &infer->inputs[0].shape, *indices = &infer->inputs[1].shape;
     int axis;
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->rank, &axis));
-    PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE, "updates are %s, but x is %s",
-               pith_dtype_name(infer->inputs[2].dtype), pith_dtype_name(infer->inputs[0].dtype));
-    PITH_CHECK(infer->ctx, x->rank == indices->rank && pith_shape_equal(indices, &infer->inputs[2].shape), PITH_STATUS_SHAPE,
-               "indices and updates must have one shape, of x's rank %d", x->rank);
+    PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
+               "updates are %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
+               pith_dtype_name(infer->inputs[0].dtype));
+    PITH_CHECK(infer->ctx, x->rank == indices->rank && pith_shape_equal(indices, &infer->inputs[2].shape),
+               PITH_STATUS_SHAPE, "indices and updates must have one shape, of x's rank %d", x->rank);
     bool is_empty = pith_shape_elements(indices) == 0;
     for (int i = 0; i < x->rank; i++) {
-        PITH_CHECK(infer->ctx, is_empty || (i == axis ? x->dims[i] > 0 : indices->dims[i] <= x->dims[i]), PITH_STATUS_SHAPE,
-                   "indices have %lld elements on axis %d, x has %lld", (long long)indices->dims[i], i,
-                   (long long)x->dims[i]);
+        PITH_CHECK(infer->ctx, is_empty || (i == axis ? x->dims[i] > 0 : indices->dims[i] <= x->dims[i]),
+                   PITH_STATUS_SHAPE, "indices have %lld elements on axis %d, x has %lld",
+                   (long long)indices->dims[i], i, (long long)x->dims[i]);
     }
     return pithi_infer_same(infer);
 }
@@ -61,10 +62,14 @@ static const pith_operand_spec inputs[] = {
     { "updates", PITH_DTYPES_ANY, PITH_ONE },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "ScatterElements", 11, NULL }, { "onnx", "", "Scatter", 9, NULL } };
+static const pith_spelling spellings[] = { { "onnx", "", "ScatterElements", 11, NULL },
+                                           { "onnx", "", "Scatter", 9, NULL } };
 static const char *const samples[] = {
-    "f32[3,4] s64[2,3]{-3:3} f32[2,3]", "s8[3,4] s32[3,2]{0:4} s8[3,2] | axis=-1 reduction=max",
-    "f32[5] s64[4]{1,1,-1,1} f32[4] | reduction=add", "f32[2,3] s64[2,0] f32[2,0]", "s64[4] s64[2]{2,2} s64[2] | reduction=mul",
+    "f32[3,4] s64[2,3]{-3:3} f32[2,3]",
+    "s8[3,4] s32[3,2]{0:4} s8[3,2] | axis=-1 reduction=max",
+    "f32[5] s64[4]{1,1,-1,1} f32[4] | reduction=add",
+    "f32[2,3] s64[2,0] f32[2,0]",
+    "s64[4] s64[2]{2,2} s64[2] | reduction=mul",
 };
 
 const pith_op pith_op_scatter_elements = {

@@ -37,8 +37,9 @@ static void ref(const pith_run *run)
 static pith_status infer(pith_infer *infer)
 {
     const pith_shape *x = &infer->inputs[0].shape, *indices = &infer->inputs[1].shape;
-    PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE, "updates are %s, but x is %s",
-               pith_dtype_name(infer->inputs[2].dtype), pith_dtype_name(infer->inputs[0].dtype));
+    PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
+               "updates are %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
+               pith_dtype_name(infer->inputs[0].dtype));
     PITH_CHECK(infer->ctx, x->rank > 0 && indices->rank > 0, PITH_STATUS_SHAPE, "x and indices need rank 1 or more");
     int64_t k = indices->dims[indices->rank - 1];
     PITH_CHECK(infer->ctx, k <= x->rank, PITH_STATUS_SHAPE, "%lld indices for %d dimensions", (long long)k, x->rank);
@@ -66,8 +67,11 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ScatterND", 11, NULL } };
 static const char *const samples[] = {
-    "f32[4,3] s64[2,1]{-1,0} f32[2,3]", "s8[2,3,2] s64[3,2]{0,1,1,2,0,1} s8[3,2] | reduction=add", "f32[6] s64[2,1]{1,1} f32[2] | reduction=min",
-    "f64[3] s64[0,1] f64[0]", "bool[2,2] s64[1,2]{1,0} bool[1]",
+    "f32[4,3] s64[2,1]{-1,0} f32[2,3]",
+    "s8[2,3,2] s64[3,2]{0,1,1,2,0,1} s8[3,2] | reduction=add",
+    "f32[6] s64[2,1]{1,1} f32[2] | reduction=min",
+    "f64[3] s64[0,1] f64[0]",
+    "bool[2,2] s64[1,2]{1,0} bool[1]",
 };
 
 const pith_op pith_op_scatter_nd = {

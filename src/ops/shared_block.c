@@ -12,9 +12,12 @@ enum { BATCH, CHANNEL, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN, N_INDICES };
 
 void pithi_block_copy(pithi_copy *copy, const pithi_block_attrs *attrs, const pith_shape *wide, bool to_wide)
 {
-    static const int orders[2][2][N_INDICES] = { /* of the destination: [wide][channels last] */
-        { { BATCH, BLOCK_ROW, BLOCK_COLUMN, CHANNEL, ROW, COLUMN }, { BATCH, ROW, COLUMN, BLOCK_ROW, BLOCK_COLUMN, CHANNEL } },
-        { { BATCH, CHANNEL, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN }, { BATCH, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN, CHANNEL } },
+    static const int orders[2][2][N_INDICES] = {
+        /* of the destination: [wide][channels last] */
+        { { BATCH, BLOCK_ROW, BLOCK_COLUMN, CHANNEL, ROW, COLUMN },
+          { BATCH, ROW, COLUMN, BLOCK_ROW, BLOCK_COLUMN, CHANNEL } },
+        { { BATCH, CHANNEL, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN },
+          { BATCH, ROW, BLOCK_ROW, COLUMN, BLOCK_COLUMN, CHANNEL } },
     };
     bool is_last = attrs->channels_last != 0;
     int64_t b = attrs->blocksize, n_channels = wide->dims[is_last ? 3 : 1];
@@ -22,20 +25,21 @@ void pithi_block_copy(pithi_copy *copy, const pithi_block_attrs *attrs, const pi
     int64_t size = n_channels * height * width * b * b;
     int64_t wide_pixel = is_last ? n_channels : 1, deep_pixel = is_last ? n_channels * b * b : 1;
     int64_t deep_plane = is_last ? 1 : height * width;
-    int64_t channel_step = attrs->mode == PITHI_BLOCK_DCR ? 1 : b * b, block_step = attrs->mode == PITHI_BLOCK_DCR ? n_channels : 1;
+    int64_t channel_step = attrs->mode == PITHI_BLOCK_DCR ? 1 : b * b,
+            block_step = attrs->mode == PITHI_BLOCK_DCR ? n_channels : 1;
     const int64_t dims[N_INDICES] = { wide->dims[0], n_channels, height, b, width, b };
     const int64_t wide_strides[N_INDICES] = { size, is_last ? 1 : height * width * b * b, width * b * b * wide_pixel,
                                               width * b * wide_pixel, b * wide_pixel, wide_pixel };
     const int64_t deep_strides[N_INDICES] = { size, channel_step * deep_plane, width * deep_pixel,
                                               block_step * b * deep_plane, deep_pixel, block_step * deep_plane };
     bool is_crd_deep = !to_wide && attrs->mode == PITHI_BLOCK_CRD;
-    static const int crd_orders[2][N_INDICES] = {
-        { BATCH, CHANNEL, BLOCK_ROW, BLOCK_COLUMN, ROW, COLUMN }, { BATCH, ROW, COLUMN, CHANNEL, BLOCK_ROW, BLOCK_COLUMN }
-    };
+    static const int crd_orders[2][N_INDICES] = { { BATCH, CHANNEL, BLOCK_ROW, BLOCK_COLUMN, ROW, COLUMN },
+                                                  { BATCH, ROW, COLUMN, CHANNEL, BLOCK_ROW, BLOCK_COLUMN } };
     const int *order = is_crd_deep ? crd_orders[is_last] : orders[to_wide][is_last];
     for (int i = 0; i < N_INDICES; i++) {
         int k = order[i];
-        pithi_copy_add(copy, dims[k], to_wide ? deep_strides[k] : wide_strides[k], to_wide ? wide_strides[k] : deep_strides[k]);
+        pithi_copy_add(copy, dims[k], to_wide ? deep_strides[k] : wide_strides[k],
+                       to_wide ? wide_strides[k] : deep_strides[k]);
     }
 }
 

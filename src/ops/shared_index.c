@@ -10,8 +10,8 @@ pith_status pithi_infer_ints(pith_infer *infer, int index, int64_t items[PITH_MA
     const pith_tensor *tensor = &infer->inputs[index];
     int64_t count = pith_shape_elements(&tensor->shape);
     PITH_CHECK(infer->ctx, tensor->shape.rank <= 1 && count <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
-               "input %d must be a list of at most %d integers, but has rank %d and %lld elements", index, PITH_MAX_RANK,
-               tensor->shape.rank, (long long)count);
+               "input %d must be a list of at most %d integers, but has rank %d and %lld elements", index,
+               PITH_MAX_RANK, tensor->shape.rank, (long long)count);
     if (!pithi_has_value(tensor)) {
         return pithi_infer_need_value(infer, index);
     }

@@ -48,7 +48,8 @@ void pithi_int_conv_ref(const pith_run *run, bool is_qlinear)
         int64_t first_channel = image * g.in_channels + m / (g.out_channels / g.group) * n_channels;
         for (int64_t k = 0; k < n_channels * n_taps; k++) {
             int64_t tap = k % n_taps, kw = tap % g.kernel[2];
-            int64_t row = input_row(&g, i % n_out / g.out[2], tap / g.kernel[2] / g.kernel[1], tap / g.kernel[2] % g.kernel[1]);
+            int64_t row = input_row(&g, i % n_out / g.out[2], tap / g.kernel[2] / g.kernel[1],
+                                    tap / g.kernel[2] % g.kernel[1]);
             int64_t w = i % g.out[2] * g.stride[2] + kw * g.dilation[2] - g.pad[2];
             if (row >= 0 && w >= 0 && w < g.in[2]) {
                 int64_t x = pithi_tensor_get_s64(product.a, (first_channel + k / n_taps) * image_size + row + w);
@@ -63,7 +64,8 @@ void pithi_int_conv_ref(const pith_run *run, bool is_qlinear)
 /* ---- by rows of the output ---------------------------------------------------------------- */
 
 /* sums[i] += weight * (x[i * stride] - zero) */
-static void add_taps(int32_t *sums, int32_t weight, const void *x, bool is_signed, int64_t stride, int32_t zero, int64_t n)
+static void add_taps(int32_t *sums, int32_t weight, const void *x, bool is_signed, int64_t stride, int32_t zero,
+                     int64_t n)
 {
     if (is_signed) {
         for (int64_t i = 0; i < n; i++) {
@@ -77,8 +79,8 @@ static void add_taps(int32_t *sums, int32_t weight, const void *x, bool is_signe
 }
 
 /* All columns of one row that tap kw reaches inside the image. */
-static void add_kernel_row(const pithi_conv_geometry *g, const pithi_int_product *product, const char *x, const pith_tensor *w,
-                           int64_t weight_index, int32_t weight_zero, int32_t *sums)
+static void add_kernel_row(const pithi_conv_geometry *g, const pithi_int_product *product, const char *x,
+                           const pith_tensor *w, int64_t weight_index, int32_t weight_zero, int32_t *sums)
 {
     for (int64_t kw = 0; kw < g->kernel[2]; kw++) {
         int64_t shift = kw * g->dilation[2] - g->pad[2], stride = g->stride[2];
@@ -137,7 +139,8 @@ pith_status pithi_int_conv_prepare(pith_prepare *prepare, bool is_qlinear)
     int64_t row_macs = g.out[2] * g.in_channels / g.group * g.kernel[0] * g.kernel[1] * g.kernel[2];
     prepare->use_run = true;
     prepare->scratch_bytes = (size_t)g.out[2] * sizeof(int32_t);
-    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_rows * row_macs / PART_MACS, n_rows), 1024), 1);
+    prepare->max_parts =
+        (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_rows * row_macs / PART_MACS, n_rows), 1024), 1);
     prepare->kernel = "int_rows";
     return PITH_OK;
 }

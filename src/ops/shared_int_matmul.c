@@ -52,7 +52,8 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
         for (int64_t k = 0; k < g.k; k++) {
             int64_t left = pithi_tensor_get_s64(product.a, (a * g.m + row) * g.k + k);
             int64_t right = pithi_tensor_get_s64(product.b, (b * g.k + k) * g.n + column);
-            sum += (left - pithi_int_zero(product.a_zero, a * g.m + row)) * (right - pithi_int_zero(product.b_zero, b * g.n + column));
+            sum += (left - pithi_int_zero(product.a_zero, a * g.m + row)) *
+                   (right - pithi_int_zero(product.b_zero, b * g.n + column));
         }
         pithi_int_finish(&product, i, a * g.m + row, b * g.n + column, (int32_t)(uint32_t)(uint64_t)sum);
     }

@@ -11,10 +11,20 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
         given[i] = inputs[i].dtype == PITH_DTYPE_NONE ? NULL : &inputs[i];
     }
     if (!is_qlinear) {
-        return (pithi_int_product){ .a = given[0], .b = given[1], .a_zero = given[2], .b_zero = given[3], .y = outputs };
+        return (pithi_int_product){
+            .a = given[0], .b = given[1], .a_zero = given[2], .b_zero = given[3], .y = outputs
+        };
     }
-    return (pithi_int_product){ .a = given[0], .a_scale = given[1], .a_zero = given[2], .b = given[3], .b_scale = given[4],
-                                .b_zero = given[5], .y_scale = given[6], .y_zero = given[7], .bias = given[8], .y = outputs };
+    return (pithi_int_product){ .a = given[0],
+                                .a_scale = given[1],
+                                .a_zero = given[2],
+                                .b = given[3],
+                                .b_scale = given[4],
+                                .b_zero = given[5],
+                                .y_scale = given[6],
+                                .y_zero = given[7],
+                                .bias = given[8],
+                                .y = outputs };
 }
 
 static int64_t index_in(const pith_tensor *list, int64_t index)
@@ -42,18 +52,22 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
     if (product->bias) {
         sum = (int32_t)((uint32_t)sum + (uint32_t)((const int32_t *)product->bias->data)[column]);
     }
-    float scale = scale_at(product->a_scale, row) * scale_at(product->b_scale, column) / scale_at(product->y_scale, row);
-    pithi_tensor_set_s64(product->y, position, pithi_quantize((double)((float)sum * scale), pithi_int_zero(product->y_zero, row),
-                                                              product->y->dtype));
+    float scale =
+        scale_at(product->a_scale, row) * scale_at(product->b_scale, column) / scale_at(product->y_scale, row);
+    pithi_tensor_set_s64(product->y, position,
+                         pithi_quantize((double)((float)sum * scale), pithi_int_zero(product->y_zero, row),
+                                        product->y->dtype));
 }
 
 static pith_status check_list(pith_infer *infer, const char *name, const pith_tensor *list, int64_t count)
 {
     int64_t n_items = list ? pith_shape_elements(&list->shape) : 1;
     int64_t last = list && list->shape.rank > 0 ? list->shape.dims[list->shape.rank - 1] : 1;
-    bool fits = n_items == 1 || n_items == count || (list->shape.rank > 1 && n_items % count == 0 && (last == 1 || last == count));
-    PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE, "%s has %lld elements; one, or one for each of %lld, is needed", name,
-               (long long)n_items, (long long)count);
+    bool fits = n_items == 1 || n_items == count ||
+                (list->shape.rank > 1 && n_items % count == 0 && (last == 1 || last == count));
+    PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE,
+               "%s has %lld elements; one, or one for each of %lld, is needed", name, (long long)n_items,
+               (long long)count);
     return PITH_OK;
 }
 
@@ -69,8 +83,8 @@ pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product,
         PITH_TRY(check_list(infer, "scale of the right operand", product->b_scale, n_columns));
         PITH_TRY(check_list(infer, "scale of the result", product->y_scale, n_rows));
         PITH_TRY(check_list(infer, "zero point of the result", product->y_zero, n_rows));
-        PITH_CHECK(infer->ctx, !product->bias || pith_shape_elements(&product->bias->shape) == n_columns, PITH_STATUS_SHAPE,
-                   "the bias must have %lld elements", (long long)n_columns);
+        PITH_CHECK(infer->ctx, !product->bias || pith_shape_elements(&product->bias->shape) == n_columns,
+                   PITH_STATUS_SHAPE, "the bias must have %lld elements", (long long)n_columns);
     }
     product->y->dtype = product->y_scale ? product->y_zero->dtype : PITH_DTYPE_S32;
     return PITH_OK;

@@ -10,8 +10,8 @@ static bool has_items(const pith_tensor *inputs, int n_inputs, int index)
     return pithi_has_operand(inputs, n_inputs, index) && pith_shape_elements(&inputs[index].shape) > 0;
 }
 
-/* A scale that is out / in, rounded to float32, means out / in: with the rounding error positions that are meant to be whole
- * or half would fall to either side. */
+/* A scale that is out / in, rounded to float32, means out / in: with the rounding error positions that are
+ * meant to be whole or half would fall to either side. */
 static double exact_scale(const pithi_resize_axis *axis)
 {
     double ratio = axis->in > 0 ? (double)axis->out / (double)axis->in : axis->scale;
@@ -137,8 +137,8 @@ static double raw_weight(const pithi_resize_attrs *attrs, const pithi_resize_axi
     return attrs->mode == PITHI_RESIZE_LINEAR ? linear_weight(x) : cubic_weight(x, (double)attrs->cubic_coeff_a);
 }
 
-double pithi_resize_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis, const pithi_resize_taps *taps,
-                           int64_t k)
+double pithi_resize_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis,
+                           const pithi_resize_taps *taps, int64_t k)
 {
     return taps->count == 1 ? 1.0 : raw_weight(attrs, axis, taps, k) / taps->sum;
 }
@@ -150,7 +150,8 @@ pithi_resize_taps pithi_resize_taps_at(const pithi_resize_attrs *attrs, const pi
         return taps;
     }
     double position = source_position(attrs, axis, (double)i);
-    taps.is_outside = attrs->coordinates == PITHI_RESIZE_TF_CROP && (position < 0.0 || position > (double)(axis->in - 1));
+    taps.is_outside =
+        attrs->coordinates == PITHI_RESIZE_TF_CROP && (position < 0.0 || position > (double)(axis->in - 1));
     position = fmax(fmin(position, 1e15), -1e15);
     if (attrs->mode == PITHI_RESIZE_NEAREST) {
         taps.base = nearest(attrs, axis, position);

@@ -13,7 +13,13 @@ typedef struct pithi_resize_attrs {
 } pithi_resize_attrs;
 
 enum { PITHI_RESIZE_NEAREST, PITHI_RESIZE_LINEAR, PITHI_RESIZE_CUBIC };
-enum { PITHI_RESIZE_PREFER_FLOOR, PITHI_RESIZE_PREFER_CEIL, PITHI_RESIZE_FLOOR, PITHI_RESIZE_CEIL, PITHI_RESIZE_SIMPLE };
+enum {
+    PITHI_RESIZE_PREFER_FLOOR,
+    PITHI_RESIZE_PREFER_CEIL,
+    PITHI_RESIZE_FLOOR,
+    PITHI_RESIZE_CEIL,
+    PITHI_RESIZE_SIMPLE
+};
 enum {
     PITHI_RESIZE_HALF_PIXEL, PITHI_RESIZE_HALF_PIXEL_SYMMETRIC, PITHI_RESIZE_PYTORCH_HALF_PIXEL,
     PITHI_RESIZE_ALIGN_CORNERS, PITHI_RESIZE_ASYMMETRIC, PITHI_RESIZE_TF_HALF_PIXEL_FOR_NN, PITHI_RESIZE_TF_CROP
@@ -38,8 +44,8 @@ void pithi_resize_axes(const pithi_resize_attrs *attrs, const pith_tensor *input
                        pithi_resize_axis axes[PITH_MAX_RANK]);
 pithi_resize_taps pithi_resize_taps_at(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis, int64_t i);
 /* Weight of tap k (0 <= k < count). */
-double pithi_resize_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis, const pithi_resize_taps *taps,
-                           int64_t k);
+double pithi_resize_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis,
+                           const pithi_resize_taps *taps, int64_t k);
 /* Clamped index of tap k. */
 int64_t pithi_resize_index(const pithi_resize_axis *axis, const pithi_resize_taps *taps, int64_t k);
 

@@ -26,7 +26,8 @@ static int64_t reduce_ints(int64_t a, int64_t b, int64_t reduction, bool is_unsi
     }
 }
 
-void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count, int64_t reduction)
+void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count,
+                   int64_t reduction)
 {
     size_t n_bytes = pith_dtype_bytes(y->dtype);
     if (reduction == PITHI_SCATTER_NONE) {

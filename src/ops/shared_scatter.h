@@ -9,6 +9,7 @@ enum { PITHI_SCATTER_NONE, PITHI_SCATTER_ADD, PITHI_SCATTER_MUL, PITHI_SCATTER_M
 extern const char *const pithi_scatter_reductions[];
 
 /* y[to + i] = reduction(y[to + i], updates[from + i]) for 0 <= i < count. */
-void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count, int64_t reduction);
+void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count,
+                   int64_t reduction);
 
 #endif

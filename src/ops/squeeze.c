@@ -13,8 +13,9 @@ static pith_status infer(pith_infer *infer)
     unsigned dropped = 0;
     PITH_TRY(pithi_infer_axes(infer, 1, from->rank, 0, axes, &n_axes));
     for (int i = 0; i < n_axes; i++) {
-        PITH_CHECK(infer->ctx, from->dims[axes[i]] == 1, PITH_STATUS_SHAPE, "axis %d has size %lld, only size 1 can be dropped",
-                   axes[i], (long long)from->dims[axes[i]]);
+        PITH_CHECK(infer->ctx, from->dims[axes[i]] == 1, PITH_STATUS_SHAPE,
+                   "axis %d has size %lld, only size 1 can be dropped", axes[i],
+                   (long long)from->dims[axes[i]]);
         dropped |= 1u << axes[i];
     }
     to->rank = 0;
@@ -34,7 +35,8 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "axes", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Squeeze", 1, map_1 }, { "onnx", "", "Squeeze", 13, NULL } };
 static const char *const samples[] = { "f32[1,3,1,5]", "s16[1,3,1,5] s64[1]{-2}", "f32[1,0,1] s64[2]{0,2}", "bool[1]" };

@@ -123,8 +123,8 @@ static pith_status infer(pith_infer *infer)
     int axis;
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->shape.rank, &axis));
     PITH_TRY(pithi_infer_int(infer, 1, &k));
-    PITH_CHECK(infer->ctx, k >= 0 && k <= x->shape.dims[axis], PITH_STATUS_SHAPE, "k is %lld, but axis %d has %lld elements",
-               (long long)k, axis, (long long)x->shape.dims[axis]);
+    PITH_CHECK(infer->ctx, k >= 0 && k <= x->shape.dims[axis], PITH_STATUS_SHAPE,
+               "k is %lld, but axis %d has %lld elements", (long long)k, axis, (long long)x->shape.dims[axis]);
     for (int i = 0; i < infer->n_outputs; i++) {
         infer->outputs[i].dtype = i == 0 ? x->dtype : PITH_DTYPE_S64;
         infer->outputs[i].shape = x->shape;
@@ -140,14 +140,19 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "k", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE }, { "k", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE },
+                                            { "k", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = {
     { "values", PITH_DTYPES_NUMBER, PITH_ONE }, { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE }
 };
 static const pith_spelling spellings[] = { { "onnx", "", "TopK", 1, map_1 }, { "onnx", "", "TopK", 10, NULL } };
 static const char *const samples[] = {
-    "f32[3,7] s64[1]{3}", "s8[4,5,2] s64[1]{2} | axis=1 largest=0", "f32[70,60] s64[]{70} | axis=0 largest=0", "u64[9]{0:4} s64[1]{9}",
-    "f16[2,3] s64[1]{0}", "f32[0,4] s64[1]{2}",
+    "f32[3,7] s64[1]{3}",
+    "s8[4,5,2] s64[1]{2} | axis=1 largest=0",
+    "f32[70,60] s64[]{70} | axis=0 largest=0",
+    "u64[9]{0:4} s64[1]{9}",
+    "f16[2,3] s64[1]{0}",
+    "f32[0,4] s64[1]{2}",
 };
 
 const pith_op pith_op_top_k = {

@@ -31,16 +31,18 @@ static void ref(const pith_run *run)
 
 static pith_status infer(pith_infer *infer)
 {
-    PITH_CHECK(infer->ctx, infer->inputs[0].shape.rank >= 2, PITH_STATUS_SHAPE, "the input has rank %d, at least 2 is needed",
-               infer->inputs[0].shape.rank);
+    PITH_CHECK(infer->ctx, infer->inputs[0].shape.rank >= 2, PITH_STATUS_SHAPE,
+               "the input has rank %d, at least 2 is needed", infer->inputs[0].shape.rank);
     return pithi_infer_same(infer);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "k", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "k", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Trilu", 14, NULL } };
-static const char *const samples[] = { "f32[4,5]", "s64[2,3,3] s64[]{1} | upper=0", "f32[3,4] s64[]{-2}", "f32[4,3] s64[]{-1} | upper=0",
-                                       "bool[0,3]", "f32[3,3] s64[]{2}" };
+static const char *const samples[] = { "f32[4,5]",           "s64[2,3,3] s64[]{1} | upper=0",
+                                       "f32[3,4] s64[]{-2}", "f32[4,3] s64[]{-1} | upper=0",
+                                       "bool[0,3]",          "f32[3,3] s64[]{2}" };
 
 const pith_op pith_op_trilu = {
     .head = { "trilu", 1, PITH_ATTRS(attr_table, trilu_attrs) },

@@ -144,8 +144,8 @@ static const pith_operand_spec outputs[] = {
     { "counts", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
 };
 static const pith_spelling spellings[] = { { "onnx", "", "Unique", 11, NULL } };
-static const char *const samples[] = { "f32[6]{2,1,1,3,4,3} | | 4", "s8[3,4]{0:2} | sorted=0 | 4", "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1",
-                                       "f32[0] | | 4" };
+static const char *const samples[] = { "f32[6]{2,1,1,3,4,3} | | 4", "s8[3,4]{0:2} | sorted=0 | 4",
+                                       "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1", "f32[0] | | 4" };
 
 const pith_op pith_op_unique = {
     .head = { "unique", 1, PITH_ATTRS(attr_table, unique_attrs) },

@@ -12,8 +12,8 @@ static pith_status infer(pith_infer *infer)
     int axes[PITH_MAX_RANK], n_axes;
     PITH_TRY(pithi_infer_ints(infer, 1, items, &n_axes));
     int rank = from->rank + n_axes;
-    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED, "the result has rank %d, pith handles up to %d",
-               rank, PITH_MAX_RANK);
+    PITH_CHECK(infer->ctx, rank <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED,
+               "the result has rank %d, pith handles up to %d", rank, PITH_MAX_RANK);
     PITH_TRY(pithi_infer_axes(infer, 1, rank, 0, axes, &n_axes));
     unsigned added = 0;
     for (int i = 0; i < n_axes; i++) {
@@ -34,9 +34,11 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "axes", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE }, { "axes", PITH_DTYPES_INDEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+                                            { "axes", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "Unsqueeze", 1, map_1 }, { "onnx", "", "Unsqueeze", 13, NULL } };
+static const pith_spelling spellings[] = { { "onnx", "", "Unsqueeze", 1, map_1 },
+                                           { "onnx", "", "Unsqueeze", 13, NULL } };
 static const char *const samples[] = { "f32[3,5] s64[2]{0,-1}", "s64[] s64[1]{0}", "f32[0,2] s64[3]{2,0,1}" };
 
 const pith_op pith_op_unsqueeze = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quantize_f32 of every ISA against its formula with rint() in libm: NaN, infinities, halves, every zero point; operands
- * that end or begin at inaccessible pages. */
+/* quantize_f32 of every ISA against its formula with rint() in libm: NaN, infinities, halves, every zero point;
+ * operands that end or begin at inaccessible pages. */
 #include <math.h>
 
 #include "kernels/quantize_f32.h"
@@ -50,7 +50,8 @@ static void make_case(pith_test *test, quantize_case *c)
     }
     for (size_t i = 0; i < n; i++) {
         bool is_special = pith_test_random(test) % 8 == 0;
-        ((float *)c->x.data)[i] = is_special ? specials[pith_test_random(test) % 9] : (float)pith_test_uniform(test, -300.0, 300.0);
+        ((float *)c->x.data)[i] =
+            is_special ? specials[pith_test_random(test) % 9] : (float)pith_test_uniform(test, -300.0, 300.0);
     }
 }
 
@@ -66,7 +67,8 @@ static void check_quantize(pith_test *test, const pith_quantize_f32 *kernel, con
         float x = ((float *)c->x.data)[i], scale = ((float *)c->scale.data)[c->step ? i : 0];
         int got = c->is_signed ? ((int8_t *)c->y.data)[i] : ((uint8_t *)c->y.data)[i];
         double wanted = formula(x, scale, zero_at(c, i), c->low, c->high);
-        TEST_CHECK_MESSAGE(test, got == wanted, "%g / %g + %d gives %d, not %g", (double)x, (double)scale, zero_at(c, i), got, wanted);
+        TEST_CHECK_MESSAGE(test, got == wanted, "%g / %g + %d gives %d, not %g", (double)x, (double)scale,
+                           zero_at(c, i), got, wanted);
     }
 }
 

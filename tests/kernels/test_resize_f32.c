@@ -26,8 +26,8 @@ static pith_guarded make_floats(pith_test *test, int64_t count)
 
 static void check_sum(pith_test *test, float value, double sum, double size, int64_t n_taps)
 {
-    TEST_CHECK_MESSAGE(test, fabs((double)value - sum) <= (double)n_taps * (double)FLT_EPSILON * size + 1e-30, "%g instead of %g",
-                       (double)value, sum);
+    TEST_CHECK_MESSAGE(test, fabs((double)value - sum) <= (double)n_taps * (double)FLT_EPSILON * size + 1e-30,
+                       "%g instead of %g", (double)value, sum);
 }
 
 static void fill_indices(pith_test *test, int32_t *indices, int64_t n_in, int64_t n_out)
@@ -56,7 +56,8 @@ static void check_columns(pith_test *test, const pith_resize_f32 *kernel)
         double sum = 0.0, size = 0.0;
         for (int64_t k = 0; k < n_taps; k++) {
             int64_t at = k * n_out + i / n_channels;
-            double term = (double)taps.weights[at] * (double)((float *)src.data)[taps.indices[at] * n_channels + i % n_channels];
+            double term = (double)taps.weights[at] *
+                          (double)((float *)src.data)[taps.indices[at] * n_channels + i % n_channels];
             sum += term;
             size += fabs(term);
         }

@@ -33,7 +33,8 @@ static void check_case(pith_test *test, pith_transpose_fn *function, const trans
     memset(wanted, 0xa5, dst_bytes + 1);
     for (int64_t r = 0; r < c->n_rows; r++) {
         for (int64_t k = 0; k < c->n_cols; k++) {
-            memcpy(wanted + (size_t)(k * c->dst_stride + r) * bytes, from + (size_t)(r * c->src_stride + k) * bytes, bytes);
+            memcpy(wanted + (size_t)(k * c->dst_stride + r) * bytes,
+                   from + (size_t)(r * c->src_stride + k) * bytes, bytes);
         }
     }
     function(from, c->src_stride, to, c->dst_stride, c->n_rows, c->n_cols);

@@ -78,14 +78,20 @@ static bool is_candidate(const pith_node *node)
 static bool compute(pith_test *test, layout_case *c)
 {
     const pith_node *node = c->sample.node;
-    pith_infer infer = { .ctx = test->ctx, .node = node, .attrs = node->attrs, .inputs = c->inputs, .n_inputs = node->n_inputs,
-                         .outputs = c->outputs, .n_outputs = node->n_outputs };
+    pith_infer infer = { .ctx = test->ctx,
+                         .node = node,
+                         .attrs = node->attrs,
+                         .inputs = c->inputs,
+                         .n_inputs = node->n_inputs,
+                         .outputs = c->outputs,
+                         .n_outputs = node->n_outputs };
     pith_status status = pithi_op_infer(&infer);
     TEST_OK(test, status);
     for (int i = 0; i < node->n_outputs && status == PITH_OK; i++) {
         c->outputs[i] = allocate(c->outputs[i].dtype, &c->outputs[i].shape);
     }
-    return status == PITH_OK && pithi_op_eval(test->ctx, node, c->inputs, node->n_inputs, c->outputs, node->n_outputs) == PITH_OK;
+    return status == PITH_OK &&
+           pithi_op_eval(test->ctx, node, c->inputs, node->n_inputs, c->outputs, node->n_outputs) == PITH_OK;
 }
 
 /* Operands of both cases; constants that the rewriting made are read from the graph. */

@@ -22,7 +22,8 @@ static inline void transpose_16(__m512 v[TILE])
     }
     for (int i = 0; i < 4; i++) { /* column 4 lane + i from lane `lane` of the four groups */
         __m512 low = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), low2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
-        __m512 high = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd), high2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+        __m512 high = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd),
+               high2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
         v[i] = _mm512_shuffle_f32x4(low, low2, 0x88);
         v[i + 4] = _mm512_shuffle_f32x4(high, high2, 0x88);
         v[i + 8] = _mm512_shuffle_f32x4(low, low2, 0xdd);
@@ -119,7 +120,8 @@ static void transpose_3(const float *src, float *dst, int64_t plane_stride, int6
     for (int64_t i = 0; i + TILE <= n; i += TILE) {
         const float *from = src + (is_merge ? i : 3 * i);
         float *to = dst + (is_merge ? 3 * i : i);
-        const __m512 v[3] = { _mm512_loadu_ps(from), _mm512_loadu_ps(from + from_step), _mm512_loadu_ps(from + 2 * from_step) };
+        const __m512 v[3] = { _mm512_loadu_ps(from), _mm512_loadu_ps(from + from_step),
+                              _mm512_loadu_ps(from + 2 * from_step) };
         for (int k = 0; k < 3; k++) {
             _mm512_storeu_ps(to + k * to_step, pick_of_48(v, tables[k]));
         }
