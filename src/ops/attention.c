@@ -3,15 +3,9 @@
  * al. 2023). ONNX Attention. Operands are [batch, heads, rows, size] or [batch, rows, heads * size]; past keys
  * and values stand before K and V. The bias is the mask, and -inf where causality, the window or the number of
  * valid keys forbid a key; a row that may see no key gives zeros.
- *
- * Fast path, float32: phase 0 packs K^T and V of every key head and writes the present keys and values; in phase 1
- * a block of query rows takes its scores, their softmax and the product with V while they lie in scratch. */
+ The fast path is shared_attention_f32.c. */
 #include <math.h>
 
-#include "kernels/gemm_f32.h"
-#include "kernels/softmax_f32.h"
-#include "kernels/transpose.h"
-#include "kernels/vunary_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_attention.h"
 #include "ops/shared_index.h"
@@ -27,9 +21,6 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_FLOAT(pithi_attention_attrs, scale, "scale", 0),
     PITH_ATTR_FLOAT(pithi_attention_attrs, softcap, "softcap", 0),
 };
-
-enum { Y, PRESENT_K, PRESENT_V, SCORES };
-enum { RAW_SCORES, CAPPED_SCORES, BIASED_SCORES, PROBABILITIES }; /* qk_matmul_output_mode */
 
 /* ---- reference ---------------------------------------------------------------------------- */
 
@@ -101,25 +92,6 @@ static void ref_row(const pith_run *run, const pithi_attention_geometry *g, int6
     }
 }
 
-/* Copies keys (or values) of one head to the present output, if that is wanted. */
-static void store_present(const pith_run *run, const pithi_attention_geometry *g, bool is_value, int64_t batch,
-                          int64_t head)
-{
-    int output = is_value ? PRESENT_V : PRESENT_K;
-    if (output >= run->n_outputs || !run->outputs[output].data) {
-        return;
-    }
-    const pith_tensor *present = &run->outputs[output];
-    size_t item = pith_dtype_bytes(present->dtype);
-    int64_t size = is_value ? g->value_size : g->size;
-    for (int64_t key = 0; key < g->n_keys; key++) {
-        int64_t at = 0;
-        int input = pithi_attention_find_row(g, is_value, batch, head, key, &at);
-        char *to = (char *)present->data + (size_t)(((batch * g->n_key_heads + head) * g->n_keys + key) * size) * item;
-        memcpy(to, (const char *)run->inputs[input].data + (size_t)at * item, (size_t)size * item);
-    }
-}
-
 static void ref(const pith_run *run)
 {
     pithi_attention_geometry g = pithi_attention_geometry_of(run->attrs, run->inputs, run->n_inputs);
@@ -130,265 +102,15 @@ static void ref(const pith_run *run)
             }
         }
         for (int64_t head = 0; head < g.n_key_heads; head++) {
-            store_present(run, &g, false, batch, head);
-            store_present(run, &g, true, batch, head);
+            pithi_attention_store_present(run, &g, false, batch, head);
+            pithi_attention_store_present(run, &g, true, batch, head);
         }
     }
-}
-
-static size_t scores_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
-{
-    return (size_t)pithi_attention_geometry_of(attrs, inputs, n_inputs).n_keys * sizeof(double);
 }
 
 static size_t ref_bytes(const pith_run *run)
 {
-    return scores_bytes(run->attrs, run->inputs, run->n_inputs);
-}
-
-/* ---- float32 ------------------------------------------------------------------------------ */
-
-#define ROW_BLOCK 32
-
-typedef struct fast_state {
-    pithi_attention_geometry g;
-    const pith_gemm_f32 *gemm;
-    const pith_vunary_f32 *vunary;
-    const pith_softmax_f32 *softmax;
-    pith_transpose_fn *transpose;
-    size_t packed_k_floats, packed_v_floats; /* of one key head */
-    int64_t n_row_blocks;
-} fast_state;
-
-static bool is_fast(const pith_prepare *prepare, const pithi_attention_geometry *g)
-{
-    for (int i = 0; i < prepare->n_inputs; i++) {
-        pith_dtype dtype = prepare->inputs[i].dtype;
-        bool is_good = dtype == PITH_DTYPE_F32 || dtype == PITH_DTYPE_NONE || i == N_VALID ||
-                       (i == MASK && dtype == PITH_DTYPE_BOOL);
-        if (!is_good) {
-            return false;
-        }
-    }
-    return g->n_batches > 0 && g->n_heads > 0 && g->n_rows > 0 && g->n_keys > 0 && g->size > 0 && g->value_size > 0;
-}
-
-static pith_status prepare(pith_prepare *prepare)
-{
-    pithi_attention_geometry g = pithi_attention_geometry_of(prepare->attrs, prepare->inputs, prepare->n_inputs);
-    prepare->use_run = true; /* the reference needs memory, see ref_bytes */
-    if (!is_fast(prepare, &g)) {
-        prepare->shared_bytes = scores_bytes(prepare->attrs, prepare->inputs, prepare->n_inputs);
-        prepare->kernel = "reference";
-        return PITH_OK;
-    }
-    void *block = NULL;
-    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(fast_state), &block));
-    fast_state *state = block;
-    state->g = g;
-    state->gemm = pithi_gemm_f32(prepare->isa_limit);
-    state->vunary = pithi_vunary_f32(prepare->isa_limit);
-    state->softmax = pithi_softmax_f32(prepare->isa_limit);
-    state->transpose = pithi_transpose_find(prepare->isa_limit, 2);
-    state->packed_k_floats = pithi_gemm_f32_packed_size(state->gemm, (size_t)g.size, (size_t)g.n_keys);
-    state->packed_v_floats = pithi_gemm_f32_packed_size(state->gemm, (size_t)g.n_keys, (size_t)g.value_size);
-    state->n_row_blocks = pithi_div_up(g.n_rows, ROW_BLOCK);
-    prepare->state = state;
-    prepare->n_phases = 2;
-    prepare->max_parts = (int)pithi_min_s64(g.n_batches * g.n_heads * state->n_row_blocks, 1 << 20);
-    prepare->shared_bytes = (size_t)(g.n_batches * g.n_key_heads) * (state->packed_k_floats + state->packed_v_floats) *
-                            sizeof(float);
-    prepare->scratch_bytes = (size_t)(pithi_min_s64(g.n_rows, ROW_BLOCK) * g.n_keys) * sizeof(float);
-    prepare->kernel = state->gemm->head.name;
-    return PITH_OK;
-}
-
-/* K^T [size][n_keys], scaled. Keys that follow one another in one operand and one panel are one transposition. */
-static void pack_keys(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, float *packed)
-{
-    const pithi_attention_geometry *g = &state->g;
-    int64_t nr = state->gemm->nr, at = 0;
-    float scale = pithi_attention_scale(run->attrs, g);
-    for (int64_t key = 0, n; key < g->n_keys; key += n) {
-        bool is_past = key < g->n_past;
-        const float *from = run->inputs[pithi_attention_find_row(g, false, batch, head, key, &at)].data;
-        n = pithi_min_s64(nr - key % nr, (is_past ? g->n_past : g->n_keys) - key);
-        state->transpose(from + at, is_past ? g->past_k.row : g->k.row, packed + key / nr * nr * g->size + key % nr, nr,
-                         n, g->size);
-    }
-    for (size_t i = 0; i < state->packed_k_floats; i++) {
-        packed[i] *= scale;
-    }
-}
-
-/* V [n_keys][value_size] */
-static void pack_values(const fast_state *state, const pith_run *run, int64_t batch, int64_t head, float *packed)
-{
-    const pithi_attention_geometry *g = &state->g;
-    int64_t nr = state->gemm->nr, at = 0;
-    for (int64_t key = 0; key < g->n_keys; key++) {
-        const float *from = run->inputs[pithi_attention_find_row(g, true, batch, head, key, &at)].data;
-        for (int64_t i = 0; i < g->value_size; i += nr) {
-            size_t n = (size_t)pithi_min_s64(nr, g->value_size - i);
-            memcpy(packed + i * g->n_keys + key * nr, from + at + i, n * sizeof(float));
-        }
-    }
-}
-
-static void pack_head(const fast_state *state, const pith_run *run, int64_t index)
-{
-    const pithi_attention_geometry *g = &state->g;
-    int64_t batch = index / g->n_key_heads, head = index % g->n_key_heads;
-    size_t n_floats = state->packed_k_floats + state->packed_v_floats;
-    float *packed = (float *)run->shared + (size_t)index * n_floats;
-    memset(packed, 0, n_floats * sizeof(float));
-    pack_keys(state, run, batch, head, packed);
-    pack_values(state, run, batch, head, packed + state->packed_k_floats);
-    store_present(run, g, false, batch, head);
-    store_present(run, g, true, batch, head);
-}
-
-static void keep(const pith_run *run, int mode, int64_t at, const float *scores, int64_t n)
-{
-    if (run->n_outputs > SCORES && run->outputs[SCORES].data &&
-        ((const pithi_attention_attrs *)run->attrs)->qk_matmul_output_mode == mode) {
-        memcpy((float *)run->outputs[SCORES].data + at, scores, (size_t)n * sizeof(float));
-    }
-}
-
-/* Adds the mask to the scores of keys [begin, end), which the mask may cut short; the others become -inf. */
-static void add_bias(const pithi_attention_mask *mask, int64_t begin, int64_t end, float *scores, int64_t n)
-{
-    end = pithi_min_s64(end, mask->n_keys);
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] = i < begin || i >= end ? -INFINITY : scores[i];
-    }
-    if (mask->mask && mask->mask->dtype == PITH_DTYPE_F32) {
-        const float *bias = (const float *)mask->mask->data + mask->at;
-        for (int64_t i = begin; i < end; i++) {
-            scores[i] += bias[i];
-        }
-    } else if (mask->mask) {
-        const uint8_t *is_seen = (const uint8_t *)mask->mask->data + mask->at;
-        for (int64_t i = begin; i < end; i++) {
-            scores[i] = is_seen[i] ? scores[i] : -INFINITY;
-        }
-    }
-}
-
-/* Softmax over keys [begin, end) of n, the others getting 0; a row that may see no key becomes zeros. */
-static void softmax(const fast_state *state, float *scores, int64_t begin, int64_t end, int64_t n)
-{
-    int64_t first = pithi_min_s64(begin, n), last = pithi_max_s64(first, end), seen = first;
-    while (seen < last && scores[seen] == -INFINITY) {
-        seen++;
-    }
-    last = seen < last ? last : first;
-    for (int64_t i = 0; i < first; i++) {
-        scores[i] = 0.0f;
-    }
-    state->softmax->row(scores + first, scores + first, (size_t)(last - first));
-    for (int64_t i = last; i < n; i++) {
-        scores[i] = 0.0f;
-    }
-}
-
-/* A block of query rows of one head, and the first keys that any of them may see. */
-typedef struct row_block {
-    int64_t batch, head, first, n_keys;
-    int n_rows;
-} row_block;
-
-static row_block find_block(const fast_state *state, const pith_run *run, int64_t index)
-{
-    const pithi_attention_geometry *g = &state->g;
-    row_block b = { .batch = index / state->n_row_blocks / g->n_heads, .head = index / state->n_row_blocks % g->n_heads,
-                    .first = index % state->n_row_blocks * ROW_BLOCK, .n_keys = 1 };
-    b.n_rows = (int)pithi_min_s64(ROW_BLOCK, g->n_rows - b.first);
-    for (int i = 0; i < b.n_rows; i++) {
-        int64_t begin, end;
-        pithi_attention_find_limits(run, g, b.batch, b.first + i, &begin, &end);
-        b.n_keys = pithi_max_s64(b.n_keys, end);
-    }
-    bool keeps_scores = run->n_outputs > SCORES && run->outputs[SCORES].data;
-    b.n_keys = keeps_scores ? g->n_keys : b.n_keys;
-    return b;
-}
-
-/* Products of query row `row` with the keys become its probabilities. */
-static void finish_scores(const fast_state *state, const pith_run *run, const row_block *block, int64_t row,
-                          float *scores)
-{
-    const pithi_attention_geometry *g = &state->g;
-    const pithi_attention_attrs *attrs = run->attrs;
-    int64_t n = block->n_keys, begin, end;
-    int64_t at = ((block->batch * g->n_heads + block->head) * g->n_rows + row) * g->n_keys;
-    pithi_attention_mask mask = pithi_attention_find_mask(run, g, block->batch, block->head, row);
-    pithi_attention_find_limits(run, g, block->batch, row, &begin, &end);
-    keep(run, RAW_SCORES, at, scores, n);
-    if (attrs->softcap > 0.0f) {
-        for (int64_t i = 0; i < n; i++) {
-            scores[i] /= attrs->softcap;
-        }
-        state->vunary->functions[PITH_VUNARY_TANH](scores, scores, (size_t)n, 0.0f, 0.0f);
-        for (int64_t i = 0; i < n; i++) {
-            scores[i] *= attrs->softcap;
-        }
-    }
-    keep(run, CAPPED_SCORES, at, scores, n);
-    add_bias(&mask, begin, end, scores, n);
-    keep(run, BIASED_SCORES, at, scores, n);
-    softmax(state, scores, begin, end, n);
-    keep(run, PROBABILITIES, at, scores, n);
-}
-
-static void attend(const fast_state *state, const pith_run *run, int64_t index, float *scores)
-{
-    static const ptrdiff_t no_offset[1] = { 0 };
-    const pithi_attention_geometry *g = &state->g;
-    const float *rows[ROW_BLOCK];
-    row_block block = find_block(state, run, index);
-    int64_t nr = state->gemm->nr, key_head = block.batch * g->n_key_heads + block.head / (g->n_heads / g->n_key_heads);
-    const float *k = (const float *)run->shared + (size_t)key_head * (state->packed_k_floats + state->packed_v_floats);
-    for (int i = 0; i < block.n_rows; i++) {
-        rows[i] = (const float *)run->inputs[Q].data + block.batch * g->q.batch + block.head * g->q.head +
-                  (block.first + i) * g->q.row;
-    }
-    pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1,
-                                .segment_length = (size_t)g->size, .b = k, .b_row_stride = (size_t)nr,
-                                .b_panel_stride = (size_t)(nr * g->size), .c = scores, .c_stride = (size_t)block.n_keys,
-                                .mr = block.n_rows, .n_columns = (int)block.n_keys, .lo = -INFINITY, .hi = INFINITY };
-    state->gemm->tile(&tile);
-    for (int i = 0; i < block.n_rows; i++) {
-        rows[i] = scores + i * block.n_keys;
-        finish_scores(state, run, &block, block.first + i, scores + i * block.n_keys);
-    }
-    tile.segment_length = (size_t)block.n_keys;
-    tile.b = k + state->packed_k_floats;
-    tile.b_panel_stride = (size_t)(nr * g->n_keys);
-    tile.c = (float *)run->outputs[Y].data + block.batch * g->y.batch + block.head * g->y.head + block.first * g->y.row;
-    tile.c_stride = (size_t)g->y.row;
-    tile.n_columns = (int)g->value_size;
-    state->gemm->tile(&tile);
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    const fast_state *state = run->state;
-    if (!state) {
-        ref(run);
-        return;
-    }
-    const pithi_attention_geometry *g = &state->g;
-    int64_t n_items = g->n_batches * (part->phase == 0 ? g->n_key_heads : g->n_heads * state->n_row_blocks), begin, end;
-    pithi_part_range(part, n_items, &begin, &end);
-    for (int64_t i = begin; i < end; i++) {
-        if (part->phase == 0) {
-            pack_head(state, run, i);
-        } else {
-            attend(state, run, i, part->scratch);
-        }
-    }
+    return pithi_attention_ref_bytes(run->attrs, run->inputs, run->n_inputs);
 }
 
 /* ---- shape -------------------------------------------------------------------------------- */
@@ -542,6 +264,8 @@ static const char *const samples[] = {
     "f32[2,2,3,4] f32[2,2,19,4] f32[2,2,19,4] - - - s64[2]{17,2} | is_causal=1 scale=0.3",
     "f32[1,1,6,4] f32[1,1,6,4] f32[1,1,6,4] f32[6,4] | left_window_size=2 right_window_size=0 qk_matmul_output_mode=3 "
     "| 4",
+    "f32[2,1,24] f32[2,1,12] f32[2,1,10] - f32[2,2,70,6] f32[2,2,70,5] | q_num_heads=4 kv_num_heads=2 is_causal=1 | 3",
+    "f32[1,2,1,4] f32[1,2,9,4] f32[1,2,9,17] f32[1,7]",
     "f16[1,2,2,4] f16[1,2,3,4] f16[1,2,3,4]",
     "f32[1,2,3,4] f32[1,2,0,4] f32[1,2,0,5]",
 };
@@ -552,7 +276,7 @@ const pith_op pith_op_attention = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .ref_bytes = ref_bytes,
-    .prepare = prepare, .run = run,
+    .prepare = pithi_attention_prepare, .run = pithi_attention_run,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

@@ -105,3 +105,26 @@ double pithi_attention_bias(const pithi_attention_mask *row, int64_t key)
     }
     return pithi_tensor_get_f64(row->mask, at);
 }
+
+void pithi_attention_store_present(const pith_run *run, const pithi_attention_geometry *g, bool is_value, int64_t batch,
+                          int64_t head)
+{
+    int output = is_value ? PRESENT_V : PRESENT_K;
+    if (output >= run->n_outputs || !run->outputs[output].data) {
+        return;
+    }
+    const pith_tensor *present = &run->outputs[output];
+    size_t item = pith_dtype_bytes(present->dtype);
+    int64_t size = is_value ? g->value_size : g->size;
+    for (int64_t key = 0; key < g->n_keys; key++) {
+        int64_t at = 0;
+        int input = pithi_attention_find_row(g, is_value, batch, head, key, &at);
+        char *to = (char *)present->data + (size_t)(((batch * g->n_key_heads + head) * g->n_keys + key) * size) * item;
+        memcpy(to, (const char *)run->inputs[input].data + (size_t)at * item, (size_t)size * item);
+    }
+}
+
+size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
+{
+    return (size_t)pithi_attention_geometry_of(attrs, inputs, n_inputs).n_keys * sizeof(double);
+}

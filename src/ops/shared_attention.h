@@ -5,8 +5,10 @@
 
 #include "ops/op.h"
 
-/* Inputs, in ONNX's order. */
+/* Operands, in ONNX's order. */
 enum { Q, K, V, MASK, PAST_K, PAST_V, N_VALID };
+enum { Y, PRESENT_K, PRESENT_V, SCORES };
+enum { RAW_SCORES, CAPPED_SCORES, BIASED_SCORES, PROBABILITIES }; /* qk_matmul_output_mode */
 
 typedef struct pithi_attention_attrs {
     int64_t is_causal, q_num_heads, kv_num_heads, qk_matmul_output_mode, softmax_precision;
@@ -47,6 +49,16 @@ pithi_attention_mask pithi_attention_find_mask(const pith_run *run, const pithi_
                                                int64_t head, int64_t row);
 /* What the mask adds to the score of a key. */
 double pithi_attention_bias(const pithi_attention_mask *row, int64_t key);
+
+/* Copies keys (or values) of one head to the present output, if that is wanted. */
+void pithi_attention_store_present(const pith_run *run, const pithi_attention_geometry *g, bool is_value, int64_t batch,
+                                   int64_t head);
+/* Bytes of the reference's scores of one row. */
+size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs);
+
+/* The float32 path; for anything else, the reference as one part. */
+pith_status pithi_attention_prepare(pith_prepare *prepare);
+void pithi_attention_run(const pith_run *run, const pith_part *part);
 
 /* Maps of com.microsoft's MultiHeadAttention and Attention. */
 pith_status pithi_attention_map_multi_head(pith_ctx *ctx, pith_source *source, void *attrs);
