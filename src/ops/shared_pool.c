@@ -239,6 +239,8 @@ typedef struct pool_state {
     bool is_separable; /* channels-last, two dimensions: columns of the window in phase 0, rows in phase 1 */
     pith_pool kind;
     const pith_pool_f32 *kernel;
+    int64_t inner_begin[PITHI_MAX_SPATIAL], inner_end[PITHI_MAX_SPATIAL]; /* windows that lie wholly in the input */
+    int64_t *tap_offsets; /* elements from a window's first tap; channels-last */
 } pool_state;
 
 /* Taps of output coordinate `at` in dimension i that lie in the input: *begin to *end - 1. Returns how many lie in
@@ -274,6 +276,30 @@ static bool is_separable(const pithi_pool_geometry *g)
     return true;
 }
 
+/* Tables for windows without padding. */
+static pith_status prepare_inner(pool_state *state, pithi_arena *arena)
+{
+    const pithi_pool_geometry *g = &state->g;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)g->n_taps, sizeof *state->tap_offsets, &block));
+    state->tap_offsets = block;
+    for (int64_t tap = 0; tap < g->n_taps; tap++) {
+        int64_t at[PITHI_MAX_SPATIAL], index = 0;
+        coordinates(tap, g->kernel, g->n_spatial, at);
+        for (int i = 0; i < g->n_spatial; i++) {
+            index = index * g->in[i] + at[i] * g->dilations[i];
+        }
+        state->tap_offsets[tap] = index * g->n_channels;
+    }
+    for (int i = 0; i < g->n_spatial; i++) {
+        const int64_t extent = (g->kernel[i] - 1) * g->dilations[i] + 1;
+        const int64_t last = g->in[i] + g->pad_begin[i] - extent; /* of the starts, counted from the padding */
+        state->inner_begin[i] = pithi_div_up(g->pad_begin[i], g->strides[i]);
+        state->inner_end[i] = last < 0 ? 0 : last / g->strides[i] + 1;
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
 {
     const pithi_pool_attrs *attrs = prepare->attrs;
@@ -292,6 +318,9 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     state->kernel = kernel;
     const pithi_pool_geometry *g = &state->g;
     state->is_separable = is_separable(g);
+    if (g->is_last) {
+        PITH_TRY(prepare_inner(state, prepare->arena));
+    }
     const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
     if (state->is_separable) {
         prepare->n_phases = 2;
@@ -345,6 +374,24 @@ static int64_t window_taps(const pool_state *state, const int64_t *out_at, const
     return n_taps;
 }
 
+/* The same without looking at borders; false if the window has padding. */
+static bool inner_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps)
+{
+    const pithi_pool_geometry *g = &state->g;
+    int64_t index = 0;
+    for (int i = 0; i < g->n_spatial; i++) {
+        if (out_at[i] < state->inner_begin[i] || out_at[i] >= state->inner_end[i]) {
+            return false;
+        }
+        index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i];
+    }
+    const float *first = x + index * g->n_channels;
+    for (int64_t tap = 0; tap < g->n_taps; tap++) {
+        taps[tap] = first + state->tap_offsets[tap];
+    }
+    return true;
+}
+
 static float empty_window(const pool_state *state)
 {
     return state->kind == PITH_POOL_MAX ? -INFINITY : state->counts_padding ? 0.0f : NAN;
@@ -357,11 +404,13 @@ static void run_last(const pool_state *state, const float *x, float *y, const pi
     int64_t begin, end;
     pithi_part_range(part, g->n_batch * g->n_out, &begin, &end);
     for (int64_t pixel = begin; pixel < end; pixel++) {
-        int64_t out_at[PITHI_MAX_SPATIAL], divisor;
+        int64_t out_at[PITHI_MAX_SPATIAL], divisor = g->n_taps, n_taps = g->n_taps;
         coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
         const float *image = x + pixel / g->n_out * g->n_in * g->n_channels;
-        const int64_t n_taps = window_taps(state, out_at, image, taps, &divisor);
         float *to = y + pixel * g->n_channels;
+        if (!inner_taps(state, out_at, image, taps)) {
+            n_taps = window_taps(state, out_at, image, taps, &divisor);
+        }
         if (n_taps > 0) {
             state->kernel->pixel[state->kind](taps, (size_t)n_taps, to, (size_t)g->n_channels, 1.0f / (float)divisor);
         }
