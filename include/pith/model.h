@@ -20,7 +20,8 @@ typedef struct pith_model_options {
 } pith_model_options;
 
 /**
- * Loads an ONNX file. Weights are mapped, not copied, where the file allows it.
+ * Loads an ONNX file. Weights are mapped, not copied, where the file allows it: the file must not be
+ * changed in place while the model lives.
  *
  * @param ctx        Context; must outlive the model.
  * @param path       File name; its folder is the only place where external data may lie.

@@ -255,6 +255,7 @@ pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_byt
 static pith_status load_file(pith_model *model, const char *path)
 {
     PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
+    pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
     const char *slash = strrchr(path, '/');
     const char *folder = ".";
     if (slash) {

@@ -84,6 +84,8 @@ typedef struct pithi_pack_cache pithi_pack_cache;
 pith_status pithi_pack_cache_create(pith_ctx *ctx, pithi_pack_cache **cache_out);
 void pithi_pack_cache_destroy(pithi_pack_cache *cache);
 size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache);
+/* The mapped model file: pages of weights that have been packed are given back to the system. */
+void pithi_pack_cache_set_mapping(pithi_pack_cache *cache, const void *data, size_t n_bytes);
 
 /* ---- run ---------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packed weights, made once per model and shared by its plans. */
 #include "ops/op.h"
+#include "platform/platform.h"
 
 typedef struct pack_entry {
     const void *constant_data;
@@ -13,6 +14,8 @@ struct pithi_pack_cache {
     pith_ctx *ctx;
     pack_entry *entries;
     size_t n_entries, capacity, n_bytes;
+    const char *mapping; /* read-only pages of the model file */
+    size_t mapping_bytes;
 };
 
 pith_status pithi_pack_cache_create(pith_ctx *ctx, pithi_pack_cache **cache_out)
@@ -39,6 +42,27 @@ void pithi_pack_cache_destroy(pithi_pack_cache *cache)
 size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache)
 {
     return cache->n_bytes;
+}
+
+void pithi_pack_cache_set_mapping(pithi_pack_cache *cache, const void *data, size_t n_bytes)
+{
+    cache->mapping = data;
+    cache->mapping_bytes = n_bytes;
+}
+
+/* A packed weight is not read again as it lies in the file, so it need not stay in memory twice. */
+static void forget_source(const pith_prepare *prepare, const void *constant_data)
+{
+    const pithi_pack_cache *cache = prepare->packs;
+    const char *data = constant_data;
+    if (!cache->mapping || data < cache->mapping || data >= cache->mapping + cache->mapping_bytes) {
+        return;
+    }
+    for (int i = 0; i < prepare->n_inputs; i++) {
+        if (prepare->inputs[i].data == constant_data) {
+            pithi_file_forget(constant_data, pith_tensor_bytes(&prepare->inputs[i]));
+        }
+    }
 }
 
 static pith_status add_entry(pithi_pack_cache *cache, pack_entry entry, const void **block_out)
@@ -73,5 +97,6 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
     }
     PITH_TRY(add_entry(cache, (pack_entry){ .constant_data = constant_data, .key = key, .n_bytes = n_bytes }, block_out));
     fill(user, (void *)(uintptr_t)*block_out);
+    forget_source(prepare, constant_data);
     return PITH_OK;
 }

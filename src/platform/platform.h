@@ -18,6 +18,9 @@ pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file);
 /* The same for `name` inside `folder`; refuses a file that links lead out of the folder. */
 pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file);
 void pithi_file_unmap(pithi_file *file);
+/* Gives the pages that lie wholly in this part of a mapping back to the system; a later read fetches
+ * them again. */
+void pithi_file_forget(const void *data, size_t n_bytes);
 
 /* ---- time and machine --------------------------------------------------------------------- */
 

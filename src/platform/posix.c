@@ -87,6 +87,15 @@ void pithi_file_unmap(pithi_file *file)
     *file = (pithi_file){ 0 };
 }
 
+void pithi_file_forget(const void *data, size_t n_bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)data + page - 1) / page * page, end = ((uintptr_t)data + n_bytes) / page * page;
+    if (begin < end) {
+        madvise((void *)begin, end - begin, MADV_DONTNEED); /* the pages are clean: they come back from the file */
+    }
+}
+
 uint64_t pithi_clock_ns(void)
 {
     struct timespec now;
