@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mul: y = a  b, numpy broadcasting. ONNX Mul. */
+/* mul: y = a b, numpy broadcasting. ONNX Mul; SwiGLU is a mul whose first operand passes silu. */
 #include "ops/shared_binary.h"
+#include "ops/shared_source.h"
 
 static double fn_f64(double a, double b) { return a * b; }
 static int64_t fn_s64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); } /* wraps */
@@ -23,7 +24,21 @@ static pith_status prepare(pith_prepare *prepare)
     return pithi_binary_prepare(prepare, PITH_VBINARY_MUL);
 }
 
+/* Y = Swish_alpha(A) * B. */
+static pith_status map_swiglu(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)attrs;
+    const pith_source_attr *alpha = pithi_source_attr(source, "alpha");
+    pith_node *silu = NULL;
+    PITH_TRY(pithi_source_unary_input(ctx, source, 0, pithi_op_find("silu"), &silu));
+    if (alpha) {
+        *(float *)pithi_attr_field(silu, "alpha", PITH_ATTR_KIND_FLOAT) = alpha->f;
+    }
+    return PITH_OK;
+}
+
 static const pith_spelling spellings[] = {
+    { "onnx", "", "SwiGLU", 28, map_swiglu },
     { "onnx", "", "Mul", 1, pithi_map_legacy_broadcast },
     { "onnx", "", "Mul", 7, NULL },
 };

@@ -17,3 +17,18 @@ pith_status pithi_source_add_inputs(pith_ctx *ctx, pith_source *source, int othe
     source->inputs[0] = sum;
     return PITH_OK;
 }
+
+pith_status pithi_source_unary_input(pith_ctx *ctx, pith_source *source, int index, const pith_op *op,
+                                     pith_node **node_out)
+{
+    pith_value *value = NULL;
+    PITH_CHECK(ctx, index < source->n_inputs && source->inputs[index], PITH_STATUS_FORMAT, "input %d of %s is missing",
+               index, source->type);
+    PITH_TRY(pithi_graph_add_value(source->graph, NULL, &value));
+    value->dtype = source->inputs[index]->dtype;
+    PITH_TRY(pithi_graph_insert_node(source->graph, NULL, op, source->name, &source->inputs[index], 1, &value, 1,
+                                     node_out));
+    (*node_out)->source_op = source->type;
+    source->inputs[index] = value;
+    return PITH_OK;
+}
