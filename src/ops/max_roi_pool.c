@@ -1,71 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* max_roi_pool: largest value in each bin of regions of interest (Girshick, Fast R-CNN, 2015). ONNX MaxRoiPool.
- * rois are [n, 5]: batch index, x1, y1, x2, y2; corners are rounded to pixels, both inside; empty bins give 0. */
+/* max_roi_pool: each region [image, x1, y1, x2, y2] of x as a small grid of maxima; corners are scaled and rounded, and
+ * the far ones belong to the region (Girshick, Fast R-CNN, 2015). ONNX MaxRoiPool. */
 #include <math.h>
 
 #include "ops/sample.h"
+#include "ops/shared_index.h"
 
 typedef struct max_roi_pool_attrs {
     pith_ints pooled_shape;
     float spatial_scale;
 } max_roi_pool_attrs;
 
-static const pith_attr_spec table[] = {
+static const pith_attr_spec attr_table[] = {
     PITH_ATTR_REQUIRED_INTS(max_roi_pool_attrs, pooled_shape, "pooled_shape"),
     PITH_ATTR_FLOAT(max_roi_pool_attrs, spatial_scale, "spatial_scale", 1.0),
 };
 
-/* Pixels [range[0], range[1]) of bin `bin` of n between two corners in the scale of x. */
-static void find_bin(double corner_1, double corner_2, int64_t bin, int64_t n, int64_t size, int64_t range[2])
-{
-    double first = round(corner_1), length = fmax(round(corner_2) - first + 1.0, 1.0) / (double)n;
-    double from = fmin(fmax(floor((double)bin * length) + first, 0.0), (double)size);
-    double to = fmin(fmax(ceil((double)(bin + 1) * length) + first, 0.0), (double)size);
-    range[0] = from > 0.0 ? (int64_t)from : 0; /* NaN: an empty bin */
-    range[1] = to > 0.0 ? (int64_t)to : 0;
-}
-
-static double largest_in(const pith_tensor *x, int64_t plane, const int64_t rows[2], const int64_t columns[2])
-{
-    double largest = rows[0] < rows[1] && columns[0] < columns[1] ? -INFINITY : 0.0;
-    for (int64_t i = rows[0]; i < rows[1]; i++) {
-        for (int64_t k = columns[0]; k < columns[1]; k++) {
-            double value = pithi_tensor_get_f64(x, plane + i * x->shape.dims[3] + k);
-            largest = value > largest || isnan(value) ? value : largest;
-        }
-    }
-    return largest;
-}
-
-static void pool_region(const pith_run *run, int64_t roi)
+/* Rows (axis 0) or columns (1) of cell `cell` of a region: [*begin, *end). */
+static void cell_range(const pith_run *run, int64_t roi, int axis, int64_t cell, int64_t *begin, int64_t *end)
 {
     const max_roi_pool_attrs *attrs = run->attrs;
-    const pith_tensor *x = &run->inputs[0], *rois = &run->inputs[1];
-    int64_t n_rows = attrs->pooled_shape.items[0], n_columns = attrs->pooled_shape.items[1];
-    double corners[5], scale = (double)attrs->spatial_scale;
-    for (int i = 0; i < 5; i++) {
-        corners[i] = pithi_tensor_get_f64(rois, 5 * roi + i) * (i > 0 ? scale : 1.0);
+    const pith_tensor *rois = &run->inputs[1];
+    int64_t dim = run->inputs[0].shape.dims[2 + axis];
+    double scale = (double)attrs->spatial_scale, limit = 1e9;
+    double low = round(pithi_tensor_get_f64(rois, roi * 5 + 2 - axis) * scale);
+    double high = round(pithi_tensor_get_f64(rois, roi * 5 + 4 - axis) * scale);
+    double size = fmax(high - low + 1.0, 1.0) / (double)attrs->pooled_shape.items[axis];
+    double first = fmax(fmin(low + floor((double)cell * size), limit), -limit);
+    double last = fmax(fmin(low + ceil((double)(cell + 1) * size), limit), -limit);
+    *begin = pithi_min_s64(pithi_max_s64((int64_t)first, 0), dim);
+    *end = pithi_min_s64(pithi_max_s64((int64_t)last, 0), dim);
+}
+
+/* An empty cell gives 0. */
+static double highest(const pith_run *run, int64_t plane, const int64_t begin[2], const int64_t end[2])
+{
+    const pith_shape *x = &run->inputs[0].shape;
+    bool is_empty = begin[0] >= end[0] || begin[1] >= end[1];
+    double best = is_empty ? 0.0 : -INFINITY;
+    for (int64_t row = begin[0]; row < end[0]; row++) {
+        for (int64_t column = begin[1]; column < end[1]; column++) {
+            double value = pithi_tensor_get_f64(&run->inputs[0], (plane * x->dims[2] + row) * x->dims[3] + column);
+            best = value > best || isnan(value) ? value : best;
+        }
     }
-    if (!(corners[0] >= 0.0 && corners[0] < (double)x->shape.dims[0])) {
-        pithi_run_fault(run, "roi %lld has batch index %g, but must lie in 0..%lld", (long long)roi, corners[0],
-                        (long long)x->shape.dims[0] - 1);
-        corners[0] = 0.0;
-    }
-    for (int64_t i = 0; i < x->shape.dims[1] * n_rows * n_columns; i++) {
-        int64_t plane =
-            ((int64_t)corners[0] * x->shape.dims[1] + i / (n_rows * n_columns)) * x->shape.dims[2] * x->shape.dims[3];
-        int64_t rows[2], columns[2];
-        find_bin(corners[2], corners[4], i / n_columns % n_rows, n_rows, x->shape.dims[2], rows);
-        find_bin(corners[1], corners[3], i % n_columns, n_columns, x->shape.dims[3], columns);
-        pithi_tensor_set_f64(&run->outputs[0], roi * x->shape.dims[1] * n_rows * n_columns + i,
-                             largest_in(x, plane, rows, columns));
-    }
+    return best;
 }
 
 static void ref(const pith_run *run)
 {
-    for (int64_t roi = 0; roi < run->outputs[0].shape.dims[0]; roi++) {
-        pool_region(run, roi);
+    const pith_shape *x = &run->inputs[0].shape, *y = &run->outputs[0].shape;
+    int64_t count = pith_shape_elements(y);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t column = i % y->dims[3], row = i / y->dims[3] % y->dims[2];
+        int64_t channel = i / y->dims[3] / y->dims[2] % x->dims[1], roi = i / y->dims[3] / y->dims[2] / x->dims[1];
+        int64_t image = pithi_run_index(run, &run->inputs[1], roi * 5, x->dims[0]), begin[2], end[2];
+        cell_range(run, roi, 0, row, &begin[0], &end[0]);
+        cell_range(run, roi, 1, column, &begin[1], &end[1]);
+        pithi_tensor_set_f64(&run->outputs[0], i, highest(run, image * x->dims[1] + channel, begin, end));
     }
 }
 
@@ -73,31 +65,31 @@ static pith_status infer(pith_infer *infer)
 {
     const max_roi_pool_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[0].shape, *rois = &infer->inputs[1].shape;
+    const pith_ints *pooled = &attrs->pooled_shape;
     PITH_CHECK(infer->ctx, x->rank == 4 && rois->rank == 2 && rois->dims[1] == 5, PITH_STATUS_SHAPE,
-               "input must be [N,C,H,W] and rois [n,5]");
-    PITH_CHECK(infer->ctx,
-               attrs->pooled_shape.n_items == 2 && attrs->pooled_shape.items[0] > 0 && attrs->pooled_shape.items[1] > 0,
-               PITH_STATUS_FORMAT, "pooled_shape must be two sizes above 0");
-    PITH_CHECK(infer->ctx, rois->dims[0] == 0 || x->dims[0] > 0, PITH_STATUS_SHAPE, "the input is empty");
+               "x must be [N, C, H, W] and rois [R, 5]");
+    PITH_CHECK(infer->ctx, pooled->n_items == 2 && pooled->items[0] > 0 && pooled->items[1] > 0, PITH_STATUS_ARG,
+               "pooled_shape must be two positive sizes");
+    PITH_CHECK(infer->ctx, rois->dims[0] == 0 || pith_shape_elements(x) > 0, PITH_STATUS_SHAPE, "x has no elements");
     infer->outputs[0].dtype = infer->inputs[0].dtype;
-    infer->outputs[0].shape = (pith_shape){
-        .rank = 4, .dims = { rois->dims[0], x->dims[1], attrs->pooled_shape.items[0], attrs->pooled_shape.items[1] }
-    };
+    infer->outputs[0].shape = (pith_shape){ 4, { rois->dims[0], x->dims[1], pooled->items[0], pooled->items[1] } };
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE },
-                                            { "rois", PITH_DTYPES_FLOAT, PITH_ONE } };
+static const pith_operand_spec inputs[] = {
+    { "x", PITH_DTYPES_FLOAT, PITH_ONE },
+    { "rois", PITH_DTYPES_FLOAT, PITH_ONE },
+};
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "MaxRoiPool", 1, NULL } };
 static const char *const samples[] = {
-    "f32[2,3,10,12] f32[3,5]{0,0,0,9,9,1,3,2,11,8,1,-2,-2,20,5} | pooled_shape=[3,2]",
-    "f32[1,2,9,7] f32[2,5]{0,1,1,10,12,0,9,9,9,9} | pooled_shape=[2,4] spatial_scale=0.5",
-    "f64[1,2,9,7] f64[0,5] | pooled_shape=[1,1]",
+    "f32[2,3,9,8] f32[2,5]{1,0,1,5,7.5,0,-2,3,9,10} | pooled_shape=[3,2]",
+    "f32[1,2,6,6] f32[1,5]{0,4,4,1,1} | pooled_shape=[2,2] spatial_scale=0.5",
+    "f16[1,2,6,6] f16[0,5] | pooled_shape=[1,1]",
 };
 
 const pith_op pith_op_max_roi_pool = {
-    .head = { "max_roi_pool", 1, PITH_ATTRS(table, max_roi_pool_attrs) },
+    .head = { "max_roi_pool", 1, PITH_ATTRS(attr_table, max_roi_pool_attrs) },
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

@@ -15,6 +15,16 @@ static const pith_attr_spec attr_table[] = {
     PITH_ATTR_INTS(max_unpool_attrs, strides, "strides"),
 };
 
+/* Sizes that keep smallest_shape() in range. */
+static bool are_small(const pith_ints *list)
+{
+    bool are = true;
+    for (int i = 0; i < list->n_items; i++) {
+        are = are && list->items[i] >= 0 && list->items[i] < (1 << 20);
+    }
+    return are;
+}
+
 static pith_shape smallest_shape(const max_unpool_attrs *attrs, const pith_shape *x)
 {
     pith_shape shape = *x;
@@ -63,6 +73,8 @@ static pith_status infer(pith_infer *infer)
                    (attrs->strides.n_items == 0 || attrs->strides.n_items == n),
                PITH_STATUS_SHAPE, "kernel_shape, strides and pads must be for the %d spatial dimensions of x",
                n);
+    PITH_CHECK(infer->ctx, are_small(&attrs->kernel_shape) && are_small(&attrs->pads) && are_small(&attrs->strides),
+               PITH_STATUS_ARG, "kernel_shape, strides and pads must lie in [0, %d)", 1 << 20);
     PITH_CHECK(infer->ctx, pith_shape_equal(x, &infer->inputs[1].shape), PITH_STATUS_SHAPE,
                "x and indices differ in shape");
     infer->outputs[0].dtype = infer->inputs[0].dtype;

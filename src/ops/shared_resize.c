@@ -18,6 +18,12 @@ static double exact_scale(const pithi_resize_axis *axis)
     return (float)ratio == (float)axis->scale ? ratio : axis->scale;
 }
 
+/* -1, which infer refuses, for what is no size. */
+static int64_t size_of(double size)
+{
+    return size >= 0.0 && size < 1e15 ? (int64_t)size : -1;
+}
+
 /* One scale for all axes, so that the result is at most (not_larger) or at least sizes. */
 static void keep_aspect_ratio(const pithi_resize_attrs *attrs, const int *named, int n_named, pithi_resize_axis *axes)
 {
@@ -29,7 +35,7 @@ static void keep_aspect_ratio(const pithi_resize_attrs *attrs, const int *named,
     for (int i = 0; i < n_named; i++) {
         pithi_resize_axis *axis = &axes[named[i]];
         axis->scale = scale;
-        axis->out = (int64_t)(scale * (double)axis->in + 0.5);
+        axis->out = size_of(scale * (double)axis->in + 0.5);
     }
 }
 
@@ -49,7 +55,7 @@ void pithi_resize_axes(const pithi_resize_attrs *attrs, const pith_tensor *input
         pithi_resize_axis *axis = &axes[named[i]];
         if (has_scales) {
             axis->scale = pithi_tensor_get_f64(&inputs[2], i);
-            axis->out = (int64_t)floorf((float)axis->in * (float)axis->scale); /* float32, as ONNX infers shapes */
+            axis->out = size_of(floorf((float)axis->in * (float)axis->scale)); /* float32, as ONNX infers shapes */
             axis->scale = exact_scale(axis);
         } else {
             axis->out = pithi_tensor_get_s64(&inputs[3], i);
