@@ -14,7 +14,7 @@ bool pithi_cone_is_elementwise(const pith_node *node)
 {
     bool fits = node && node->op && node->op->layout == PITH_LAYOUT_FREE && !(node->op->flags & PITH_OP_RANDOM) &&
                 node->n_outputs == 1 && node->n_inputs >= 1 && node->n_inputs <= PITHI_CONE_OPERANDS &&
-                node->inputs[0] && !pithi_is(node, "identity") && !pithi_is(node, "cast");
+                node->inputs[0] && node->outputs[0] && !pithi_is(node, "identity") && !pithi_is(node, "cast");
     for (int i = 0; fits && i < node->n_inputs; i++) {
         const pith_value *input = node->inputs[i];
         fits = !input || input->dtype == PITH_DTYPE_F32 || (!input->constant && !input->has_shape);

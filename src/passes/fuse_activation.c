@@ -26,7 +26,7 @@ static bool reads_one_value(const pith_node *node)
             return false;
         }
     }
-    return node->n_inputs > 0 && node->inputs[0] && node->n_outputs == 1;
+    return node->n_inputs > 0 && node->inputs[0] && node->n_outputs == 1 && node->outputs[0];
 }
 
 static bool fuse(pith_graph *graph, pith_node *node)

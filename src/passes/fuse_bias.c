@@ -30,7 +30,7 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first, *next; node; node = next) {
         next = node->next;
-        int n_operands = node->n_inputs != 2 ? 0 : pithi_is(node, "add") ? 2 : pithi_is(node, "sub") ? 1 : 0;
+        int n_operands = node->n_inputs != 2 || !pithi_node_result(node) ? 0 : pithi_is(node, "add") ? 2 : pithi_is(node, "sub") ? 1 : 0;
         for (int i = 0; i < n_operands; i++) {
             pithi_linear linear;
             if (pithi_linear_behind(node->inputs[i], &linear) && pithi_linear_takes_offset(&linear) &&

@@ -27,7 +27,7 @@ static bool is_mean_of_rows(const pith_node *node)
 {
     int64_t axis = 0;
     const pith_value *input = node->n_inputs == 2 ? node->inputs[0] : NULL;
-    return input && pithi_is(node, "reduce_mean") && pithi_attr_int(node, "keepdims") && input->has_shape &&
+    return input && pithi_is(node, "reduce_mean") && pithi_node_result(node) && pithi_attr_int(node, "keepdims") && input->has_shape &&
            pithi_constant_ints(pithi_constant_input(node, 1), &axis, 1) == 1 &&
            (axis == -1 || axis == input->shape.rank - 1);
 }

@@ -7,6 +7,7 @@
 #include "passes/rewrite.h"
 
 #define MAX_SPATIAL (PITH_MAX_RANK - 2)
+#define MAX_PAD ((int64_t)1 << 24) /* what convolutions take; sums stay in 64 bits */
 
 typedef struct padding {
     int n_spatial;
@@ -38,10 +39,11 @@ static bool read_padding(const pith_node *pad, int rank, padding *out)
     }
     for (int i = 0; i < count; i++) {
         int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
-        if (pads[i] < 0 || pads[count + i] < 0 || (axis < 2 && (pads[i] || pads[count + i]))) {
+        bool is_usual = pads[i] >= 0 && pads[i] <= MAX_PAD && pads[count + i] >= 0 && pads[count + i] <= MAX_PAD;
+        if (!is_usual || axis < 0 || axis >= rank || (axis < 2 && (pads[i] || pads[count + i]))) {
             return false;
         }
-        if (axis >= 2 && axis < rank) {
+        if (axis >= 2) {
             out->begin[axis - 2] += pads[i];
             out->end[axis - 2] += pads[count + i];
         }
@@ -63,6 +65,10 @@ static bool add_own(const pith_node *node, padding *sum, bool *has_own_out)
         return true;
     }
     for (int i = 0; i < sum->n_spatial && own.n_items == 2 * sum->n_spatial; i++) {
+        if (own.items[i] < 0 || own.items[i] > MAX_PAD || own.items[sum->n_spatial + i] < 0 ||
+            own.items[sum->n_spatial + i] > MAX_PAD) {
+            return false;
+        }
         *has_own_out |= own.items[i] || own.items[sum->n_spatial + i];
         sum->begin[i] += own.items[i];
         sum->end[i] += own.items[sum->n_spatial + i];

@@ -62,7 +62,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     for (pith_node *sum = graph->first, *next; sum; sum = next) {
         next = sum->next;
         int operand = 0;
-        pith_node *node = pithi_is(sum, "add") && sum->n_inputs == 2 ? choose(sum, &operand) : NULL;
+        bool is_sum = pithi_is(sum, "add") && sum->n_inputs == 2 && pithi_node_result(sum);
+        pith_node *node = is_sum ? choose(sum, &operand) : NULL;
         if (node) {
             PITH_TRY(fuse(graph, sum, node, operand));
             ++*n_changes;

@@ -28,7 +28,7 @@ static bool is_plain_linear(const pith_node *node)
         return false;
     }
     int residual = node->op->residual_input_plus_1 - 1;
-    return pithi_has_no_activation(node) && (residual < 0 || !pithi_node_input(node, residual));
+    return node->outputs[0] && pithi_has_no_activation(node) && (residual < 0 || !pithi_node_input(node, residual));
 }
 
 static bool make_conv(const pith_node *node, pithi_linear *linear)
@@ -40,7 +40,11 @@ static bool make_conv(const pith_node *node, pithi_linear *linear)
     bool is_transposed = pithi_is(node, "conv_transpose");
     linear->rank = w->rank;
     linear->channel_from_end = attr_or_zero(node, "channels_last") ? 0 : w->rank - 2;
-    linear->n_channels = is_transposed ? w->dims[1] * pithi_attr_int(node, "group") : w->dims[0];
+    int64_t group = pithi_attr_int(node, "group");
+    if (group < 1 || group > w->dims[0] || w->dims[0] % group != 0) {
+        return false;
+    }
+    linear->n_channels = is_transposed ? w->dims[1] * group : w->dims[0];
     return true;
 }
 
@@ -93,10 +97,11 @@ double pithi_channel_item(const pith_tensor *constant, int64_t channel)
 bool pithi_linear_takes_offset(const pithi_linear *linear)
 {
     const pith_value *bias = pithi_node_input(linear->node, PITHI_LINEAR_BIAS);
-    if (!bias || !linear->is_product) {
-        return !bias || (bias->constant && bias->dtype == PITH_DTYPE_F32);
+    if (!bias || linear->is_product) {
+        return !bias || pithi_linear_is_channel_constant(linear, bias->constant);
     }
-    return pithi_linear_is_channel_constant(linear, bias->constant);
+    return bias->constant && bias->dtype == PITH_DTYPE_F32 && bias->shape.rank == 1 &&
+           bias->shape.dims[0] == linear->n_channels;
 }
 
 bool pithi_linear_takes_factor(const pithi_linear *linear)

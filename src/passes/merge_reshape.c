@@ -15,7 +15,7 @@ static bool is_idle_transpose(const pith_node *node)
 {
     int64_t perm[PITH_MAX_RANK];
     int rank = 0;
-    return pithi_is(node, "transpose") && pithi_value_has_dims(node->inputs[0]) &&
+    return pithi_is(node, "transpose") && pithi_node_result(node) && pithi_value_has_dims(node->inputs[0]) &&
            pithi_transpose_perm(node, perm, &rank) && pithi_perm_moves_nothing(perm, &node->inputs[0]->shape);
 }
 

@@ -61,7 +61,7 @@ static pith_node *common_transpose(const pith_node *node)
 static bool may_move(const pith_node *node)
 {
     bool is_elementwise = node->op && node->op->layout == PITH_LAYOUT_FREE && node->n_outputs == 1 &&
-                          node->n_bodies == 0 && node->n_inputs > 0 && node->inputs[0];
+                          node->n_bodies == 0 && node->n_inputs > 0 && node->inputs[0] && node->outputs[0];
     if (!is_elementwise) {
         return false;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which passes run, and in which order. The order is a decision, so it is written down here instead of
  * being collected from file names. */
-#include "passes/pass.h"
+#include "passes/rewrite.h"
 
 #define MAX_ROUNDS 8 /* a pass that never settles must not hang the library */
 
@@ -110,9 +110,23 @@ static pith_status run_round(pith_graph *graph, pith_pass_stage stage, unsigned 
     return PITH_OK;
 }
 
+/* Passes rely on the operands that an operator can't do without, also where inference has not come by yet. */
+static pith_status check_operands(const pith_graph *graph)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; node->op && i < node->op->n_inputs; i++) {
+            const pith_operand_spec *spec = &node->op->inputs[i];
+            PITH_CHECK(graph->ctx, spec->arity == PITH_OPTIONAL || pithi_node_input(node, i), PITH_STATUS_FORMAT,
+                       "node '%s' (%s): input %d ('%s') is missing", node->name, node->source_op, i, spec->name);
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const char *disabled)
 {
     PITH_TRY(check_names(graph->ctx, disabled));
+    PITH_TRY(check_operands(graph));
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (int round = 0; round < MAX_ROUNDS; round++) {
             int n_changes = 0;

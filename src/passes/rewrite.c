@@ -76,8 +76,13 @@ bool pithi_transpose_perm(const pith_node *node, int64_t perm[PITH_MAX_RANK], in
     if ((given.n_items == 0 && !input->has_shape) || *rank_out > PITH_MAX_RANK) {
         return false;
     }
+    unsigned seen = 0;
     for (int i = 0; i < *rank_out; i++) {
         perm[i] = given.n_items > 0 ? given.items[i] : *rank_out - 1 - i;
+        if (perm[i] < 0 || perm[i] >= *rank_out || seen & 1u << perm[i]) {
+            return false; /* inference has not seen it yet */
+        }
+        seen |= 1u << perm[i];
     }
     return true;
 }

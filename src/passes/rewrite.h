@@ -20,6 +20,11 @@ static inline const pith_tensor *pithi_constant_input(const pith_node *node, int
 {
     return index < node->n_inputs && node->inputs[index] ? node->inputs[index]->constant : NULL;
 }
+/* Output 0, or NULL if nobody wants it. */
+static inline pith_value *pithi_node_result(const pith_node *node)
+{
+    return node->n_outputs > 0 ? node->outputs[0] : NULL;
+}
 static inline pith_value *pithi_node_input(const pith_node *node, int index)
 {
     return index < node->n_inputs ? node->inputs[index] : NULL;
@@ -37,7 +42,7 @@ bool pithi_is_uniform(const pith_tensor *tensor, double *element_out);
 int pithi_constant_ints(const pith_tensor *tensor, int64_t *items, int capacity);
 /* The number of the operand that isn't `value`, of a node with two inputs; -1 if neither is. */
 int pithi_other_operand(const pith_node *node, const pith_value *value);
-/* A permutation attribute read as such; an empty list reverses. False if the rank isn't known. */
+/* The permutation of a transpose; an empty list reverses. False if the rank isn't known, or it is none. */
 bool pithi_transpose_perm(const pith_node *node, int64_t perm[PITH_MAX_RANK], int *rank_out);
 /* Reading `shape` in the order of `perm` leaves the elements where they are. */
 bool pithi_perm_moves_nothing(const int64_t *perm, const pith_shape *shape);
