@@ -18,7 +18,7 @@
 #define GEMM_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { MIN_K_TO_PREFETCH = 64, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
+enum { MIN_K_TO_PREFETCH = 64, TALL_MR = 12, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
 
 GEMM_INLINE void start_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0, size_t last, v_f *acc)
 {
@@ -70,8 +70,8 @@ GEMM_INLINE void finish_row(const pith_gemm_f32_tile *t, const int nv, int m, in
 GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, int m0, int n0, size_t last,
                        const float *next)
 {
-    v_f acc[GEMM_MR][MAX_NV];
-    const float *a[GEMM_MR];
+    v_f acc[TALL_MR][MAX_NV];
+    const float *a[TALL_MR];
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
     const size_t panel = t->b_panel_stride, step = t->b_row_stride, length = t->segment_length;
     const bool prefetches = length * (size_t)t->n_segments >= MIN_K_TO_PREFETCH;
@@ -141,22 +141,34 @@ GEMM_BLOCKS(6)
 #if GEMM_MR > 6
 GEMM_BLOCKS(7)
 GEMM_BLOCKS(8)
+#else
+GEMM_BLOCK(7, 1)
+GEMM_BLOCK(8, 1)
 #endif
-/* One row has too few chains for the multiply-adds' latency unless more vectors run side by side. */
+/* A single vector, or a single row, has too few chains for the multiply-adds' latency unless more rows, or
+ * vectors, run side by side. */
+GEMM_BLOCK(9, 1)
+GEMM_BLOCK(10, 1)
+GEMM_BLOCK(11, 1)
+GEMM_BLOCK(12, 1)
 GEMM_BLOCK(1, 4)
 GEMM_BLOCK(1, 8)
 
-static block_fn *const blocks[GEMM_MR][GEMM_NV] = {
+static block_fn *const blocks[TALL_MR][GEMM_NV] = {
     GEMM_ENTRIES(1), GEMM_ENTRIES(2), GEMM_ENTRIES(3), GEMM_ENTRIES(4), GEMM_ENTRIES(5), GEMM_ENTRIES(6),
 #if GEMM_MR > 6
     GEMM_ENTRIES(7), GEMM_ENTRIES(8),
+#else
+    { block_7_1 }, { block_8_1 },
 #endif
+    { block_9_1 }, { block_10_1 }, { block_11_1 }, { block_12_1 },
 };
 
 /* All rows by nv vectors, in tiles of nearly equal height: 49 rows are 7 tiles of 7, not 6 of 8 and 1. */
 static void strip(const pith_gemm_f32_tile *t, int nv, int n0, size_t last)
 {
-    int n_tiles = (t->mr + GEMM_MR - 1) / GEMM_MR, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
+    const int highest = nv == 1 ? TALL_MR : GEMM_MR;
+    int n_tiles = (t->mr + highest - 1) / highest, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
     for (int i = 0, m0 = 0, rows; i < n_tiles; i++, m0 += rows) {
         const float *next = i < nv ? b + (size_t)(nv + i) * t->b_panel_stride : b;
