@@ -4,8 +4,8 @@
  *
  *   bench_conv [mobilenet_v2|resnet18|FILE] [ISA]
  *
- * FILE has a sample of conv (see src/ops/sample.h) in each line. One thread, channels-last, constant weights, activations and residuals fused. Per layer the best of the
- * rounds; the sum is that of the best round. */
+ * FILE has a sample of conv (see src/ops/sample.h) in each line. One thread, channels-last, constant weights,
+ * activations and residuals fused. Per layer the best of the rounds; the sum is that of the best round. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,8 +60,10 @@ static void add_layer(network *net, int out_channels, int kernel, int stride, in
 
 static void build_mobilenet_v2(network *net)
 {
-    static const int stages[7][4] = { /* expansion, channels, repeats, first stride: Sandler et al. 2018, table 2 */
-        { 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 }, { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
+    static const int stages[7][4] = {
+        /* expansion, channels, repeats, first stride: Sandler et al. 2018, table 2 */
+        { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
+        { 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
     };
     net->height = 224;
     net->channels = 3;
@@ -142,8 +144,13 @@ static void prepare_layer(network *net, layer *l, const layer *previous, int isa
         known[i] = l->inputs[i];
         known[i].data = i == 1 || i == 2 ? known[i].data : NULL;
     }
-    pith_infer infer = { .ctx = net->ctx, .node = node, .attrs = node->attrs, .inputs = known, .n_inputs = node->n_inputs,
-                         .outputs = &l->output, .n_outputs = 1 };
+    pith_infer infer = { .ctx = net->ctx,
+                         .node = node,
+                         .attrs = node->attrs,
+                         .inputs = known,
+                         .n_inputs = node->n_inputs,
+                         .outputs = &l->output,
+                         .n_outputs = 1 };
     pith_cost cost;
     if (pithi_op_infer(&infer) != PITH_OK) {
         fail(l->text, net->ctx);
@@ -187,12 +194,15 @@ static void print_network(const network *net, uint64_t best_ns)
         macs += l->macs;
         sum_ms += (double)l->best_ns * 1e-6;
         printf("%3lldx%-3lld %4lld -> %4lld  %lldx%lld%s%s  %7.3f ms  %6.1f GFLOP/s\n", (long long)y->dims[1],
-               (long long)y->dims[2], (long long)x->dims[3], (long long)y->dims[3], (long long)w->dims[2], (long long)w->dims[3],
-               x->dims[1] != y->dims[1] ? "/2" : "  ", w->dims[1] == 1 ? " depthwise" : l->n_inputs > 3 ? " residual " : "          ",
+               (long long)y->dims[2], (long long)x->dims[3], (long long)y->dims[3], (long long)w->dims[2],
+               (long long)w->dims[3], x->dims[1] != y->dims[1] ? "/2" : "  ",
+               w->dims[1] == 1   ? " depthwise"
+               : l->n_inputs > 3 ? " residual "
+                                 : "          ",
                (double)l->best_ns * 1e-6, 2.0 * l->macs / (double)l->best_ns);
     }
-    printf("best round %.3f ms, %.1f GFLOP/s; sum of best layers %.3f ms\n", (double)best_ns * 1e-6, 2.0 * macs / (double)best_ns,
-           sum_ms);
+    printf("best round %.3f ms, %.1f GFLOP/s; sum of best layers %.3f ms\n", (double)best_ns * 1e-6,
+           2.0 * macs / (double)best_ns, sum_ms);
 }
 
 int main(int argc, char **argv)
@@ -217,7 +227,8 @@ int main(int argc, char **argv)
         scratch_bytes = prepare->scratch_bytes > scratch_bytes ? prepare->scratch_bytes : scratch_bytes;
         shared_bytes = prepare->shared_bytes > shared_bytes ? prepare->shared_bytes : shared_bytes;
     }
-    void *scratch = aligned_alloc(64, pithi_align_up(scratch_bytes, 64)), *shared = aligned_alloc(64, pithi_align_up(shared_bytes, 64));
+    void *scratch = aligned_alloc(64, pithi_align_up(scratch_bytes, 64)),
+         *shared = aligned_alloc(64, pithi_align_up(shared_bytes, 64));
     uint64_t best_ns = UINT64_MAX;
     for (int i = 0; i < N_ROUNDS; i++) {
         uint64_t ns = run_round(&net, scratch, shared);

@@ -7,11 +7,11 @@
  *                                                   * w[ky * kernel_w + kx][c] + residual[oy][ox][c] )
  *
  * x outside the image counts as zero and isn't read; a kernel row that lies outside is left out. Strides are
- * in elements, so a range of channels is done by moving the pointers. Taps run upward in one chain of multiply-adds per element,
- * so the bits don't depend on how rows and channels are split over calls. clamp: min(max(v, lo), hi) with
- * NaN kept; -inf, +inf: none. y must not overlap any other operand. All sizes are at least 1, but y_end may be
- * y_begin. Nothing outside the named elements is read or written. Exactness: PITH_BOUNDED with k = kernel_h *
- * kernel_w + 2. */
+ * in elements, so a range of channels is done by moving the pointers. Taps run upward in one chain of
+ * multiply-adds per element, so the bits don't depend on how rows and channels are split over calls. clamp:
+ * min(max(v, lo), hi) with NaN kept; -inf, +inf: none. y must not overlap any other operand. All sizes are at
+ * least 1, but y_end may be y_begin. Nothing outside the named elements is read or written. Exactness:
+ * PITH_BOUNDED with k = kernel_h * kernel_w + 2. */
 #ifndef PITH_KERNELS_DWCONV_F32_H
 #define PITH_KERNELS_DWCONV_F32_H
 

@@ -17,9 +17,7 @@
 #define DWCONV_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-#ifndef DWCONV_BLOCK_BYTES
-#define DWCONV_BLOCK_BYTES ((size_t)24 << 10)
-#endif
+#define DWCONV_BLOCK_BYTES ((size_t)24 << 10) /* of input rows, so that they stay in L1 while kernel rows meet them */
 enum { MAX_P = 8, MAX_KW = 5 };
 
 /* A row of outputs: the kernel rows that meet the image, and where they do. */
@@ -28,7 +26,14 @@ typedef struct row_range {
     const float *x, *w; /* column 0 of the first input row and its weights, channel 0 */
 } row_range;
 
-/* Lanes of a vector of channels from c; all of them where is_fast. */
+/* A group of neighbouring pixels of a row, known when compiling. width 0: any width, stride and dilation. is_fast:
+ * all taps lie inside of the image, and all lanes of the vector are channels. */
+typedef struct group_kind {
+    int n_pixels, width, stride;
+    bool is_fast;
+} group_kind;
+
+/* Lanes of a vector of channels from c. */
 typedef struct lane_range {
     size_t c, count;
 } lane_range;
@@ -48,32 +53,32 @@ static inline row_range find_rows(const pith_dwconv_f32_task *t, int oy)
         end--;
     }
     iy = ky < end ? iy + ky * t->dilation_h : 0;
-    return (row_range){ oy, end - ky, t->x + (size_t)iy * t->x_row_stride, t->w + (size_t)(ky * t->kernel_w) * t->w_stride };
+    return (row_range){ oy, end - ky, t->x + (size_t)iy * t->x_row_stride,
+                        t->w + (size_t)(ky * t->kernel_w) * t->w_stride };
 }
 
-DWCONV_INLINE void start_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
-                                const lane_range *lanes, v_f *acc)
+DWCONV_INLINE void start_pixels(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes, v_f *acc)
 {
-    v_f bias = t->bias ? load(t->bias + lanes->c, is_fast, lanes) : v_set(0.0f);
+    v_f bias = t->bias ? load(t->bias + lanes->c, g.is_fast, lanes) : v_set(0.0f);
     DWCONV_UNROLL
-    for (int p = 0; p < n_pixels; p++) {
+    for (int p = 0; p < g.n_pixels; p++) {
         acc[p] = bias;
     }
 }
 
-DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
-                                 const lane_range *lanes, int oy, int ox, const v_f *acc)
+DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes, int oy,
+                                 int ox, const v_f *acc)
 {
     v_f lo = v_set(t->lo), hi = v_set(t->hi);
     size_t at = (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride + lanes->c;
     DWCONV_UNROLL
-    for (int p = 0; p < n_pixels; p++, at += t->y_pixel_stride) {
+    for (int p = 0; p < g.n_pixels; p++, at += t->y_pixel_stride) {
         v_f value = acc[p];
         if (t->residual) {
-            value = v_add(value, load(t->residual + at, is_fast, lanes));
+            value = v_add(value, load(t->residual + at, g.is_fast, lanes));
         }
         value = v_min(hi, v_max(lo, value));
-        if (is_fast) {
+        if (g.is_fast) {
             v_store(t->y + at, value);
         } else {
             v_store_n(t->y + at, value, lanes->count);
@@ -81,85 +86,86 @@ DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const int n_pixe
     }
 }
 
-/* One kernel row of `width` taps onto n_pixels sums; x is column ix0 of the input row. is_fast: all columns are
- * inside of the image. */
-DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
-                            const bool is_fast, const lane_range *lanes, const float *x, const float *w, int ix0, v_f *acc)
+/* One kernel row of taps onto the sums; x is column ix0 of the input row. */
+DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes, const float *x,
+                            const float *w, int ix0, v_f *acc)
 {
     v_f weights[MAX_KW];
     DWCONV_UNROLL
-    for (int kx = 0; kx < width; kx++, w += t->w_stride) {
-        weights[kx] = load(w, is_fast, lanes);
+    for (int kx = 0; kx < g.width; kx++, w += t->w_stride) {
+        weights[kx] = load(w, g.is_fast, lanes);
     }
     DWCONV_UNROLL
-    for (int j = 0; j < (n_pixels - 1) * stride + width; j++, x += t->x_pixel_stride) {
+    for (int j = 0; j < (g.n_pixels - 1) * g.stride + g.width; j++, x += t->x_pixel_stride) {
         v_f value = v_set(0.0f);
-        if (is_fast || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
-            value = load(x, is_fast, lanes);
+        if (g.is_fast || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
+            value = load(x, g.is_fast, lanes);
         }
         DWCONV_UNROLL
-        for (int p = 0; p < n_pixels; p++) {
-            if (j - p * stride >= 0 && j - p * stride < width) {
-                acc[p] = v_fma(value, weights[j - p * stride], acc[p]);
+        for (int p = 0; p < g.n_pixels; p++) {
+            if (j - p * g.stride >= 0 && j - p * g.stride < g.width) {
+                acc[p] = v_fma(value, weights[j - p * g.stride], acc[p]);
             }
         }
     }
 }
 
 /* The same for any width, stride and dilation. */
-DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const int n_pixels, const bool is_fast,
-                                const lane_range *lanes, const float *x, const float *w, int ix0, v_f *acc)
+DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes,
+                                const float *x, const float *w, int ix0, v_f *acc)
 {
     size_t tap_step = (size_t)t->dilation_w * t->x_pixel_stride, pixel_step = (size_t)t->stride_w * t->x_pixel_stride;
     for (int kx = 0; kx < t->kernel_w; kx++, w += t->w_stride, x += tap_step, ix0 += t->dilation_w) {
-        v_f weight = load(w, is_fast, lanes);
+        v_f weight = load(w, g.is_fast, lanes);
         const float *at = x;
         DWCONV_UNROLL
-        for (int p = 0; p < n_pixels; p++, at += pixel_step) {
-            if (is_fast || (unsigned)(ix0 + p * t->stride_w) < (unsigned)t->in_w) {
-                acc[p] = v_fma(load(at, is_fast, lanes), weight, acc[p]);
+        for (int p = 0; p < g.n_pixels; p++, at += pixel_step) {
+            if (g.is_fast || (unsigned)(ix0 + p * t->stride_w) < (unsigned)t->in_w) {
+                acc[p] = v_fma(load(at, g.is_fast, lanes), weight, acc[p]);
             }
         }
     }
 }
 
-/* width 0: any width, stride and dilation. */
-DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const int n_pixels, const int width, const int stride,
-                          const bool is_fast, const lane_range *lanes, const row_range *row, int ox)
+DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes,
+                          const row_range *row, int ox)
 {
     v_f acc[MAX_P];
     int ix0 = ox * t->stride_w - t->pad_left;
-    const float *x = row->x + (ptrdiff_t)ix0 * (ptrdiff_t)t->x_pixel_stride + (ptrdiff_t)lanes->c, *w = row->w + lanes->c;
+    const float *x = row->x + (ptrdiff_t)ix0 * (ptrdiff_t)t->x_pixel_stride + (ptrdiff_t)lanes->c,
+                *w = row->w + lanes->c;
     size_t x_step = (size_t)t->dilation_h * t->x_row_stride, w_step = (size_t)t->kernel_w * t->w_stride;
-    start_pixels(t, n_pixels, is_fast, lanes, acc);
+    start_pixels(t, g, lanes, acc);
     for (int ky = 0; ky < row->n_taps_y; ky++, x += x_step, w += w_step) {
-        if (width) {
-            add_taps(t, n_pixels, width, stride, is_fast, lanes, x, w, ix0, acc);
+        if (g.width) {
+            add_taps(t, g, lanes, x, w, ix0, acc);
         } else {
-            add_any_taps(t, n_pixels, is_fast, lanes, x, w, ix0, acc);
+            add_any_taps(t, g, lanes, x, w, ix0, acc);
         }
     }
-    finish_pixels(t, n_pixels, is_fast, lanes, row->oy, ox, acc);
+    finish_pixels(t, g, lanes, row->oy, ox, acc);
 }
 
 /* Channels [c, c_end) of all rows: neighbouring vectors of a group of pixels follow each other. */
-DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const int n_pixels, const int width, const int stride, size_t c,
-                         size_t c_end)
+DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const group_kind fast, size_t c, size_t c_end)
 {
     const pith_dwconv_f32_task copy = *task, *t = &copy; /* no store can alias it, so it stays in registers */
+    const group_kind careful = { fast.n_pixels, fast.width, fast.stride, false };
+    const int n_pixels = fast.n_pixels;
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
         row_range row = find_rows(t, oy);
         for (int begin = 0; begin < t->out_w; begin += n_pixels) {
             int ox = begin + n_pixels <= t->out_w ? begin : t->out_w - n_pixels;
             int ix0 = ox * t->stride_w - t->pad_left;
-            bool is_inside = ix0 >= 0 && ix0 + (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w < t->in_w;
+            bool is_inside =
+                ix0 >= 0 && ix0 + (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w < t->in_w;
             lane_range lanes = { c, V_N };
             for (; is_inside && lanes.c + V_N <= c_end; lanes.c += V_N) {
-                pixels(t, n_pixels, width, stride, true, &lanes, &row, ox);
+                pixels(t, fast, &lanes, &row, ox);
             }
             for (; lanes.c < c_end; lanes.c += V_N) {
                 lanes.count = c_end - lanes.c < V_N ? c_end - lanes.c : V_N;
-                pixels(t, n_pixels, width, stride, false, &lanes, &row, ox);
+                pixels(t, careful, &lanes, &row, ox);
             }
         }
     }
@@ -168,7 +174,7 @@ DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const int n_pixels, c
 #define DWCONV_PLANE(name, n_pixels, width, stride)                                                \
     static void name(const pith_dwconv_f32_task *t, size_t c, size_t c_end)                        \
     {                                                                                              \
-        plane(t, n_pixels, width, stride, c, c_end);                                               \
+        plane(t, (group_kind){ n_pixels, width, stride, true }, c, c_end);                         \
     }
 
 DWCONV_PLANE(plane_1, 1, 0, 0)

@@ -12,6 +12,37 @@ static pith_status prepare(pith_prepare *prepare) { return pithi_conv_f32_prepar
 static pith_status infer(pith_infer *infer) { return pithi_conv_infer(infer, false); }
 static void cost(const pith_infer *infer, pith_cost *cost) { pithi_conv_cost(infer, cost, false); }
 
+/* com.microsoft FusedConv: a residual as input 3, and an activation by name. */
+static pith_status map_fused(pith_ctx *ctx, pith_source *source, void *attrs_out)
+{
+    static const struct {
+        const char *name;
+        pith_vunary kind;
+        float alpha, beta;
+    } kinds[] = {
+        { "Relu", PITH_VUNARY_RELU, 0, 0 },       { "Sigmoid", PITH_VUNARY_SIGMOID, 0, 0 },
+        { "Tanh", PITH_VUNARY_TANH, 0, 0 },       { "LeakyRelu", PITH_VUNARY_LEAKY_RELU, 0.01f, 0 },
+        { "Clip", PITH_VUNARY_CLIP, 0, 0 },       { "HardSigmoid", PITH_VUNARY_HARD_SIGMOID, 0.2f, 0.5f },
+    };
+    pith_activation *activation = &((pithi_conv_attrs *)attrs_out)->activation;
+    const pith_source_attr *name = pithi_source_attr(source, "activation");
+    const pith_source_attr *values = pithi_source_attr(source, "activation_params");
+    if (!name) {
+        return PITH_OK;
+    }
+    PITH_CHECK(ctx, name->kind == PITH_SOURCE_STRING && (!values || values->kind == PITH_SOURCE_FLOATS),
+               PITH_STATUS_FORMAT, "attribute 'activation' must be a string, 'activation_params' a list of floats");
+    for (int i = 0; i < PITH_COUNT(kinds); i++) {
+        if (pithi_same_text(kinds[i].name, name->s)) {
+            *activation = (pith_activation){ .kind = kinds[i].kind, .alpha = kinds[i].alpha, .beta = kinds[i].beta };
+            activation->alpha = values && values->n_items > 0 ? values->floats[0] : activation->alpha;
+            activation->beta = values && values->n_items > 1 ? values->floats[1] : activation->beta;
+            return PITH_OK;
+        }
+    }
+    PITH_FAIL(ctx, PITH_STATUS_UNSUPPORTED, "attribute 'activation' is '%s', which pith can't fuse into conv", name->s);
+}
+
 static const pith_operand_spec inputs[] = {
     { "x", PITH_DTYPES_FLOAT, PITH_ONE },
     { "w", PITH_DTYPES_FLOAT, PITH_ONE },
@@ -19,7 +50,10 @@ static const pith_operand_spec inputs[] = {
     { "residual", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "Conv", 1, NULL } };
+static const pith_spelling spellings[] = {
+    { "onnx", "", "Conv", 1, NULL },
+    { "onnx", "com.microsoft", "FusedConv", 1, map_fused },
+};
 static const char *const samples[] = {
     "f32[1,3,9,11] f32[5,3,3,3] f32[5] | pads=[1,1,1,1] strides=[2,2]",
     "f32[2,7,6,5] f32[50,7,1,1] f32[50] f32[2,50,6,5] | activation=3",

@@ -15,7 +15,8 @@ static const pith_attr_spec attrs[] = {
 static pith_status infer(pith_infer *infer)
 {
     int a = infer->inputs[0].shape.rank, b = infer->inputs[1].shape.rank;
-    PITH_CHECK(infer->ctx, a == 2 && b == 2, PITH_STATUS_SHAPE, "a has rank %d and b rank %d, both must be matrices", a, b);
+    PITH_CHECK(infer->ctx, a == 2 && b == 2, PITH_STATUS_SHAPE,
+               "a has rank %d and b rank %d, both must be matrices", a, b);
     return pithi_product_infer(infer);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul: y = activation(alpha a b + bias + residual) on the last two dimensions, the others broadcast; a vector is a row on
- * the left and a column on the right. ONNX MatMul, com.microsoft FusedMatMul. */
+/* matmul: y = activation(alpha a b + bias + residual) on the last two dimensions, the others broadcast; a vector
+ * is a row on the left and a column on the right. ONNX MatMul, com.microsoft FusedMatMul. */
 #include "ops/sample.h"
 #include "ops/shared_gemm_product.h"
 #include "ops/shared_unary.h"

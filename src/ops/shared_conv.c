@@ -10,11 +10,10 @@ const char *const pithi_auto_pad_choices[] = { "NOTSET", "SAME_UPPER", "SAME_LOW
 
 #define MAX_FACTOR ((int64_t)1 << 24) /* of kernel, stride, dilation and padding: products stay in 64 bits */
 
-/* Item `index` of a list with one entry per spatial dimension, or the default where the list is absent. */
+/* Item `index` of a list with n_wanted entries; *item stays as it is where the list is absent. */
 static pith_status read_item(pith_ctx *ctx, const char *name, const pith_ints *list, int n_wanted, int index,
-                             int64_t least, int64_t absent, int64_t *item_out)
+                             int64_t least, int64_t *item)
 {
-    *item_out = absent;
     if (list->n_items == 0) {
         return PITH_OK;
     }
@@ -23,7 +22,7 @@ static pith_status read_item(pith_ctx *ctx, const char *name, const pith_ints *l
     PITH_CHECK(ctx, list->items[index] >= least && list->items[index] <= MAX_FACTOR, PITH_STATUS_ARG,
                "attribute '%s' has entry %lld, which is outside of %lld..%lld", name, (long long)list->items[index],
                (long long)least, (long long)MAX_FACTOR);
-    *item_out = list->items[index];
+    *item = list->items[index];
     return PITH_OK;
 }
 
@@ -55,10 +54,11 @@ static pith_status conv_out_size(pith_ctx *ctx, const pithi_conv_attrs *attrs, i
 static pith_status transposed_out_size(pith_ctx *ctx, const pithi_conv_attrs *attrs, int64_t back, int d, int index,
                                        pithi_conv_geometry *g)
 {
-    int64_t extra = 0, wanted = 0;
+    int64_t extra = 0, wanted = -1;
     int skipped = attrs->output_shape.n_items == g->n_spatial + 2 ? 2 : 0; /* some exporters add N and C */
-    PITH_TRY(read_item(ctx, "output_padding", &attrs->output_padding, g->n_spatial, index, 0, 0, &extra));
-    PITH_TRY(read_item(ctx, "output_shape", &attrs->output_shape, g->n_spatial + skipped, index + skipped, 0, -1, &wanted));
+    PITH_TRY(read_item(ctx, "output_padding", &attrs->output_padding, g->n_spatial, index, 0, &extra));
+    PITH_TRY(read_item(ctx, "output_shape", &attrs->output_shape, g->n_spatial + skipped, index + skipped, 0,
+                       &wanted));
     int64_t full = (g->in[d] - 1) * g->stride[d] + extra + (g->kernel[d] - 1) * g->dilation[d] + 1;
     if (wanted < 0 && (attrs->auto_pad == PITHI_AUTO_PAD_SAME_UPPER || attrs->auto_pad == PITHI_AUTO_PAD_SAME_LOWER)) {
         wanted = g->in[d] * g->stride[d];
@@ -79,19 +79,20 @@ static pith_status read_dimension(pith_ctx *ctx, const pithi_conv_attrs *attrs, 
                                   pithi_conv_geometry *g)
 {
     int n = g->n_spatial, d = 3 - n + index;
-    int64_t declared = 0, back = 0;
-    PITH_TRY(read_item(ctx, "kernel_shape", &attrs->kernel_shape, n, index, 1, w->dims[2 + index], &declared));
+    int64_t declared = w->dims[2 + index], back = 0;
+    PITH_TRY(read_item(ctx, "kernel_shape", &attrs->kernel_shape, n, index, 1, &declared));
     PITH_CHECK(ctx, declared == w->dims[2 + index] && declared >= 1 && declared <= MAX_FACTOR, PITH_STATUS_SHAPE,
                "kernel_shape says %lld, the weights have %lld (at least 1 is wanted)", (long long)declared,
                (long long)w->dims[2 + index]);
     g->kernel[d] = declared;
-    PITH_TRY(read_item(ctx, "strides", &attrs->strides, n, index, 1, 1, &g->stride[d]));
-    PITH_TRY(read_item(ctx, "dilations", &attrs->dilations, n, index, 1, 1, &g->dilation[d]));
+    PITH_TRY(read_item(ctx, "strides", &attrs->strides, n, index, 1, &g->stride[d]));
+    PITH_TRY(read_item(ctx, "dilations", &attrs->dilations, n, index, 1, &g->dilation[d]));
     if (attrs->auto_pad == PITHI_AUTO_PAD_NOTSET) {
-        PITH_TRY(read_item(ctx, "pads", &attrs->pads, 2 * n, index, 0, 0, &g->pad[d]));
-        PITH_TRY(read_item(ctx, "pads", &attrs->pads, 2 * n, n + index, 0, 0, &back));
+        PITH_TRY(read_item(ctx, "pads", &attrs->pads, 2 * n, index, 0, &g->pad[d]));
+        PITH_TRY(read_item(ctx, "pads", &attrs->pads, 2 * n, n + index, 0, &back));
     }
-    return g->is_transposed ? transposed_out_size(ctx, attrs, back, d, index, g) : conv_out_size(ctx, attrs, back, d, g);
+    return g->is_transposed ? transposed_out_size(ctx, attrs, back, d, index, g)
+                            : conv_out_size(ctx, attrs, back, d, g);
 }
 
 static pith_status read_channels(pith_ctx *ctx, const pithi_conv_attrs *attrs, const pith_shape *x, const pith_shape *w,
@@ -106,8 +107,9 @@ static pith_status read_channels(pith_ctx *ctx, const pithi_conv_attrs *attrs, c
                PITH_STATUS_SHAPE, "input has %lld channels, the weights want %lld in each of %lld groups",
                (long long)g->in_channels, (long long)per_group, (long long)g->group);
     g->out_channels = g->is_transposed ? w->dims[1] * g->group : w->dims[0];
-    PITH_CHECK(ctx, g->out_channels % g->group == 0, PITH_STATUS_SHAPE, "%lld output channels can't be cut into %lld groups",
-               (long long)g->out_channels, (long long)g->group);
+    PITH_CHECK(ctx, g->out_channels % g->group == 0, PITH_STATUS_SHAPE,
+               "%lld output channels can't be cut into %lld groups", (long long)g->out_channels,
+               (long long)g->group);
     return PITH_OK;
 }
 
@@ -238,7 +240,8 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
 {
     const pithi_conv_attrs *attrs = run->attrs;
     pithi_conv_geometry g;
-    if (pithi_conv_geometry_of(NULL, attrs, &run->inputs[0].shape, &run->inputs[1].shape, is_transposed, &g) != PITH_OK) {
+    if (pithi_conv_geometry_of(NULL, attrs, &run->inputs[0].shape, &run->inputs[1].shape, is_transposed, &g) !=
+        PITH_OK) {
         return; /* infer has checked it */
     }
     image_strides in = strides_of(&g, g.in_channels, g.in), out = strides_of(&g, g.out_channels, g.out);
@@ -246,7 +249,8 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
     for (int64_t i = 0; i < g.batch * g.out_channels * n_pixels; i++) {
         int64_t image = i / (g.out_channels * n_pixels), m = i / n_pixels % g.out_channels, p = i % n_pixels;
         int64_t o[3] = { p / (g.out[1] * g.out[2]), p / g.out[2] % g.out[1], p % g.out[2] };
-        int64_t at = image * out.image + m * out.channel + o[0] * out.pixel[0] + o[1] * out.pixel[1] + o[2] * out.pixel[2];
+        int64_t at =
+            image * out.image + m * out.channel + o[0] * out.pixel[0] + o[1] * out.pixel[1] + o[2] * out.pixel[2];
         double value = sum_taps(run, &g, &in, image, m, o);
         value += has_input(run, 2) ? pithi_tensor_get_f64(&run->inputs[2], m) : 0.0;
         value += has_input(run, 3) ? pithi_tensor_get_f64(&run->inputs[3], at) : 0.0;

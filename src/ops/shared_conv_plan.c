@@ -50,7 +50,8 @@ static bool wants_gather(const pithi_conv_geometry *g, const pithi_conv_variant 
     if (g->group > 1 && v->axis[2]->n_taps > 1 && g->in_channels / g->group < 32) {
         return true;
     }
-    return leaves_image(v->axis[0], g->in[0]) || leaves_image(v->axis[1], g->in[1]) || leaves_image(v->axis[2], g->in[2]);
+    return leaves_image(v->axis[0], g->in[0]) || leaves_image(v->axis[1], g->in[1]) ||
+           leaves_image(v->axis[2], g->in[2]);
 }
 
 static int64_t fit(int64_t bytes_each, int64_t least, int64_t most)
@@ -68,7 +69,8 @@ static void cut_variant(const pithi_conv_f32 *conv, pithi_conv_variant *v, int n
     int64_t in_channels = g->in_channels / g->group, out_channels = g->out_channels / g->group;
     int64_t plane = rows->n_out * columns->n_out, pixels = plane * depth->n_out;
     int64_t bands = 0, n_k = v->n_taps * in_channels;
-    int64_t wanted = n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch * g->group * conv->n_variants, 1)) : 1;
+    int64_t wanted =
+        n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch * g->group * conv->n_variants, 1)) : 1;
     wanted = pithi_max_s64(pithi_min_s64(wanted, pixels * n_k * out_channels / PITHI_PART_MACS), 1);
     bool by_columns = out_channels > pixels;
     int64_t wanted_bands = by_columns ? 1 : wanted;
@@ -93,7 +95,8 @@ static void cut_variant(const pithi_conv_f32 *conv, pithi_conv_variant *v, int n
     v->bands_per_image = pixels ? bands : 0;
     int64_t block = conv->gemm->nr * conv->gemm->nv_max, n_blocks = pithi_div_up(out_channels, block);
     n_blocks = pithi_min_s64(n_blocks, pithi_div_up(wanted, pithi_max_s64(bands, 1)));
-    v->block_columns = pithi_div_up(pithi_div_up(out_channels, pithi_max_s64(n_blocks, 1)), conv->gemm->nr) * conv->gemm->nr;
+    v->block_columns =
+        pithi_div_up(pithi_div_up(out_channels, pithi_max_s64(n_blocks, 1)), conv->gemm->nr) * conv->gemm->nr;
     v->n_column_blocks = v->block_columns ? pithi_div_up(out_channels, v->block_columns) : 0;
 }
 
@@ -229,7 +232,8 @@ static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, 
     float *to = packed + v->packed_offset + (size_t)group * v->packed_per_group + (size_t)(n0 * v->n_taps * n_c);
     for (int64_t t = 0; t < v->n_taps; t++) {
         const pithi_conv_axis *rows = v->axis[1], *columns = v->axis[2];
-        int64_t i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps, k = t % columns->n_taps;
+        int64_t i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps,
+                k = t % columns->n_taps;
         int64_t tap = (v->axis[0]->k[i] * g->kernel[1] + rows->k[j]) * g->kernel[2] + columns->k[k];
         to = pack_tap(from + tap, n_c, c_stride, n_stride, pithi_min_s64(nr, n_m - n0), nr, to);
     }

@@ -17,7 +17,8 @@ static pithi_conv_operands find_operands(const pith_run *run, const pithi_conv_f
         .x = first ? (float *)(void *)(shared + conv->shared_x) : input_data(run, 0),
         .packed = conv->packed ? conv->packed : (float *)(void *)(shared + conv->shared_packed),
         .bias = input_data(run, 2),
-        .residual = first && conv->has_residual ? (float *)(void *)(shared + conv->shared_residual) : input_data(run, 3),
+        .residual =
+            first && conv->has_residual ? (float *)(void *)(shared + conv->shared_residual) : input_data(run, 3),
         .y = first ? (float *)(void *)(shared + conv->shared_y) : run->outputs[0].data,
     };
 }
@@ -72,10 +73,12 @@ static void point_rows(const pithi_conv_geometry *g, const band *b, const float 
     const pithi_conv_variant *v = b->variant;
     const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
     int64_t pixel = columns->in_step * (v->gathers ? g->in_channels / g->group : g->in_channels);
-    int64_t row = rows->in_step * (v->gathers ? v->gathered[2] * (g->in_channels / g->group) : g->in[2] * g->in_channels);
+    int64_t row =
+        rows->in_step * (v->gathers ? v->gathered[2] * (g->in_channels / g->group) : g->in[2] * g->in_channels);
     int64_t slice = depth->in_step * g->in[1] * g->in[2] * g->in_channels;
     int64_t first = v->gathers ? 0 : b->pixel;
-    int64_t z = first / (rows->n_out * columns->n_out), y = first / columns->n_out % rows->n_out, x = first % columns->n_out;
+    int64_t z = first / (rows->n_out * columns->n_out), y = first / columns->n_out % rows->n_out,
+            x = first % columns->n_out;
     for (int64_t i = 0; i < b->n_pixels;) {
         const float *at = base + z * slice + y * row + x * pixel;
         int64_t end = pithi_min_s64(i + columns->n_out - x, b->n_pixels);
@@ -99,7 +102,9 @@ static void start_band(const pithi_conv_f32 *conv, const band *b, const pithi_co
         point_rows(g, b, gathered, scratch);
         return;
     }
-    int64_t first = b->variant->n_taps == 0 ? 0 : (axis[0]->in_first * g->in[1] + axis[1]->in_first) * g->in[2] + axis[2]->in_first;
+    int64_t first = b->variant->n_taps == 0
+                        ? 0
+                        : (axis[0]->in_first * g->in[1] + axis[1]->in_first) * g->in[2] + axis[2]->in_first;
     point_rows(g, b, image + first * g->in_channels + b->group * (g->in_channels / g->group), scratch);
 }
 
@@ -116,7 +121,8 @@ static int64_t output_pixel(const pithi_conv_geometry *g, const pithi_conv_varia
 
 /* Columns [n0, n0 + n) of the group for all pixels of a band. Where output pixels aren't neighbours, every
  * run of pixels in a row is a block of its own. */
-static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const pithi_conv_operands *o, void *scratch)
+static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n,
+                     const pithi_conv_operands *o, void *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_variant *v = b->variant;
@@ -206,7 +212,8 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
     int64_t n_blocks = pithi_div_up(channels, conv->depthwise_channels);
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
-        int64_t c = grain % n_blocks * conv->depthwise_channels, row = grain / n_blocks % n_bands * conv->depthwise_rows;
+        int64_t c = grain % n_blocks * conv->depthwise_channels,
+                row = grain / n_blocks % n_bands * conv->depthwise_rows;
         int64_t image = grain / n_blocks / n_bands, y_at = image * g->out[1] * g->out[2] * channels + c;
         pith_dwconv_f32_task task = {
             .x = o->x + image * g->in[1] * g->in[2] * channels + c,
@@ -242,7 +249,8 @@ static void transpose_images(const pithi_conv_f32 *conv, const pith_tensor *shap
     int64_t n_slabs = pithi_div_up(pixels, SLAB);
     pithi_part_range(part, shape->dims[0] * n_slabs, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        int64_t p = i % n_slabs * SLAB, count = pithi_min_s64(SLAB, pixels - p), image = i / n_slabs * channels * pixels;
+        int64_t p = i % n_slabs * SLAB, count = pithi_min_s64(SLAB, pixels - p),
+                image = i / n_slabs * channels * pixels;
         if (to_last) {
             conv->transpose(from + image + p, pixels, to + image + p * channels, channels, channels, count);
         } else {
@@ -260,7 +268,8 @@ static void arrange(const pith_run *run, const pithi_conv_f32 *conv, const pith_
         pithi_conv_f32_pack(conv, run->inputs[1].data, (float *)(void *)(shared + conv->shared_packed), begin, end);
     }
     if (conv->is_channels_first) {
-        transpose_images(conv, &run->inputs[0], run->inputs[0].data, (float *)(void *)(shared + conv->shared_x), true, part);
+        transpose_images(conv, &run->inputs[0], run->inputs[0].data, (float *)(void *)(shared + conv->shared_x),
+                         true, part);
     }
     if (conv->is_channels_first && conv->has_residual) {
         transpose_images(conv, &run->inputs[3], run->inputs[3].data, (float *)(void *)(shared + conv->shared_residual),

@@ -16,9 +16,10 @@
 bool pithi_conv_winograd_fits(const pithi_conv_geometry *g)
 {
     int64_t n_tiles = pithi_div_up(g->out[1], 2) * pithi_div_up(g->out[2], 2);
-    return !g->is_transposed && g->group == 1 && g->kernel[0] == 1 && g->in[0] == 1 && g->pad[0] == 0 && g->out[0] == 1 &&
-           g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 && g->dilation[1] == 1 &&
-           g->dilation[2] == 1 && g->in_channels >= MIN_CHANNELS && g->out_channels >= MIN_CHANNELS && n_tiles >= MIN_TILES;
+    return !g->is_transposed && g->group == 1 && g->kernel[0] == 1 && g->in[0] == 1 && g->pad[0] == 0 &&
+           g->out[0] == 1 && g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 &&
+           g->dilation[1] == 1 && g->dilation[2] == 1 && g->in_channels >= MIN_CHANNELS &&
+           g->out_channels >= MIN_CHANNELS && n_tiles >= MIN_TILES;
 }
 
 /* Distance of positions; the odd line keeps them from meeting in one set of the cache. */
@@ -153,7 +154,8 @@ static void find_pixels(const pithi_conv_geometry *g, const float *image, int64_
     }
 }
 
-static void transform_band(const pithi_conv_f32 *conv, const float *image, int64_t first_row, int64_t n_tiles, const work *s)
+static void transform_band(const pithi_conv_f32 *conv, const float *image, int64_t first_row, int64_t n_tiles,
+                           const work *s)
 {
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t n_c = conv->g.in_channels;
@@ -165,17 +167,27 @@ static void transform_band(const pithi_conv_f32 *conv, const float *image, int64
     }
 }
 
-static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int64_t block, int64_t n_tiles, const work *s)
+static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int64_t block, int64_t n_tiles,
+                           const work *s)
 {
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t nr = conv->gemm->nr, n_c = conv->g.in_channels, columns = block_width(conv, block);
     for (int64_t p = 0; p < N_POSITIONS; p++) {
         ptrdiff_t offset = p * w->v_stride;
         pith_gemm_f32_tile tile = {
-            .a_rows = s->rows, .segment_offsets = &offset, .n_segments = 1, .segment_length = (size_t)n_c,
+            .a_rows = s->rows,
+            .segment_offsets = &offset,
+            .n_segments = 1,
+            .segment_length = (size_t)n_c,
             .b = packed + block_offset(conv, block) + p * pithi_div_up(columns, nr) * nr * n_c,
-            .b_row_stride = (size_t)nr, .b_panel_stride = (size_t)(nr * n_c), .c = s->m + p * w->m_stride,
-            .c_stride = (size_t)w->block_columns, .mr = (int)n_tiles, .n_columns = (int)columns, .lo = -INFINITY, .hi = INFINITY,
+            .b_row_stride = (size_t)nr,
+            .b_panel_stride = (size_t)(nr * n_c),
+            .c = s->m + p * w->m_stride,
+            .c_stride = (size_t)w->block_columns,
+            .mr = (int)n_tiles,
+            .n_columns = (int)columns,
+            .lo = -INFINITY,
+            .hi = INFINITY,
         };
         conv->gemm->tile(&tile);
     }
@@ -187,8 +199,11 @@ static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands 
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t n0 = block * w->block_columns;
-    pith_winograd_f32_output tile = { .m_stride = (size_t)w->m_stride, .bias = o->bias ? o->bias + n0 : NULL,
-                                      .n = (size_t)block_width(conv, block), .lo = conv->finish.lo, .hi = conv->finish.hi };
+    pith_winograd_f32_output tile = { .m_stride = (size_t)w->m_stride,
+                                      .bias = o->bias ? o->bias + n0 : NULL,
+                                      .n = (size_t)block_width(conv, block),
+                                      .lo = conv->finish.lo,
+                                      .hi = conv->finish.hi };
     for (int64_t t = 0; t < n_tiles; t++) {
         tile.m = s->m + t * w->block_columns;
         for (int i = 0; i < 4; i++) {

@@ -34,12 +34,14 @@ static pith_status broadcast_batches(pith_ctx *ctx, const pith_shape *a, const p
 pith_status pithi_product_geometry_of(pith_ctx *ctx, const pithi_product_attrs *attrs, const pith_shape *a,
                                       const pith_shape *b, pithi_product_geometry *geometry_out)
 {
-    PITH_CHECK(ctx, a->rank >= 1 && b->rank >= 1, PITH_STATUS_SHAPE, "a scalar is no matrix: both inputs need rank 1 or more");
+    PITH_CHECK(ctx, a->rank >= 1 && b->rank >= 1, PITH_STATUS_SHAPE,
+               "a scalar is no matrix: both inputs need rank 1 or more");
     pithi_product_geometry g = { .a_is_vector = a->rank == 1, .b_is_vector = b->rank == 1 };
     g.trans_a = attrs->trans_a && !g.a_is_vector;
     g.trans_b = attrs->trans_b && !g.b_is_vector;
     int64_t a_rows = g.a_is_vector ? 1 : a->dims[a->rank - 2], a_columns = a->dims[a->rank - 1];
-    int64_t b_rows = g.b_is_vector ? b->dims[0] : b->dims[b->rank - 2], b_columns = g.b_is_vector ? 1 : b->dims[b->rank - 1];
+    int64_t b_rows = g.b_is_vector ? b->dims[0] : b->dims[b->rank - 2],
+            b_columns = g.b_is_vector ? 1 : b->dims[b->rank - 1];
     g.m = g.trans_a ? a_columns : a_rows;
     g.k = g.trans_a ? a_rows : a_columns;
     g.n = g.trans_b ? b_rows : b_columns;
@@ -70,7 +72,8 @@ static pith_status check_added(const pith_infer *infer, int index, const pith_sh
         int64_t dim = shape->dims[i], to = y->dims[y->rank - shape->rank + i];
         fits = dim == to || (may_broadcast && dim == 1);
     }
-    PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE, "the shape of input %d can't be broadcast to that of the product", index);
+    PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE,
+               "the shape of input %d can't be broadcast to that of the product", index);
     return PITH_OK;
 }
 
@@ -78,7 +81,8 @@ pith_status pithi_product_infer(pith_infer *infer)
 {
     pithi_product_geometry g;
     PITH_CHECK(infer->ctx, infer->inputs[0].dtype == infer->inputs[1].dtype, PITH_STATUS_DTYPE,
-               "a is %s, but b is %s", pith_dtype_name(infer->inputs[0].dtype), pith_dtype_name(infer->inputs[1].dtype));
+               "a is %s, but b is %s", pith_dtype_name(infer->inputs[0].dtype),
+               pith_dtype_name(infer->inputs[1].dtype));
     PITH_TRY(pithi_product_geometry_of(infer->ctx, infer->attrs, &infer->inputs[0].shape, &infer->inputs[1].shape, &g));
     pith_shape y = g.batch;
     if (!g.a_is_vector) {
@@ -97,7 +101,8 @@ pith_status pithi_product_infer(pith_infer *infer)
 void pithi_product_cost(const pith_infer *infer, pith_cost *cost)
 {
     pithi_product_geometry g;
-    if (pithi_product_geometry_of(NULL, infer->attrs, &infer->inputs[0].shape, &infer->inputs[1].shape, &g) == PITH_OK) {
+    if (pithi_product_geometry_of(NULL, infer->attrs, &infer->inputs[0].shape, &infer->inputs[1].shape, &g) ==
+        PITH_OK) {
         cost->macs = (uint64_t)g.n_batches * (uint64_t)g.m * (uint64_t)g.n * (uint64_t)g.k;
     }
 }
@@ -131,15 +136,18 @@ static void product_element(const pith_run *run, const pithi_product_geometry *g
                             double *sum_out, int64_t *whole_out)
 {
     bool is_float = pithi_dtype_is_float(run->inputs[0].dtype);
-    int64_t a0 = matrix_index(g, g->a_steps, batch) * g->m * g->k, b0 = matrix_index(g, g->b_steps, batch) * g->k * g->n;
+    int64_t a0 = matrix_index(g, g->a_steps, batch) * g->m * g->k,
+            b0 = matrix_index(g, g->b_steps, batch) * g->k * g->n;
     double sum = 0.0;
     uint64_t whole = 0;
     for (int64_t k = 0; k < g->k; k++) {
-        int64_t a = a0 + (g->trans_a ? k * g->m + m : m * g->k + k), b = b0 + (g->trans_b ? n * g->k + k : k * g->n + n);
+        int64_t a = a0 + (g->trans_a ? k * g->m + m : m * g->k + k),
+                b = b0 + (g->trans_b ? n * g->k + k : k * g->n + n);
         if (is_float) {
             sum += pithi_tensor_get_f64(&run->inputs[0], a) * pithi_tensor_get_f64(&run->inputs[1], b);
         } else {
-            whole += (uint64_t)pithi_tensor_get_s64(&run->inputs[0], a) * (uint64_t)pithi_tensor_get_s64(&run->inputs[1], b);
+            whole += (uint64_t)pithi_tensor_get_s64(&run->inputs[0], a) *
+                     (uint64_t)pithi_tensor_get_s64(&run->inputs[1], b);
         }
     }
     *sum_out = sum;

@@ -161,7 +161,8 @@ static pith_status prepare_c(pith_prepare *prepare, product *p)
         return PITH_OK;
     }
     int64_t n_elements = pith_shape_elements(&c->shape), n_rows = p->g.n_batches * p->g.m;
-    bool is_row = n_elements == 1 || c->shape.rank == 0 || (n_elements == c->shape.dims[c->shape.rank - 1] && !p->g.b_is_vector);
+    bool is_row = n_elements == 1 || c->shape.rank == 0 ||
+                  (n_elements == c->shape.dims[c->shape.rank - 1] && !p->g.b_is_vector);
     p->c_rows = is_row ? 1 : n_rows;
     p->has_c_rows = is_row;
     p->has_c_matrix = !is_row;
@@ -282,7 +283,8 @@ static const float *find_c(const pith_run *run, const product *p)
 static void copy_rows(const float *c, const pith_gemm_f32_tile *tile)
 {
     for (int m = 0; m < tile->mr; m++) {
-        memcpy(tile->c + (size_t)m * tile->c_stride, c + (size_t)m * tile->c_stride, (size_t)tile->n_columns * sizeof(float));
+        memcpy(tile->c + (size_t)m * tile->c_stride, c + (size_t)m * tile->c_stride,
+               (size_t)tile->n_columns * sizeof(float));
     }
 }
 
@@ -303,10 +305,19 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
     b += p->packs_b ? p->b_index[batch] * (int64_t)p->packed_floats + n0 * g->k : p->b_index[batch] * g->k * g->n + n0;
     size_t nr = (size_t)p->gemm->nr, n = (size_t)g->n;
     pith_gemm_f32_tile tile = {
-        .a_rows = pointers, .segment_offsets = &no_offset, .n_segments = g->k > 0, .segment_length = (size_t)g->k,
-        .b = b, .b_row_stride = p->packs_b ? nr : n, .b_panel_stride = p->packs_b ? nr * (size_t)g->k : nr,
-        .bias = p->has_c_rows ? c + n0 : NULL, .residual_stride = n, .c = (float *)run->outputs[0].data + row * g->n + n0,
-        .c_stride = n, .mr = (int)rows, .n_columns = (int)pithi_min_s64(p->block_columns, g->n - n0),
+        .a_rows = pointers,
+        .segment_offsets = &no_offset,
+        .n_segments = g->k > 0,
+        .segment_length = (size_t)g->k,
+        .b = b,
+        .b_row_stride = p->packs_b ? nr : n,
+        .b_panel_stride = p->packs_b ? nr * (size_t)g->k : nr,
+        .bias = p->has_c_rows ? c + n0 : NULL,
+        .residual_stride = n,
+        .c = (float *)run->outputs[0].data + row * g->n + n0,
+        .c_stride = n,
+        .mr = (int)rows,
+        .n_columns = (int)pithi_min_s64(p->block_columns, g->n - n0),
     };
     tile.residual = residual ? residual + row * g->n + n0 : NULL;
     if (p->has_c_matrix && !residual) {

@@ -81,7 +81,8 @@ static void make_case(pith_test *test, dw_case *c)
     bool specials = pick(test, 0, 2) == 0;
     size_t n = t->n_channels, n_taps = (size_t)(t->kernel_h * t->kernel_w);
     size_t y_count = extent((size_t)c->out_h, t->y_row_stride, (size_t)t->out_w, t->y_pixel_stride, n);
-    c->x = make_operand(test, extent((size_t)t->in_h, t->x_row_stride, (size_t)t->in_w, t->x_pixel_stride, n), specials);
+    c->x = make_operand(test, extent((size_t)t->in_h, t->x_row_stride, (size_t)t->in_w, t->x_pixel_stride, n),
+                        specials);
     c->w = make_operand(test, (n_taps - 1) * t->w_stride + n, false);
     c->bias = make_operand(test, n, specials);
     c->residual = make_operand(test, y_count, specials);
@@ -144,8 +145,8 @@ static void check_values(pith_test *test, const dw_case *c)
             continue;
         }
         double bound = 0.0, wanted = wanted_value(t, i, (int)oy, (int)ox, channel, &bound);
-        TEST_CHECK_MESSAGE(test, is_close((double)c->y.data[i], wanted, bound), "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox,
-                           channel, (double)c->y.data[i], wanted);
+        TEST_CHECK_MESSAGE(test, is_close((double)c->y.data[i], wanted, bound),
+                           "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox, channel, (double)c->y.data[i], wanted);
     }
 }
 

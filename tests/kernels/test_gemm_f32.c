@@ -146,8 +146,8 @@ static void check_values(pith_test *test, const block_case *c)
             continue;
         }
         double bound = 0.0, wanted = wanted_value(c, m, n, &bound);
-        TEST_CHECK_MESSAGE(test, is_close((double)c->c.data[i], wanted, bound), "[%zu][%zu] is %.9g, not %.9g (bound %g)", m,
-                           n, (double)c->c.data[i], wanted, bound);
+        TEST_CHECK_MESSAGE(test, is_close((double)c->c.data[i], wanted, bound),
+                           "[%zu][%zu] is %.9g, not %.9g (bound %g)", m, n, (double)c->c.data[i], wanted, bound);
     }
 }
 
@@ -168,7 +168,8 @@ static void run_in_pieces(pith_test *test, const pith_gemm_f32 *kernel, const bl
         t.b += (size_t)(columns[q] / kernel->nr) * t.b_panel_stride + (size_t)segments[s] * c->length * t.b_row_stride;
         t.c += (size_t)rows[r] * t.c_stride + (size_t)columns[q];
         t.bias = t.bias ? t.bias + columns[q] : NULL;
-        t.residual = t.residual && s == 1 ? t.residual + (size_t)rows[r] * t.residual_stride + (size_t)columns[q] : NULL;
+        t.residual =
+            t.residual && s == 1 ? t.residual + (size_t)rows[r] * t.residual_stride + (size_t)columns[q] : NULL;
         t.accumulate = t.accumulate || s == 1;
         t.lo = s == 1 ? t.lo : -INFINITY;
         t.hi = s == 1 ? t.hi : INFINITY;
@@ -189,7 +190,8 @@ static void check_case(pith_test *test, const pith_gemm_f32 *kernel)
     memcpy(whole, c.c.data, c.c.count * sizeof(float));
     restart(&c);
     run_in_pieces(test, kernel, &c);
-    TEST_CHECK_MESSAGE(test, memcmp(whole, c.c.data, c.c.count * sizeof(float)) == 0, "pieces give other bits than the block");
+    TEST_CHECK_MESSAGE(test, memcmp(whole, c.c.data, c.c.count * sizeof(float)) == 0,
+                       "pieces give other bits than the block");
     free(whole);
     free_case(&c);
 }

@@ -82,8 +82,8 @@ static void check_input(pith_test *test, const pith_winograd_f32 *kernel, const 
             continue;
         }
         double wanted = transformed(bt[p / 4], bt[p % 4], c->d, channel);
-        TEST_CHECK_MESSAGE(test, fabs((double)v[i] - wanted) <= 8 * 8 * (double)FLT_EPSILON, "v[%zu][%zu] is %g, not %g", p,
-                           channel, (double)v[i], wanted);
+        TEST_CHECK_MESSAGE(test, fabs((double)v[i] - wanted) <= 8 * 8 * (double)FLT_EPSILON,
+                           "v[%zu][%zu] is %g, not %g", p, channel, (double)v[i], wanted);
     }
     free(before);
 }
@@ -92,8 +92,12 @@ static void check_output(pith_test *test, const pith_winograd_f32 *kernel, tile_
 {
     bool has_bias = pith_test_random(test) & 1, has_residual = pith_test_random(test) & 1;
     int left_out = (int)(pith_test_random(test) % 8);
-    pith_winograd_f32_output o = { .m = c->m.data, .m_stride = c->stride, .bias = has_bias ? c->bias.data : NULL, .n = c->n,
-                                   .lo = pith_test_random(test) & 1 ? -1.0f : -INFINITY, .hi = 2.5f };
+    pith_winograd_f32_output o = { .m = c->m.data,
+                                   .m_stride = c->stride,
+                                   .bias = has_bias ? c->bias.data : NULL,
+                                   .n = c->n,
+                                   .lo = pith_test_random(test) & 1 ? -1.0f : -INFINITY,
+                                   .hi = 2.5f };
     const float *rows[16];
     for (int i = 0; i < 16; i++) {
         rows[i] = (const float *)c->m.data + (size_t)i * c->stride;

@@ -51,7 +51,8 @@ static void write_conv(pith_test *test, pithi_text *text, bool is_transposed)
 {
     int rank = pick(test, 0, 4) ? 2 : pick(test, 1, 3), last = pick(test, 0, 2) > 0, kind = pick(test, 0, 3);
     int group = kind == 0 ? pick(test, 2, 40) : kind == 1 ? pick(test, 2, 3) : 1;
-    int in_each = kind == 0 ? 1 : pick(test, 1, rank == 2 ? 40 : 6), out_each = kind == 0 ? pick(test, 1, 2) : pick(test, 1, 60);
+    int in_each = kind == 0 ? 1 : pick(test, 1, rank == 2 ? 40 : 6),
+        out_each = kind == 0 ? pick(test, 1, 2) : pick(test, 1, 60);
     int spatial[3], kernel[3], strides[3], dilations[3];
     for (int i = 0; i < rank; i++) {
         kernel[i] = pick(test, 0, 1) ? 3 : pick(test, 1, rank == 2 ? 5 : 3);
@@ -69,7 +70,8 @@ static void write_conv(pith_test *test, pithi_text *text, bool is_transposed)
     if (last) {
         pithi_text_add(text, ",%d", group * in_each);
     }
-    pithi_text_add(text, "] f32[%d,%d", group * (is_transposed ? in_each : out_each), is_transposed ? out_each : in_each);
+    pithi_text_add(text, "] f32[%d,%d", group * (is_transposed ? in_each : out_each),
+                   is_transposed ? out_each : in_each);
     for (int i = 0; i < rank; i++) {
         pithi_text_add(text, ",%d", kernel[i]);
     }
@@ -119,7 +121,8 @@ static void write_product(pith_test *test, pithi_text *text, bool is_gemm)
     if (pick(test, 0, 2) == 0) {
         pithi_text_add(text, " f32[%s%d,%d]", has_batch ? "2,3," : "", m, n);
     }
-    pithi_text_add(text, " | %s=%d %s=%d", is_gemm ? "transA" : "trans_a", trans_a, is_gemm ? "transB" : "trans_b", trans_b);
+    pithi_text_add(text, " | %s=%d %s=%d", is_gemm ? "transA" : "trans_a", trans_a, is_gemm ? "transB" : "trans_b",
+                   trans_b);
     pithi_text_add(text, " alpha=%g beta=%g", pick(test, 0, 2) ? 1.0 : 0.5, pick(test, 0, 2) ? 1.0 : -0.25);
     add_activation(test, text);
 }
@@ -174,7 +177,8 @@ static void check_run(pith_test *test, op_case *c, int isa, int n_threads, bool 
                      .n_inputs = node->n_inputs, .outputs = &c->got, .n_outputs = 1, .shared = shared };
     run_parts(&run, &prepare, n_threads == 1 ? 1 : pick(test, 2, 40));
     double difference = pith_test_difference(&c->got, &c->wanted);
-    TEST_CHECK_MESSAGE(test, difference <= TOLERANCE, "off by %g with %s, %d threads", difference, prepare.kernel, n_threads);
+    TEST_CHECK_MESSAGE(test, difference <= TOLERANCE, "off by %g with %s, %d threads", difference, prepare.kernel,
+                       n_threads);
     if (is_first) {
         memcpy(c->first.data, c->got.data, pith_tensor_bytes(&c->got));
     }
