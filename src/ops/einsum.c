@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "kernels/gemm_f32.h"
+#include "kernels/transpose.h"
 #include "ops/sample.h"
 #include "ops/shared_einsum.h"
 
@@ -118,9 +119,11 @@ typedef struct offsets {
 
 typedef struct product {
     const pith_gemm_f32 *kernel;
+    pith_transpose_fn *transpose;
+    const float *packed; /* a constant B, packed once; NULL: phase 0 packs it */
     offsets roles[N_ROLES];
     int a_input; /* 0, or 1 when the operands are swapped */
-    bool is_a_direct, is_c_dense; /* rows lie dense along k, along n */
+    bool is_a_direct, is_b_direct, is_c_dense; /* A and B lie dense along k, C along n */
     int64_t n_panels, n_row_blocks, strip_columns;
     size_t panel_floats;
 } product;
@@ -192,6 +195,7 @@ static pith_status fill_offsets(pith_prepare *prepare, const pithi_einsum *einsu
         }
     }
     p->is_a_direct = is_dense(p->roles[DEPTH].a, p->roles[DEPTH].n);
+    p->is_b_direct = is_dense(p->roles[DEPTH].b, p->roles[DEPTH].n);
     p->is_c_dense = is_dense(p->roles[COLUMNS].c, p->roles[COLUMNS].n);
     return PITH_OK;
 }
@@ -213,6 +217,76 @@ static bool as_product(const pith_prepare *prepare, const pithi_einsum *einsum, 
     return true;
 }
 
+/* ---- packing of B ------------------------------------------------------------------------- */
+
+/* True if items [first, first + n) of a list have one distance. */
+static bool is_even(const int64_t *list, int64_t first, int64_t n, int64_t *stride_out)
+{
+    int64_t stride = n > 1 ? list[first + 1] - list[first] : 1;
+    for (int64_t i = first + 2; i < first + n; i++) {
+        if (list[i] - list[i - 1] != stride) {
+            return false;
+        }
+    }
+    *stride_out = stride;
+    return true;
+}
+
+/* Panel `panel` of batch item `batch` of B, gathered into the kernel's packing. */
+static void pack_panel(const product *p, const float *b, int64_t batch, int64_t panel, float *packed)
+{
+    const offsets *columns = &p->roles[COLUMNS], *depth = &p->roles[DEPTH];
+    int64_t nr = p->kernel->nr, first = panel * nr, n = pithi_min_s64(nr, columns->n - first), stride = 0;
+    bool is_regular = is_even(columns->b, first, n, &stride);
+    b += p->roles[BATCH].b[batch];
+    if (n < nr) {
+        memset(packed, 0, (size_t)(depth->n * nr) * sizeof *packed);
+    }
+    if (is_regular && p->is_b_direct) {
+        p->transpose(b + columns->b[first], stride, packed, nr, n, depth->n);
+        return;
+    }
+    for (int64_t k = 0; k < depth->n; k++) {
+        const float *from = b + depth->b[k];
+        if (is_regular && stride == 1) {
+            memcpy(packed + k * nr, from + columns->b[first], (size_t)n * sizeof *packed);
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            packed[k * nr + i] = from[columns->b[first + i]];
+        }
+    }
+}
+
+typedef struct pack_job {
+    const product *p;
+    const float *b;
+} pack_job;
+
+static void fill_packed(void *user, void *block)
+{
+    const pack_job *job = user;
+    for (int64_t i = 0; i < job->p->roles[BATCH].n * job->p->n_panels; i++) {
+        pack_panel(job->p, job->b, i / job->p->n_panels, i % job->p->n_panels,
+                   (float *)block + (size_t)i * job->p->panel_floats);
+    }
+}
+
+/* Shape and equation decide how a constant is packed; both go into the key. */
+static pith_status pack_constant(pith_prepare *prepare, product *p, size_t n_bytes)
+{
+    const char *equation = ((const einsum_attrs *)prepare->attrs)->equation;
+    const pith_tensor *b = &prepare->inputs[1 - p->a_input], *a = &prepare->inputs[p->a_input];
+    pack_job job = { p, b->data };
+    uint64_t key = pithi_hash(PITHI_HASH_START, equation, strlen(equation));
+    key = pithi_hash(key, a->shape.dims, (size_t)a->shape.rank * sizeof *a->shape.dims);
+    key = pithi_hash(key, b->shape.dims, (size_t)b->shape.rank * sizeof *b->shape.dims);
+    const void *block = NULL;
+    PITH_TRY(pithi_prepare_pack(prepare, b->data, key, n_bytes, fill_packed, &job, &block));
+    p->packed = block;
+    return PITH_OK;
+}
+
 static pith_status prepare(pith_prepare *prepare)
 {
     const char *error = NULL;
@@ -227,6 +301,7 @@ static pith_status prepare(pith_prepare *prepare)
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(product), &block));
     product *p = block;
     p->kernel = pithi_gemm_f32(prepare->isa_limit);
+    p->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     p->a_input = a_input;
     PITH_TRY(fill_offsets(prepare, &einsum, p));
     p->strip_columns = (int64_t)p->kernel->nr * p->kernel->nv_max;
@@ -235,25 +310,17 @@ static pith_status prepare(pith_prepare *prepare)
     p->panel_floats = (size_t)(p->roles[DEPTH].n * p->kernel->nr);
     prepare->use_run = true;
     prepare->state = p;
-    prepare->n_phases = 2;
     prepare->max_parts = (int)pithi_min_s64(p->roles[BATCH].n * p->n_row_blocks, 1 << 20);
-    prepare->shared_bytes = (size_t)(p->roles[BATCH].n * p->n_panels) * p->panel_floats * sizeof(float);
+    size_t packed_bytes = (size_t)(p->roles[BATCH].n * p->n_panels) * p->panel_floats * sizeof(float);
+    if (prepare->inputs[1 - a_input].data) {
+        PITH_TRY(pack_constant(prepare, p, packed_bytes));
+    } else {
+        prepare->n_phases = 2;
+        prepare->shared_bytes = packed_bytes;
+    }
     prepare->scratch_bytes = (size_t)(ROW_BLOCK * (p->roles[DEPTH].n + p->strip_columns)) * sizeof(float);
     prepare->kernel = p->kernel->head.name;
     return PITH_OK;
-}
-
-/* Phase 0: panel `panel` of batch item `batch` of B, gathered into the kernel's packing. */
-static void pack_panel(const product *p, const float *b, int64_t batch, int64_t panel, float *packed)
-{
-    const offsets *columns = &p->roles[COLUMNS], *depth = &p->roles[DEPTH];
-    b += p->roles[BATCH].b[batch];
-    for (int64_t k = 0; k < depth->n; k++) {
-        for (int i = 0; i < p->kernel->nr; i++) {
-            int64_t n = panel * p->kernel->nr + i;
-            *packed++ = n < columns->n ? b[depth->b[k] + columns->b[n]] : 0.0f;
-        }
-    }
 }
 
 /* Pointers to rows [first, first + n) of A, gathered into `scratch` unless they are dense. */
@@ -287,12 +354,8 @@ static void scatter(const product *p, const pith_gemm_f32_tile *tile, int64_t fi
 /* True if rows [first, first + n) of C have one distance and their columns are dense. */
 static bool is_c_direct(const product *p, int64_t first, int n, size_t *stride_out)
 {
-    const int64_t *rows = p->roles[ROWS].c + first;
-    int64_t stride = n > 1 ? rows[1] - rows[0] : 0;
-    bool is_direct = p->is_c_dense && stride >= 0;
-    for (int m = 2; m < n && is_direct; m++) {
-        is_direct = rows[m] - rows[m - 1] == stride;
-    }
+    int64_t stride = 0;
+    bool is_direct = p->is_c_dense && is_even(p->roles[ROWS].c, first, n, &stride) && stride >= 0;
     *stride_out = (size_t)stride;
     return is_direct;
 }
@@ -306,7 +369,8 @@ static void multiply_rows(const product *p, const pith_run *run, int64_t batch, 
     int64_t first = block * ROW_BLOCK, n_columns = p->roles[COLUMNS].n;
     int mr = (int)pithi_min_s64(ROW_BLOCK, p->roles[ROWS].n - first);
     float *c = (float *)run->outputs[0].data + p->roles[BATCH].c[batch];
-    const float *packed = (const float *)run->shared + (size_t)(batch * p->n_panels) * p->panel_floats;
+    const float *packed =
+        (p->packed ? p->packed : (const float *)run->shared) + (size_t)(batch * p->n_panels) * p->panel_floats;
     size_t c_stride = 0;
     bool is_direct = is_c_direct(p, first, mr, &c_stride);
     int64_t step = is_direct ? n_columns : p->strip_columns;
@@ -329,10 +393,11 @@ static void multiply_rows(const product *p, const pith_run *run, int64_t batch, 
 static void run(const pith_run *run, const pith_part *part)
 {
     const product *p = run->state;
-    int64_t n_inner = part->phase == 0 ? p->n_panels : p->n_row_blocks, begin, end;
+    bool is_packing = part->phase == 0 && !p->packed;
+    int64_t n_inner = is_packing ? p->n_panels : p->n_row_blocks, begin, end;
     pithi_part_range(part, p->roles[BATCH].n * n_inner, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        if (part->phase == 0) {
+        if (is_packing) {
             pack_panel(p, run->inputs[1 - p->a_input].data, i / n_inner, i % n_inner,
                        (float *)run->shared + (size_t)i * p->panel_floats);
         } else {
@@ -382,6 +447,7 @@ static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE
 static const pith_spelling spellings[] = { { "onnx", "", "Einsum", 12, NULL } };
 static const char *const samples[] = {
     "f32[3,5] f32[5,4] | equation=ij,jk->ik",
+    "f32[3,5] f32[5,2]{1,2,3,4,5,6,7,8,9,10} | equation=ij,jk->ik",
     "f32[2,7,3,5] f32[2,19,3,5] | equation=bqhd,bkhd->bhqk",
     "f32[2,3,7,19] f32[2,19,3,5] | equation=bhqk,bkhd->bqhd",
     "f32[2,3,3] f32[3,17] | equation=...ii,ij->...ij",
