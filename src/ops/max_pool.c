@@ -33,7 +33,8 @@ static const char *const samples[] = {
     "f32[1,4,3,5,2] | kernel_shape=[2,2,2] channels_last=1 auto_pad=VALID",
     "f32[2,9,11,21] | kernel_shape=[5,5] pads=[2,2,2,2] channels_last=1",
     "f32[1,13,12,3] | kernel_shape=[9,7] strides=[1,2] pads=[4,3,4,3] channels_last=1",
-    "f32[0,2,4,4] | kernel_shape=[2,2]"
+    "f32[2,7,5,3] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1 channels_last=1",
+    "f32[2,3,7,5] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1", "f32[0,2,4,4] | kernel_shape=[2,2]"
 };
 
 const pith_op pith_op_max_pool = {

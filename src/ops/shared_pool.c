@@ -31,8 +31,8 @@ static void fit_dimension(const pithi_pool_attrs *attrs, pithi_pool_geometry *g,
     g->pad_begin[i] = is_explicit ? item_or(&attrs->pads, i, 0) : 0;
     g->pad_end[i] = is_explicit ? item_or(&attrs->pads, g->n_spatial + i, 0) : 0;
     const int64_t room = g->in[i] + g->pad_begin[i] + g->pad_end[i] - extent;
-    if (room < 0) {
-        g->out[i] = 0;
+    if (room < 0) { /* rounding up, a window that sticks out by less than a stride counts */
+        g->out[i] = attrs->ceil_mode && is_explicit && room > -stride && g->in[i] > 0;
     } else if (attrs->ceil_mode && is_explicit) {
         g->out[i] = pithi_div_up(room, stride) + 1;
         g->out[i] -= (g->out[i] - 1) * stride >= g->in[i] + g->pad_begin[i]; /* would start in the right padding */
