@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "kernels/reduce_f32.h"
 #include "ops/shared_reduce.h"
 #include "ops/shared_unary.h"
 
@@ -77,7 +78,47 @@ static int64_t best_of_f32(const float *x, int64_t n, int64_t stride, int sign, 
     return best;
 }
 
-static void apply(const pith_run *run, int sign, int64_t begin, int64_t end, bool in_f32)
+/* A long row: the extreme by its kernel, then where it is. */
+static int64_t best_of_row(const pith_reduce_f32 *kernel, const float *x, int64_t n, int sign, bool last)
+{
+    const float best = kernel->rows[sign > 0 ? PITH_REDUCE_MAX : PITH_REDUCE_MIN](x, (size_t)n);
+    int64_t at = last ? n - 1 : 0;
+    if (isnan(best)) {
+        return best_of_f32(x, n, 1, sign, last);
+    }
+    while (x[at] != best) {
+        at += last ? -1 : 1;
+    }
+    return at;
+}
+
+#define LONG_ROW 32
+#define COLUMNS 64
+
+/* n_columns results side by side, which compilers turn into vectors. */
+static void best_of_columns(const float *x, int64_t n, int64_t stride, int64_t n_columns, int sign, bool last, int64_t *y)
+{
+    float best_x[COLUMNS];
+    int32_t best[COLUMNS] = { 0 };
+    for (int64_t c = 0; c < n_columns; c++) {
+        best_x[c] = (float)sign * x[c];
+    }
+    for (int64_t k = 1; k < n; k++) {
+        for (int64_t c = 0; c < n_columns; c++) {
+            const float candidate = (float)sign * x[k * stride + c], old = best_x[c];
+            const int is_better = (candidate > old) | ((candidate != candidate) & (old == old)) |
+                                  (last & ((candidate == old) | ((candidate != candidate) & (old != old))));
+            best[c] = is_better ? (int32_t)k : best[c];
+            best_x[c] = is_better ? candidate : old;
+        }
+    }
+    for (int64_t c = 0; c < n_columns; c++) {
+        y[c] = best[c];
+    }
+}
+
+/* kernel NULL: the reference, of any dtype. */
+static void apply(const pith_run *run, int sign, int64_t begin, int64_t end, const pith_reduce_f32 *kernel)
 {
     const pithi_arg_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0];
@@ -87,26 +128,46 @@ static void apply(const pith_run *run, int sign, int64_t begin, int64_t end, boo
     for (int i = axis + 1; i < x->shape.rank; i++) {
         stride *= x->shape.dims[i];
     }
-    for (int64_t i = begin; i < end; i++) {
+    const bool last = attrs->select_last_index != 0, in_columns = kernel && stride > 1 && n < INT32_MAX;
+    int64_t *y = run->outputs[0].data;
+    for (int64_t i = begin, n_columns = 1; i < end; i += n_columns) {
         const int64_t base = i / stride * n * stride + i % stride;
-        const bool last = attrs->select_last_index != 0;
-        int64_t *y = run->outputs[0].data;
-        y[i] = in_f32 ? best_of_f32((const float *)x->data + base, n, stride, sign, last)
-                      : best_of(x, base, n, stride, sign, last);
+        if (in_columns) {
+            n_columns = pithi_min_s64(COLUMNS, pithi_min_s64(end - i, stride - i % stride));
+            best_of_columns((const float *)x->data + base, n, stride, n_columns, sign, last, y + i);
+            continue;
+        }
+        if (kernel && n >= LONG_ROW && stride == 1) {
+            y[i] = best_of_row(kernel, (const float *)x->data + base, n, sign, last);
+        } else {
+            y[i] = kernel ? best_of_f32((const float *)x->data + base, n, stride, sign, last)
+                          : best_of(x, base, n, stride, sign, last);
+        }
     }
 }
 
 void pithi_arg_ref(const pith_run *run, int sign)
 {
-    apply(run, sign, 0, pith_shape_elements(&run->outputs[0].shape), false);
+    apply(run, sign, 0, pith_shape_elements(&run->outputs[0].shape), NULL);
 }
+
+typedef struct arg_state {
+    const pith_reduce_f32 *kernel;
+} arg_state;
 
 pith_status pithi_arg_prepare(pith_prepare *prepare)
 {
     const int64_t n_results = pith_shape_elements(&prepare->outputs[0].shape);
     const int n_parts = pithi_element_parts(pith_shape_elements(&prepare->inputs[0].shape));
     prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(n_results, n_parts));
-    prepare->use_run = prepare->inputs[0].dtype == PITH_DTYPE_F32;
+    void *block = NULL;
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(arg_state), &block));
+    ((arg_state *)block)->kernel = pithi_reduce_f32(prepare->isa_limit);
+    prepare->state = block;
+    prepare->use_run = true;
     return PITH_OK;
 }
 
@@ -114,7 +175,8 @@ void pithi_arg_run(const pith_run *run, const pith_part *part, int sign)
 {
     int64_t begin, end;
     pithi_part_range(part, pith_shape_elements(&run->outputs[0].shape), &begin, &end);
-    apply(run, sign, begin, end, true);
+    const arg_state *state = run->state;
+    apply(run, sign, begin, end, state->kernel);
 }
 
 bool pithi_arg_to_channels_last(pith_graph *graph, pith_node *node)
