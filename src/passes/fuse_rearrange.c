@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reshape, transpose, reshape in a row that are known by one name: depth_to_space, space_to_depth, and taking every
- * n-th channel (the split of ShuffleNet v2). By name they can be done in either layout. */
+ * n-th channel (the split of ShuffleNet v2). By name they can be done in either layout. Gathering with one constant
+ * index is a slice. */
 #include "passes/rewrite.h"
 
 /* x -> split [reshape] -> moved [transpose] -> joined [reshape] */
@@ -129,6 +130,42 @@ static pith_status name_channel_split(pith_graph *graph, pith_node *gather, int 
     return pithi_become(graph, gather, "slice", inputs, 5);
 }
 
+/* ---- one index ---------------------------------------------------------------------------------- */
+
+static pith_status slice_of(pith_graph *graph, pith_node *before, pith_value *x, const int64_t numbers[4],
+                            pith_node **node_out)
+{
+    pith_value *inputs[5] = { x };
+    for (int i = 0; i < 4; i++) {
+        PITH_TRY(pithi_graph_add_s64s(graph, &numbers[i], 1, &inputs[i + 1]));
+    }
+    PITH_TRY(pithi_insert(graph, before, "slice", inputs, 5, node_out));
+    (*node_out)->name = before->name;
+    return PITH_OK;
+}
+
+static pith_status name_single_gather(pith_graph *graph, pith_node *gather, int *n_changes)
+{
+    const pith_tensor *index = pithi_constant_input(gather, 1);
+    pith_value *x = gather->inputs[0];
+    pith_node *slice = NULL;
+    if (!pithi_is(gather, "gather") || !index || pith_shape_elements(&index->shape) != 1 || !pithi_value_has_dims(x) ||
+        !pithi_value_has_dims(pithi_node_result(gather)) || !pithi_op_find("slice")) {
+        return PITH_OK;
+    }
+    int64_t axis = pithi_attr_int(gather, "axis"), k = pithi_tensor_get_s64(index, 0);
+    axis += axis < 0 ? x->shape.rank : 0;
+    int64_t dim = axis >= 0 && axis < x->shape.rank ? x->shape.dims[axis] : 0;
+    k += k < 0 ? dim : 0;
+    if (k < 0 || k >= dim) {
+        return PITH_OK; /* a fault of the run */
+    }
+    const int64_t numbers[] = { k, k + 1, axis, 1 };
+    PITH_TRY(slice_of(graph, gather, x, numbers, &slice));
+    ++*n_changes;
+    return pithi_become_reshape(graph, gather, slice->outputs[0], &gather->outputs[0]->shape);
+}
+
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
@@ -137,6 +174,7 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
             PITH_TRY(name_block(graph, node, n_changes));
         } else if (pithi_is(node, "gather") && node->inputs[0]) {
             PITH_TRY(name_channel_split(graph, node, n_changes));
+            PITH_TRY(name_single_gather(graph, node, n_changes));
         }
     }
     return PITH_OK;

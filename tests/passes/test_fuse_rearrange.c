@@ -51,4 +51,22 @@ void test_fuse_rearrange(pith_test *test)
           "%y:f32[2,3,3,5] = slice(%x, %pith:0, %pith:1, %pith:2, %pith:3)\n"
           "%z:f32[2,3,3,5] = slice(%x, %pith:4, %pith:5, %pith:6, %pith:7)\n"
           "outputs %y:f32[2,3,3,5], %z:f32[2,3,3,5]\n");
+    check(test, "gathering with one index is a slice",
+          "input x f32[2,3,4]\n"
+          "const last s64[]{-1}\n"
+          "const one s64[1]{1}\n"
+          "const two s64[2]{1,1}\n"
+          "y = gather x last | axis=-1\n"
+          "z = gather x one | axis=0\n"
+          "u = gather x two | axis=1\n"
+          "output y\n"
+          "output z\n"
+          "output u\n",
+          "inputs %x:f32[2,3,4]\n"
+          "%pith:4:f32[2,3,1] = slice(%x, %pith:0, %pith:1, %pith:2, %pith:3)\n"
+          "%y:f32[2,3] = reshape(%pith:4, %pith:5) allowzero=1\n"
+          "%pith:10:f32[1,3,4] = slice(%x, %pith:6, %pith:7, %pith:8, %pith:9)\n"
+          "%z:f32[1,3,4] = reshape(%pith:10, %pith:11) allowzero=1\n"
+          "%u:f32[2,2,4] = gather(%x, %two) axis=1\n"
+          "outputs %y:f32[2,3], %z:f32[1,3,4], %u:f32[2,2,4]\n");
 }
