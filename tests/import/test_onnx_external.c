@@ -94,6 +94,58 @@ static void test_bad(pith_test *test, pith_proto *proto, const char *folder)
     }
 }
 
+static bool write_hole(const char *path, const pith_proto *head, uint64_t n_hole_bytes, const pith_proto *tail)
+{
+    FILE *file = fopen(path, "wb");
+    bool is_written = file && fwrite(head->data, head->n_bytes, 1, file) == 1 &&
+                      fseeko(file, (off_t)n_hole_bytes, SEEK_CUR) == 0 && fwrite(tail->data, tail->n_bytes, 1, file) == 1;
+    return file && fclose(file) == 0 && is_written;
+}
+
+static void put_length(pith_proto *proto, int field, uint64_t n_bytes)
+{
+    pith_proto_item(proto, (uint64_t)field << 3 | 2);
+    pith_proto_item(proto, n_bytes);
+}
+
+/* A weight of 5 GiB inside the model file: a hole, so that neither disk nor memory is needed. */
+static void test_large(pith_test *test, const char *folder)
+{
+    const uint64_t n_bytes = (uint64_t)5 << 30;
+    pith_proto model = { 0 }, weight = { 0 }, tail = { 0 };
+    pith_imported imported = { .ctx = test->ctx };
+    pithi_file file = { 0 };
+    char path[400];
+    pith_test_case(test, "a weight of 5 GiB is borrowed");
+    snprintf(path, sizeof path, "%s/large.onnx", folder);
+    pith_proto_begin(&tail, 12);
+    pith_proto_text(&tail, 1, "w");
+    pith_proto_end(&tail);
+    pith_proto_varint(&weight, 1, n_bytes); /* dims */
+    pith_proto_varint(&weight, 2, 2);       /* data_type: uint8 */
+    pith_proto_text(&weight, 8, "w");
+    put_length(&weight, 9, n_bytes); /* raw_data */
+    pith_proto_onnx(&model, "ir 8 ; opset 13");
+    put_length(&model, 7, 6 + weight.n_bytes + n_bytes + tail.n_bytes); /* graph: 6 for the weight's tag and length */
+    put_length(&model, 5, weight.n_bytes + n_bytes);
+    pith_proto_raw(&model, weight.data, weight.n_bytes);
+    if (write_hole(path, &model, n_bytes, &tail)) {
+        TEST_OK(test, pithi_file_map(test->ctx, path, &file));
+        TEST_OK(test, pith_import_bytes(test->ctx, file.data, file.n_bytes, folder, &imported));
+        const pith_tensor *w = imported.graph ? imported.graph->outputs[0]->constant : NULL;
+        TEST_CHECK(test, w && (uint64_t)w->shape.dims[0] == n_bytes && (const unsigned char *)w->data > file.data);
+        TEST_CHECK(test, pith_ctx_memory_peak_bytes(test->ctx) < 1 << 20);
+    } else {
+        pith_test_skip(test, "can't write a file with a hole of 5 GiB");
+    }
+    pith_imported_deinit(&imported);
+    pithi_file_unmap(&file);
+    remove(path);
+    pith_proto_free(&model);
+    pith_proto_free(&weight);
+    pith_proto_free(&tail);
+}
+
 static void link_to(pith_test *test, const char *target, const char *folder, const char *name)
 {
     char path[400];
@@ -118,6 +170,7 @@ void test_onnx_external(pith_test *test)
     link_to(test, "/etc", folder, "outer.folder");
     test_good(test, &proto, folder);
     test_bad(test, &proto, folder);
+    test_large(test, folder);
     pith_proto_free(&proto);
     snprintf(command, sizeof command, "rm -r '%s'", root);
     pith_test_case(test, "clean-up");
