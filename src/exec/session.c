@@ -114,14 +114,15 @@ static pith_status reserve_slot(pith_ctx *ctx, pithi_slot *slot, const pith_plan
     status = reserve(ctx, &patches, &slot->input_operands_capacity, plan->n_operands + plan->n_outputs, sizeof(int));
     slot->input_operands = patches;
     PITH_TRY(status);
-    if (slot->arena_capacity < plan->arena_bytes) {
+    size_t arena_bytes = plan->arena_bytes + !plan->arena_bytes; /* empty tensors have an address, too */
+    if (slot->arena_capacity < arena_bytes) {
         void *arena = NULL;
         pithi_free(ctx, slot->arena);
         slot->arena = NULL;
         slot->arena_capacity = 0;
-        PITH_TRY(pithi_alloc_raw(ctx, plan->arena_bytes, &arena));
+        PITH_TRY(pithi_alloc_raw(ctx, arena_bytes, &arena));
         slot->arena = arena;
-        slot->arena_capacity = plan->arena_bytes;
+        slot->arena_capacity = arena_bytes;
     }
     return PITH_OK;
 }

@@ -73,6 +73,9 @@ static int64_t fill_heap(const nms_task *task, const pith_tensor *scores, int64_
 static int64_t select_boxes(const nms_task *task, const pith_tensor *scores, int64_t batch, int64_t class_index,
                             pithi_ranked *heap, int64_t *rows)
 {
+    if (task->n_boxes == 0) {
+        return 0;
+    }
     const float *boxes = task->boxes + batch * task->n_boxes * 4;
     int64_t n_items = fill_heap(task, scores, (batch * task->n_classes + class_index) * task->n_boxes, heap),
             n_taken = 0;

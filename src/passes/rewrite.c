@@ -84,7 +84,7 @@ bool pithi_transpose_perm(const pith_node *node, int64_t perm[PITH_MAX_RANK], in
         }
         seen |= 1u << perm[i];
     }
-    return true;
+    return !input->has_shape || input->shape.rank == *rank_out;
 }
 
 bool pithi_perm_moves_nothing(const int64_t *perm, const pith_shape *shape)
