@@ -110,6 +110,13 @@ static int combine_taps(const sample_taps *axes, const int64_t *dims, int n_axes
 static double sample_plane(const pith_tensor *x, int64_t plane, const int64_t *offsets, const double *weights, int n)
 {
     double sum = 0.0;
+    if (x->dtype == PITH_DTYPE_F32) {
+        const float *data = (const float *)x->data + plane;
+        for (int k = 0; k < n; k++) {
+            sum += offsets[k] < 0 ? 0.0 : weights[k] * (double)data[offsets[k]];
+        }
+        return sum;
+    }
     for (int k = 0; k < n; k++) {
         sum += offsets[k] < 0 ? 0.0 : weights[k] * pithi_tensor_get_f64(x, plane + offsets[k]);
     }

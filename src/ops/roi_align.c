@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "ops/sample.h"
-#include "ops/shared_copy.h"
 #include "ops/shared_index.h"
 
 typedef struct roi_align_attrs {
@@ -63,63 +62,78 @@ static roi_taps taps_of(const roi_axis *axis, int64_t cell, int64_t sample)
     return taps;
 }
 
-static double pool_cell(const pith_run *run, const roi_axis axes[2], int64_t plane, int64_t row, int64_t column)
+/* Adds one sample to the sums (or takes it into the maxima) of all channels. */
+static void take_sample(const pith_run *run, int64_t image, const roi_taps *y, const roi_taps *x, double *sums)
 {
     const roi_align_attrs *attrs = run->attrs;
-    const pith_tensor *x = &run->inputs[0];
-    int64_t n_samples = axes[0].n_samples * axes[1].n_samples;
-    double sum = 0.0, highest = n_samples > 0 ? -INFINITY : 0.0;
-    for (int64_t i = 0; i < n_samples; i++) {
-        roi_taps y = taps_of(&axes[0], row, i / axes[1].n_samples),
-                 z = taps_of(&axes[1], column, i % axes[1].n_samples);
-        for (int k = 0; k < 4; k++) {
-            int64_t at = (plane * axes[0].dim + y.index[k / 2]) * axes[1].dim + z.index[k % 2];
-            double value = y.is_outside || z.is_outside
-                               ? 0.0
-                               : y.weight[k / 2] * z.weight[k % 2] * pithi_tensor_get_f64(x, at);
-            sum += value;
-            highest = value > highest ? value : highest;
+    const pith_tensor *images = &run->inputs[0];
+    int64_t n_channels = images->shape.dims[1], width = images->shape.dims[3], size = images->shape.dims[2] * width;
+    for (int k = 0; k < 4; k++) {
+        double weight = y->weight[k / 2] * x->weight[k % 2];
+        int64_t at = image * n_channels * size + y->index[k / 2] * width + x->index[k % 2];
+        bool is_f32 = images->dtype == PITH_DTYPE_F32;
+        for (int64_t c = 0; c < n_channels; c++, at += size) {
+            double value = is_f32 ? (double)((const float *)images->data)[at] : pithi_tensor_get_f64(images, at);
+            value = weight == 0.0 ? 0.0 : weight * value; /* nothing outside, be it infinite */
+            sums[c] = attrs->mode == MODE_AVERAGE ? sums[c] + value : value > sums[c] ? value : sums[c];
         }
     }
-    return attrs->mode == MODE_MAX ? highest : sum / (double)pithi_max_s64(n_samples, 1);
 }
 
-/* Regions and channels `begin` to `end`. */
-static void pool_range(const pith_run *run, int64_t begin, int64_t end)
+/* Cells `begin` to `end` of all regions, every channel; sums: one for each channel. */
+static void pool_range(const pith_run *run, int64_t begin, int64_t end, double *sums)
 {
     const roi_align_attrs *attrs = run->attrs;
-    const pith_shape *x = &run->inputs[0].shape;
-    int64_t n_cells = attrs->output_height * attrs->output_width;
+    int64_t n_channels = run->inputs[0].shape.dims[1], n_cells = attrs->output_height * attrs->output_width;
     for (int64_t i = begin; i < end; i++) {
-        int64_t roi = i / x->dims[1], channel = i % x->dims[1];
-        int64_t image = pithi_run_index(run, &run->inputs[2], roi, x->dims[0]);
+        int64_t roi = i / n_cells, cell = i % n_cells;
+        int64_t image = pithi_run_index(run, &run->inputs[2], roi, run->inputs[0].shape.dims[0]);
         const roi_axis axes[2] = { axis_of(run, roi, 0), axis_of(run, roi, 1) };
-        for (int64_t cell = 0; cell < n_cells; cell++) {
-            double value = pool_cell(run, axes, image * x->dims[1] + channel, cell / attrs->output_width,
-                                     cell % attrs->output_width);
-            pithi_tensor_set_f64(&run->outputs[0], i * n_cells + cell, value);
+        int64_t n_samples = axes[0].n_samples * axes[1].n_samples;
+        for (int64_t c = 0; c < n_channels; c++) {
+            sums[c] = attrs->mode == MODE_MAX && n_samples > 0 ? -INFINITY : 0.0;
+        }
+        for (int64_t k = 0; k < n_samples; k++) {
+            roi_taps y = taps_of(&axes[0], cell / attrs->output_width, k / axes[1].n_samples);
+            roi_taps x = taps_of(&axes[1], cell % attrs->output_width, k % axes[1].n_samples);
+            y.weight[0] *= !x.is_outside, y.weight[1] *= !x.is_outside;
+            take_sample(run, image, &y, &x, sums);
+        }
+        double divisor = attrs->mode == MODE_AVERAGE ? (double)pithi_max_s64(n_samples, 1) : 1.0;
+        for (int64_t c = 0; c < n_channels; c++) {
+            pithi_tensor_set_f64(&run->outputs[0], (roi * n_channels + c) * n_cells + cell, sums[c] / divisor);
         }
     }
+}
+
+static int64_t count_cells(const pith_shape *y)
+{
+    return y->dims[0] * y->dims[2] * y->dims[3];
+}
+
+static size_t ref_bytes(const pith_run *run)
+{
+    return (size_t)run->inputs[0].shape.dims[1] * sizeof(double);
 }
 
 static void ref(const pith_run *run)
 {
-    pool_range(run, 0, run->outputs[0].shape.dims[0] * run->outputs[0].shape.dims[1]);
+    pool_range(run, 0, count_cells(&run->outputs[0].shape), run->shared);
 }
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
     int64_t begin, end;
-    pithi_part_range(part, run->outputs[0].shape.dims[0] * run->outputs[0].shape.dims[1], &begin, &end);
-    pool_range(run, begin, end);
+    pithi_part_range(part, count_cells(&run->outputs[0].shape), &begin, &end);
+    pool_range(run, begin, end, part->scratch);
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    const pith_shape *y = &prepare->outputs[0].shape;
     prepare->use_run = true;
-    prepare->max_parts = (int)pithi_min_s64(pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]) * 16),
-                                            pithi_max_s64(y->dims[0] * y->dims[1], 1));
+    prepare->scratch_bytes = (size_t)prepare->inputs[0].shape.dims[1] * sizeof(double);
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(count_cells(&prepare->outputs[0].shape), 1024), 1);
+    prepare->kernel = "channels";
     return PITH_OK;
 }
 
@@ -169,6 +183,7 @@ const pith_op pith_op_roi_align = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
+    .ref_bytes = ref_bytes,
     .prepare = prepare,
     .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

@@ -208,6 +208,12 @@ void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t co
     if (n_bytes == 0) {
         return;
     }
+    if (item_bytes == 4 && count < 16) {
+        for (int64_t i = 0; i < count; i++) {
+            memcpy((char *)to + 4 * i, item, 4);
+        }
+        return;
+    }
     memcpy(to, item, (size_t)item_bytes);
     for (int64_t done = item_bytes; done < n_bytes; done *= 2) {
         memcpy((char *)to + done, to, (size_t)pithi_min_s64(done, n_bytes - done));

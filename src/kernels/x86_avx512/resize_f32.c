@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One channel: 16 columns at a time, picked out of two registers where the source lies in 32 neighbouring elements,
- * else by a gather (slow on many CPUs). Several channels: 16 of a pixel at a time. */
+/* One channel: 16 columns at a time, picked out of up to four registers where the source lies in 64 neighbouring
+ * elements, else by a gather (slow on many CPUs). Several channels: 16 of a pixel at a time. */
 #include <immintrin.h>
 
 #include "kernels/resize_f32.h"
@@ -12,20 +12,30 @@ static inline __mmask16 lanes_below(int64_t n)
     return (__mmask16)(n >= WIDTH ? 0xffffu : (1u << n) - 1u);
 }
 
+/* Elements src[0 .. n-1] at `offsets` below 32; others come out as anything. */
+static inline __m512 pick_of_32(const float *src, int64_t n, __m512i offsets)
+{
+    __m512 low = _mm512_maskz_loadu_ps(lanes_below(n), src);
+    if (n <= WIDTH) {
+        return _mm512_permutexvar_ps(offsets, low);
+    }
+    return _mm512_permutex2var_ps(low, offsets, _mm512_maskz_loadu_ps(lanes_below(n - WIDTH), src + WIDTH));
+}
+
 /* src[indices] for up to 16 columns; first and last are the indices of the outer ones. */
 static inline __m512 pick(const float *src, __m512i indices, __mmask16 mask, int64_t first, int64_t last)
 {
-    if (last < first || last - first >= 2 * WIDTH) {
+    if (last < first || last - first >= 4 * WIDTH) {
         return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, indices, src, 4);
     }
     int64_t span = last - first + 1;
     __m512i offsets = _mm512_sub_epi32(indices, _mm512_set1_epi32((int)first));
-    __m512 low = _mm512_maskz_loadu_ps(lanes_below(span), src + first);
-    if (span <= WIDTH) {
-        return _mm512_permutexvar_ps(offsets, low);
+    __m512 low = pick_of_32(src + first, span, offsets);
+    if (span <= 2 * WIDTH) {
+        return low;
     }
-    __m512 high = _mm512_maskz_loadu_ps(lanes_below(span - WIDTH), src + first + WIDTH);
-    return _mm512_permutex2var_ps(low, offsets, high);
+    __m512 high = pick_of_32(src + first + 2 * WIDTH, span - 2 * WIDTH, offsets); /* reads offsets modulo 32 */
+    return _mm512_mask_blend_ps(_mm512_cmpge_epi32_mask(offsets, _mm512_set1_epi32(2 * WIDTH)), low, high);
 }
 
 static void columns_of_plane(const pith_resize_taps_f32 *taps, const float *src, float *dst)
