@@ -55,15 +55,16 @@ static void setup(bench *b, const pith_op *op, const char *text)
     for (int i = 0; i < node->n_inputs; i++) {
         const pith_value *value = node->inputs[i];
         if (value) {
-            b->known[i] = value->constant ? *value->constant : (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
+            const pith_tensor unknown = { .dtype = value->dtype, .shape = value->shape };
+            b->known[i] = value->constant ? *value->constant : unknown;
             b->inputs[i] = value->constant ? *value->constant : allocate(b, b->known[i]);
         }
         if (value && !value->constant) {
             fill(&b->inputs[i], b->sample.low[i], b->sample.high[i]);
         }
     }
-    pith_infer infer = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = b->known, .n_inputs = node->n_inputs,
-                         .outputs = b->outputs, .n_outputs = node->n_outputs };
+    pith_infer infer = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = b->known,
+                         .n_inputs = node->n_inputs, .outputs = b->outputs, .n_outputs = node->n_outputs };
     if (pithi_op_infer(&infer) != PITH_OK) {
         fail(b, "infer");
     }
@@ -112,8 +113,8 @@ static void bench_sample(pith_ctx *ctx, const pith_op *op, const char *text, int
     bench b = { .ctx = ctx, .arena = { .ctx = ctx } };
     setup(&b, op, text);
     const pith_node *node = b.sample.node;
-    pith_prepare prepare = { .ctx = ctx, .node = node, .attrs = node->attrs, .inputs = b.known, .n_inputs = node->n_inputs,
-                             .outputs = b.outputs, .n_outputs = node->n_outputs, .isa_limit = isa, .n_threads = 1,
+    pith_prepare prepare = { .ctx = ctx, .node = node, .attrs = node->attrs, .inputs = b.known,
+                             .n_inputs = node->n_inputs, .outputs = b.outputs, .n_outputs = node->n_outputs, .isa_limit = isa, .n_threads = 1,
                              .arena = &b.arena, .max_parts = 1, .n_phases = 1 };
     printf("%s %s\n", op->head.name, text);
     if (op->prepare && op->prepare(&prepare) != PITH_OK) {

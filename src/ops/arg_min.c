@@ -18,7 +18,8 @@ static const char *const samples[] = {
     "f32[6]{1,nan,3,nan,3,0}", "f32[6]{1,nan,3,nan,3,0} | select_last_index=1",
     "f32[4,2]{2,2,2,2,1,3,1,3} | select_last_index=1", "f16[2,3] | axis=0",
     "f32[2,5,70]{0:3} | axis=1", "f32[3,4]{1,nan,2,2,nan,2,2,1,nan,3,1,2} | axis=0",
-    "f32[3,4]{1,nan,2,2,nan,2,2,1,nan,3,1,2} | axis=0 select_last_index=1", "f32[0,3] | axis=1", "f32[2,3,4,5] | axis=1",
+    "f32[3,4]{1,nan,2,2,nan,2,2,1,nan,3,1,2} | axis=0 select_last_index=1", "f32[0,3] | axis=1",
+    "f32[2,3,4,5] | axis=1",
 };
 
 const pith_op pith_op_arg_min = {

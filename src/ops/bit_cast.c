@@ -30,7 +30,8 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_spelling spellings[] = { { "onnx", "", "BitCast", 26, NULL } };
-static const char *const samples[] = { "f32[2,3] | to=6", "s64[]{-1} | to=13", "u16[4]{0:15000} | to=10", "u8[0,2] | to=3" };
+static const char *const samples[] = { "f32[2,3] | to=6", "s64[]{-1} | to=13", "u16[4]{0:15000} | to=10",
+                                       "u8[0,2] | to=3" };
 
 const pith_op pith_op_bit_cast = {
     .head = { "bit_cast", 1, PITH_ATTRS(attrs_table, bit_cast_attrs) },

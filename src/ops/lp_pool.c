@@ -39,7 +39,8 @@ static const pith_spelling spellings[] = {
 };
 static const char *const samples[] = {
     "f32[1,3,9,8] | kernel_shape=[2,2] strides=[2,2]", "f32[2,2,7] | kernel_shape=[3] pads=[1,1] p=3 dilations=[2]",
-    "f32[2,3,7,5] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1 p=1", "f32[2,4,4,3] | kernel_shape=[2,2] p=1 channels_last=1",
+    "f32[2,3,7,5] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1 p=1",
+    "f32[2,4,4,3] | kernel_shape=[2,2] p=1 channels_last=1",
     "f16[1,2,5,5] | kernel_shape=[2,2] auto_pad=SAME_UPPER ceil_mode=1"
 };
 

@@ -96,7 +96,8 @@ static int64_t best_of_row(const pith_reduce_f32 *kernel, const float *x, int64_
 #define COLUMNS 64
 
 /* n_columns results side by side, which compilers turn into vectors. */
-static void best_of_columns(const float *x, int64_t n, int64_t stride, int64_t n_columns, int sign, bool last, int64_t *y)
+static void best_of_columns(const float *x, int64_t n, int64_t stride, int64_t n_columns, int sign, bool last,
+                            int64_t *y)
 {
     float best_x[COLUMNS];
     int32_t best[COLUMNS] = { 0 };

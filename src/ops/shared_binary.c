@@ -118,7 +118,8 @@ static void single_row(const pithi_rows *rows, const void *const *operands, void
 static void set_kernel_row(pithi_rows *rows, const pith_vbinary_f32 *kernel, pith_vbinary kind)
 {
     const bool is_vector_a = rows->inner_strides[0] != 0, is_vector_b = rows->inner_strides[1] != 0;
-    const pith_vbinary_form form = is_vector_a == is_vector_b ? PITH_VBINARY_VV : is_vector_a ? PITH_VBINARY_VS : PITH_VBINARY_SV;
+    const pith_vbinary_form mixed = is_vector_a ? PITH_VBINARY_VS : PITH_VBINARY_SV;
+    const pith_vbinary_form form = is_vector_a == is_vector_b ? PITH_VBINARY_VV : mixed;
     rows->row = is_vector_a || is_vector_b ? kernel_row : single_row;
     rows->user = &kernel->functions[kind][form];
 }

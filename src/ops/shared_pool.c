@@ -489,7 +489,8 @@ static void run_first(const pool_state *state, const float *x, float *y, const p
 }
 
 /* Pointers to the taps of one dimension of a separable window; neighbours on the line are `step` elements apart. */
-static int64_t line_taps(const pool_state *state, int dim, int64_t at, const float *line, int64_t step, const float **taps)
+static int64_t line_taps(const pool_state *state, int dim, int64_t at, const float *line, int64_t step,
+                         const float **taps)
 {
     const pithi_pool_geometry *g = &state->g;
     int64_t begin, end, count = 0;
@@ -503,7 +504,8 @@ static int64_t line_taps(const pool_state *state, int dim, int64_t at, const flo
 static void run_separable(const pool_state *state, const float *x, float *between, float *y, const pith_part *part)
 {
     const pithi_pool_geometry *g = &state->g;
-    const int64_t n_channels = g->n_channels, row = g->out[1] * n_channels, n_lines = part->phase == 0 ? g->in[0] : g->out[0];
+    const int64_t n_channels = g->n_channels, row = g->out[1] * n_channels;
+    const int64_t n_lines = part->phase == 0 ? g->in[0] : g->out[0];
     pith_pool_pixel_fn *pixel = state->kernel->pixel[state->kind];
     const float **taps = part->scratch;
     int64_t begin, end;
