@@ -93,6 +93,8 @@ pith_status pithi_arena_array(pithi_arena *arena, size_t count, size_t item_byte
 pith_status pithi_arena_text(pithi_arena *arena, const char *text, size_t n_bytes, const char **text_out);
 pith_status pithi_arena_format(pithi_arena *arena, const char **text_out, const char *format, ...)
     PITH_PRINTF(3, 4);
+/* True if `pointer` lies in memory that the arena has handed out. */
+bool pithi_arena_owns(const pithi_arena *arena, const void *pointer);
 void pithi_arena_deinit(pithi_arena *arena);
 
 /* ---- checked sizes ------------------------------------------------------------------------ */

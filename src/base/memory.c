@@ -177,6 +177,18 @@ pith_status pithi_arena_array(pithi_arena *arena, size_t count, size_t item_byte
     return pithi_arena_alloc(arena, n_bytes, block_out);
 }
 
+bool pithi_arena_owns(const pithi_arena *arena, const void *pointer)
+{
+    uintptr_t at = (uintptr_t)pointer;
+    for (const pithi_arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+        uintptr_t begin = (uintptr_t)chunk + CHUNK_HEAD_BYTES;
+        if (at >= begin && at < begin + chunk->used) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void pithi_arena_deinit(pithi_arena *arena)
 {
     pithi_arena_chunk *chunk = arena->chunks;

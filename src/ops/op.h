@@ -63,6 +63,7 @@ struct pith_prepare {
     int n_threads;              /* workers that will share the step */
     pithi_arena *arena;         /* memory of the plan: state and tables go here */
     struct pithi_pack_cache *packs;
+    const pithi_arena *plan_constants; /* constants in it die with the plan: never packed into `packs`; or NULL */
 
     /* Results. use_run false (as at the start): the executor calls op->ref in one part. */
     bool use_run;

@@ -82,7 +82,8 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
 {
     pithi_pack_cache *cache = prepare->packs;
     void *block = NULL;
-    if (!cache) {
+    bool is_short_lived = prepare->plan_constants && pithi_arena_owns(prepare->plan_constants, constant_data);
+    if (!cache || is_short_lived) { /* another plan's constant may come to lie at the same address */
         PITH_TRY(pithi_arena_alloc(prepare->arena, n_bytes, &block));
         fill(user, block);
         *block_out = block;
