@@ -8,7 +8,7 @@ const char *const pithi_auto_pad_choices[] = { "NOTSET", "SAME_UPPER", "SAME_LOW
 
 /* ---- geometry ----------------------------------------------------------------------------- */
 
-#define MAX_FACTOR ((int64_t)1 << 24) /* of kernel, stride, dilation and padding: products stay in 64 bits */
+#define MAX_FACTOR ((int64_t)1 << 20) /* of kernel, stride, dilation and padding: products stay in 64 bits */
 
 /* Item `index` of a list with n_wanted entries; *item stays as it is where the list is absent. */
 static pith_status read_item(pith_ctx *ctx, const char *name, const pith_ints *list, int n_wanted, int index,

@@ -351,13 +351,22 @@ static size_t gathered_bytes(const pithi_conv_f32 *conv)
     return most;
 }
 
-static bool has_few_variants(const pithi_conv_geometry *g)
+/* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the
+ * gathered bytes stay far from overflow. */
+static bool is_reasonable(const pithi_conv_geometry *g)
 {
-    int64_t count = 1;
-    for (int d = 0; d < 3 && g->is_transposed && count <= MAX_VARIANTS; d++) {
-        count *= g->stride[d];
+    double volume = (double)g->in_channels;
+    int64_t n_variants = 1;
+    for (int d = 0; d < 3; d++) {
+        int64_t extent = (g->kernel[d] - 1) * g->dilation[d] + 1;
+        int64_t padded = pithi_max_s64(g->in[d], (g->out[d] - 1) * (g->is_transposed ? 1 : g->stride[d])) + extent;
+        if (padded > INT32_MAX / 2 || n_variants > MAX_VARIANTS) {
+            return false;
+        }
+        volume *= (double)padded;
+        n_variants *= g->is_transposed ? g->stride[d] : 1;
     }
-    return count <= MAX_VARIANTS;
+    return volume < 0x1p40 && n_variants <= MAX_VARIANTS;
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
@@ -369,7 +378,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     pithi_conv_f32 *conv = block;
     PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &prepare->inputs[0].shape, &prepare->inputs[1].shape,
                                     is_transposed, &conv->g));
-    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !has_few_variants(&conv->g) ||
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !is_reasonable(&conv->g) ||
         !pithi_finish_make(&attrs->activation, prepare->isa_limit, &finish)) {
         return PITH_OK;
     }
