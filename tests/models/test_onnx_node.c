@@ -130,6 +130,10 @@ static void run_data_set(pith_test *test, pith_model *model, pith_graph *arena, 
     for (int i = 0; i < n_outputs && status == PITH_OK && !test->case_failed; i++) {
         char message[300] = "there is no such output";
         const pith_tensor *output = pith_session_output(session, i);
+        if (output && is_random(test)) {
+            TEST_CHECK(test, output->dtype == outputs[i].dtype && pith_shape_equal(&output->shape, &outputs[i].shape));
+            continue;
+        }
         bool is_close =
             output && pith_tensor_close(output, &outputs[i], RTOL, tolerance_of(test), message, sizeof message);
         TEST_CHECK_MESSAGE(test, is_close, "output %d: %s", i, message);
