@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_cast.h"
 
+#include "graph/float16.h"
+#include "kernels/convert_f16.h"
 #include "ops/shared_unary.h"
 
 const pith_operand_spec pithi_x_any[1] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
@@ -37,6 +39,11 @@ void pithi_cast_ref(const pith_run *run)
 
 /* ---- run: loops for the pairs that models use --------------------------------------------- */
 
+/* With halves; other pairs have no state. */
+typedef struct cast_state {
+    const pith_convert_f16 *halves;
+} cast_state;
+
 typedef void cast_fn(const void *x, void *y, int64_t n);
 
 /* As the reference: saturated to 64 bits, NaN is 0; narrower integers then keep the low bits. */
@@ -70,6 +77,8 @@ CAST(f32_s64, float, int64_t, truncated(x))
 CAST(f32_s8, float, int8_t, truncated(x))
 CAST(f32_u8, float, uint8_t, truncated(x))
 CAST(f32_bool, float, uint8_t, x != 0.0f)
+CAST(f32_bf16, float, uint16_t, pithi_f32_to_bf16(x))
+CAST(bf16_f32, uint16_t, float, pithi_bf16_to_f32(x))
 CAST(f32_f64, float, double, x)
 CAST(f64_f32, double, float, x)
 CAST_INTEGER(s8, int8_t)
@@ -81,13 +90,27 @@ static cast_fn *const loops[PITH_DTYPE_COUNT][PITH_DTYPE_COUNT] = {
     [PITH_DTYPE_F32][PITH_DTYPE_S32] = f32_s32, [PITH_DTYPE_F32][PITH_DTYPE_S64] = f32_s64,
     [PITH_DTYPE_F32][PITH_DTYPE_S8] = f32_s8,   [PITH_DTYPE_F32][PITH_DTYPE_U8] = f32_u8,
     [PITH_DTYPE_F32][PITH_DTYPE_BOOL] = f32_bool, [PITH_DTYPE_F32][PITH_DTYPE_F64] = f32_f64,
-    [PITH_DTYPE_F64][PITH_DTYPE_F32] = f64_f32,
+    [PITH_DTYPE_F64][PITH_DTYPE_F32] = f64_f32, [PITH_DTYPE_BF16][PITH_DTYPE_F32] = bf16_f32,
+    [PITH_DTYPE_F32][PITH_DTYPE_BF16] = f32_bf16,
     ENTRIES(PITH_DTYPE_S8, s8), ENTRIES(PITH_DTYPE_U8, u8), ENTRIES(PITH_DTYPE_BOOL, u8),
     ENTRIES(PITH_DTYPE_S32, s32), ENTRIES(PITH_DTYPE_S64, s64),
 };
 
+static bool is_pair(const pith_tensor *x, const pith_tensor *y, pith_dtype from, pith_dtype to)
+{
+    return x->dtype == from && y->dtype == to;
+}
+
 pith_status pithi_cast_prepare(pith_prepare *prepare)
 {
+    const pith_tensor *x = &prepare->inputs[0], *y = &prepare->outputs[0];
+    void *block = NULL;
+    if (is_pair(x, y, PITH_DTYPE_F16, PITH_DTYPE_F32) || is_pair(x, y, PITH_DTYPE_F32, PITH_DTYPE_F16)) {
+        PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(cast_state), &block));
+        ((cast_state *)block)->halves = pithi_convert_f16(prepare->isa_limit);
+        prepare->state = block;
+        prepare->kernel = pithi_convert_f16(prepare->isa_limit)->head.name;
+    }
     return pithi_unary_prepare_parts(prepare);
 }
 
@@ -98,7 +121,12 @@ void pithi_cast_run(const pith_run *run, const pith_part *part)
     cast_fn *const loop = x->dtype == y->dtype ? NULL : loops[x->dtype][y->dtype];
     int64_t begin, end;
     pithi_part_elements(part, pith_shape_elements(&y->shape), &begin, &end);
-    if (loop) {
+    const cast_state *state = run->state;
+    if (state && y->dtype == PITH_DTYPE_F32) {
+        state->halves->to_f32((const uint16_t *)x->data + begin, (float *)y->data + begin, (size_t)(end - begin));
+    } else if (state) {
+        state->halves->to_f16((const float *)x->data + begin, (uint16_t *)y->data + begin, (size_t)(end - begin));
+    } else if (loop) {
         loop((const char *)x->data + (size_t)begin * pith_dtype_bytes(x->dtype),
              (char *)y->data + (size_t)begin * pith_dtype_bytes(y->dtype), end - begin);
     } else {
