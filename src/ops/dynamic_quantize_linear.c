@@ -1,30 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dynamic_quantize_linear: x to u8 with the scale that its range, widened to hold 0, needs: scale = (max - min) /
  * 255, zero_point = round(-min / scale). ONNX DynamicQuantizeLinear. */
+#include "kernels/quantize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_quant.h"
+
+/* Scale and zero point for a range that holds 0. */
+static void finish_range(const pith_run *run, float low, float high, float *scale, uint8_t *zero)
+{
+    *scale = high > low ? (high - low) / 255.0f : 1.0f;
+    *zero = (uint8_t)pithi_quantize((double)((0.0f - low) / *scale), 0, PITH_DTYPE_U8);
+    if (run->outputs[1].data) {
+        *(float *)run->outputs[1].data = *scale;
+    }
+    if (run->outputs[2].data) {
+        *(uint8_t *)run->outputs[2].data = *zero;
+    }
+}
 
 static void ref(const pith_run *run)
 {
     const float *x = run->inputs[0].data;
     int64_t count = pith_shape_elements(&run->inputs[0].shape);
-    float low = 0.0f, high = 0.0f;
+    float low = 0.0f, high = 0.0f, scale;
+    uint8_t zero, *y = run->outputs[0].data;
     for (int64_t i = 0; i < count; i++) {
         low = x[i] < low ? x[i] : low;
         high = x[i] > high ? x[i] : high;
     }
-    float scale = high > low ? (high - low) / 255.0f : 1.0f;
-    int64_t zero = pithi_quantize((double)((0.0f - low) / scale), 0, PITH_DTYPE_U8);
-    uint8_t *y = run->outputs[0].data;
+    finish_range(run, low, high, &scale, &zero);
     for (int64_t i = 0; y && i < count; i++) {
         y[i] = (uint8_t)pithi_quantize((double)(x[i] / scale), zero, PITH_DTYPE_U8);
     }
-    if (run->outputs[1].data) {
-        *(float *)run->outputs[1].data = scale;
+}
+
+#define LANES 16 /* independent minima, for the compiler to lay side by side */
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    const float *x = run->inputs[0].data;
+    const pith_quantize_f32 *kernel = run->state;
+    int64_t count = pith_shape_elements(&run->inputs[0].shape), i = 0;
+    float low[LANES] = { 0.0f }, high[LANES] = { 0.0f }, scale;
+    uint8_t zero;
+    (void)part; /* one part: the range has to be known first */
+    for (; i + LANES <= count; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
+            high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
+        }
     }
-    if (run->outputs[2].data) {
-        *(uint8_t *)run->outputs[2].data = (uint8_t)zero;
+    for (; i < count; i++) {
+        low[0] = x[i] < low[0] ? x[i] : low[0];
+        high[0] = x[i] > high[0] ? x[i] : high[0];
     }
+    for (int k = 1; k < LANES; k++) {
+        low[0] = low[k] < low[0] ? low[k] : low[0];
+        high[0] = high[k] > high[0] ? high[k] : high[0];
+    }
+    finish_range(run, low[0], high[0], &scale, &zero);
+    if (run->outputs[0].data) {
+        kernel->quantize_u8(x, &scale, &zero, 0, run->outputs[0].data, count);
+    }
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
+    prepare->use_run = true;
+    prepare->state = (void *)(uintptr_t)kernel;
+    prepare->kernel = kernel->head.name;
+    return PITH_OK;
 }
 
 static pith_status infer(pith_infer *infer)
@@ -52,6 +98,8 @@ const pith_op pith_op_dynamic_quantize_linear = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -11,7 +11,7 @@ typedef struct gather_elements_attrs {
 
 static const pith_attr_spec attr_table[] = { PITH_ATTR_INT(gather_elements_attrs, axis, "axis", 0) };
 
-static void gather_range(const pith_run *run, int64_t begin, int64_t end)
+static void ref(const pith_run *run)
 {
     const gather_elements_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0], *indices = &run->inputs[1];
@@ -20,7 +20,8 @@ static void gather_range(const pith_run *run, int64_t begin, int64_t end)
     size_t n_bytes = pith_dtype_bytes(x->dtype);
     int64_t strides[PITH_MAX_RANK];
     pithi_dense_strides(&x->shape, strides);
-    for (int64_t position = begin; position < end; position++) {
+    int64_t count = pith_shape_elements(shape);
+    for (int64_t position = 0; position < count; position++) {
         int64_t rest = position, offset = 0;
         for (int i = shape->rank - 1; i >= 0; i--) {
             int64_t at = i == axis ? pithi_run_index(run, indices, position, x->shape.dims[i]) : rest % shape->dims[i];
@@ -32,21 +33,48 @@ static void gather_range(const pith_run *run, int64_t begin, int64_t end)
     }
 }
 
-static void ref(const pith_run *run)
+/* Rows along the last axis: where the offsets of all other axes but `axis` stay the same. */
+static void gather_row(const pith_run *run, int64_t row, int axis, const int64_t strides[PITH_MAX_RANK])
 {
-    gather_range(run, 0, pith_shape_elements(&run->outputs[0].shape));
+    const pith_tensor *x = &run->inputs[0], *indices = &run->inputs[1];
+    const pith_shape *shape = &indices->shape;
+    int last = shape->rank - 1;
+    int64_t n = shape->dims[last], rest = row, offset = 0, step = strides[axis], bound = x->shape.dims[axis];
+    for (int i = last - 1; i >= 0; i--) {
+        offset += i == axis ? 0 : rest % shape->dims[i] * strides[i];
+        rest /= shape->dims[i];
+    }
+    bool is_long = indices->dtype == PITH_DTYPE_S64;
+    int64_t moves = axis != last; /* the position on the last axis counts, too */
+    const uint32_t *from = (const uint32_t *)x->data + offset;
+    uint32_t *to = (uint32_t *)run->outputs[0].data + row * n;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t index = is_long ? ((const int64_t *)indices->data)[row * n + k] : ((const int32_t *)indices->data)[row * n + k];
+        if (index < 0 || index >= bound) {
+            index = pithi_run_index(run, indices, row * n + k, bound);
+        }
+        to[k] = from[index * step + k * moves];
+    }
 }
 
+/* Elements of 4 bytes. */
 static void run_part(const pith_run *run, const pith_part *part)
 {
-    int64_t begin, end;
-    pithi_part_range(part, pith_shape_elements(&run->outputs[0].shape), &begin, &end);
-    gather_range(run, begin, end);
+    const gather_elements_attrs *attrs = run->attrs;
+    const pith_shape *shape = &run->inputs[1].shape;
+    int axis = (int)(attrs->axis < 0 ? attrs->axis + shape->rank : attrs->axis);
+    int64_t begin, end, strides[PITH_MAX_RANK];
+    pithi_dense_strides(&run->inputs[0].shape, strides);
+    pithi_part_range(part, pithi_dims_product(shape, 0, shape->rank - 1), &begin, &end);
+    for (int64_t row = begin; row < end && pith_shape_elements(shape) > 0; row++) {
+        gather_row(run, row, axis, strides);
+    }
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    prepare->use_run = true;
+    prepare->use_run = pith_dtype_bytes(prepare->inputs[0].dtype) == 4;
+    prepare->kernel = "rows";
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
     return PITH_OK;
 }
@@ -75,7 +103,8 @@ static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherElements", 11, NULL } };
 static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}", "s8[3,4] s32[3,2]{0:4} | axis=-1",
-                                       "f32[90,70] s64[90,70]{0:70} | axis=1", "f64[0,3] s64[0,2] | axis=1",
+                                       "f32[90,70] s64[90,70]{0:70} | axis=1",
+                                       "s32[3,4,5] s32[2,3,5]{-4:4} | axis=1", "f32[6,4] s64[5,2]{0:6}", "f64[0,3] s64[0,2] | axis=1",
                                        "s64[5] s64[3]{4,-5,0}" };
 
 const pith_op pith_op_gather_elements = {

@@ -18,13 +18,16 @@ static void ref(const pith_run *run)
     const pith_shape *y = &run->outputs[0].shape;
     int axis = (int)(attrs->axis < 0 ? attrs->axis + y->rank : attrs->axis);
     int64_t depth = y->dims[axis], inner = pithi_dims_product(y, axis + 1, y->rank);
-    size_t n_bytes = pith_dtype_bytes(values->dtype);
-    int64_t count = pith_shape_elements(y);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t index = pithi_tensor_get_s64(indices, i / inner / depth * inner + i % inner);
-        bool is_hot = (index < 0 ? index + depth : index) == i / inner % depth;
-        memcpy((char *)run->outputs[0].data + (size_t)i * n_bytes,
-               (const char *)values->data + (is_hot ? n_bytes : 0), n_bytes);
+    int64_t n_bytes = (int64_t)pith_dtype_bytes(values->dtype), n_indices = pith_shape_elements(&indices->shape);
+    char *to = run->outputs[0].data;
+    pithi_fill_items(to, values->data, n_bytes, pith_shape_elements(y));
+    for (int64_t i = 0; i < n_indices; i++) {
+        int64_t index = pithi_tensor_get_s64(indices, i);
+        index += index < 0 ? depth : 0;
+        if (index >= 0 && index < depth) {
+            int64_t at = (i / inner * depth + index) * inner + i % inner;
+            memcpy(to + at * n_bytes, (const char *)values->data + n_bytes, (size_t)n_bytes);
+        }
     }
 }
 

@@ -46,6 +46,12 @@ void pithi_heap_make(pithi_ranked *items, int64_t n_items)
     }
 }
 
+void pithi_heap_replace(pithi_ranked *items, int64_t n_items, pithi_ranked item)
+{
+    items[0] = item;
+    sift_down(items, n_items, 0);
+}
+
 pithi_ranked pithi_heap_pop(pithi_ranked *items, int64_t n_items)
 {
     pithi_ranked top = items[0];

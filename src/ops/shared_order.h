@@ -14,6 +14,8 @@ typedef struct pithi_ranked {
 
 /* A heap with the highest key on top, of equal keys the lowest index. */
 void pithi_heap_make(pithi_ranked *items, int64_t n_items);
+/* Takes the top away and puts `item` in. */
+void pithi_heap_replace(pithi_ranked *items, int64_t n_items, pithi_ranked item);
 /* Takes the top away; n_items counts it. */
 pithi_ranked pithi_heap_pop(pithi_ranked *items, int64_t n_items);
 

@@ -84,6 +84,32 @@ static void ref(const pith_run *run)
     }
 }
 
+/* The k best so far, the worst of them on top: few elements of a long line get past it. */
+static void select_best(const pith_run *run, const top_k_line *line, pithi_ranked *items)
+{
+    for (int64_t i = 0; i < line->k; i++) {
+        items[i] = (pithi_ranked){ ~key_at(run, line, i), -i };
+    }
+    pithi_heap_make(items, line->k);
+    bool is_plain_f32 = run->inputs[0].dtype == PITH_DTYPE_F32 && ((const top_k_attrs *)run->attrs)->largest;
+    const float *x = (const float *)run->inputs[0].data + line->from;
+    float bar = 0.0f;
+    bool has_bar = false;
+    for (int64_t i = line->k; i < line->n && line->k > 0; i++) {
+        if (has_bar && x[i * line->step] <= bar) { /* false for NaN, which is above everything */
+            continue;
+        }
+        int64_t key = ~key_at(run, line, i);
+        if (key < items[0].key) {
+            pithi_heap_replace(items, line->k, (pithi_ranked){ key, -i });
+        }
+        if (is_plain_f32) {
+            bar = x[-items[0].index * line->step];
+            has_bar = true;
+        }
+    }
+}
+
 static void run_part(const pith_run *run, const pith_part *part)
 {
     pithi_ranked *items = part->scratch;
@@ -91,12 +117,9 @@ static void run_part(const pith_run *run, const pith_part *part)
     pithi_part_range(part, count_lines(run), &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         top_k_line line = line_at(run, i);
-        for (int64_t k = 0; k < line.n; k++) {
-            items[k] = (pithi_ranked){ key_at(run, &line, k), k };
-        }
-        pithi_heap_make(items, line.n);
-        for (int64_t place = 0; place < line.k; place++) {
-            put(run, &line, place, pithi_heap_pop(items, line.n - place).index);
+        select_best(run, &line, items);
+        for (int64_t place = line.k - 1; place >= 0; place--) {
+            put(run, &line, place, -pithi_heap_pop(items, place + 1).index);
         }
     }
 }
@@ -107,7 +130,8 @@ static pith_status prepare(pith_prepare *prepare)
     const pith_shape *x = &prepare->inputs[0].shape;
     int axis = (int)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis);
     prepare->use_run = true;
-    prepare->scratch_bytes = (size_t)x->dims[axis] * sizeof(pithi_ranked);
+    bool has_values = pithi_has_operand(prepare->outputs, prepare->n_outputs, 0);
+    prepare->scratch_bytes = (size_t)prepare->outputs[has_values ? 0 : 1].shape.dims[axis] * sizeof(pithi_ranked);
     prepare->max_parts = (int)pithi_min_s64(pith_shape_elements(x) / pithi_max_s64(x->dims[axis], 1),
                                             pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->inputs[0])));
     prepare->max_parts = prepare->max_parts < 1 ? 1 : prepare->max_parts;
@@ -151,7 +175,7 @@ static const char *const samples[] = {
     "s8[4,5,2] s64[1]{2} | axis=1 largest=0",
     "f32[70,60] s64[]{70} | axis=0 largest=0",
     "u64[9]{0:4} s64[1]{9}",
-    "f16[2,3] s64[1]{0}",
+    "f16[2,3] s64[1]{0}", "f32[3,90]{0:5} s64[1]{9}",
     "f32[0,4] s64[1]{2}",
 };
 

@@ -16,16 +16,16 @@ static void ref(const pith_run *run)
     int64_t k = pithi_has_operand(run->inputs, run->n_inputs, 1) ? pithi_tensor_get_s64(&run->inputs[1], 0) : 0;
     int64_t n_columns = x->shape.dims[x->shape.rank - 1], n_rows = x->shape.dims[x->shape.rank - 2];
     size_t n_bytes = pith_dtype_bytes(x->dtype);
-    int64_t count = pith_shape_elements(&x->shape);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t column = i % n_columns, row = i / n_columns % n_rows;
-        bool is_kept = attrs->upper ? column - row >= k : column - row <= k;
-        char *to = (char *)run->outputs[0].data + (size_t)i * n_bytes;
-        if (is_kept) {
-            memmove(to, (const char *)x->data + (size_t)i * n_bytes, n_bytes);
-        } else {
-            memset(to, 0, n_bytes);
-        }
+    int64_t n_total = n_columns > 0 ? pith_shape_elements(&x->shape) / n_columns : 0;
+    for (int64_t i = 0; i < n_total; i++) { /* keeps columns first to end-1 of each row */
+        int64_t bound = pithi_max_s64(k, -n_rows) + i % n_rows; /* column of the diagonal */
+        int64_t first = attrs->upper ? pithi_min_s64(pithi_max_s64(bound, 0), n_columns) : 0;
+        int64_t end = attrs->upper ? n_columns : pithi_min_s64(pithi_max_s64(bound, -1) + 1, n_columns);
+        const char *from = (const char *)x->data + (size_t)(i * n_columns) * n_bytes;
+        char *to = (char *)run->outputs[0].data + (size_t)(i * n_columns) * n_bytes;
+        memmove(to + (size_t)first * n_bytes, from + (size_t)first * n_bytes, (size_t)(end - first) * n_bytes);
+        memset(to, 0, (size_t)first * n_bytes);
+        memset(to + (size_t)end * n_bytes, 0, (size_t)(n_columns - end) * n_bytes);
     }
 }
 
