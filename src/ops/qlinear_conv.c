@@ -5,12 +5,14 @@
 #include "ops/shared_int_product.h"
 
 static const pith_attr_spec attr_table[] = {
-    PITH_ATTR_CHOICE(pithi_conv_attrs, auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
-    PITH_ATTR_INTS(pithi_conv_attrs, dilations, "dilations"),
-    PITH_ATTR_INT(pithi_conv_attrs, group, "group", 1),
-    PITH_ATTR_INTS(pithi_conv_attrs, kernel_shape, "kernel_shape"),
-    PITH_ATTR_INTS(pithi_conv_attrs, pads, "pads"),
-    PITH_ATTR_INTS(pithi_conv_attrs, strides, "strides"),
+    PITH_ATTR_CHOICE(pithi_qlinear_conv_attrs, conv.auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
+    PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.dilations, "dilations"),
+    PITH_ATTR_INT(pithi_qlinear_conv_attrs, conv.group, "group", 1),
+    PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.kernel_shape, "kernel_shape"),
+    PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.pads, "pads"),
+    PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.strides, "strides"),
+    PITH_ATTR_OWN_INT(pithi_qlinear_conv_attrs, conv.channels_last, "channels_last", 0),
+    PITHI_LIMITS_ATTRS(pithi_qlinear_conv_attrs, limits),
 };
 
 static pith_status infer(pith_infer *infer) { return pithi_int_conv_infer(infer, true); }
@@ -37,17 +39,30 @@ static const pith_operand_spec inputs[] = {
     { "bias", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "QLinearConv", 10, NULL } };
+/* ONNX Runtime's own version may have channels-last images; the weights are as ever. */
+static pith_status map_channels_last(pith_ctx *ctx, pith_source *source, void *attrs)
+{
+    (void)ctx;
+    const pith_source_attr *channels_last = pithi_source_attr(source, "channels_last");
+    ((pithi_qlinear_conv_attrs *)attrs)->conv.channels_last = channels_last && channels_last->i != 0;
+    return PITH_OK;
+}
+
+static const pith_spelling spellings[] = {
+    { "onnx", "", "QLinearConv", 10, NULL },
+    { "onnx", "com.microsoft", "QLinearConv", 1, map_channels_last },
+};
 static const char *const samples[] = {
     "u8[1,3,7,6]{0:255} f32[]{0.02} u8[]{127} s8[4,3,3,3]{-128:127} f32[4]{0.01:0.05} s8[4] f32[]{0.3} "
     "u8[]{100} s32[4]{-900:900} | pads=[1,1,1,1]",
-    "s8[2,4,9]{-99:99} f32[]{0.1} s8[]{1} s8[6,2,3]{-99:99} f32[]{0.1} s8[]{0} f32[]{3} s8[]{-4} | group=2 "
-    "strides=[2]",
+    "s8[2,4,9]{-99:99} f32[]{0.1} s8[]{1} s8[6,2,3]{-99:99} f32[]{0.1} s8[]{0} f32[]{3} s8[]{-4} | group=2 strides=[2]",
+    "u8[1,5,6,4]{0:256} f32[]{0.02} u8[]{127} s8[6,2,3,3]{-128:128} f32[6]{0.01:0.05} s8[6] f32[]{0.3} "
+    "u8[]{100} | channels_last=1 group=2 pads=[1,0,1,2] low=90 high=180",
     "u8[1,1,4,4] f32[]{0.5} u8[]{0} u8[1,1,1,1]{3} f32[]{0.5} u8[]{1} f32[]{0.75} u8[]{2}",
 };
 
 const pith_op pith_op_qlinear_conv = {
-    .head = { "qlinear_conv", 1, PITH_ATTRS(attr_table, pithi_conv_attrs) },
+    .head = { "qlinear_conv", 1, PITH_ATTRS(attr_table, pithi_qlinear_conv_attrs) },
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

@@ -4,6 +4,8 @@
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
 
+static const pith_attr_spec attr_table[] = { PITHI_LIMITS_ATTRS(pithi_int_matmul_attrs, limits) };
+
 static pith_status infer(pith_infer *infer) { return pithi_int_matmul_infer(infer, true); }
 static void ref(const pith_run *run) { pithi_int_matmul_ref(run, true); }
 static pith_status prepare(pith_prepare *prepare) { return pithi_int_matmul_prepare(prepare, true); }
@@ -35,7 +37,7 @@ static const char *const samples[] = {
 };
 
 const pith_op pith_op_qlinear_matmul = {
-    .head = { "qlinear_matmul", 1, PITH_NO_ATTRS },
+    .head = { "qlinear_matmul", 1, PITH_ATTRS(attr_table, pithi_int_matmul_attrs) },
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

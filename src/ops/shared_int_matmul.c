@@ -5,6 +5,15 @@
 
 #define PART_MACS 20000
 
+static pithi_int_product operands_of(const pith_run *run, bool is_qlinear)
+{
+    pithi_int_product product = pithi_int_operands(run->inputs, run->n_inputs, run->outputs, is_qlinear);
+    if (is_qlinear) {
+        product.limits = ((const pithi_int_matmul_attrs *)run->attrs)->limits;
+    }
+    return product;
+}
+
 static pith_status geometry_of(pith_ctx *ctx, const pithi_int_product *product, pithi_product_geometry *geometry)
 {
     const pithi_product_attrs attrs = { .alpha = 1.0f, .beta = 1.0f };
@@ -40,7 +49,7 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
 
 void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
 {
-    pithi_int_product product = pithi_int_operands(run->inputs, run->n_inputs, run->outputs, is_qlinear);
+    pithi_int_product product = operands_of(run, is_qlinear);
     pithi_product_geometry g;
     if (geometry_of(NULL, &product, &g) != PITH_OK) {
         return; /* infer has checked it */
@@ -94,7 +103,7 @@ static void run_row(const pithi_int_product *product, const pithi_product_geomet
 
 void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_qlinear)
 {
-    pithi_int_product product = pithi_int_operands(run->inputs, run->n_inputs, run->outputs, is_qlinear);
+    pithi_int_product product = operands_of(run, is_qlinear);
     pithi_product_geometry g;
     int64_t begin, end;
     if (geometry_of(NULL, &product, &g) != PITH_OK) {

@@ -4,16 +4,20 @@
 #include "ops/shared_index.h"
 #include "ops/shared_quant.h"
 
-pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs, bool is_qlinear)
+pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs,
+                                     bool is_qlinear)
 {
     const pith_tensor *given[9] = { NULL };
     for (int i = 0; i < n_inputs && i < PITH_COUNT(given); i++) {
         given[i] = inputs[i].dtype == PITH_DTYPE_NONE ? NULL : &inputs[i];
     }
     if (!is_qlinear) {
-        return (pithi_int_product){
-            .a = given[0], .b = given[1], .a_zero = given[2], .b_zero = given[3], .y = outputs
-        };
+        return (pithi_int_product){ .a = given[0],
+                                    .b = given[1],
+                                    .a_zero = given[2],
+                                    .b_zero = given[3],
+                                    .y = outputs,
+                                    .limits = { -128, 255 } };
     }
     return (pithi_int_product){ .a = given[0],
                                 .a_scale = given[1],
@@ -24,7 +28,8 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
                                 .y_scale = given[6],
                                 .y_zero = given[7],
                                 .bias = given[8],
-                                .y = outputs };
+                                .y = outputs,
+                                .limits = { -128, 255 } };
 }
 
 static int64_t index_in(const pith_tensor *list, int64_t index)
@@ -43,7 +48,8 @@ static float scale_at(const pith_tensor *scale, int64_t index)
     return (float)pithi_tensor_get_f64(scale, index_in(scale, index));
 }
 
-void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row, int64_t column, int32_t sum)
+void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row,
+                      int64_t column, int32_t sum)
 {
     if (!product->y_scale) {
         ((int32_t *)product->y->data)[position] = sum;
@@ -52,38 +58,42 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
     if (product->bias) {
         sum = (int32_t)((uint32_t)sum + (uint32_t)((const int32_t *)product->bias->data)[column]);
     }
-    float scale =
-        scale_at(product->a_scale, row) * scale_at(product->b_scale, column) / scale_at(product->y_scale, row);
-    pithi_tensor_set_s64(product->y, position,
-                         pithi_quantize((double)((float)sum * scale), pithi_int_zero(product->y_zero, row),
-                                        product->y->dtype));
+    float scale = scale_at(product->a_scale, row) * scale_at(product->b_scale, column) /
+                  scale_at(product->y_scale, row);
+    int64_t value = pithi_quantize((double)((float)sum * scale),
+                                   pithi_int_zero(product->y_zero, row), product->y->dtype);
+    pithi_tensor_set_s64(product->y, position, pithi_limit(&product->limits, value));
 }
 
-static pith_status check_list(pith_infer *infer, const char *name, const pith_tensor *list, int64_t count)
+static pith_status check_list(pith_infer *infer, const char *name, const pith_tensor *list,
+                              int64_t count)
 {
     int64_t n_items = list ? pith_shape_elements(&list->shape) : 1;
     int64_t last = list && list->shape.rank > 0 ? list->shape.dims[list->shape.rank - 1] : 1;
     bool fits = n_items == 1 || n_items == count ||
                 (list->shape.rank > 1 && n_items % count == 0 && (last == 1 || last == count));
     PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE,
-               "%s has %lld elements; one, or one for each of %lld, is needed", name, (long long)n_items,
-               (long long)count);
+               "%s has %lld elements; one, or one for each of %lld, is needed", name,
+               (long long)n_items, (long long)count);
     return PITH_OK;
 }
 
-pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product, int64_t n_rows, int64_t n_columns)
+pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product, int64_t n_rows,
+                            int64_t n_columns)
 {
     PITH_TRY(check_list(infer, "zero point of the left operand", product->a_zero, n_rows));
     PITH_TRY(check_list(infer, "zero point of the right operand", product->b_zero, n_columns));
-    PITH_CHECK(infer->ctx, (!product->a_zero || product->a_zero->dtype == product->a->dtype) &&
-                               (!product->b_zero || product->b_zero->dtype == product->b->dtype),
+    PITH_CHECK(infer->ctx,
+               (!product->a_zero || product->a_zero->dtype == product->a->dtype) &&
+                   (!product->b_zero || product->b_zero->dtype == product->b->dtype),
                PITH_STATUS_DTYPE, "zero points must have the dtypes of their operands");
     if (product->y_scale) {
         PITH_TRY(check_list(infer, "scale of the left operand", product->a_scale, n_rows));
         PITH_TRY(check_list(infer, "scale of the right operand", product->b_scale, n_columns));
         PITH_TRY(check_list(infer, "scale of the result", product->y_scale, n_rows));
         PITH_TRY(check_list(infer, "zero point of the result", product->y_zero, n_rows));
-        PITH_CHECK(infer->ctx, !product->bias || pith_shape_elements(&product->bias->shape) == n_columns,
+        PITH_CHECK(infer->ctx,
+                   !product->bias || pith_shape_elements(&product->bias->shape) == n_columns,
                    PITH_STATUS_SHAPE, "the bias must have %lld elements", (long long)n_columns);
     }
     product->y->dtype = product->y_scale ? product->y_zero->dtype : PITH_DTYPE_S32;

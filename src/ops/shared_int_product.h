@@ -6,6 +6,7 @@
 
 #include "ops/shared_conv.h"
 #include "ops/shared_gemm_product.h"
+#include "ops/shared_quant.h"
 
 /* Operands by role; NULL: absent. a is x of a convolution, b the weights. Scales and zero points are one for
  * all, or one for each row of a (and y) and column (output channel) of b. With y_scale
@@ -13,9 +14,19 @@
 typedef struct pithi_int_product {
     const pith_tensor *a, *b, *a_zero, *b_zero, *a_scale, *b_scale, *y_scale, *y_zero, *bias;
     pith_tensor *y;
+    pithi_limits limits;
 } pithi_int_product;
 
-#define PITH_DTYPES_8BIT (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
+/* Attributes of qlinear_conv; conv_integer has those of conv alone. */
+typedef struct pithi_qlinear_conv_attrs {
+    pithi_conv_attrs conv;
+    pithi_limits limits;
+} pithi_qlinear_conv_attrs;
+
+/* Attributes of qlinear_matmul; matmul_integer has none. */
+typedef struct pithi_int_matmul_attrs {
+    pithi_limits limits;
+} pithi_int_matmul_attrs;
 
 /* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero), or of qlinear_matmul and
  * qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */

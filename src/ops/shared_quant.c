@@ -15,32 +15,40 @@ pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, 
     int positive;
     if (pithi_has_operand(infer->inputs, infer->n_inputs, scale_index + 1)) {
         const pith_shape *zero = &infer->inputs[scale_index + 1].shape;
-        PITH_CHECK(infer->ctx, pith_shape_elements(zero) == pith_shape_elements(scale), PITH_STATUS_SHAPE,
-                   "%lld zero points, but %lld scales", (long long)pith_shape_elements(zero),
-                   (long long)pith_shape_elements(scale));
+        PITH_CHECK(infer->ctx, pith_shape_elements(zero) == pith_shape_elements(scale),
+                   PITH_STATUS_SHAPE, "%lld zero points, but %lld scales",
+                   (long long)pith_shape_elements(zero), (long long)pith_shape_elements(scale));
     }
-    if (pith_shape_elements(scale) == 1 && (scale->rank <= 1 || block_size == 0)) { /* one for all */
+    if (pith_shape_elements(scale) == 1 &&
+        (scale->rank <= 1 || block_size == 0)) { /* one for all */
         return PITH_OK;
     }
-    PITH_CHECK(infer->ctx, block_size >= 0, PITH_STATUS_SHAPE, "block_size is %lld", (long long)block_size);
+    PITH_CHECK(infer->ctx, block_size >= 0, PITH_STATUS_SHAPE, "block_size is %lld",
+               (long long)block_size);
     PITH_TRY(pithi_infer_axis(infer, axis, x->rank, &positive));
     if (block_size == 0) {
-        PITH_CHECK(infer->ctx, scale->rank == 1 && scale->dims[0] == x->dims[positive], PITH_STATUS_SHAPE,
+        PITH_CHECK(infer->ctx, scale->rank == 1 && scale->dims[0] == x->dims[positive],
+                   PITH_STATUS_SHAPE,
                    "scale has shape %s; it must be a list of %lld, one for each index of axis %d",
                    pithi_shape_text(scale, text), (long long)x->dims[positive], positive);
         return PITH_OK;
     }
     pith_shape wanted = *x;
     wanted.dims[positive] = pithi_div_up(x->dims[positive], block_size);
-    PITH_CHECK(infer->ctx, pith_shape_equal(scale, &wanted), PITH_STATUS_SHAPE,
-               "scale has shape %s; it must have the input's shape with %lld blocks of %lld on axis %d",
-               pithi_shape_text(scale, text), (long long)wanted.dims[positive], (long long)block_size, positive);
+    PITH_CHECK(
+        infer->ctx, pith_shape_equal(scale, &wanted), PITH_STATUS_SHAPE,
+        "scale has shape %s; it must have the input's shape with %lld blocks of %lld on axis %d",
+        pithi_shape_text(scale, text), (long long)wanted.dims[positive], (long long)block_size,
+        positive);
     return PITH_OK;
 }
 
-pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis, int64_t block_size)
+pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis,
+                                       int64_t block_size)
 {
-    pithi_quant_rows rows = { .total = pith_shape_elements(x), .length = SINGLE_ROW, .inner = 1, .dim = 1, .block = 1 };
+    pithi_quant_rows rows = {
+        .total = pith_shape_elements(x), .length = SINGLE_ROW, .inner = 1, .dim = 1, .block = 1
+    };
     if (pith_shape_elements(scale) != 1 || (scale->rank > 1 && block_size > 0)) {
         int positive = (int)(axis < 0 ? axis + x->rank : axis);
         rows.inner = pithi_dims_product(x, positive + 1, x->rank);
@@ -61,7 +69,8 @@ int64_t pithi_quant_scale_at(const pithi_quant_rows *rows, int64_t position)
     if (rows->kind != PITHI_QUANT_BLOCKED) {
         return rows->kind == PITHI_QUANT_SINGLE ? 0 : on_axis;
     }
-    int64_t n_blocks = pithi_div_up(rows->dim, rows->block), outer = position / rows->inner / rows->dim;
+    int64_t n_blocks = pithi_div_up(rows->dim, rows->block),
+            outer = position / rows->inner / rows->dim;
     return (outer * n_blocks + on_axis / rows->block) * rows->inner + position % rows->inner;
 }
 
@@ -79,4 +88,21 @@ int64_t pithi_quantize(double value, int64_t zero_point, pith_dtype dtype)
     pithi_quant_range(dtype, &low, &high);
     double shifted = nearbyint(value) + (double)zero_point;
     return !(shifted > (double)low) ? low : shifted > (double)high ? high : (int64_t)shifted;
+}
+
+pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtype dtype)
+{
+    const pith_tensor *scale = &infer->inputs[scale_index];
+    PITH_CHECK(infer->ctx, pith_shape_elements(&scale->shape) == 1, PITH_STATUS_SHAPE,
+               "the scale in input %d has %lld elements, it must be one for the whole tensor",
+               scale_index, (long long)pith_shape_elements(&scale->shape));
+    if (pithi_has_operand(infer->inputs, infer->n_inputs, scale_index + 1)) {
+        const pith_tensor *zero = &infer->inputs[scale_index + 1];
+        PITH_CHECK(infer->ctx,
+                   pith_shape_elements(&zero->shape) == 1 &&
+                       (dtype == PITH_DTYPE_NONE || zero->dtype == dtype),
+                   PITH_STATUS_SHAPE, "the zero point in input %d must be one %s", scale_index + 1,
+                   dtype == PITH_DTYPE_NONE ? "element" : pith_dtype_name(dtype));
+    }
+    return PITH_OK;
 }

@@ -27,4 +27,44 @@ int64_t pithi_quant_scale_at(const pithi_quant_rows *rows, int64_t position);
 int64_t pithi_quantize(double value, int64_t zero_point, pith_dtype dtype);
 void pithi_quant_range(pith_dtype dtype, int64_t *low_out, int64_t *high_out);
 
+/* What an integer operator's result is clamped to: an activation between the operator and the quantisation that
+ * it took in. Quantising rises with its argument, so clamping numbers and clamping their quantised values is
+ * the same. The defaults hold every 8-bit value. */
+typedef struct pithi_limits {
+    int64_t low, high;
+} pithi_limits;
+
+#define PITHI_LIMITS_ATTRS(type, field)                                                            \
+    PITH_ATTR_OWN_INT(type, field.low, "low", -128), PITH_ATTR_OWN_INT(type, field.high, "high", 255)
+
+static inline int64_t pithi_limit(const pithi_limits *limits, int64_t value)
+{
+    return pithi_min_s64(pithi_max_s64(value, limits->low), limits->high);
+}
+
+/* The limits within the range of an 8-bit dtype. */
+static inline pithi_limits pithi_limits_in(const pithi_limits *limits, pith_dtype dtype)
+{
+    int64_t low, high;
+    pithi_quant_range(dtype, &low, &high);
+    return (pithi_limits){ pithi_max_s64(limits->low, low), pithi_min_s64(limits->high, high) };
+}
+
+/* Scale and zero point of a whole tensor; an absent zero point is 0. */
+typedef struct pithi_quant_pair {
+    float scale;
+    int32_t zero;
+} pithi_quant_pair;
+
+static inline pithi_quant_pair pithi_quant_pair_of(const pith_tensor *scale, const pith_tensor *zero)
+{
+    return (pithi_quant_pair){ (float)pithi_tensor_get_f64(scale, 0),
+                               zero && zero->dtype != PITH_DTYPE_NONE ? (int32_t)pithi_tensor_get_s64(zero, 0) : 0 };
+}
+
+/* Inputs `scale` and the one behind it are one element each; the zero point, where present, has `dtype`. */
+pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtype dtype);
+
+#define PITH_DTYPES_8BIT (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
+
 #endif

@@ -94,6 +94,9 @@ static bool is_small(const walker *walk, const pith_node *node)
     if (node->op->flags & PITH_OP_VIEW) {
         return true;
     }
+    if (pithi_same_text(node->op->head.name, "quantize_linear")) {
+        return true; /* weights that the graph quantises: they only shrink */
+    }
     return walk->fold_large ? n_outputs <= n_inputs + MAX_GROWTH_BYTES
                             : n_outputs <= MAX_SMALL_BYTES && !pithi_same_text(node->op->head.name, "dequantize_linear");
 }

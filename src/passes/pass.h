@@ -19,7 +19,8 @@ typedef struct pith_pass {
 } pith_pass;
 
 extern const pith_pass pithi_pass_fold_batch_norm, pithi_pass_fold_constants, pithi_pass_fold_transpose_matmul,
-    pithi_pass_fuse_activation, pithi_pass_fuse_bias, pithi_pass_fuse_normalization, pithi_pass_fuse_pad, pithi_pass_fuse_patterns, pithi_pass_fuse_rearrange,
+    pithi_pass_fuse_activation, pithi_pass_fuse_bias, pithi_pass_fuse_normalization, pithi_pass_fuse_pad, pithi_pass_fuse_patterns,
+    pithi_pass_fuse_qdq, pithi_pass_fuse_rearrange,
     pithi_pass_fuse_residual, pithi_pass_layout, pithi_pass_merge_common, pithi_pass_merge_reshape,
     pithi_pass_merge_transpose, pithi_pass_remove_dead, pithi_pass_remove_identity,
     pithi_pass_sink_reshape;

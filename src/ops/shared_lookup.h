@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions of one quantised tensor as tables of 256 results. */
+#ifndef PITH_OPS_SHARED_LOOKUP_H
+#define PITH_OPS_SHARED_LOOKUP_H
+
+#include "ops/sample.h"
+#include "ops/shared_quant.h"
+
+/* x, x_scale, x_zero_point, y_scale, y_zero_point: the order of com.microsoft. */
+extern const pith_operand_spec pithi_quant_unary_inputs[5];
+extern const pith_operand_spec pithi_quant_unary_outputs[1];
+pith_status pithi_quant_unary_infer(pith_infer *infer);
+void pithi_quant_unary_pairs(const pith_run *run, pithi_quant_pair *x_out, pithi_quant_pair *y_out);
+
+/* table[byte of x] = byte of y: dequantised, through `function`, quantised; each step rounded to
+ * float32. */
+void pithi_lookup_fill(const pith_run *run, float (*function)(const void *attrs, float x),
+                       uint8_t table[256]);
+/* This part of y[i] = table[x[i]], or all of it (part NULL). */
+void pithi_lookup_apply(const pith_run *run, const uint8_t *table, const pith_part *part);
+/* max_parts for n elements. */
+int pithi_lookup_parts(const pith_tensor *x);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/shared_qlinear_binary.h"
+
+#include <math.h>
+
+#include "ops/shared_broadcast.h"
+#include "ops/shared_index.h"
+
+const pith_attr_spec pithi_qlinear_binary_attrs_table[2] = { PITHI_LIMITS_ATTRS(
+    pithi_qlinear_binary_attrs, limits) };
+
+const pith_operand_spec pithi_qlinear_binary_inputs[8] = {
+    { "a", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "a_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "b", PITH_DTYPES_8BIT, PITH_ONE },
+    { "b_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "b_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "y_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "y_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+};
+const pith_operand_spec pithi_qlinear_binary_outputs[1] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
+
+static const pith_tensor *zero_of(const pith_run *run, int index)
+{
+    return pithi_has_operand(run->inputs, run->n_inputs, index) ? &run->inputs[index] : NULL;
+}
+
+pithi_qlinear_binary pithi_qlinear_binary_of(const pith_run *run)
+{
+    const pithi_qlinear_binary_attrs *attrs = run->attrs;
+    return (pithi_qlinear_binary){ .a = pithi_quant_pair_of(&run->inputs[1], zero_of(run, 2)),
+                                   .b = pithi_quant_pair_of(&run->inputs[4], zero_of(run, 5)),
+                                   .y = pithi_quant_pair_of(&run->inputs[6], zero_of(run, 7)),
+                                   .limits =
+                                       pithi_limits_in(&attrs->limits, run->outputs[0].dtype) };
+}
+
+/* The inputs' own dtypes may differ; without a zero point y has that of a. */
+pith_status pithi_qlinear_binary_infer(pith_infer *infer)
+{
+    bool has_zero = pithi_has_operand(infer->inputs, infer->n_inputs, 7);
+    const pith_tensor operands[] = { infer->inputs[0], infer->inputs[3] };
+    pith_infer both = *infer;
+    PITH_TRY(pithi_infer_quant_pair(infer, 1, infer->inputs[0].dtype));
+    PITH_TRY(pithi_infer_quant_pair(infer, 4, infer->inputs[3].dtype));
+    PITH_TRY(pithi_infer_quant_pair(infer, 6, PITH_DTYPE_NONE));
+    both.inputs = operands;
+    both.n_inputs = 2;
+    infer->outputs[0].dtype = has_zero ? infer->inputs[7].dtype : infer->inputs[0].dtype;
+    return pithi_infer_broadcast(&both, &infer->outputs[0].shape);
+}
+
+void pithi_qlinear_binary_ref(const pith_run *run,
+                              float (*value)(const pithi_qlinear_binary *binary, int32_t a,
+                                             int32_t b))
+{
+    pithi_qlinear_binary binary = pithi_qlinear_binary_of(run);
+    const pith_tensor *a = &run->inputs[0], *b = &run->inputs[3];
+    pith_tensor *y = &run->outputs[0];
+    for (int64_t i = 0; i < pith_shape_elements(&y->shape); i++) {
+        int64_t left = pithi_tensor_get_s64(a, pithi_broadcast_offset(&a->shape, &y->shape, i));
+        int64_t right = pithi_tensor_get_s64(b, pithi_broadcast_offset(&b->shape, &y->shape, i));
+        int64_t result = pithi_quantize((double)value(&binary, (int32_t)left, (int32_t)right), 0,
+                                        PITH_DTYPE_S16);
+        pithi_tensor_set_s64(y, i, pithi_limit(&binary.limits, result));
+    }
+}
+
+/* Both operands move, or one is a single element. */
+bool pithi_qlinear_binary_to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    const pith_value *a = node->inputs[0], *b = node->inputs[3];
+    return a->shape.rank == b->shape.rank || pith_shape_elements(&b->shape) == 1;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qlinear_add and qlinear_mul: operands, inference, and runs over rows. */
+#ifndef PITH_OPS_SHARED_QLINEAR_BINARY_H
+#define PITH_OPS_SHARED_QLINEAR_BINARY_H
+
+#include "ops/sample.h"
+#include "ops/shared_quant.h"
+
+typedef struct pithi_qlinear_binary_attrs {
+    pithi_limits limits;
+} pithi_qlinear_binary_attrs;
+
+extern const pith_attr_spec pithi_qlinear_binary_attrs_table[2];
+extern const pith_operand_spec pithi_qlinear_binary_inputs[8];
+extern const pith_operand_spec pithi_qlinear_binary_outputs[1];
+
+/* a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point: the order of
+ * com.microsoft. */
+typedef struct pithi_qlinear_binary {
+    pithi_quant_pair a, b, y;
+    pithi_limits limits;
+} pithi_qlinear_binary;
+
+pithi_qlinear_binary pithi_qlinear_binary_of(const pith_run *run);
+pith_status pithi_qlinear_binary_infer(pith_infer *infer);
+/* `value` of two quantised numbers: what is rounded and clamped, with y's zero point in it. */
+void pithi_qlinear_binary_ref(const pith_run *run,
+                              float (*value)(const pithi_qlinear_binary *binary, int32_t a,
+                                             int32_t b));
+bool pithi_qlinear_binary_to_channels_last(pith_graph *graph, pith_node *node);
+
+#endif

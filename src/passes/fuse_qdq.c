@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quantised models describe integer work as dq -> float operator -> q. Such nests become integer
+ * operators with ONNX Runtime's rounding (docs/numerics.md); what has none stays float. */
+#include "passes/fuse_qdq.h"
+
+#include <math.h>
+
+#define BIAS_TOLERANCE 1e-4 /* of a bias' scale against the product of the other two */
+
+/* ---- quantised tensors ------------------------------------------------------------------------
+ */
+
+static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
+
+static pith_dtype dtype_of(const pith_value *value)
+{
+    return value->constant ? value->constant->dtype : value->dtype;
+}
+
+static bool read_scale(pith_node *node, pithi_qdq *out)
+{
+    const pith_tensor *scale = pithi_constant_input(node, 1);
+    pith_value *zero = pithi_node_input(node, 2);
+    *out = (pithi_qdq){ .node = node, .zero = zero, .axis = pithi_attr_int(node, "axis") };
+    if (!scale || scale->dtype != PITH_DTYPE_F32 || (zero && !zero->constant) ||
+        pithi_attr_int(node, "block_size") != 0 || pithi_attr_int(node, "output_dtype") != 0) {
+        return false;
+    }
+    out->scale = node->inputs[1];
+    out->is_single = pith_shape_elements(&scale->shape) == 1;
+    return out->is_single || scale->shape.rank == 1;
+}
+
+bool pithi_qdq_behind(const pith_value *value, pithi_qdq *dq_out)
+{
+    pith_node *node = value ? value->producer : NULL;
+    if (!pithi_is(node, "dequantize_linear") || !read_scale(node, dq_out)) {
+        return false;
+    }
+    dq_out->value = node->inputs[0];
+    dq_out->dtype = dq_out->zero ? dq_out->zero->constant->dtype : dtype_of(dq_out->value);
+    return is_8bit(dq_out->dtype) || dq_out->dtype == PITH_DTYPE_S32;
+}
+
+bool pithi_qdq_of(pith_node *node, pithi_qdq *q_out)
+{
+    if (!pithi_is(node, "quantize_linear") || !read_scale(node, q_out) || !q_out->is_single ||
+        pithi_attr_int(node, "precision") != 0) {
+        return false;
+    }
+    q_out->value = node->outputs[0];
+    q_out->dtype = q_out->zero ? q_out->zero->constant->dtype : PITH_DTYPE_U8;
+    return is_8bit(q_out->dtype);
+}
+
+pith_status pithi_qdq_need_zero(pith_graph *graph, pithi_qdq *qdq)
+{
+    const pith_shape scalar = { 0 };
+    pith_tensor tensor;
+    return qdq->zero
+               ? PITH_OK
+               : pithi_graph_new_constant(graph, NULL, qdq->dtype, &scalar, &tensor, &qdq->zero);
+}
+
+static int64_t zero_of(const pithi_qdq *qdq)
+{
+    return qdq->zero ? pithi_tensor_get_s64(qdq->zero->constant, 0) : 0;
+}
+
+static float scale_of(const pithi_qdq *qdq, int64_t channel)
+{
+    return ((const float *)qdq->scale->constant->data)[qdq->is_single ? 0 : channel];
+}
+
+bool pithi_qdq_same(const pithi_qdq *a, const pithi_qdq *b)
+{
+    return a->is_single && b->is_single && a->dtype == b->dtype &&
+           scale_of(a, 0) == scale_of(b, 0) && zero_of(a) == zero_of(b);
+}
+
+int64_t pithi_qdq_quantize(const pithi_qdq *q, double x)
+{
+    double low = q->dtype == PITH_DTYPE_S8 ? -128.0 : 0.0;
+    double value = nearbyint((double)((float)x / scale_of(q, 0))) + (double)zero_of(q);
+    return (int64_t)fmin(fmax(value, low), low + 255.0);
+}
+
+/* A quantised activation: 8 bits, one scale. */
+static bool activation_behind(const pith_value *value, pithi_qdq *dq_out)
+{
+    return pithi_qdq_behind(value, dq_out) && dq_out->is_single && is_8bit(dq_out->dtype);
+}
+
+/* Constant 8-bit weights with one scale, or one for each of `n` indices of `axis`. */
+static bool weights_behind(const pith_value *value, int rank, int axis, pithi_qdq *dq_out)
+{
+    if (!pithi_qdq_behind(value, dq_out) || !is_8bit(dq_out->dtype) || !dq_out->value->constant) {
+        return false;
+    }
+    int64_t given = dq_out->axis < 0 ? dq_out->axis + rank : dq_out->axis;
+    return dq_out->value->constant->shape.rank == rank && (dq_out->is_single || given == axis);
+}
+
+/* ---- the nest around one q ----------------------------------------------------------------------
+ */
+
+typedef struct nest {
+    pith_graph *graph;
+    pithi_qdq q;
+    pith_node *node;   /* the float operator */
+    int64_t low, high; /* limits from an activation in between */
+} nest;
+
+/* clip's limits are attributes or constant inputs. */
+static bool read_limit(const pith_node *node, int index, const char *attr, double *limit_out)
+{
+    const pith_value *input = pithi_node_input(node, index);
+    *limit_out = input && input->constant ? pithi_tensor_get_f64(input->constant, 0)
+                                          : (double)pithi_attr_float(node, attr);
+    return !input || (input->constant && pith_shape_elements(&input->constant->shape) == 1);
+}
+
+/* Takes in relu and clip: quantising rises with its argument, so limits can be applied to quantised
+ * values. */
+static void skip_activations(nest *n)
+{
+    n->low = -128;
+    n->high = 255;
+    while (n->node && (pithi_is(n->node, "relu") || pithi_is(n->node, "clip"))) {
+        double low = 0.0, high = INFINITY;
+        if (pithi_is(n->node, "clip") &&
+            (!read_limit(n->node, 1, "min", &low) || !read_limit(n->node, 2, "max", &high))) {
+            return;
+        }
+        const pith_value *input = n->node->inputs[0];
+        if (!input->producer || input->n_uses != 1 || !(low <= high)) {
+            return;
+        }
+        /* The limits of what comes first go through those that come later. */
+        int64_t inner_low = pithi_qdq_quantize(&n->q, low),
+                inner_high = pithi_qdq_quantize(&n->q, high);
+        int64_t outer_low = n->low, outer_high = n->high;
+        n->low = pithi_min_s64(pithi_max_s64(inner_low, outer_low), outer_high);
+        n->high = pithi_min_s64(pithi_max_s64(inner_high, outer_low), outer_high);
+        n->node = input->producer;
+    }
+}
+
+static pith_status become(nest *n, const char *op_name, pith_value *const *inputs, int n_inputs)
+{
+    const char *name = n->node->name;
+    PITH_TRY(pithi_become(n->graph, n->q.node, op_name, inputs, n_inputs));
+    n->q.node->name = name;
+    n->q.value->dtype = n->q.dtype;
+    return PITH_OK;
+}
+
+/* Limits that the dtype has anyway are left at their defaults. */
+static bool is_limited(const nest *n)
+{
+    int64_t low = n->q.dtype == PITH_DTYPE_S8 ? -128 : 0;
+    return n->low > low || n->high < low + 255;
+}
+
+static pith_status set_limits(const nest *n)
+{
+    if (!is_limited(n)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "low", n->low));
+    return pithi_attr_set_int(n->graph->ctx, n->q.node, "high", n->high);
+}
+
+/* ---- convolutions and products
+ * -------------------------------------------------------------------- */
+
+/* The s32 constant behind a bias whose scale is that of the sums. True with NULL where there is no
+ * bias. */
+static bool bias_behind(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w,
+                        int64_t n_channels, pith_value **bias_out)
+{
+    pithi_qdq dq;
+    double zero = 0.0;
+    *bias_out = NULL;
+    if (!value) {
+        return true;
+    }
+    if (!pithi_qdq_behind(value, &dq) || dq.dtype != PITH_DTYPE_S32 || !dq.value->constant ||
+        pith_shape_elements(&dq.value->constant->shape) != n_channels ||
+        (dq.zero && (!pithi_is_uniform(dq.zero->constant, &zero) || zero != 0.0)) ||
+        (!dq.is_single && pith_shape_elements(&dq.scale->constant->shape) != n_channels)) {
+        return false;
+    }
+    for (int64_t i = 0; i < n_channels; i++) {
+        double wanted = (double)scale_of(x, 0) * (double)scale_of(w, i),
+               given = (double)scale_of(&dq, i);
+        if (!(fabs(given - wanted) <= BIAS_TOLERANCE * wanted)) {
+            return false;
+        }
+    }
+    *bias_out = dq.value;
+    return true;
+}
+
+static pith_status copy_ints(nest *n, const pith_ints *from, const char *name)
+{
+    return from->n_items
+               ? pithi_attr_set_ints(&n->graph->arena, n->q.node, name, from->items, from->n_items)
+               : PITH_OK;
+}
+
+/* Attributes of windows, which conv and the pooling operators spell alike. */
+static pith_status copy_window(nest *n, const pith_node *from, bool is_conv)
+{
+    static const char *const lists[] = { "kernel_shape", "strides", "pads", "dilations" };
+    static const char *const conv_ints[] = { "auto_pad", "group" };
+    static const char *const pool_ints[] = { "auto_pad", "ceil_mode", "count_include_pad" };
+    for (int i = 0; i < PITH_COUNT(lists); i++) {
+        const pith_ints list = pithi_attr_ints(from, lists[i]);
+        PITH_TRY(copy_ints(n, &list, lists[i]));
+    }
+    for (int i = 0; i < (is_conv ? PITH_COUNT(conv_ints) : PITH_COUNT(pool_ints)); i++) {
+        const char *name = is_conv ? conv_ints[i] : pool_ints[i];
+        PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, name, pithi_attr_int(from, name)));
+    }
+    return PITH_OK;
+}
+
+static pith_status fuse_conv(nest *n, bool *changed)
+{
+    pith_node *conv = n->node;
+    pithi_qdq x, w;
+    pith_value *bias = NULL;
+    const pith_value *weights = pithi_node_input(conv, 1);
+    bool fits =
+        pithi_has_no_activation(conv) && !pithi_node_input(conv, 3) &&
+        !pithi_attr_int(conv, "channels_last") && activation_behind(conv->inputs[0], &x) &&
+        pithi_qdq_behind(weights, &w) && w.value->constant &&
+        weights_behind(weights, w.value->constant->shape.rank, 0, &w) &&
+        bias_behind(pithi_node_input(conv, 2), &x, &w, w.value->constant->shape.dims[0], &bias);
+    if (!fits) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &w));
+    pith_value *inputs[] = { x.value, x.scale,    x.zero,    w.value, w.scale,
+                             w.zero,  n->q.scale, n->q.zero, bias };
+    PITH_TRY(become(n, "qlinear_conv", inputs, bias ? 9 : 8));
+    PITH_TRY(copy_window(n, conv, true));
+    *changed = true;
+    return set_limits(n);
+}
+
+static pith_status fuse_gemm(nest *n, bool *changed)
+{
+    pith_node *gemm = n->node;
+    pithi_qdq a, b;
+    pith_value *bias = NULL;
+    int64_t trans_b = pithi_attr_int(gemm, "transB");
+    bool fits = pithi_has_no_activation(gemm) && !pithi_node_input(gemm, 3) &&
+                pithi_attr_float(gemm, "alpha") == 1.0f &&
+                (pithi_attr_float(gemm, "beta") == 1.0f || !pithi_node_input(gemm, 2)) &&
+                pithi_attr_int(gemm, "transA") == 0 && activation_behind(gemm->inputs[0], &a) &&
+                weights_behind(gemm->inputs[1], 2, trans_b ? 0 : 1, &b) &&
+                bias_behind(pithi_node_input(gemm, 2), &a, &b,
+                            b.value->constant->shape.dims[trans_b ? 0 : 1], &bias);
+    if (!fits || (bias && bias->constant->shape.dims[bias->constant->shape.rank - 1] == 1 &&
+                  b.value->constant->shape.dims[trans_b ? 0 : 1] != 1)) {
+        return PITH_OK; /* a bias for each row */
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
+    pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,  b.scale,
+                             b.zero,  bias,    n->q.scale, n->q.zero };
+    PITH_TRY(become(n, "qlinear_gemm", inputs, PITH_COUNT(inputs)));
+    PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "transB", trans_b));
+    *changed = true;
+    return set_limits(n);
+}
+
+/* Products of two activations stay float: integers would win nothing there yet. */
+static pith_status fuse_matmul(nest *n, bool *changed)
+{
+    pithi_qdq a, b;
+    if (!pithi_has_no_activation(n->node) || n->node->n_inputs > 2 ||
+        !activation_behind(n->node->inputs[0], &a) ||
+        !weights_behind(n->node->inputs[1], 2, 1, &b)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
+    pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,
+                             b.scale, b.zero,  n->q.scale, n->q.zero };
+    PITH_TRY(become(n, "qlinear_matmul", inputs, PITH_COUNT(inputs)));
+    *changed = true;
+    return set_limits(n);
+}
+
+/* ---- elementwise, pooling, softmax
+ * ---------------------------------------------------------------- */
+
+static pith_status fuse_binary(nest *n, const char *op_name, bool *changed)
+{
+    pithi_qdq a, b;
+    if (!pithi_has_no_activation(n->node) || n->node->n_inputs != 2 ||
+        !activation_behind(n->node->inputs[0], &a) || !activation_behind(n->node->inputs[1], &b)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
+    pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,
+                             b.scale, b.zero,  n->q.scale, n->q.zero };
+    PITH_TRY(become(n, op_name, inputs, PITH_COUNT(inputs)));
+    *changed = true;
+    return set_limits(n);
+}
+
+/* Operators from one quantised tensor to another of the same dtype; they have no limits. */
+static pith_status fuse_unary(nest *n, const char *op_name, bool *changed)
+{
+    pithi_qdq x;
+    if (is_limited(n) || !activation_behind(n->node->inputs[0], &x) || x.dtype != n->q.dtype ||
+        (n->node->n_outputs > 1 && n->node->outputs[1])) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
+    pith_value *inputs[] = { x.value, x.scale, x.zero, n->q.scale, n->q.zero };
+    PITH_TRY(become(n, op_name, inputs, PITH_COUNT(inputs)));
+    *changed = true;
+    return PITH_OK;
+}
+
+/* The integer softmax takes 1 / y_scale for a whole number. */
+static pith_status fuse_softmax(nest *n, bool *changed)
+{
+    const pith_node *softmax = n->node;
+    double levels = 1.0 / (double)scale_of(&n->q, 0);
+    if (fabs(levels - floor(levels)) > 1e-3) {
+        return PITH_OK;
+    }
+    PITH_TRY(fuse_unary(n, "qlinear_softmax", changed));
+    if (*changed) {
+        PITH_TRY(
+            pithi_attr_set_int(n->graph->ctx, n->q.node, "axis", pithi_attr_int(softmax, "axis")));
+        PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "opset",
+                                    pithi_attr_int(softmax, "flatten") ? 11 : 13));
+    }
+    return PITH_OK;
+}
+
+static pith_status fuse_average_pool(nest *n, bool *changed)
+{
+    const pith_node *pool = n->node;
+    PITH_TRY(fuse_unary(n, "qlinear_average_pool", changed));
+    return *changed ? copy_window(n, pool, false) : PITH_OK;
+}
+
+/* ---- all of them
+ * ---------------------------------------------------------------------------------- */
+
+static pith_status fuse_operator(nest *n, bool *changed)
+{
+    if (pithi_is(n->node, "conv")) {
+        return fuse_conv(n, changed);
+    }
+    if (pithi_is(n->node, "gemm")) {
+        return fuse_gemm(n, changed);
+    }
+    if (pithi_is(n->node, "matmul")) {
+        return fuse_matmul(n, changed);
+    }
+    if (pithi_is(n->node, "add") || pithi_is(n->node, "mul")) {
+        return fuse_binary(n, pithi_is(n->node, "add") ? "qlinear_add" : "qlinear_mul", changed);
+    }
+    if (pithi_is(n->node, "average_pool")) {
+        return fuse_average_pool(n, changed);
+    }
+    if (pithi_is(n->node, "global_average_pool")) {
+        return fuse_unary(n, "qlinear_global_average_pool", changed);
+    }
+    return pithi_is(n->node, "softmax") ? fuse_softmax(n, changed) : PITH_OK;
+}
+
+static pith_status fuse(pith_graph *graph, pith_node *node, bool *changed)
+{
+    nest n = { .graph = graph };
+    if (!pithi_qdq_of(node, &n.q)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(graph, &n.q));
+    PITH_TRY(pithi_qdq_lookup(graph, &n.q, changed));
+    const pith_value *input = node->inputs[0];
+    if (*changed || input->n_uses != 1 || !input->producer) {
+        return PITH_OK;
+    }
+    if (pithi_is(input->producer, "concat")) {
+        return pithi_qdq_concat(graph, &n.q, changed);
+    }
+    n.node = input->producer;
+    skip_activations(&n);
+    return fuse_operator(&n, changed);
+}
+
+static bool is_quantised(const pith_graph *graph)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        if (pithi_is(node, "dequantize_linear")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
+{
+    (void)stage;
+    if (!is_quantised(graph)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_graph_infer(graph)); /* dtypes; weights that are quantised in the graph */
+    PITH_TRY(pithi_qdq_move(graph, n_changes));
+    PITH_TRY(pithi_graph_infer(graph));
+    pithi_graph_count_uses(graph);
+    for (pith_node *node = graph->first; node; node = node->next) {
+        bool changed = false;
+        PITH_TRY_AT(graph->ctx, fuse(graph, node, &changed), "node '%s'", node->name);
+        *n_changes += changed;
+    }
+    return PITH_OK;
+}
+
+const pith_pass pithi_pass_fuse_qdq = {
+    "fuse_qdq",
+    PITH_STAGE_MODEL,
+    "makes integer operators of float operators between quantised tensors",
+    run,
+};

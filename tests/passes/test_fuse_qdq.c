@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nests of dequantize, float operator, quantize become integer operators; results stay within one quantisation step,
+ * where a sum next to a tie may be rounded the other way. */
+#include "support/graph_text.h"
+
+static void check(pith_test *test, const char *what, double tolerance, const char *before, const char *after)
+{
+    static const pith_pass *const passes[] = { &pithi_pass_fuse_qdq, &pithi_pass_remove_identity, &pithi_pass_remove_dead };
+    pith_test_case(test, "%s", what);
+    pith_test_pass(test, &(pith_pass_check){ passes, 3, PITH_STAGE_MODEL, tolerance, before, after });
+}
+
+#define ACTIVATION "input x s8[1,4,5,5]{-128:128}\nconst xs f32[]{0.05}\nconst xz s8[]{3}\nf = dequantize_linear x xs xz\n"
+#define RESULT "const ys f32[]{0.125}\nconst yz s8[]{-128}\n"
+
+static void test_products(pith_test *test)
+{
+    check(test, "a convolution with bias and relu", 1.0,
+          ACTIVATION RESULT
+          "const w s8[6,4,3,3]{-128:128}\n"
+          "const ws f32[6]{0.5}\n"
+          "const wz s8[6]{0}\n"
+          "const b s32[6]{-900:900}\n"
+          "const bs f32[]{0.025}\n"
+          "g = dequantize_linear w ws wz | axis=0\n"
+          "h = dequantize_linear b bs\n"
+          "c = conv f g h | strides=[2,2] pads=[1,1,1,1]\n"
+          "r = relu c\n"
+          "y = quantize_linear r ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%y:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz, %b) pads=[1,1,1,1] strides=[2,2]\n"
+          "outputs %y:s8[1,6,3,3]\n");
+    check(test, "limits inside of the range stay as limits", 1.0,
+          ACTIVATION
+          "const ys f32[]{0.125}\n"
+          "const yz s8[]{-28}\n"
+          "const w s8[6,4,3,3]{-128:128}\n"
+          "const ws f32[]{0.01}\n"
+          "const wz s8[]{2}\n"
+          "g = dequantize_linear w ws wz\n"
+          "c = conv f g\n"
+          "r = clip c | min=0 max=6\n"
+          "y = quantize_linear r ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%y:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz) low=-28 high=20\n"
+          "outputs %y:s8[1,6,3,3]\n");
+    check(test, "gemm; the reshape in front moves to the integers", 1.0,
+          ACTIVATION RESULT
+          "const to s64[2]{1,100}\n"
+          "const w s8[3,100]{-128:128}\n"
+          "const ws f32[]{0.01}\n"
+          "const wz s8[]{0}\n"
+          "g = dequantize_linear w ws wz\n"
+          "flat = reshape f to\n"
+          "m = gemm flat g | transB=1\n"
+          "y = quantize_linear m ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%pith:0:s8[1,100] = reshape(%x, %to)\n"
+          "%y:s8[1,3] = qlinear_gemm(%pith:0, %xs, %xz, %w, %ws, %wz, -, %ys, %yz) transB=1\n"
+          "outputs %y:s8[1,3]\n");
+    check(test, "a float bias, a bias of another scale and results that others read stay float", 0.0,
+          ACTIVATION RESULT
+          "const w f32[6,4,3,3]\n"
+          "const v s8[6,4,3,3]{-128:128}\n"
+          "const vs f32[]{0.01}\n"
+          "const b s32[6]{-900:900}\n"
+          "const bs f32[]{0.25}\n"
+          "g = dequantize_linear v vs\n"
+          "h = dequantize_linear b bs\n"
+          "c = conv f g h\n"
+          "d = conv f g\n"
+          "e = conv f w\n"
+          "y = quantize_linear c ys yz\n"
+          "z = quantize_linear d ys yz\n"
+          "q = quantize_linear e ys yz\n"
+          "output y\n"
+          "output z\n"
+          "output q\n"
+          "output d\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%f:f32[1,4,5,5] = dequantize_linear(%x, %xs, %xz)\n"
+          "%g:f32[6,4,3,3] = dequantize_linear(%v, %vs)\n"
+          "%h:f32[6] = dequantize_linear(%b, %bs)\n"
+          "%c:f32[1,6,3,3] = conv(%f, %g, %h)\n"
+          "%d:f32[1,6,3,3] = conv(%f, %g)\n"
+          "%e:f32[1,6,3,3] = conv(%f, %w)\n"
+          "%y:s8[1,6,3,3] = quantize_linear(%c, %ys, %yz)\n"
+          "%z:s8[1,6,3,3] = quantize_linear(%d, %ys, %yz)\n"
+          "%q:s8[1,6,3,3] = quantize_linear(%e, %ys, %yz)\n"
+          "outputs %y:s8[1,6,3,3], %z:s8[1,6,3,3], %q:s8[1,6,3,3], %d:f32[1,6,3,3]\n");
+}
+
+static void test_others(pith_test *test)
+{
+    check(test, "sums, means, softmax", 1.0,
+          ACTIVATION RESULT
+          "input u s8[1,4,1,1]{-128:128}\n"
+          "const ps f32[]{0.00390625}\n"
+          "g = dequantize_linear u ys\n"
+          "s = add f g\n"
+          "a = quantize_linear s ys yz\n"
+          "as = dequantize_linear a ys yz\n"
+          "m = average_pool as | kernel_shape=[5,5]\n"
+          "b = quantize_linear m ys yz\n"
+          "bs = dequantize_linear b ys yz\n"
+          "p = softmax bs | axis=1\n"
+          "y = quantize_linear p ps yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5], %u:s8[1,4,1,1]\n"
+          "%a:s8[1,4,5,5] = qlinear_add(%x, %xs, %xz, %u, %ys, %pith:0, %ys, %yz)\n"
+          "%b:s8[1,4,1,1] = qlinear_average_pool(%a, %ys, %yz, %ys, %yz) kernel_shape=[5,5]\n"
+          "%y:s8[1,4,1,1] = qlinear_softmax(%b, %ys, %yz, %ps, %yz) axis=1\n"
+          "outputs %y:s8[1,4,1,1]\n");
+    check(test, "chains of functions are tables", 0.0,
+          ACTIVATION RESULT
+          "const third f32[]{0.3}\n"
+          "a = sigmoid f\n"
+          "b = mul a third\n"
+          "c = tanh b\n"
+          "y = quantize_linear c ys yz\n"
+          "d = dequantize_linear y ys yz\n"
+          "z = quantize_linear d xs xz\n"
+          "output y\n"
+          "output z\n",
+          NULL);
+    check(test, "quantised data move as they are; a concat brings them to one scale", 0.0,
+          ACTIVATION RESULT
+          "input u u8[1,2,5,5]{0:256}\n"
+          "const us f32[]{0.25}\n"
+          "const uz u8[]{9}\n"
+          "g = dequantize_linear u us uz\n"
+          "c = concat f g | axis=1\n"
+          "t = transpose c | perm=[0,2,3,1]\n"
+          "y = quantize_linear t xs xz\n"
+          "output y\n",
+          NULL);
+}
+
+void test_fuse_qdq(pith_test *test)
+{
+    test_products(test);
+    test_others(test);
+}
