@@ -87,16 +87,18 @@ static void set_int(builder *b, pith_node *node, const char *name, int64_t value
 
 static void make_conv(builder *b, pith_value *x)
 {
-    if (x->shape.rank != 4) {
+    int rank = x->shape.rank;
+    if (rank != 3 && rank != 4) {
         return;
     }
     int64_t c = x->shape.dims[1], k = pick(b, 2) ? 1 : 3, group = pick(b, 3) == 0 ? c : 1;
     int64_t m = group == c ? c : 1 + pick(b, 6), pad = pick(b, 2), stride = 1 + (pick(b, 4) == 0);
-    pith_value *inputs[] = { x, constant(b, (pith_shape){ 4, { m, c / group, k, k } }, -0.6, 0.6),
-                             constant(b, (pith_shape){ 1, { m } }, -1, 1) };
-    pith_node *node = add_node(b, "conv", inputs, pick(b, 2) ? 3 : 2);
-    set_ints(b, node, "pads", (const int64_t[]){ pad, pad, pad, pad }, 4);
-    set_ints(b, node, "strides", (const int64_t[]){ stride, stride }, 2);
+    bool is_transposed = pick(b, 6) == 0;
+    pith_shape w = { rank, { is_transposed ? c : m, is_transposed ? m / group : c / group, k, k } };
+    pith_value *inputs[] = { x, constant(b, w, -0.6, 0.6), constant(b, (pith_shape){ 1, { m } }, -1, 1) };
+    pith_node *node = add_node(b, is_transposed ? "conv_transpose" : "conv", inputs, pick(b, 2) ? 3 : 2);
+    set_ints(b, node, "pads", (const int64_t[]){ pad, pad, pad, pad }, 2 * (rank - 2));
+    set_ints(b, node, "strides", (const int64_t[]){ stride, stride }, rank - 2);
     set_int(b, node, "group", group);
     keep_node(b, node);
 }
@@ -104,14 +106,14 @@ static void make_conv(builder *b, pith_value *x)
 static void make_pool(builder *b, pith_value *x)
 {
     static const char *const names[] = { "max_pool", "average_pool", "global_average_pool" };
-    if (x->shape.rank != 4) {
+    if (x->shape.rank != 4 && x->shape.rank != 3) {
         return;
     }
     int kind = pick(b, 3);
     pith_node *node = add_node(b, names[kind], &x, 1);
     if (kind < 2) {
-        set_ints(b, node, "kernel_shape", (const int64_t[]){ 2, 2 }, 2);
-        set_ints(b, node, "strides", (const int64_t[]){ 1 + pick(b, 2), 1 }, 2);
+        set_ints(b, node, "kernel_shape", (const int64_t[]){ 2, 2 }, x->shape.rank - 2);
+        set_ints(b, node, "strides", (const int64_t[]){ 1 + pick(b, 2), 1 }, x->shape.rank - 2);
     }
     keep_node(b, node);
 }
@@ -233,6 +235,65 @@ static void make_reduction(builder *b, pith_value *x)
     keep_node(b, node);
 }
 
+static void make_resize(builder *b, pith_value *x)
+{
+    pith_tensor scales;
+    pith_value *inputs[] = { x, NULL, NULL };
+    if (x->shape.rank == 4) {
+        TEST_OK(b->test, pithi_graph_new_constant(b->graph, NULL, PITH_DTYPE_F32, &(pith_shape){ 1, { 4 } }, &scales,
+                                                  &inputs[2]));
+        memcpy(scales.data, (const float[]){ 1.0f, 1.0f, 2.0f, 1.5f }, 4 * sizeof(float));
+        keep_node(b, add_node(b, "resize", inputs, 3));
+    }
+}
+
+static void make_index(builder *b, pith_value *x)
+{
+    const int64_t axis = pick(b, x->shape.rank + 1), index = pick(b, 3);
+    int way = pick(b, 3);
+    pith_value *number = numbers(b, way == 0 ? &index : &axis, 1);
+    static const char *const names[] = { "gather", "unsqueeze", "squeeze" };
+    pith_node *node = add_node(b, names[way], (pith_value *[]){ x, number }, 2);
+    if (way == 0) {
+        set_int(b, node, "axis", axis);
+    }
+    keep_node(b, node);
+}
+
+/* x * clip(x + 3, 0, 6) / 6, or a normalisation of rows. */
+static void make_function(builder *b, pith_value *x)
+{
+    static const float values[] = { 3.0f, 6.0f, 1e-3f };
+    pith_tensor tensor;
+    pith_value *constants[3], *last = numbers(b, (const int64_t[]){ -1 }, 1);
+    for (int i = 0; i < 3; i++) {
+        TEST_OK(b->test, pithi_graph_new_constant(b->graph, NULL, PITH_DTYPE_F32, &(pith_shape){ 0 }, &tensor, &constants[i]));
+        *(float *)tensor.data = values[i];
+    }
+    bool is_norm = pick(b, 2);
+    const char *const steps[2][4] = { { "add", "clip", "mul", "div" }, { "mul", "reduce_mean", "add", "sqrt" } };
+    pith_value *at = x;
+    for (int i = 0; i < 4 && b->n_values < MAX_VALUES - 2; i++) {
+        pith_value *second = is_norm ? (i == 0 ? x : i == 1 ? last : constants[2])
+                                     : (i == 2 ? x : i == 0 ? constants[0] : constants[1]);
+        bool is_unary = is_norm ? i == 3 : i == 1;
+        int n_before = b->n_values;
+        pith_node *node = add_node(b, steps[is_norm][i], (pith_value *[]){ at, second }, is_unary ? 1 : 2);
+        if (!is_norm && i == 1) {
+            TEST_OK(b->test, pithi_attr_set_float(b->test->ctx, node, "min", 0.0f));
+            TEST_OK(b->test, pithi_attr_set_float(b->test->ctx, node, "max", 6.0f));
+        }
+        keep_node(b, node);
+        if (b->n_values == n_before) {
+            return;
+        }
+        at = b->pool[b->n_values - 1];
+    }
+    if (is_norm) {
+        keep_node(b, add_node(b, "div", (pith_value *[]){ x, at }, 2));
+    }
+}
+
 /* ---- graphs ----------------------------------------------------------------------------------- */
 
 typedef void make_fn(builder *b, pith_value *x);
@@ -241,7 +302,8 @@ static void build(builder *b)
 {
     static make_fn *const makers[] = { make_conv,  make_conv,   make_conv,   make_pool,  make_unary,   make_unary,
                                        make_binary, make_binary, make_binary, make_norm,  make_transpose, make_transpose,
-                                       make_reshape, make_concat, make_slice, make_pad,   make_product, make_reduction };
+                                       make_reshape, make_concat, make_slice, make_pad,   make_product, make_reduction,
+                                       make_resize, make_index,  make_function };
     static const pith_shape shapes[] = { { 4, { 1, 4, 6, 5 } }, { 4, { 2, 3, 5, 5 } }, { 4, { 1, 1, 4, 6 } }, { 3, { 2, 6, 5 } } };
     TEST_OK(b->test, pithi_graph_create(b->test->ctx, &b->graph));
     for (int i = 0; i < 2; i++) {
