@@ -249,7 +249,8 @@ static void make_resize(builder *b, pith_value *x)
 
 static void make_index(builder *b, pith_value *x)
 {
-    const int64_t axis = pick(b, x->shape.rank + 1), index = pick(b, 3);
+    const int64_t axis = pick(b, x->shape.rank + 1);
+    const int64_t index = axis < x->shape.rank ? pick(b, (int)x->shape.dims[axis]) : 0;
     int way = pick(b, 3);
     pith_value *number = numbers(b, way == 0 ? &index : &axis, 1);
     static const char *const names[] = { "gather", "unsqueeze", "squeeze" };
