@@ -6,6 +6,9 @@
 #ifndef PITH_KERNELS_VMATH_F32_H
 #define PITH_KERNELS_VMATH_F32_H
 
+#include <math.h>
+#include <stdbool.h>
+
 #define V_HORNER(x, a, b) v_fma((b), (x), v_set(a))
 
 /* e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, relative to r. ln 2 in two pieces: n times the first is exact for
@@ -177,6 +180,48 @@ static inline v_f v_mish(v_f x)
     v_f e = v_exp_bounded(v_min(v_set(20.0f), x));
     v_f n = v_mul(e, v_add(e, v_set(2.0f)));
     return v_mul(x, v_div(n, v_add(n, v_set(2.0f))));
+}
+
+/* sin(x), or cos(x) = sin(x + pi/2), for |x| <= 8192: x = n pi/2 + r. pi/2 in three pieces, the first two times n
+ * are exact (Cody and Waite). */
+static inline v_f v_sin_reduced(v_f x, float quarters)
+{
+    v_f n = v_round(v_mul(x, v_set(0.636619772f)));
+    v_f r = v_fnma(n, v_set(1.5703125f), x);
+    r = v_fnma(n, v_set(4.837512969970703125e-4f), r);
+    r = v_fnma(n, v_set(7.54978995489188216e-8f), r);
+    v_f u = v_mul(r, r);
+    v_f s = V_HORNER(u, -0.000198392954f, v_set(2.71793988e-06f));
+    s = V_HORNER(u, 0.00833332911f, s);
+    s = V_HORNER(u, -0.166666672f, s);
+    s = v_fma(v_mul(u, r), s, r);
+    v_f c = V_HORNER(u, 2.47994794e-05f, v_set(-2.72067894e-07f));
+    c = V_HORNER(u, -0.00138888834f, c);
+    c = V_HORNER(u, 0.0416666679f, c);
+    c = v_fma(v_mul(u, u), c, v_fma(u, v_set(-0.5f), v_set(1.0f)));
+    v_f turn = v_add(n, v_set(quarters)); /* in quarters; 0 to 3 after whole turns are gone */
+    turn = v_fnma(v_floor(v_mul(turn, v_set(0.25f))), v_set(4.0f), turn);
+    v_f parity = v_fnma(v_floor(v_mul(turn, v_set(0.5f))), v_set(2.0f), turn);
+    v_f y = v_select(v_lt(v_set(0.5f), parity), c, s);
+    return v_select(v_lt(v_set(1.5f), turn), v_neg(y), y);
+}
+
+/* Larger arguments, which need more digits of pi, go through libm one by one. */
+static inline v_f v_sin_quarters(v_f x, float quarters)
+{
+    const float limit = 8192.0f;
+    v_f y = v_sin_reduced(x, quarters);
+    if (v_greatest(v_select(v_is_nan(x), v_set(0.0f), v_abs(x))) > limit) {
+        float xs[V_N], ys[V_N];
+        v_store(xs, x);
+        v_store(ys, y);
+        for (size_t i = 0; i < V_N; i++) {
+            const bool is_large = fabsf(xs[i]) > limit;
+            ys[i] = !is_large ? ys[i] : quarters > 0.0f ? cosf(xs[i]) : sinf(xs[i]);
+        }
+        y = v_load(ys);
+    }
+    return y;
 }
 
 #endif

@@ -50,6 +50,12 @@ UNARY(mish, v_mish(x))
 UNARY(floor, v_floor(x))
 UNARY(ceil, v_ceil(x))
 UNARY(round, v_round(x))
+UNARY(selu, v_mul(b, v_select(v_lt(x, v_set(0.0f)), v_mul(a, v_expm1_negative(x)), x)))
+UNARY(celu, v_select(v_lt(x, v_set(0.0f)), v_mul(a, v_expm1_negative(v_div(x, a))), x))
+UNARY(thresholded_relu, v_select(v_lt(a, x), x, v_select(v_is_nan(x), x, v_set(0.0f))))
+UNARY(softsign, v_div(x, v_add(v_set(1.0f), v_abs(x))))
+UNARY(sin, v_sin_quarters(x, 0.0f))
+UNARY(cos, v_sin_quarters(x, 1.0f))
 
 static const pith_vunary_f32 records[] = {
     { .head = { V_ISA("vunary_f32"), PITH_BOUNDED },
@@ -76,7 +82,13 @@ static const pith_vunary_f32 records[] = {
                      [PITH_VUNARY_MISH] = vunary_mish,
                      [PITH_VUNARY_FLOOR] = vunary_floor,
                      [PITH_VUNARY_CEIL] = vunary_ceil,
-                     [PITH_VUNARY_ROUND] = vunary_round } }
+                     [PITH_VUNARY_ROUND] = vunary_round,
+                     [PITH_VUNARY_SELU] = vunary_selu,
+                     [PITH_VUNARY_CELU] = vunary_celu,
+                     [PITH_VUNARY_THRESHOLDED_RELU] = vunary_thresholded_relu,
+                     [PITH_VUNARY_SOFTSIGN] = vunary_softsign,
+                     [PITH_VUNARY_SIN] = vunary_sin,
+                     [PITH_VUNARY_COS] = vunary_cos } }
 };
 
 #undef UNARY

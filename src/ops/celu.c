@@ -10,21 +10,10 @@ static const pith_attr_spec attrs_table[] = {
     PITH_ATTR_FLOAT(celu_attrs, alpha, "alpha", 1.0),
 };
 
-static double fn(double x, const void *attrs)
+static bool as_activation(const void *attrs, pith_activation *activation_out)
 {
     const celu_attrs *a = attrs;
-    const double alpha = (double)a->alpha;
-    return x > 0.0 ? x : alpha * expm1(x / alpha);
-}
-
-static void ref(const pith_run *run)
-{
-    pithi_unary_ref(run, fn);
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    pithi_unary_ref_part(run, part, fn);
+    return pithi_activation_set(activation_out, PITH_VUNARY_CELU, a->alpha, 0.0f);
 }
 
 static const pith_spelling spellings[] = {
@@ -38,7 +27,9 @@ static const char *const samples[] = {
 const pith_op pith_op_celu = {
     .head = { "celu", 1, PITH_ATTRS(attrs_table, celu_attrs) },
     PITHI_UNARY_FLOAT,
-    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,
+    .as_activation = as_activation,
+    .ref = pithi_unary_activation_ref,
+    PITHI_UNARY_KERNEL,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -2,20 +2,10 @@
 /* cos: y = cosine of x radians. ONNX Cos. */
 #include "ops/shared_unary.h"
 
-static double fn(double x, const void *attrs)
+static bool as_activation(const void *attrs, pith_activation *activation_out)
 {
     (void)attrs;
-    return cos(x);
-}
-
-static void ref(const pith_run *run)
-{
-    pithi_unary_ref(run, fn);
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    pithi_unary_ref_part(run, part, fn);
+    return pithi_activation_set(activation_out, PITH_VUNARY_COS, 0.0f, 0.0f);
 }
 
 static const pith_spelling spellings[] = {
@@ -29,7 +19,9 @@ static const char *const samples[] = {
 const pith_op pith_op_cos = {
     .head = { "cos", 1, PITH_NO_ATTRS },
     PITHI_UNARY_FLOAT,
-    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,
+    .as_activation = as_activation,
+    .ref = pithi_unary_activation_ref,
+    PITHI_UNARY_KERNEL,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -11,21 +11,10 @@ static const pith_attr_spec attrs_table[] = {
     PITH_ATTR_FLOAT(selu_attrs, gamma, "gamma", 1.05070102214813232421875),
 };
 
-static double fn(double x, const void *attrs)
+static bool as_activation(const void *attrs, pith_activation *activation_out)
 {
     const selu_attrs *a = attrs;
-    const double alpha = (double)a->alpha, gamma = (double)a->gamma;
-    return gamma * (x > 0.0 ? x : alpha * expm1(x));
-}
-
-static void ref(const pith_run *run)
-{
-    pithi_unary_ref(run, fn);
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    pithi_unary_ref_part(run, part, fn);
+    return pithi_activation_set(activation_out, PITH_VUNARY_SELU, a->alpha, a->gamma);
 }
 
 /* Opset 1 had rounded constants as defaults. */
@@ -49,7 +38,9 @@ static const char *const samples[] = {
 const pith_op pith_op_selu = {
     .head = { "selu", 1, PITH_ATTRS(attrs_table, selu_attrs) },
     PITHI_UNARY_FLOAT,
-    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,
+    .as_activation = as_activation,
+    .ref = pithi_unary_activation_ref,
+    PITHI_UNARY_KERNEL,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

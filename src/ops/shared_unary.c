@@ -63,6 +63,12 @@ double pithi_activation_f64(const pith_activation *activation, double x)
     case PITH_VUNARY_FLOOR: return floor(x);
     case PITH_VUNARY_CEIL: return ceil(x);
     case PITH_VUNARY_ROUND: return nearbyint(x);
+    case PITH_VUNARY_SELU: return beta * (x > 0.0 ? x : alpha * expm1(x));
+    case PITH_VUNARY_CELU: return x > 0.0 ? x : alpha * expm1(x / alpha);
+    case PITH_VUNARY_THRESHOLDED_RELU: return x > alpha || isnan(x) ? x : 0.0;
+    case PITH_VUNARY_SOFTSIGN: return x / (1.0 + fabs(x));
+    case PITH_VUNARY_SIN: return sin(x);
+    case PITH_VUNARY_COS: return cos(x);
     default: return x;
     }
 }

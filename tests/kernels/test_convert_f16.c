@@ -40,7 +40,8 @@ static void check_boundaries(pith_test *test, const pith_convert_f16 *kernel)
         kernel->to_f16(x, y, 4);
         for (int k = 0; k < 4; k++) {
             const uint16_t wanted = pithi_f64_to_f16((double)x[k]);
-            TEST_CHECK_MESSAGE(test, y[k] == wanted || isnan(x[k]), "%a gives %04x, wanted %04x", (double)x[k], y[k], wanted);
+            TEST_CHECK_MESSAGE(test, y[k] == wanted || isnan(x[k]), "%a gives %04x, wanted %04x", (double)x[k], y[k],
+                               wanted);
         }
     }
 }

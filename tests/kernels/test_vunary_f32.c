@@ -41,6 +41,12 @@ static const function functions[] = {
     { "floor", PITH_VUNARY_FLOOR, 0, 0, 0, 0 },
     { "ceil", PITH_VUNARY_CEIL, 0, 0, 0, 0 },
     { "round", PITH_VUNARY_ROUND, 0, 0, 0, 0 },
+    { "selu", PITH_VUNARY_SELU, 1.6732632f, 1.0507010f, 3, 0 },
+    { "celu", PITH_VUNARY_CELU, 0.75f, 0, 4, 0 },
+    { "thresholded_relu", PITH_VUNARY_THRESHOLDED_RELU, 1.0f, 0, 0, 0 },
+    { "softsign", PITH_VUNARY_SOFTSIGN, 0, 0, 2, 0 },
+    { "sin", PITH_VUNARY_SIN, 0, 0, 2, 1e-7 },
+    { "cos", PITH_VUNARY_COS, 0, 0, 2, 1e-7 },
 };
 
 static float from_bits(uint32_t bits)
