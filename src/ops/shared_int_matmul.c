@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batched products of 8-bit matrices. */
+#include "kernels/gemm_s16_s32.h"
 #include "ops/shared_index.h"
 #include "ops/shared_int_product.h"
 
-#define PART_MACS 20000
+#define PART_MACS 200000 /* some microseconds */
 
 static pithi_int_product operands_of(const pith_run *run, bool is_qlinear)
 {
@@ -68,50 +69,106 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
     }
 }
 
-/* sums[j] += left * row[j] */
-static void add_row(int32_t *sums, int32_t left, const void *row, bool is_signed, int64_t n)
+/* ---- by packed rows ----------------------------------------------------------------------- */
+
+#define BLOCK_ROWS 16
+
+/* b as the kernel reads it: each matrix [n_pairs][n_padded][2]. Packed while preparing where it is constant, else in
+ * the first phase of each run. */
+typedef struct matmul_state {
+    pithi_product_geometry g;
+    const pith_gemm_s16_s32 *kernel;
+    const int16_t *packed;
+    int64_t n_matrices, n_pairs, n_padded;
+} matmul_state;
+
+/* Pair of rows `pair` of b, counted over all matrices. */
+static void pack_pair(const pith_tensor *b, const matmul_state *state, int64_t pair, int16_t *packed)
 {
-    if (is_signed) {
+    int64_t matrix = pair / state->n_pairs, k = pair % state->n_pairs * 2, n = state->g.n;
+    int16_t *to = packed + pair * state->n_padded * 2;
+    memset(to, 0, (size_t)state->n_padded * 2 * sizeof *to);
+    for (int64_t i = 0; i < 2 && k + i < state->g.k; i++) {
+        const uint8_t *row = (const uint8_t *)b->data + (matrix * state->g.k + k + i) * n;
         for (int64_t j = 0; j < n; j++) {
-            sums[j] += left * ((const int8_t *)row)[j];
-        }
-    } else {
-        for (int64_t j = 0; j < n; j++) {
-            sums[j] += left * ((const uint8_t *)row)[j];
+            to[2 * j + i] = b->dtype == PITH_DTYPE_S8 ? (int8_t)row[j] : row[j];
         }
     }
 }
 
-/* One row of y: the zero point of b is taken off at the end, once for the sum of the row of a. */
-static void run_row(const pithi_int_product *product, const pithi_product_geometry *g, int64_t index, int32_t *sums)
+typedef struct pack_request {
+    const pith_tensor *b;
+    const matmul_state *state;
+} pack_request;
+
+static void pack_all(void *user, void *block)
 {
-    int64_t row = index % g->m, a, b;
-    find_matrices(g, index / g->m, &a, &b);
-    int32_t zero = pithi_int_zero(product->a_zero, a * g->m + row), total = 0;
-    bool b_is_signed = product->b->dtype == PITH_DTYPE_S8;
-    memset(sums, 0, (size_t)g->n * sizeof *sums);
-    for (int64_t k = 0; k < g->k; k++) {
-        int32_t left = (int32_t)pithi_tensor_get_s64(product->a, (a * g->m + row) * g->k + k) - zero;
-        total += left;
-        add_row(sums, left, (const char *)product->b->data + (b * g->k + k) * g->n, b_is_signed, g->n);
+    const pack_request *request = user;
+    for (int64_t pair = 0; pair < request->state->n_matrices * request->state->n_pairs; pair++) {
+        pack_pair(request->b, request->state, pair, block);
     }
-    for (int64_t j = 0; j < g->n; j++) {
-        int32_t sum = sums[j] - total * pithi_int_zero(product->b_zero, b * g->n + j);
-        pithi_int_finish(product, index * g->n + j, a * g->m + row, b * g->n + j, sum);
+}
+
+/* A row of a less its zero point; returns its sum. */
+static int32_t read_row(const pithi_int_product *product, const matmul_state *state, int64_t row, int16_t *to)
+{
+    const uint8_t *from = (const uint8_t *)product->a->data + row * state->g.k;
+    int32_t zero = pithi_int_zero(product->a_zero, row), total = 0;
+    bool is_signed = product->a->dtype == PITH_DTYPE_S8;
+    for (int64_t k = 0; k < state->g.k; k++) {
+        to[k] = (int16_t)((is_signed ? (int8_t)from[k] : from[k]) - zero);
+        total += to[k];
+    }
+    if (state->g.k % 2) {
+        to[state->g.k] = 0;
+    }
+    return total;
+}
+
+/* Rows of one batch: the zero point of b is taken off at the end, once for the sum of each row of a. */
+static void run_block(const pithi_int_product *product, const matmul_state *state, const int16_t *packed, int64_t first,
+                      int64_t n_rows, void *scratch)
+{
+    int64_t a, b, n = state->g.n;
+    int32_t totals[BLOCK_ROWS], *sums = scratch;
+    int16_t *left = (int16_t *)(void *)(sums + BLOCK_ROWS * state->n_padded);
+    find_matrices(&state->g, first / state->g.m, &a, &b);
+    int64_t a_row = a * state->g.m + first % state->g.m;
+    for (int64_t r = 0; r < n_rows; r++) {
+        totals[r] = read_row(product, state, a_row + r, left + r * state->n_pairs * 2);
+    }
+    const pith_gemm_s16_task task = { .a = left, .b = packed + b * state->n_pairs * state->n_padded * 2, .y = sums,
+                                      .a_stride = state->n_pairs * 2, .y_stride = state->n_padded, .n_rows = n_rows,
+                                      .n_columns = n, .n_padded = state->n_padded, .n_pairs = state->n_pairs };
+    state->kernel->run(&task);
+    for (int64_t r = 0; r < n_rows; r++) {
+        int32_t *row = sums + r * state->n_padded;
+        for (int64_t j = 0; product->b_zero && j < n; j++) {
+            row[j] -= totals[r] * pithi_int_zero(product->b_zero, b * n + j);
+        }
+        const pithi_int_line line = { .position = (first + r) * n, .row = a_row + r, .column = b * n, .column_step = 1,
+                                      .n = n, .sums = row, .sum_step = 1 };
+        pithi_int_finish_line(product, &line);
     }
 }
 
 void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_qlinear)
 {
+    const matmul_state *state = run->state;
     pithi_int_product product = operands_of(run, is_qlinear);
-    pithi_product_geometry g;
     int64_t begin, end;
-    if (geometry_of(NULL, &product, &g) != PITH_OK) {
-        return; /* infer has checked it */
+    if (!state->packed && part->phase == 0) {
+        pithi_part_range(part, state->n_matrices * state->n_pairs, &begin, &end);
+        for (int64_t pair = begin; pair < end; pair++) {
+            pack_pair(product.b, state, pair, run->shared);
+        }
+        return;
     }
-    pithi_part_range(part, g.n_batches * g.m, &begin, &end);
-    for (int64_t index = begin; index < end; index++) {
-        run_row(&product, &g, index, part->scratch);
+    pithi_part_range(part, state->g.n_batches * state->g.m, &begin, &end);
+    for (int64_t row = begin; row < end;) {
+        int64_t n_rows = pithi_min_s64(pithi_min_s64(BLOCK_ROWS, end - row), state->g.m - row % state->g.m);
+        run_block(&product, state, state->packed ? state->packed : run->shared, row, n_rows, part->scratch);
+        row += n_rows;
     }
 }
 
@@ -119,12 +176,33 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
 {
     pith_tensor y = prepare->outputs[0];
     pithi_int_product product = pithi_int_operands(prepare->inputs, prepare->n_inputs, &y, is_qlinear);
-    pithi_product_geometry g;
-    PITH_TRY(geometry_of(prepare->ctx, &product, &g));
-    int64_t n_rows = g.n_batches * g.m, n_parts = n_rows * g.n * g.k / PART_MACS + 1;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(matmul_state), &block));
+    matmul_state *state = block;
+    PITH_TRY(geometry_of(prepare->ctx, &product, &state->g));
+    const pithi_product_geometry *g = &state->g;
+    state->kernel = pithi_gemm_s16_s32(prepare->isa_limit);
+    state->n_pairs = pithi_div_up(g->k, 2);
+    state->n_padded = pithi_div_up(g->n, PITH_GEMM_S16_COLUMNS) * PITH_GEMM_S16_COLUMNS;
+    state->n_matrices = g->k * g->n > 0 ? pith_shape_elements(&product.b->shape) / (g->k * g->n) : 0;
+    size_t packed_bytes = (size_t)(state->n_matrices * state->n_pairs * state->n_padded * 2) * sizeof(int16_t);
+    if (product.b->data) {
+        const int64_t key[] = { state->n_matrices, g->k, g->n, product.b->dtype };
+        const void *packed = NULL;
+        pack_request request = { product.b, state };
+        PITH_TRY(pithi_prepare_pack(prepare, product.b->data, pithi_hash(PITHI_HASH_START, key, sizeof key),
+                                    packed_bytes, pack_all, &request, &packed));
+        state->packed = packed;
+    } else {
+        prepare->shared_bytes = packed_bytes;
+        prepare->n_phases = 2;
+    }
+    int64_t n_rows = g->n_batches * g->m;
     prepare->use_run = true;
-    prepare->scratch_bytes = (size_t)g.n * sizeof(int32_t);
-    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_parts, n_rows), 1024), 1);
-    prepare->kernel = "int_rows";
+    prepare->state = state;
+    prepare->scratch_bytes = (size_t)(BLOCK_ROWS * state->n_padded) * sizeof(int32_t) +
+                             (size_t)(BLOCK_ROWS * state->n_pairs * 2) * sizeof(int16_t);
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_rows * g->n * g->k / PART_MACS, n_rows / BLOCK_ROWS), 1);
+    prepare->kernel = state->kernel->head.name;
     return PITH_OK;
 }

@@ -65,8 +65,48 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
     pithi_tensor_set_s64(product->y, position, pithi_limit(&product->limits, value));
 }
 
-static pith_status check_list(pith_infer *infer, const char *name, const pith_tensor *list,
-                              int64_t count)
+/* As in kernels/quantize_f32: bounds are integers, so clamping may come before rounding. */
+static int32_t quantize_small(float value, int32_t low, int32_t high)
+{
+    value = value > (float)low ? value : (float)low;
+    value = value < (float)high ? value : (float)high;
+    float shifted = value + 12582912.0f;
+    int32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    return bits - 0x4b400000;
+}
+
+static void quantize_line(const pithi_int_product *product, const pithi_int_line *line)
+{
+    float a_scale = scale_at(product->a_scale, line->row), y_scale = scale_at(product->y_scale, line->row);
+    int32_t zero = pithi_int_zero(product->y_zero, line->row);
+    pithi_limits limits = pithi_limits_in(&product->limits, product->y->dtype);
+    int32_t low = (int32_t)limits.low - zero, high = (int32_t)limits.high - zero;
+    int64_t n_scales = pith_shape_elements(&product->b_scale->shape);
+    const float *b_scale = (const float *)product->b_scale->data + (n_scales == 1 ? 0 : line->column % n_scales);
+    int64_t scale_step = n_scales == 1 ? 0 : line->column_step;
+    const int32_t *bias = product->bias ? (const int32_t *)product->bias->data + line->column : NULL;
+    uint8_t *y = (uint8_t *)product->y->data + line->position;
+    for (int64_t i = 0; i < line->n; i++) {
+        uint32_t sum = (uint32_t)line->sums[i * line->sum_step] + (bias ? (uint32_t)bias[i * line->column_step] : 0);
+        float scale = a_scale * b_scale[i * scale_step] / y_scale;
+        y[i] = (uint8_t)(quantize_small((float)(int32_t)sum * scale, low, high) + zero);
+    }
+}
+
+void pithi_int_finish_line(const pithi_int_product *product, const pithi_int_line *line)
+{
+    if (product->y_scale && product->b_scale->dtype == PITH_DTYPE_F32) {
+        quantize_line(product, line);
+        return;
+    }
+    for (int64_t i = 0; i < line->n; i++) {
+        pithi_int_finish(product, line->position + i, line->row, line->column + i * line->column_step,
+                         line->sums[i * line->sum_step]);
+    }
+}
+
+static pith_status check_list(pith_infer *infer, const char *name, const pith_tensor *list, int64_t count)
 {
     int64_t n_items = list ? pith_shape_elements(&list->shape) : 1;
     int64_t last = list && list->shape.rank > 0 ? list->shape.dims[list->shape.rank - 1] : 1;

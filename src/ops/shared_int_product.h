@@ -44,6 +44,13 @@ void pithi_int_conv_run(const pith_run *run, const pith_part *part, bool is_qlin
 
 /* Writes element `position` of y from its sum; row and column choose scales and zero points. */
 void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row, int64_t column, int32_t sum);
+/* Elements position .. position + n-1 of y from sums[i * sum_step]; the column rises by column_step each time. */
+typedef struct pithi_int_line {
+    int64_t position, row, column, column_step, n;
+    const int32_t *sums;
+    int64_t sum_step;
+} pithi_int_line;
+void pithi_int_finish_line(const pithi_int_product *product, const pithi_int_line *line);
 /* Zero point (or 0) for index `index` of what it may be given for. */
 int32_t pithi_int_zero(const pith_tensor *zero, int64_t index);
 /* Roles, counts and dtypes of scales and zero points: n_rows of a, n_columns of b (for all batches n_batches). */
