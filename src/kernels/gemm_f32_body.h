@@ -20,98 +20,125 @@
 
 enum { MIN_K_TO_PREFETCH = 64, TALL_MR = 12, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
 
-GEMM_INLINE void start_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0, size_t last, v_f *acc)
+/* A register tile, known when compiling, and where it lies; the last vector has the lanes of `last`. */
+typedef struct tile_place {
+    int mr, nv, m0, n0;
+    size_t last;
+} tile_place;
+
+GEMM_INLINE v_f load_vector(const float *from, int v, const tile_place p)
 {
-    const float *from = t->accumulate ? t->c + (size_t)m * t->c_stride + n0 : t->bias ? t->bias + n0 : NULL;
-    GEMM_UNROLL
-    for (int v = 0; v < nv; v++) {
-        acc[v] = !from ? v_set(0.0f) : v < nv - 1 ? v_load(from + v * V_N) : v_load_n(from + v * V_N, last);
-    }
+    return v < p.nv - 1 ? v_load(from + v * V_N) : v_load_n(from + v * V_N, p.last);
 }
 
-/* What finish_row() will want: far away often, and too late once the sums are done. */
-GEMM_INLINE void prefetch_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0)
+GEMM_INLINE void start_sums(const pith_gemm_f32_tile *t, const tile_place p, v_f acc[TALL_MR][MAX_NV])
 {
-    if (t->residual) {
+    const float *c = t->c + (size_t)p.m0 * t->c_stride + p.n0;
+    GEMM_UNROLL
+    for (int v = 0; v < p.nv; v++) {
+        v_f start = t->bias ? load_vector(t->bias + p.n0, v, p) : v_set(0.0f);
         GEMM_UNROLL
-        for (int v = 0; v < nv; v++) {
-            __builtin_prefetch(t->residual + (size_t)m * t->residual_stride + n0 + v * V_N, 0, 3);
+        for (int m = 0; m < p.mr; m++) {
+            acc[m][v] = start;
         }
     }
-    GEMM_UNROLL
-    for (int v = 0; v < nv; v++) {
-        __builtin_prefetch(t->c + (size_t)m * t->c_stride + n0 + v * V_N, 1, 3);
+    if (t->accumulate) {
+        GEMM_UNROLL
+        for (int m = 0; m < p.mr; m++, c += t->c_stride) {
+            GEMM_UNROLL
+            for (int v = 0; v < p.nv; v++) {
+                acc[m][v] = load_vector(c, v, p);
+            }
+        }
     }
 }
 
-GEMM_INLINE void finish_row(const pith_gemm_f32_tile *t, const int nv, int m, int n0, size_t last, const v_f *acc)
+/* What finish_sums() will want: far away often, and too late once the sums are done. */
+GEMM_INLINE void prefetch_rows(const float *row, size_t stride, const tile_place p)
 {
-    bool is_full = t->n_columns - n0 >= nv * V_N; /* masked stores are slow */
-    const float *residual = t->residual ? t->residual + (size_t)m * t->residual_stride + n0 : NULL;
-    float *c = t->c + (size_t)m * t->c_stride + n0;
-    v_f lo = v_set(t->lo), hi = v_set(t->hi);
-    GEMM_UNROLL
-    for (int v = 0; v < nv; v++) {
-        v_f value = acc[v];
-        if (residual) {
-            const float *from = residual + v * V_N;
-            value = v_add(value, v < nv - 1 ? v_load(from) : v_load_n(from, last));
-        }
-        value = v_min(hi, v_max(lo, value));
-        if (v < nv - 1 || is_full) {
-            v_store(c + v * V_N, value);
-        } else {
-            v_store_n(c + v * V_N, value, last);
+    for (int m = 0; m < p.mr; m++, row += stride) {
+        GEMM_UNROLL
+        for (int v = 0; v < p.nv; v++) {
+            __builtin_prefetch(row + v * V_N, 1, 3);
         }
     }
 }
 
-/* mr rows from m0, nv vectors from column n0, of which the last has the lanes of `last`. */
-GEMM_INLINE void block(const pith_gemm_f32_tile *t, const int mr, const int nv, int m0, int n0, size_t last,
-                       const float *next)
+GEMM_INLINE void add_residual(const pith_gemm_f32_tile *t, const tile_place p, v_f acc[TALL_MR][MAX_NV])
+{
+    const float *residual = t->residual + (size_t)p.m0 * t->residual_stride + p.n0;
+    GEMM_UNROLL
+    for (int m = 0; m < p.mr; m++, residual += t->residual_stride) {
+        GEMM_UNROLL
+        for (int v = 0; v < p.nv; v++) {
+            acc[m][v] = v_add(acc[m][v], load_vector(residual, v, p));
+        }
+    }
+}
+
+GEMM_INLINE void finish_sums(const pith_gemm_f32_tile *t, const tile_place p, v_f acc[TALL_MR][MAX_NV])
+{
+    const bool is_full = p.last == V_N; /* masked stores are slow */
+    float *c = t->c + (size_t)p.m0 * t->c_stride + p.n0;
+    v_f lo = v_set(t->lo), hi = v_set(t->hi);
+    if (t->residual) {
+        add_residual(t, p, acc);
+    }
+    GEMM_UNROLL
+    for (int m = 0; m < p.mr; m++, c += t->c_stride) {
+        GEMM_UNROLL
+        for (int v = 0; v < p.nv; v++) {
+            v_f value = v_min(hi, v_max(lo, acc[m][v])); /* NaN in the sum stays */
+            if (v < p.nv - 1 || is_full) {
+                v_store(c + v * V_N, value);
+            } else {
+                v_store_n(c + v * V_N, value, p.last);
+            }
+        }
+    }
+}
+
+/* `next`: B that later tiles will read, asked for one line per k. */
+GEMM_INLINE void block(const pith_gemm_f32_tile *t, const tile_place p, const float *next)
 {
     v_f acc[TALL_MR][MAX_NV];
     const float *a[TALL_MR];
-    const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
+    const float *b = t->b + (size_t)(p.n0 / V_N) * t->b_panel_stride;
     const size_t panel = t->b_panel_stride, step = t->b_row_stride, length = t->segment_length;
-    const bool prefetches = length * (size_t)t->n_segments >= MIN_K_TO_PREFETCH;
-    GEMM_UNROLL
-    for (int m = 0; m < mr; m++) {
-        start_row(t, nv, m0 + m, n0, last, acc[m]);
-        if (prefetches) {
-            prefetch_row(t, nv, m0 + m, n0);
+    start_sums(t, p, acc);
+    if (length * (size_t)t->n_segments >= MIN_K_TO_PREFETCH) {
+        prefetch_rows(t->c + (size_t)p.m0 * t->c_stride + p.n0, t->c_stride, p);
+        if (t->residual) {
+            prefetch_rows(t->residual + (size_t)p.m0 * t->residual_stride + p.n0, t->residual_stride, p);
         }
     }
     for (int s = 0; s < t->n_segments; s++) {
         GEMM_UNROLL
-        for (int m = 0; m < mr; m++) {
-            a[m] = t->a_rows[m0 + m] + t->segment_offsets[s];
+        for (int m = 0; m < p.mr; m++) {
+            a[m] = t->a_rows[p.m0 + m] + t->segment_offsets[s];
         }
         for (size_t k = 0; k < length; k++) {
             v_f row[MAX_NV];
             GEMM_UNROLL
-            for (int v = 0; v < nv; v++) {
-                row[v] = v < nv - 1 ? v_load(b + (size_t)v * panel) : v_load_n(b + (size_t)v * panel, last);
+            for (int v = 0; v < p.nv; v++) {
+                row[v] = v < p.nv - 1 ? v_load(b + (size_t)v * panel) : v_load_n(b + (size_t)v * panel, p.last);
             }
             b += step;
-            if (nv > 1) { /* a single panel has no successor */
+            if (p.nv > 1) { /* a single panel has no successor */
                 __builtin_prefetch(next, 0, 2);
                 next += step;
             }
             GEMM_UNROLL
-            for (int m = 0; m < mr; m++) {
+            for (int m = 0; m < p.mr; m++) {
                 v_f x = v_set(a[m][k]);
                 GEMM_UNROLL
-                for (int v = 0; v < nv; v++) {
+                for (int v = 0; v < p.nv; v++) {
                     acc[m][v] = v_fma(x, row[v], acc[m][v]);
                 }
             }
         }
     }
-    GEMM_UNROLL
-    for (int m = 0; m < mr; m++) {
-        finish_row(t, nv, m0 + m, n0, last, acc[m]);
-    }
+    finish_sums(t, p, acc);
 }
 
 /* Functions of their own, for else the compiler multiplies the loop over tiles by every condition in them. */
@@ -122,7 +149,7 @@ typedef void block_fn(const pith_gemm_f32_tile *t, int m0, int n0, size_t last, 
                                                             const float *next)                     \
     {                                                                                              \
         const pith_gemm_f32_tile copy = *t; /* no store can alias it, so it stays in registers */  \
-        block(&copy, mr, nv, m0, n0, last, next);                                                  \
+        block(&copy, (tile_place){ mr, nv, m0, n0, last }, next);                                                  \
     }
 #if GEMM_NV > 2
 #define GEMM_BLOCKS(mr) GEMM_BLOCK(mr, 1) GEMM_BLOCK(mr, 2) GEMM_BLOCK(mr, 3)
