@@ -6,6 +6,8 @@
 #include "ops/sample.h"
 #include "ops/shared_index.h"
 
+#define MAX_SAMPLES 1024 /* along one axis of a cell: bounds the work that a hostile region asks for */
+
 typedef struct roi_align_attrs {
     int64_t mode, coordinates, output_height, output_width, sampling_ratio;
     float spatial_scale;
@@ -40,7 +42,12 @@ static roi_axis axis_of(const pith_run *run, int64_t roi, int axis)
     roi_axis result = { .start = begin, .dim = run->inputs[0].shape.dims[2 + axis] };
     result.cell_size = length / (double)(axis == 0 ? attrs->output_height : attrs->output_width);
     double n_samples = attrs->sampling_ratio > 0 ? (double)attrs->sampling_ratio : ceil(result.cell_size);
-    result.n_samples = n_samples > 0.0 ? (int64_t)fmin(n_samples, 65536.0) : 0;
+    if (n_samples > MAX_SAMPLES) {
+        pithi_run_fault(run, "a cell of region %lld is %g wide, pith takes up to %d", (long long)roi, result.cell_size,
+                        MAX_SAMPLES);
+        n_samples = 1;
+    }
+    result.n_samples = n_samples > 0.0 ? (int64_t)n_samples : 0;
     return result;
 }
 
@@ -145,6 +152,8 @@ static pith_status infer(pith_infer *infer)
                                batches->dims[0] == rois->dims[0],
                PITH_STATUS_SHAPE, "x must be [N, C, H, W], rois [R, 4] and batch_indices [R]");
     PITH_CHECK(infer->ctx, rois->dims[0] == 0 || pith_shape_elements(x) > 0, PITH_STATUS_SHAPE, "x has no elements");
+    PITH_CHECK(infer->ctx, attrs->sampling_ratio <= MAX_SAMPLES, PITH_STATUS_LIMIT,
+               "sampling_ratio %lld is above %d", (long long)attrs->sampling_ratio, MAX_SAMPLES);
     PITH_CHECK(infer->ctx, attrs->output_height > 0 && attrs->output_width > 0 && attrs->sampling_ratio >= 0,
                PITH_STATUS_ARG, "output_height and output_width must be positive, sampling_ratio not negative");
     infer->outputs[0].dtype = infer->inputs[0].dtype;
