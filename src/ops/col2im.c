@@ -94,12 +94,14 @@ static pith_status infer(pith_infer *infer)
     const int64_t limit = INT64_C(1) << 31; /* keeps the arithmetic in range */
     int64_t n_taps = 1;
     for (int i = 0; i < n; i++) {
-        PITH_CHECK(infer->ctx, image[i] < limit && block[i] < limit && !__builtin_mul_overflow(n_taps, block[i], &n_taps),
-                   PITH_STATUS_LIMIT, "dimension %d: image size %lld and block size %lld", i, (long long)image[i],
-                   (long long)block[i]);
+        PITH_CHECK(infer->ctx,
+                   image[i] < limit && block[i] < limit && !__builtin_mul_overflow(n_taps, block[i], &n_taps),
+                   PITH_STATUS_LIMIT, "dimension %d: image size %lld and block size %lld", i,
+                   (long long)image[i], (long long)block[i]);
         for (int k = 0; k < 2 && attrs->pads.n_items > 0; k++) {
             int64_t pad = attrs->pads.items[i + k * n];
-            PITH_CHECK(infer->ctx, pad >= 0 && pad < limit, PITH_STATUS_LIMIT, "dimension %d: pad %lld", i, (long long)pad);
+            PITH_CHECK(infer->ctx, pad >= 0 && pad < limit, PITH_STATUS_LIMIT, "dimension %d: pad %lld", i,
+                       (long long)pad);
         }
         bool is_sound = image[i] > 0 && block[i] > 0 &&
                         (attrs->dilations.n_items == 0 ||

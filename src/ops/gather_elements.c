@@ -49,7 +49,8 @@ static void gather_row(const pith_run *run, int64_t row, int axis, const int64_t
     const uint32_t *from = (const uint32_t *)x->data + offset;
     uint32_t *to = (uint32_t *)run->outputs[0].data + row * n;
     for (int64_t k = 0; k < n; k++) {
-        int64_t index = is_long ? ((const int64_t *)indices->data)[row * n + k] : ((const int32_t *)indices->data)[row * n + k];
+        int64_t index = is_long ? ((const int64_t *)indices->data)[row * n + k]
+                                : ((const int32_t *)indices->data)[row * n + k];
         if (index < 0 || index >= bound) {
             index = pithi_run_index(run, indices, row * n + k, bound);
         }
@@ -102,9 +103,12 @@ static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
                                             { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherElements", 11, NULL } };
-static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}", "s8[3,4] s32[3,2]{0:4} | axis=-1",
+static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}",
+                                       "s8[3,4] s32[3,2]{0:4} | axis=-1",
                                        "f32[90,70] s64[90,70]{0:70} | axis=1",
-                                       "s32[3,4,5] s32[2,3,5]{-4:4} | axis=1", "f32[6,4] s64[5,2]{0:6}", "f64[0,3] s64[0,2] | axis=1",
+                                       "s32[3,4,5] s32[2,3,5]{-4:4} | axis=1",
+                                       "f32[6,4] s64[5,2]{0:6}",
+                                       "f64[0,3] s64[0,2] | axis=1",
                                        "s64[5] s64[3]{4,-5,0}" };
 
 const pith_op pith_op_gather_elements = {

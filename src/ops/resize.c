@@ -109,15 +109,18 @@ typedef struct tap_table {
     const bool *is_outside; /* [out] */
 } tap_table;
 
-/* x is [outer, rows, columns, inner]; at most the two middle dimensions change. */
+/* x is [outer, rows, columns, inner]; at most the two middle dimensions change. In volumes the rows of all planes count
+ * as rows, with the taps of both axes combined. */
 typedef struct resize_state {
     int64_t outer, item_bytes, inner;
     tap_table y, x;
+    int64_t plane_rows, row_taps; /* rows of a plane of x, taps along them; the other taps are planes */
     const pith_resize_f32 *kernel;
 } resize_state;
 
-/* Rows of x that are already resized along the columns: a worker's scratch. Row r of an image waits in slot r modulo
- * the number of taps, which are neighbours. */
+/* Rows of x that are already resized along the columns: a worker's scratch. A row waits in the slot that its
+ * number modulo the number of taps names, and its plane's likewise: taps are neighbours, so no two of a sum
+ * share a slot. */
 typedef struct row_cache {
     float *data;
     int64_t *held; /* row of x (all images) in each slot, -1: none */
@@ -146,7 +149,8 @@ static row_cache open_cache(const resize_state *state, void *scratch)
 
 static const float *resized_row(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache)
 {
-    int64_t slot = row % state->y.taps.n_taps;
+    int64_t n_planes = state->y.taps.n_taps / state->row_taps;
+    int64_t slot = row / state->plane_rows % n_planes * state->row_taps + row % state->plane_rows % state->row_taps;
     float *to = cache->data + slot * state->x.taps.n_out * state->inner;
     if (cache->held[slot] != row) {
         const float *from = (const float *)run->inputs[0].data + row * state->x.in * state->inner;
@@ -265,6 +269,30 @@ static pith_status fill_table(pith_prepare *prepare, const pithi_resize_axis *ax
     return PITH_OK;
 }
 
+/* Rows of all planes: the taps of planes and of rows in a plane, each with each. */
+static pith_status combine_tables(pith_prepare *prepare, const tap_table *z, const tap_table *y, tap_table *rows)
+{
+    int64_t n_out = z->taps.n_out * y->taps.n_out, n_taps = z->taps.n_taps * y->taps.n_taps;
+    void *block = NULL, *weight_block = NULL, *outside_block = NULL;
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_out * n_taps), sizeof(int32_t), &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_out * n_taps), sizeof(float), &weight_block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)n_out, sizeof(bool), &outside_block));
+    int32_t *indices = block;
+    float *weights = weight_block;
+    bool *is_outside = outside_block;
+    for (int64_t i = 0; i < n_out; i++) {
+        int64_t plane = i / y->taps.n_out, row = i % y->taps.n_out;
+        is_outside[i] = z->is_outside[plane] || y->is_outside[row];
+        for (int64_t k = 0; k < n_taps; k++) {
+            int64_t z_at = k / y->taps.n_taps * z->taps.n_out + plane, y_at = k % y->taps.n_taps * y->taps.n_out + row;
+            indices[k * n_out + i] = (int32_t)(z->taps.indices[z_at] * y->in + y->taps.indices[y_at]);
+            weights[k * n_out + i] = z->taps.weights[z_at] * y->taps.weights[y_at];
+        }
+    }
+    *rows = (tap_table){ z->in * y->in, { indices, weights, n_taps, n_out }, is_outside };
+    return PITH_OK;
+}
+
 static bool has_fast_path(const pith_prepare *prepare)
 {
     const pithi_resize_attrs *attrs = prepare->attrs;
@@ -280,6 +308,24 @@ static bool has_fast_path(const pith_prepare *prepare)
            (is_f32 || (attrs->mode == PITHI_RESIZE_NEAREST && attrs->coordinates != PITHI_RESIZE_TF_CROP));
 }
 
+/* Tables for the axes first .. last, at most three of them. */
+static pith_status fill_tables(pith_prepare *prepare, const pithi_resize_axis *axes, int first, int last,
+                               resize_state *state)
+{
+    const pithi_resize_axis one = { 1, 1, 1.0, 0.0, 1.0, true };
+    tap_table y, z;
+    PITH_TRY(fill_table(prepare, last >= 0 ? &axes[last] : &one, &state->x));
+    PITH_TRY(fill_table(prepare, first < last ? &axes[last - 1] : &one, &y));
+    state->plane_rows = y.in;
+    state->row_taps = y.taps.n_taps;
+    if (first + 2 == last) {
+        PITH_TRY(fill_table(prepare, &axes[first], &z));
+        return combine_tables(prepare, &z, &y, &state->y);
+    }
+    state->y = y;
+    return PITH_OK;
+}
+
 static pith_status prepare(pith_prepare *prepare)
 {
     const pith_shape *shape = &prepare->inputs[0].shape;
@@ -293,20 +339,17 @@ static pith_status prepare(pith_prepare *prepare)
         first = !axes[i].is_identity && i < first ? i : first;
         last = !axes[i].is_identity ? i : last;
     }
-    if (last < 0) { /* the same size: a copy, as of one pixel */
-        first = 0;
-    } else if (last - first > 1 || axes[last].in * axes[first].in > INT32_MAX) {
-        return PITH_OK; /* more than two neighbouring axes: the reference does */
+    first = last < 0 ? 0 : first; /* the same size: a copy, as of one pixel */
+    if (last - first > 2 || pithi_dims_product(shape, first, last + 1) > INT32_MAX) {
+        return PITH_OK; /* more than three neighbouring axes: the reference does */
     }
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(resize_state), &block));
     resize_state *state = block;
-    const pithi_resize_axis one = { 1, 1, 1.0, 0.0, 1.0, true };
     state->outer = pithi_dims_product(shape, 0, first);
     state->inner = pithi_dims_product(shape, last + 1, shape->rank);
     state->item_bytes = (int64_t)pith_dtype_bytes(prepare->inputs[0].dtype);
-    PITH_TRY(fill_table(prepare, first < last ? &axes[first] : &one, &state->y));
-    PITH_TRY(fill_table(prepare, last >= 0 ? &axes[last] : &one, &state->x));
+    PITH_TRY(fill_tables(prepare, axes, first, last, state));
     prepare->use_run = true;
     prepare->state = state;
     state->kernel = pithi_resize_f32(prepare->isa_limit);
@@ -455,6 +498,10 @@ static const char *const samples[] = {
     "f32[2,0,4] - f32[3]{1,2,2}",
     "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn",
     "f32[2,3] - f32[2]{1,1}",
+    "f32[1,2,3,4,5] - - s64[3]{5,7,9} | axes=[2,3,4] mode=linear",
+    "f32[1,4,5,6,3] - - s64[3]{7,3,9} | axes=[1,2,3] mode=cubic",
+    "s8[1,3,4,5,2] - f32[3]{2,1.5,2} | axes=[1,2,3]",
+    "f32[1,2,9,8,7] - - s64[3]{4,3,3} | axes=[2,3,4] mode=linear antialias=1",
 };
 
 const pith_op pith_op_resize = {
