@@ -306,10 +306,9 @@ static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE }
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "DeformConv", 19, NULL } };
 static const char *const samples[] = {
-    "f32[1,2,5,6] f32[3,2,2,2] f32[1,8,4,5]",
+    "f32[1,2,5,6] f32[3,2,2,2] f32[1,8,4,5] | kernel_shape=[2,2]",
     "f32[2,4,9,9] f32[6,2,3,3] f32[2,36,9,9] f32[6] f32[2,18,9,9] | pads=[1,1,1,1] group=2 offset_group=2",
-    "f32[1,3,11,8] f32[40,3,3,2] f32[1,12,4,4] - f32[1,6,4,4] | strides=[2,2] dilations=[2,1] pads=[0,0,1,1] "
-    "kernel_shape=[3,2]",
+    "f32[1,3,11,8] f32[40,3,3,2] f32[1,12,4,4] - f32[1,6,4,4] | strides=[2,2] dilations=[2,1] pads=[0,0,1,1]",
     "f64[1,1,3,3] f64[1,1,2,2] f64[1,8,2,2]",
     "f32[0,2,5,6] f32[3,2,2,2] f32[0,8,4,5]",
 };
