@@ -62,7 +62,7 @@ const pith_op pith_op_group_normalization = {
     .head = { "group_normalization", 1, PITH_ATTRS(attrs_table, group_norm_attrs) },
     PITHI_GROUP_NORM_RECORD,
     .infer = infer,
-    .ref = ref, .prepare = prepare,
+    .ref = ref, .prepare = prepare, .run = pithi_group_norm_run,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

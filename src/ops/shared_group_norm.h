@@ -23,7 +23,6 @@ extern const pith_operand_spec pithi_group_norm_inputs[3], pithi_group_norm_outp
 
 #define PITHI_GROUP_NORM_RECORD                                                                    \
     .flags = PITH_OP_INPLACE, .inputs = pithi_group_norm_inputs, .n_inputs = 3,                    \
-    .outputs = pithi_group_norm_outputs, .n_outputs = 1, .run = pithi_group_norm_run,              \
-    .cost = pithi_group_norm_cost
+    .outputs = pithi_group_norm_outputs, .n_outputs = 1, .cost = pithi_group_norm_cost
 
 #endif
