@@ -146,7 +146,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     for (pith_node *node = graph->first, *next; node; node = next) {
         next = node->next;
         int n_before = *n_changes;
-        int n_operands = !pithi_node_result(node) ? 0 : is_norm(node) ? 1 : pithi_is(node, "mul") || pithi_is(node, "div") ? 2 : 0;
+        bool is_product = pithi_is(node, "mul") || pithi_is(node, "div");
+        int n_operands = !pithi_node_result(node) ? 0 : is_norm(node) ? 1 : is_product ? 2 : 0;
         for (int i = 0; i < n_operands && i < node->n_inputs && *n_changes == n_before; i++) {
             PITH_TRY(visit(graph, node, i, n_changes));
         }
@@ -155,5 +156,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fold_batch_norm = {
-    "fold_batch_norm", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "folds factors per channel into the weights before them", run,
+    .name = "fold_batch_norm",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "folds factors per channel into the weights before them",
+    .run = run,
 };

@@ -9,5 +9,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fold_constants = {
-    "fold_constants", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "evaluates what depends on constants only", run,
+    .name = "fold_constants",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "evaluates what depends on constants only",
+    .run = run,
 };

@@ -68,6 +68,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fold_transpose_matmul = {
-    "fold_transpose_matmul", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "lets products read transposed operands as they lie",
-    run,
+    .name = "fold_transpose_matmul",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "lets products read transposed operands as they lie",
+    .run = run,
 };

@@ -38,7 +38,8 @@ static bool fuse(pith_graph *graph, pith_node *node)
     const pith_value *value = node->inputs[0];
     pith_node *producer = value->n_uses == 1 ? value->producer : NULL;
     pith_activation *activation = producer && producer->outputs[0] == value ? pithi_activation_of(producer) : NULL;
-    if (!activation || activation->kind != 0 || !makes_f32(producer) || !node->op->as_activation(node->attrs, &wanted)) {
+    if (!activation || activation->kind != 0 || !makes_f32(producer) ||
+        !node->op->as_activation(node->attrs, &wanted)) {
         return false;
     }
     *activation = wanted;
@@ -58,5 +59,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_activation = {
-    "fuse_activation", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "applies unary functions inside of the node before them", run,
+    .name = "fuse_activation",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "applies unary functions inside of the node before them",
+    .run = run,
 };

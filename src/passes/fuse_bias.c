@@ -24,13 +24,22 @@ static pith_status fuse(pith_graph *graph, pith_node *node, int operand, const p
     return PITH_OK;
 }
 
+/* How many operands of a sum or difference may be the linear one. */
+static int count_operands(const pith_node *node)
+{
+    if (node->n_inputs != 2 || !pithi_node_result(node)) {
+        return 0;
+    }
+    return pithi_is(node, "add") ? 2 : pithi_is(node, "sub") ? 1 : 0;
+}
+
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first, *next; node; node = next) {
         next = node->next;
-        int n_operands = node->n_inputs != 2 || !pithi_node_result(node) ? 0 : pithi_is(node, "add") ? 2 : pithi_is(node, "sub") ? 1 : 0;
+        int n_operands = count_operands(node);
         for (int i = 0; i < n_operands; i++) {
             pithi_linear linear;
             if (pithi_linear_behind(node->inputs[i], &linear) && pithi_linear_takes_offset(&linear) &&
@@ -45,5 +54,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_bias = {
-    "fuse_bias", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "makes constants added per channel the bias before them", run,
+    .name = "fuse_bias",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "makes constants added per channel the bias before them",
+    .run = run,
 };

@@ -27,8 +27,8 @@ static bool is_mean_of_rows(const pith_node *node)
 {
     int64_t axis = 0;
     const pith_value *input = node->n_inputs == 2 ? node->inputs[0] : NULL;
-    return input && pithi_is(node, "reduce_mean") && pithi_node_result(node) && pithi_attr_int(node, "keepdims") && input->has_shape &&
-           pithi_constant_ints(pithi_constant_input(node, 1), &axis, 1) == 1 &&
+    return input && pithi_is(node, "reduce_mean") && pithi_node_result(node) && pithi_attr_int(node, "keepdims") &&
+           input->has_shape && pithi_constant_ints(pithi_constant_input(node, 1), &axis, 1) == 1 &&
            (axis == -1 || axis == input->shape.rank - 1);
 }
 
@@ -307,5 +307,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_normalization = {
-    "fuse_normalization", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "recognises layer and root-mean-square normalisation", run,
+    .name = "fuse_normalization",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "recognises layer and root-mean-square normalisation",
+    .run = run,
 };

@@ -137,5 +137,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_pad = {
-    "fuse_pad", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "moves padding into the convolutions and pools behind it", run,
+    .name = "fuse_pad",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "moves padding into the convolutions and pools behind it",
+    .run = run,
 };

@@ -168,7 +168,8 @@ static pith_status recognise(prober *probe, pith_node *node_out, bool *found)
     *found = false;
     for (int i = 0; i < PITH_COUNT(functions) && !*found; i++) {
         double parameters[2] = { 0 };
-        bool is_known_apart = probe->has_wanted[i] && !functions[i].estimate && !agree(probe->results[0], probe->wanted[i]);
+        bool is_fixed = probe->has_wanted[i] && !functions[i].estimate;
+        bool is_known_apart = is_fixed && !agree(probe->results[0], probe->wanted[i]);
         if (is_known_apart || !pithi_op_find(functions[i].op_name) ||
             (functions[i].estimate && !functions[i].estimate(probe, parameters))) {
             continue;
@@ -249,6 +250,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_patterns = {
-    "fuse_patterns", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "recognises functions that exporters wrote as several nodes",
-    run,
+    .name = "fuse_patterns",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "recognises functions that exporters wrote as several nodes",
+    .run = run,
 };

@@ -181,6 +181,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_rearrange = {
-    "fuse_rearrange", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "names reshapes and transposes that move blocks or channels",
-    run,
+    .name = "fuse_rearrange",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "names reshapes and transposes that move blocks or channels",
+    .run = run,
 };

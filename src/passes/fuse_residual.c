@@ -73,5 +73,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_fuse_residual = {
-    "fuse_residual", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "adds shortcuts inside of the operator before the sum", run,
+    .name = "fuse_residual",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "adds shortcuts inside of the operator before the sum",
+    .run = run,
 };

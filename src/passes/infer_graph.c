@@ -91,6 +91,7 @@ static bool is_small(const walker *walk, const pith_node *node)
     for (int i = 0; i < node->n_outputs; i++) {
         n_outputs += node->outputs[i] ? pith_tensor_bytes(&walk->outputs[i]) : 0;
     }
+    bool is_stored_weight = pithi_same_text(node->op->head.name, "dequantize_linear");
     if (node->op->flags & PITH_OP_VIEW) {
         return true;
     }
@@ -98,7 +99,7 @@ static bool is_small(const walker *walk, const pith_node *node)
         return true; /* weights that the graph quantises: they only shrink */
     }
     return walk->fold_large ? n_outputs <= n_inputs + MAX_GROWTH_BYTES
-                            : n_outputs <= MAX_SMALL_BYTES && !pithi_same_text(node->op->head.name, "dequantize_linear");
+                            : n_outputs <= MAX_SMALL_BYTES && !is_stored_weight;
 }
 
 static bool is_foldable(const walker *walk, const pith_node *node)

@@ -128,5 +128,8 @@ bool pithi_layout_is_view(const pith_shape *plain)
 }
 
 const pith_pass pithi_pass_layout = {
-    "layout", PITH_STAGE_SHAPE, "chooses which values lie channels-last, and puts transposes at the seams", run,
+    .name = "layout",
+    .stages = PITH_STAGE_SHAPE,
+    .help = "chooses which values lie channels-last, and puts transposes at the seams",
+    .run = run,
 };

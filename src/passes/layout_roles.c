@@ -98,7 +98,8 @@ static bool keeps_channels(const layout *all, const pith_node *node)
         return false;
     }
     const pith_shape *from = &node->inputs[0]->shape, *to = &node->outputs[0]->shape;
-    return node->n_outputs == 1 && node->inputs[0]->dtype == node->outputs[0]->dtype && from->dims[0] == to->dims[0] && from->dims[1] == to->dims[1] && pith_shape_elements(from) > 0;
+    return node->n_outputs == 1 && node->inputs[0]->dtype == node->outputs[0]->dtype && from->dims[0] == to->dims[0] &&
+           from->dims[1] == to->dims[1] && pith_shape_elements(from) > 0;
 }
 
 /* x [N, C, s...] -> [N, g, C/g, s...] -> [N, C/g, g, s...] -> [N, C, s...], the shuffle of grouped
@@ -109,8 +110,9 @@ static pith_node *shuffle_end(const layout *all, const pith_node *first)
     pith_node *middle = first->next, *last = middle ? middle->next : NULL;
     int64_t perm[PITH_MAX_RANK];
     int rank = 0;
-    bool is_chain = last && pithi_is(middle, "transpose") && middle->inputs[0] == grouped && grouped->n_uses == 1 &&
-                    pithi_is(last, "reshape") && last->inputs[0] == middle->outputs[0] && middle->outputs[0]->n_uses == 1;
+    bool is_chain = grouped && last && pithi_is(middle, "transpose") && middle->inputs[0] == grouped &&
+                    grouped->n_uses == 1 && pithi_is(last, "reshape") && pithi_node_result(middle) &&
+                    last->inputs[0] == middle->outputs[0] && middle->outputs[0]->n_uses == 1;
     if (!is_chain || !carries(all, first->inputs[0]) || !carries(all, last->outputs[0]) ||
         !pithi_value_has_dims(grouped) || !pithi_transpose_perm(middle, perm, &rank)) {
         return NULL;

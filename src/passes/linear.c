@@ -64,7 +64,8 @@ bool pithi_linear_behind(const pith_value *value, pithi_linear *linear_out)
 {
     pith_node *node = value && value->n_uses == 1 ? value->producer : NULL;
     pithi_linear linear = { .node = node };
-    if (!is_plain_linear(node) || weights_of(&linear)->dtype != PITH_DTYPE_F32 || !pithi_value_has_dims(weights_of(&linear))) {
+    if (!is_plain_linear(node) || weights_of(&linear)->dtype != PITH_DTYPE_F32 ||
+        !pithi_value_has_dims(weights_of(&linear))) {
         return false;
     }
     bool is_conv = pithi_is(node, "conv") || pithi_is(node, "conv_transpose");

@@ -160,5 +160,8 @@ done:
 }
 
 const pith_pass pithi_pass_merge_common = {
-    "merge_common", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "computes only once what several nodes compute alike", run,
+    .name = "merge_common",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "computes only once what several nodes compute alike",
+    .run = run,
 };

@@ -97,5 +97,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_merge_reshape = {
-    "merge_reshape", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "makes one reshape of a chain of views", run,
+    .name = "merge_reshape",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "makes one reshape of a chain of views",
+    .run = run,
 };

@@ -109,5 +109,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_merge_transpose = {
-    "merge_transpose", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "joins transposes, and moves them to where they meet", run,
+    .name = "merge_transpose",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "joins transposes, and moves them to where they meet",
+    .run = run,
 };

@@ -18,12 +18,24 @@ typedef struct pith_pass {
     pith_status (*run)(pith_graph *graph, pith_pass_stage stage, int *n_changes);
 } pith_pass;
 
-extern const pith_pass pithi_pass_fold_batch_norm, pithi_pass_fold_constants, pithi_pass_fold_transpose_matmul,
-    pithi_pass_fuse_activation, pithi_pass_fuse_bias, pithi_pass_fuse_normalization, pithi_pass_fuse_pad, pithi_pass_fuse_patterns,
-    pithi_pass_fuse_qdq, pithi_pass_fuse_rearrange,
-    pithi_pass_fuse_residual, pithi_pass_layout, pithi_pass_merge_common, pithi_pass_merge_reshape,
-    pithi_pass_merge_transpose, pithi_pass_remove_dead, pithi_pass_remove_identity,
-    pithi_pass_sink_reshape;
+extern const pith_pass pithi_pass_fold_batch_norm;
+extern const pith_pass pithi_pass_fold_constants;
+extern const pith_pass pithi_pass_fold_transpose_matmul;
+extern const pith_pass pithi_pass_fuse_activation;
+extern const pith_pass pithi_pass_fuse_bias;
+extern const pith_pass pithi_pass_fuse_normalization;
+extern const pith_pass pithi_pass_fuse_pad;
+extern const pith_pass pithi_pass_fuse_patterns;
+extern const pith_pass pithi_pass_fuse_qdq;
+extern const pith_pass pithi_pass_fuse_rearrange;
+extern const pith_pass pithi_pass_fuse_residual;
+extern const pith_pass pithi_pass_layout;
+extern const pith_pass pithi_pass_merge_common;
+extern const pith_pass pithi_pass_merge_reshape;
+extern const pith_pass pithi_pass_merge_transpose;
+extern const pith_pass pithi_pass_remove_dead;
+extern const pith_pass pithi_pass_remove_identity;
+extern const pith_pass pithi_pass_sink_reshape;
 
 /* The passes in order of the pipeline. */
 int pithi_pass_count(void);

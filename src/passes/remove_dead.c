@@ -51,5 +51,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_remove_dead = {
-    "remove_dead", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "removes nodes whose results nobody reads", run,
+    .name = "remove_dead",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "removes nodes whose results nobody reads",
+    .run = run,
 };

@@ -152,5 +152,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_remove_identity = {
-    "remove_identity", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "removes nodes that hand on their input unchanged", run,
+    .name = "remove_identity",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "removes nodes that hand on their input unchanged",
+    .run = run,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Moves a reshape that stands between an operator and elementwise work behind that work, so that activations, biases and
- * shortcuts meet the operator that can take them: f(reshape(W x)) = reshape(f(W x)). */
+/* Moves a reshape that stands between an operator and elementwise work behind that work, so that activations, biases
+ * and shortcuts meet the operator that can take them: f(reshape(W x)) = reshape(f(W x)). */
 #include "passes/rewrite.h"
 
 static bool has_last_dim_of(const pith_tensor *constant, const pith_shape *a, const pith_shape *b)
@@ -81,7 +81,8 @@ static pith_status move_behind(pith_graph *graph, pith_node *node, int index, co
     work->has_shape = true;
     work->producer = node;
     node->outputs[0] = work;
-    PITH_TRY(pithi_graph_insert_node(graph, node->next, pithi_op_find("reshape"), view->name, &work, 1, &result, 1, &moved));
+    PITH_TRY(pithi_graph_insert_node(graph, node->next, pithi_op_find("reshape"), view->name, &work, 1, &result, 1,
+                                     &moved));
     work->n_uses = 1;
     return pithi_become_reshape(graph, moved, work, &outer);
 }
@@ -108,5 +109,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 }
 
 const pith_pass pithi_pass_sink_reshape = {
-    "sink_reshape", PITH_STAGE_MODEL | PITH_STAGE_SHAPE, "moves reshapes behind work that the operator before can take", run,
+    .name = "sink_reshape",
+    .stages = PITH_STAGE_MODEL | PITH_STAGE_SHAPE,
+    .help = "moves reshapes behind work that the operator before can take",
+    .run = run,
 };

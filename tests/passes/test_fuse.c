@@ -102,7 +102,7 @@ static void check_activation(pith_test *test)
           "%d:f32[1,4,5,5] = add(%b, %x) activation=5 activation_alpha=0.25\n"
           "%y:f32[1,4,5,5] = mul(%d, %x) activation=4 activation_beta=6\n"
           "outputs %y:f32[1,4,5,5]\n");
-    check(test, &pithi_pass_fuse_activation, "one each; results read elsewhere, other dtypes and limits from inputs stay",
+    check(test, &pithi_pass_fuse_activation, "one each; results read elsewhere, other dtypes, limits from inputs stay",
           "input x f32[4]\n"
           "input n s32[4]\n"
           "input h f32[]\n"

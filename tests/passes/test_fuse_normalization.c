@@ -8,7 +8,8 @@ static void check(pith_test *test, const char *what, const char *before, const c
     pith_test_pass(test, &(pith_pass_check){ passes, 2, PITH_STAGE_SHAPE, 2e-5, before, after });
 }
 
-#define CONSTANTS "const last s64[1]{-1}\nconst two f32[]{2}\nconst eps f32[]{1e-5}\nconst g f32[7]\nconst b f32[1,1,7]\n"
+#define CONSTANTS                                                                                  \
+    "const last s64[1]{-1}\nconst two f32[]{2}\nconst eps f32[]{1e-5}\nconst g f32[7]\nconst b f32[1,1,7]\n"
 
 static void check_layer(pith_test *test)
 {

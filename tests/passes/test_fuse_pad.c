@@ -8,7 +8,7 @@ static void check(pith_test *test, const char *what, const char *before, const c
     pith_test_pass(test, &(pith_pass_check){ passes, 2, PITH_STAGE_MODEL, 1e-6, before, after });
 }
 
-void test_fuse_pad(pith_test *test)
+static void check_fused(pith_test *test)
 {
     check(test, "zeros in front of a convolution add to its padding, by all axes or some",
           "input x f32[1,2,5,5]\n"
@@ -41,6 +41,10 @@ void test_fuse_pad(pith_test *test)
           "%y:f32[1,2,5,5] = average_pool(%x) kernel_shape=[3,3] pads=[1,1,1,1] count_include_pad=1\n"
           "%z:f32[1,2,3,3] = max_pool(%x) kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]\n"
           "outputs %y:f32[1,2,5,5], %z:f32[1,2,3,3]\n");
+}
+
+static void check_kept(pith_test *test)
+{
     check(test, "other values, modes, channels, and averages that don't count their own padding, stay",
           "input x f32[1,2,5,5]\n"
           "const w f32[3,2,3,3]\n"
@@ -73,4 +77,10 @@ void test_fuse_pad(pith_test *test)
           "%h:f32[1,2,7,7] = average_pool(%g) kernel_shape=[3,3] pads=[1,1,1,1]\n"
           "%i:f32[1,2,5,5] = max_pool(%g) kernel_shape=[3,3]\n"
           "outputs %b:f32[1,3,5,5], %d:f32[1,3,5,5], %f:f32[1,3,3,3], %h:f32[1,2,7,7], %i:f32[1,2,5,5]\n");
+}
+
+void test_fuse_pad(pith_test *test)
+{
+    check_fused(test);
+    check_kept(test);
 }

@@ -9,17 +9,17 @@ static const pith_pass *const passes[] = { &pithi_pass_fuse_patterns, &pithi_pas
 static void check(pith_test *test, const char *body, const char *wanted)
 {
     char before[1000], after[400];
-    static const char *const constants = "const c0 f32[]{0}\nconst c1 f32[]{1}\nconst c3 f32[1]{3}\nconst c6 f32[]{6}\n"
-                                         "const half f32[]{0.5}\nconst sixth f32[]{0.16666667}\nconst root2 f32[]{1.4142135}\n"
-                                         "const root f32[]{0.7978845608}\nconst cube f32[]{0.044715}\nconst quick f32[]{1.702}\n"
-                                         "const tenth f32[]{0.1}\nconst near f32[]{5.9}\n";
+    static const char *const constants =
+        "const c0 f32[]{0}\nconst c1 f32[]{1}\nconst c3 f32[1]{3}\nconst c6 f32[]{6}\n"
+        "const half f32[]{0.5}\nconst sixth f32[]{0.16666667}\nconst root2 f32[]{1.4142135}\n"
+        "const root f32[]{0.7978845608}\nconst cube f32[]{0.044715}\nconst quick f32[]{1.702}\n";
     const char *space = strchr(wanted, ' ');
     int length = space ? (int)(space - wanted) : (int)strlen(wanted);
     pith_test_case(test, "%s: %.60s", wanted, body);
     snprintf(before, sizeof before, "input x f32[200]\n%s%soutput y\n", constants, body);
-    snprintf(after, sizeof after, "inputs %%x:f32[200]\n%%y:f32[200] = %.*s(%%x)%s\noutputs %%y:f32[200]\n", length, wanted,
-             space ? space : "");
-    pith_test_pass(test, &(pith_pass_check){ passes, 2, PITH_STAGE_MODEL, 1e-5, before, *wanted ? after : NULL });
+    snprintf(after, sizeof after, "inputs %%x:f32[200]\n%%y:f32[200] = %.*s(%%x)%s\noutputs %%y:f32[200]\n", length,
+             wanted, space ? space : "");
+    pith_test_pass(test, &(pith_pass_check){ passes, 2, PITH_STAGE_MODEL, 1e-5, before, after });
 }
 
 static void check_spellings(pith_test *test)
@@ -34,8 +34,8 @@ static void check_spellings(pith_test *test)
     check(test, "q = mul x quick\na = sigmoid q\ny = mul x a\n", "silu alpha=1.70200002");
     check(test, "a = div x root2\nb = erf a\nc = add b c1\nd = mul x c\ny = mul d half\n", "gelu");
     check(test, "a = div x root2\nb = erf a\nc = add b c1\nd = mul c half\ny = mul d x\n", "gelu");
-    check(test, "a = mul x x\nb = mul a x\nc = mul b cube\nd = add x c\ne = mul d root\nf = tanh e\ng = add f c1\nh = mul x g\n"
-                "y = mul h half\n", "gelu approximate=tanh");
+    check(test, "a = mul x x\nb = mul a x\nc = mul b cube\nd = add x c\ne = mul d root\nf = tanh e\ng = add f c1\n"
+                "h = mul x g\ny = mul h half\n", "gelu approximate=tanh");
     check(test, "a = softplus x\nb = tanh a\ny = mul x b\n", "mish");
     check(test, "y = clip x c0 c6\n", "clip min=0 max=6");
     check(test, "a = neg x\nb = exp a\nc = add b c1\ny = reciprocal c\n", "sigmoid");

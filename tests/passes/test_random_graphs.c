@@ -158,7 +158,9 @@ static void make_norm(builder *b, pith_value *x)
 
 static void make_transpose(builder *b, pith_value *x)
 {
-    static const int64_t usual[][4] = { { 0, 2, 3, 1 }, { 0, 3, 1, 2 }, { 0, 1, 2, 3 }, { 0, 2, 1, 3 }, { 0, 1, 3, 2 } };
+    static const int64_t usual[][4] = {
+        { 0, 2, 3, 1 }, { 0, 3, 1, 2 }, { 0, 1, 2, 3 }, { 0, 2, 1, 3 }, { 0, 1, 3, 2 },
+    };
     pith_node *node = add_node(b, "transpose", &x, 1);
     if (x->shape.rank == 4) {
         set_ints(b, node, "perm", usual[pick(b, PITH_COUNT(usual))], 4);
@@ -171,7 +173,9 @@ static void make_transpose(builder *b, pith_value *x)
 static void make_reshape(builder *b, pith_value *x)
 {
     const int64_t *dims = x->shape.dims;
-    const int64_t ways[][5] = { { 0, 0, -1 }, { 0, -1 }, { 0, 1, -1, 1 }, { 0, -1, 1, 2 }, { 0, 2, -1, dims[2], dims[3] } };
+    const int64_t ways[][5] = {
+        { 0, 0, -1 }, { 0, -1 }, { 0, 1, -1, 1 }, { 0, -1, 1, 2 }, { 0, 2, -1, dims[2], dims[3] },
+    };
     static const int counts[] = { 3, 2, 4, 4, 5 };
     int way = x->shape.rank == 4 ? pick(b, 5) : 1 + pick(b, 3);
     if (x->shape.rank >= 2 && pith_shape_elements(&x->shape) > 0) {
@@ -193,7 +197,8 @@ static void make_concat(builder *b, pith_value *x)
 static void make_slice(builder *b, pith_value *x)
 {
     const int64_t start = pick(b, 2), end = 100, axis = pick(b, 3), step = 1 + pick(b, 2);
-    pith_value *inputs[] = { x, numbers(b, &start, 1), numbers(b, &end, 1), numbers(b, &axis, 1), numbers(b, &step, 1) };
+    pith_value *inputs[] = { x, numbers(b, &start, 1), numbers(b, &end, 1), numbers(b, &axis, 1),
+                             numbers(b, &step, 1) };
     keep_node(b, add_node(b, "slice", inputs, 5));
 }
 
@@ -268,7 +273,8 @@ static void make_function(builder *b, pith_value *x)
     pith_tensor tensor;
     pith_value *constants[3], *last = numbers(b, (const int64_t[]){ -1 }, 1);
     for (int i = 0; i < 3; i++) {
-        TEST_OK(b->test, pithi_graph_new_constant(b->graph, NULL, PITH_DTYPE_F32, &(pith_shape){ 0 }, &tensor, &constants[i]));
+        TEST_OK(b->test, pithi_graph_new_constant(b->graph, NULL, PITH_DTYPE_F32, &(pith_shape){ 0 }, &tensor,
+                                                  &constants[i]));
         *(float *)tensor.data = values[i];
     }
     bool is_norm = pick(b, 2);
@@ -301,11 +307,14 @@ typedef void make_fn(builder *b, pith_value *x);
 
 static void build(builder *b)
 {
-    static make_fn *const makers[] = { make_conv,  make_conv,   make_conv,   make_pool,  make_unary,   make_unary,
-                                       make_binary, make_binary, make_binary, make_norm,  make_transpose, make_transpose,
-                                       make_reshape, make_concat, make_slice, make_pad,   make_product, make_reduction,
-                                       make_resize, make_index,  make_function };
-    static const pith_shape shapes[] = { { 4, { 1, 4, 6, 5 } }, { 4, { 2, 3, 5, 5 } }, { 4, { 1, 1, 4, 6 } }, { 3, { 2, 6, 5 } } };
+    static make_fn *const makers[] = {
+        make_conv,      make_conv,    make_conv,   make_pool,  make_unary, make_unary,   make_binary,
+        make_binary,    make_binary,  make_norm,   make_transpose, make_transpose, make_reshape, make_concat,
+        make_slice,     make_pad,     make_product, make_reduction, make_resize, make_index, make_function,
+    };
+    static const pith_shape shapes[] = {
+        { 4, { 1, 4, 6, 5 } }, { 4, { 2, 3, 5, 5 } }, { 4, { 1, 1, 4, 6 } }, { 3, { 2, 6, 5 } },
+    };
     TEST_OK(b->test, pithi_graph_create(b->test->ctx, &b->graph));
     for (int i = 0; i < 2; i++) {
         pith_value *input = NULL;
