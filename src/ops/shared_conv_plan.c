@@ -351,6 +351,11 @@ static size_t gathered_bytes(const pithi_conv_f32 *conv)
     return most;
 }
 
+static bool is_same_in_both_layouts(const pithi_conv_geometry *g)
+{
+    return (g->in_channels == 1 || product3(g->in) == 1) && (g->out_channels == 1 || product3(g->out) == 1);
+}
+
 /* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the
  * gathered bytes stay far from overflow. */
 static bool is_reasonable(const pithi_conv_geometry *g)
@@ -385,7 +390,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     conv->gemm = pithi_gemm_f32(prepare->isa_limit);
     conv->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     conv->finish = finish;
-    conv->is_channels_first = !attrs->channels_last && conv->g.in_channels * conv->g.out_channels != 1;
+    conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);
     conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
     if (is_depthwise(&conv->g)) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
