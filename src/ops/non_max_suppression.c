@@ -194,8 +194,7 @@ static const pith_spelling spellings[] = { { "onnx", "", "NonMaxSuppression", 10
 static const char *const samples[] = {
     "f32[2,40,4]{0:3} f32[2,3,40]{0:1} s64[]{7} f32[]{0.3} f32[]{0.2}",
     "f32[1,9,4]{0:1} f32[1,1,9]{0:1}",
-    "f32[1,30,4]{1:2} f32[1,2,30] s64[1]{100} f32[1]{0.5} "
-    "| center_point_box=1",
+    "f32[1,30,4]{1:2} f32[1,2,30] s64[1]{100} f32[1]{0.5} | center_point_box=1",
     "f32[1,0,4] f32[1,2,0] s64[]{3}",
 };
 

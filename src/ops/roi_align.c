@@ -181,8 +181,7 @@ static const pith_spelling spellings[] = { { "onnx", "", "RoiAlign", 10, map_10 
 static const char *const samples[] = {
     "f32[2,3,9,8] f32[2,4]{0,1,5,7.5,-2,3,9,10} s64[2]{1,0} | output_height=3 output_width=2 sampling_ratio=2",
     "f32[1,2,6,6] f32[1,4]{0,0,10,11} s64[1]{0} | mode=max output_height=2 output_width=2 spatial_scale=0.5",
-    "f32[1,5,6,6] f32[1,4]{1,1,4,4} s64[1]{0} | coordinate_transformation_mode=output_half_pixel "
-    "output_height=5 output_width=5",
+    "f32[1,5,6,6] f32[1,4]{1,1,4,4} s64[1]{0} | output_height=5 coordinate_transformation_mode=output_half_pixel",
     "f32[1,2,6,6] f32[0,4] s64[0]",
 };
 
