@@ -105,7 +105,7 @@ static inline v_f v_log(v_f x)
     const v_m is_tiny = v_lt(x, v_set(0x1p-126f)), is_negative = v_lt(x, v_set(0.0f));
     v_f y = v_log_positive(v_select(is_tiny, v_mul(x, v_set(0x1p24f)), x));
     y = v_select(is_tiny, v_sub(y, v_set(16.6355324f)), y);                    /* 24 ln 2 */
-    y = v_select(v_lt(v_abs(x), v_set(0x1p-149f)), v_set(-INFINITY), y);       /* zero */
+    y = v_select(v_lt(v_set(0.0f), v_abs(x)), y, v_set(-INFINITY));            /* zero, or what counts as zero */
     y = v_select(v_lt(v_set(0x1.fffffep127f), x), x, y);                       /* infinity */
     return v_select(is_negative, v_set(NAN), v_select(v_is_nan(x), x, y));
 }
@@ -162,7 +162,7 @@ static inline v_f v_gelu(v_f x)
 {
     v_f t = v_mul(x, v_set(0.707106781f)), a = v_abs(t), half = v_mul(x, v_set(0.5f));
     v_f small = v_fma(half, v_fma(t, v_erf_ratio(v_mul(t, t)), t), half);
-    v_f tail = v_mul(half, v_erfc_tail(a));
+    v_f tail = v_mul(v_min(v_set(0x1.fffffep127f), half), v_erfc_tail(a)); /* infinity times 0 shall be 0 here */
     v_f large = v_select(v_lt(x, v_set(0.0f)), tail, v_sub(x, tail));
     return v_select(v_lt(v_set(0.92f), a), large, small);
 }

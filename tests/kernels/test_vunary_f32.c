@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vunary_f32 under every ISA: errors over the whole range of floats against libm in double, then sizes, alignment,
  * guard zones, aliasing. PITH_TEST_STRIDE=1 visits every float (hours), the default a sample. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/vunary_f32.h"
 #include "ops/shared_unary.h"
+#include "platform/platform.h"
 #include "support/test.h"
 
 typedef struct function {
@@ -125,6 +127,33 @@ static void check_errors(pith_test *test, const function *f, uint32_t stride)
     }
 }
 
+/* Special values. A run counts denormals as zero (flushes): apart from results that small nothing may change. */
+static void check_specials(pith_test *test, const function *f, pith_vunary_f32_fn *fn, bool flushes)
+{
+    static const float specials[] = { 0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN,
+                                      -FLT_MIN,
+                                      87.0f, -87.0f, 88.7f, -88.7f, 104.0f, -104.0f, 1e-20f, -1e-20f, 1e20f, -1e20f };
+    enum { N = 512 };
+    float x[N], y[N];
+    double wanted[N];
+    const pith_activation activation = { f->kind, f->alpha, f->beta };
+    function loose = *f;
+    worst w = { 0 };
+    loose.absolute = fmax(f->absolute, 2.0 * (double)FLT_MIN);
+    for (int i = 0; i < N; i++) {
+        x[i] = i < PITH_COUNT(specials) ? specials[i] : (float)pith_test_uniform(test, -110.0, 110.0);
+        wanted[i] = pithi_activation_f64(&activation, (double)x[i]);
+    }
+    const uint32_t former = flushes ? pithi_denormals_off() : 0;
+    fn(x, y, N, f->alpha, f->beta);
+    if (flushes) {
+        pithi_denormals_restore(former);
+    }
+    judge(&loose, x, y, wanted, N, &w);
+    TEST_CHECK_MESSAGE(test, w.ulps <= f->ulps, "%s: %.3f ULP at %a, flushes: %d", f->name, w.ulps, (double)w.at,
+                       flushes);
+}
+
 /* The same bits at any place of a vector, in place or not; nothing outside is touched (guard pages). */
 static void check_places(pith_test *test, const function *f, pith_vunary_f32_fn *fn)
 {
@@ -160,9 +189,12 @@ void test_vunary_f32(pith_test *test)
         for (int isa = 0; isa < pithi_isa_count(); isa++) {
             const pith_kernel_set *set = pithi_isa_is_available(isa) ? pithi_kernel_of_isa("vunary_f32", isa) : NULL;
             if (set) {
+                pith_vunary_f32_fn *fn = ((const pith_vunary_f32 *)set->records)->functions[functions[k].kind];
+                pith_test_case(test, "%s: specials, %s", functions[k].name, pithi_isa_name(isa));
+                check_specials(test, &functions[k], fn, false);
+                check_specials(test, &functions[k], fn, true);
                 pith_test_case(test, "%s: places, %s", functions[k].name, pithi_isa_name(isa));
-                check_places(test, &functions[k],
-                             ((const pith_vunary_f32 *)set->records)->functions[functions[k].kind]);
+                check_places(test, &functions[k], fn);
             }
         }
     }

@@ -17,13 +17,15 @@ static inline uint32_t bits_of(float value)
     return bits;
 }
 
-/* The fields moved to their places are the number times 2^-112, denormals included; multiplying by 2^112 is exact. */
+/* The exponent moves by 127 - 15. A denormal half is a fraction of 2^-14 without the leading one: it is given one,
+ * which is subtracted again, so that no denormal float comes up (a run may count those as zero). */
 static inline float to_f32_one(uint16_t half)
 {
     const uint32_t magnitude = (uint32_t)(half & 0x7fffu) << 13, sign = (uint32_t)(half & 0x8000u) << 16;
-    const uint32_t scaled = bits_of(from_bits(magnitude) * 0x1p112f);
+    const uint32_t denormal = bits_of(from_bits(magnitude + 0x38800000u) - 0x1p-14f);
     const uint32_t special = (half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0; /* infinity and NaN keep the fraction */
-    return from_bits(sign | scaled | special);
+    const uint32_t result = half & 0x7c00u ? magnitude + 0x38000000u : denormal;
+    return from_bits(sign | result | special);
 }
 
 /* Normal results: round the 13 bits that go away and move the exponent. Below: adding 1/2 lets the float adder round
