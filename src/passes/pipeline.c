@@ -35,6 +35,7 @@ static const entry pipeline[] = {
     { &pithi_pass_remove_dead, ALWAYS },
     { &pithi_pass_merge_common, ALWAYS },
     /* A factor, an offset, a shortcut, a function: the order in which operators apply them. */
+    { &pithi_pass_fuse_focus, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fuse_pad, ALWAYS },
     { &pithi_pass_fold_batch_norm, ALWAYS },
     { &pithi_pass_fuse_bias, ALWAYS },
