@@ -59,21 +59,22 @@ void pithi_attention_find_limits(const pith_run *run, const pithi_attention_geom
                                  int64_t *begin, int64_t *end)
 {
     const pithi_attention_attrs *attrs = run->attrs;
+    const int64_t widest = g->n_keys + g->n_rows; /* as good as any wider window, and sums don't overflow */
     int64_t offset = g->n_past;
     *begin = 0;
     *end = g->n_keys;
     if (pithi_has_operand(run->inputs, run->n_inputs, N_VALID)) {
         *end = pithi_max_s64(0, pithi_min_s64(*end, pithi_tensor_get_s64(&run->inputs[N_VALID], batch)));
-        offset = pithi_tensor_get_s64(&run->inputs[N_VALID], batch) - g->n_rows;
+        offset = *end - g->n_rows;
     }
     if (attrs->is_causal) {
         *end = pithi_min_s64(*end, row + offset + 1);
     }
     if (attrs->right_window_size >= 0) {
-        *end = pithi_min_s64(*end, row + offset + attrs->right_window_size + 1);
+        *end = pithi_min_s64(*end, row + offset + pithi_min_s64(attrs->right_window_size, widest) + 1);
     }
     if (attrs->left_window_size >= 0) {
-        *begin = pithi_max_s64(*begin, row + offset - attrs->left_window_size);
+        *begin = pithi_max_s64(*begin, row + offset - pithi_min_s64(attrs->left_window_size, widest));
     }
 }
 
