@@ -40,7 +40,7 @@ static pith_status read_varint(pb_reader *reader, uint64_t *value_out)
             return PITH_OK;
         }
     }
-    CLI_CHECK(false, PITH_STATUS_FORMAT, "pb: a number has more than ten bytes");
+    return cli_fail(PITH_STATUS_FORMAT, "pb: a number has more than ten bytes");
 }
 
 static pith_status read_fixed(pb_reader *reader, int n_bytes, uint64_t *value_out)

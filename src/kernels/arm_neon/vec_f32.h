@@ -86,6 +86,16 @@ static inline v_i vi_and(v_i a, v_i b) { return vandq_s32(a, b); }
 static inline v_i vi_shift_left(v_i a, int n) { return vshlq_s32(a, vdupq_n_s32(n)); }
 static inline v_i vi_shift_right(v_i a, int n) { return vshlq_s32(a, vdupq_n_s32(-n)); }
 
+static inline v_f v_scale_normal(v_f p, v_f n)
+{
+    return v_mul(p, v_from_bits(vi_shift_left(vi_add(v_to_int(n), vi_set(127)), 23)));
+}
+static inline v_f v_scale(v_f p, v_f n)
+{
+    v_f half = v_floor(v_mul(n, v_set(0.5f)));
+    return v_scale_normal(v_scale_normal(p, half), v_sub(n, half));
+}
+
 static inline float v_sum(v_f a) { return vaddvq_f32(a); }
 static inline float v_greatest(v_f a) { return vmaxnmvq_f32(a); }
 
