@@ -113,9 +113,18 @@ static void bench_sample(pith_ctx *ctx, const pith_op *op, const char *text, int
     bench b = { .ctx = ctx, .arena = { .ctx = ctx } };
     setup(&b, op, text);
     const pith_node *node = b.sample.node;
-    pith_prepare prepare = { .ctx = ctx, .node = node, .attrs = node->attrs, .inputs = b.known,
-                             .n_inputs = node->n_inputs, .outputs = b.outputs, .n_outputs = node->n_outputs, .isa_limit = isa, .n_threads = 1,
-                             .arena = &b.arena, .max_parts = 1, .n_phases = 1 };
+    pith_prepare prepare = { .ctx = ctx,
+                             .node = node,
+                             .attrs = node->attrs,
+                             .inputs = b.known,
+                             .n_inputs = node->n_inputs,
+                             .outputs = b.outputs,
+                             .n_outputs = node->n_outputs,
+                             .isa_limit = isa,
+                             .n_threads = 1,
+                             .arena = &b.arena,
+                             .max_parts = 1,
+                             .n_phases = 1 };
     printf("%s %s\n", op->head.name, text);
     if (op->prepare && op->prepare(&prepare) != PITH_OK) {
         fail(&b, "prepare");

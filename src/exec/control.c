@@ -75,7 +75,8 @@ static pith_status push(loop *l, stack *s, const pith_tensor *item)
     PITH_CHECK(l->ctx, s->n_items == 0 || pith_shape_equal(&s->item, &item->shape), PITH_STATUS_SHAPE,
                "a stacked result of a loop has shape %s in one iteration and %s before",
                pithi_shape_text(&item->shape, now), pithi_shape_text(&s->item, before));
-    PITH_CHECK(l->ctx, pithi_add_size(s->n_bytes, n_bytes, &needed), PITH_STATUS_LIMIT, "results of a loop overflow a size");
+    PITH_CHECK(l->ctx, pithi_add_size(s->n_bytes, n_bytes, &needed), PITH_STATUS_LIMIT,
+               "results of a loop overflow a size");
     PITH_TRY(pithi_grow(l->ctx, &s->data, &s->capacity, needed, 1));
     if (n_bytes) {
         memcpy((char *)s->data + s->n_bytes, item->data, n_bytes);
@@ -182,9 +183,11 @@ static pith_status run_scan(loop *l, const pith_tensor *available)
         const pith_tensor *whole = node_input(l, available, l->n_states + i);
         int64_t axis = whole ? normal_axis(list_item(axes, i), whole->shape.rank) : -1;
         PITH_CHECK(l->ctx, whole && axis >= 0 && axis < whole->shape.rank, PITH_STATUS_SHAPE,
-                   "scan input %d: axis %lld is out of range or the input is missing", i, (long long)list_item(axes, i));
+                   "scan input %d: axis %lld is out of range or the input is missing", i,
+                   (long long)list_item(axes, i));
         PITH_CHECK(l->ctx, n_iterations < 0 || n_iterations == whole->shape.dims[axis], PITH_STATUS_SHAPE,
-                   "scan inputs have %lld and %lld slices", (long long)n_iterations, (long long)whole->shape.dims[axis]);
+                   "scan inputs have %lld and %lld slices", (long long)n_iterations,
+                   (long long)whole->shape.dims[axis]);
         n_iterations = whole->shape.dims[axis];
         PITH_TRY(make_slice(l, whole, (int)axis, &l->inputs[l->n_states + i]));
     }
@@ -193,7 +196,8 @@ static pith_status run_scan(loop *l, const pith_tensor *available)
         for (int i = 0; i < n_scanned; i++) {
             pith_tensor whole = *node_input(l, available, l->n_states + i);
             int64_t from = list_item(directions, i) ? n_iterations - 1 - iteration : iteration;
-            copy_slice(&whole, normal_axis(list_item(axes, i), whole.shape.rank), from, &l->inputs[l->n_states + i], false);
+            copy_slice(&whole, normal_axis(list_item(axes, i), whole.shape.rank), from, &l->inputs[l->n_states + i],
+                       false);
         }
         PITH_TRY_AT(l->ctx, iterate(l, NULL), "iteration %lld", (long long)iteration);
     }

@@ -46,8 +46,8 @@ static pith_status needed_value(pith_graph *graph, pith_node *node, pith_value *
     for (int i = 0; i < node->n_inputs; i++) {
         const pith_value *value = node->inputs[i];
         if (value) {
-            ((pith_tensor *)inputs)[i] = value->constant ? *value->constant
-                                                         : (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
+            ((pith_tensor *)inputs)[i] =
+                value->constant ? *value->constant : (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
         }
     }
     pith_infer infer = { .ctx = graph->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
@@ -90,7 +90,8 @@ pith_status pithi_find_blocked(pith_graph *graph, pith_node **node_out, pith_val
             return PITH_OK;
         }
     }
-    PITH_CHECK(graph->ctx, all_planned, PITH_STATUS_SHAPE, "no node has inputs with known shapes: an input lacks a shape");
+    PITH_CHECK(graph->ctx, all_planned, PITH_STATUS_SHAPE,
+               "no node has inputs with known shapes: an input lacks a shape");
     return PITH_OK;
 }
 
@@ -202,7 +203,8 @@ static pith_status number_of(const cut *c, const pith_value *value, int *number_
     *number_out = -1;
     if (value && !value->constant) {
         *number_out = c->available[value->index];
-        PITH_CHECK(c->ctx, *number_out >= 0, PITH_STATUS_INTERNAL, "value '%s' isn't available at the cut", value->name);
+        PITH_CHECK(c->ctx, *number_out >= 0, PITH_STATUS_INTERNAL, "value '%s' isn't available at the cut",
+                   value->name);
     }
     return PITH_OK;
 }

@@ -10,7 +10,8 @@
 
 /* ---- description -------------------------------------------------------------------------- */
 
-static pith_status describe_values(pith_model *model, pith_value *const *values, size_t count, pith_value_info **info_out)
+static pith_status describe_values(pith_model *model, pith_value *const *values, size_t count,
+                                   pith_value_info **info_out)
 {
     void *block = NULL;
     PITH_TRY(pithi_arena_array(&model->memory, count, sizeof(pith_value_info), &block));
@@ -24,7 +25,8 @@ static pith_status describe_values(pith_model *model, pith_value *const *values,
         info->shape.rank = value->has_shape ? value->shape.rank : -1;
         for (int k = 0; k < info->shape.rank; k++) {
             if (value->symbols[k] && value->shape.dims[k] < 0) {
-                PITH_TRY(pithi_arena_text(&model->memory, value->symbols[k], strlen(value->symbols[k]), &info->symbols[k]));
+                PITH_TRY(pithi_arena_text(&model->memory, value->symbols[k], strlen(value->symbols[k]),
+                                          &info->symbols[k]));
             }
         }
     }
@@ -325,8 +327,8 @@ pith_status pithi_model_check_shape(const pith_model *model, int index, const pi
     for (int i = 0; agrees && i < declared->rank; i++) {
         agrees = declared->dims[i] < 0 || declared->dims[i] == shape->dims[i];
     }
-    PITH_CHECK(model->ctx, agrees, PITH_STATUS_SHAPE, "shape %s given, the model wants %s", pithi_shape_text(shape, given),
-               pithi_shape_text(declared, wanted));
+    PITH_CHECK(model->ctx, agrees, PITH_STATUS_SHAPE, "shape %s given, the model wants %s",
+               pithi_shape_text(shape, given), pithi_shape_text(declared, wanted));
     return pithi_shape_check(model->ctx, shape, model->inputs[index].dtype, NULL);
 }
 
@@ -357,7 +359,8 @@ pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_t
         inputs[i] = (pith_tensor){ .dtype = model->inputs[i].dtype, .shape = shapes[i] };
     }
     pithi_stretch *stretch = NULL;
-    PITH_TRY_GOTO(pithi_template_stretch(model->root, inputs, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch), done);
+    PITH_TRY_GOTO(
+        pithi_template_stretch(model->root, inputs, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch), done);
     add_report(stretch->plan, &report);
     report.is_complete = stretch->rest == NULL;
     report.weight_bytes = pithi_pack_cache_bytes(model->program.packs);

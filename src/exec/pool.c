@@ -107,7 +107,8 @@ static void wake_parked(pithi_exec_pool *pool)
     }
 }
 
-pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals, pithi_exec_pool **pool_out)
+pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals,
+                                   pithi_exec_pool **pool_out)
 {
     void *block = NULL, *workers = NULL;
     pith_status status = PITH_OK;

@@ -238,7 +238,8 @@ static pith_status slot_at(pith_session *session, int depth, pithi_slot **slot_o
     PITH_CHECK(session->ctx, depth < MAX_DEPTH, PITH_STATUS_LIMIT,
                "more than %d stretches and bodies within each other", MAX_DEPTH);
     void *slots = session->slots;
-    pith_status status = pithi_grow(session->ctx, &slots, &session->slots_capacity, (size_t)depth + 1, sizeof(pithi_slot));
+    pith_status status =
+        pithi_grow(session->ctx, &slots, &session->slots_capacity, (size_t)depth + 1, sizeof(pithi_slot));
     session->slots = slots;
     PITH_TRY(status);
     *slot_out = &session->slots[depth];

@@ -240,7 +240,8 @@ const char *pithi_attr_choice(const pith_node *node, const char *name)
 
 static pith_status fail_missing(pith_ctx *ctx, const pith_node *node, const char *name)
 {
-    PITH_FAIL(ctx, PITH_STATUS_INTERNAL, "node '%s' (%s) has no attribute '%s' to set", node->name, node->source_op, name);
+    PITH_FAIL(ctx, PITH_STATUS_INTERNAL, "node '%s' (%s) has no attribute '%s' to set", node->name, node->source_op,
+              name);
 }
 
 pith_status pithi_attr_set_int(pith_ctx *ctx, pith_node *node, const char *name, int64_t value)
@@ -264,7 +265,8 @@ pith_status pithi_attr_set_float(pith_ctx *ctx, pith_node *node, const char *nam
     return PITH_OK;
 }
 
-pith_status pithi_attr_set_ints(pithi_arena *arena, pith_node *node, const char *name, const int64_t *items, int n_items)
+pith_status pithi_attr_set_ints(pithi_arena *arena, pith_node *node, const char *name, const int64_t *items,
+                                int n_items)
 {
     void *copy = NULL;
     pith_ints *field = pithi_attr_field(node, name, PITH_ATTR_KIND_INTS);

@@ -38,19 +38,52 @@ typedef struct pith_attr_spec {
     bool is_own; /* pith's own, set by passes and spellings: a file that gives it is refused */
 } pith_attr_spec;
 
-#define PITH_ATTR_INT(type, field, name, value) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, false }
-#define PITH_ATTR_FLOAT(type, field, name, value) { (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, false }
+#define PITH_ATTR_INT(type, field, name, value)                                                                      \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, false                               \
+    }
+#define PITH_ATTR_FLOAT(type, field, name, value)                                                                    \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, false                             \
+    }
 #define PITH_ATTR_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, false, false }
-#define PITH_ATTR_FLOATS(type, field, name) { (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false, false }
-#define PITH_ATTR_TENSOR(type, field, name) { (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false, false }
-#define PITH_ATTR_CHOICE(type, field, name, value, choices) { (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false, false }
-#define PITH_ATTR_CHOICES(type, field, name, choices) { (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false }
-#define PITH_ATTR_REQUIRED_STRING(type, field, name) { (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true, false }
-#define PITH_ATTR_REQUIRED_INT(type, field, name) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true, false }
-#define PITH_ATTR_REQUIRED_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true, false }
+#define PITH_ATTR_FLOATS(type, field, name)                                                                          \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false, false                                  \
+    }
+#define PITH_ATTR_TENSOR(type, field, name)                                                                          \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false, false                                  \
+    }
+#define PITH_ATTR_CHOICE(type, field, name, value, choices)                                                          \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false, false                       \
+    }
+#define PITH_ATTR_CHOICES(type, field, name, choices)                                                                \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false                            \
+    }
+#define PITH_ATTR_REQUIRED_STRING(type, field, name)                                                                 \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true, false                                   \
+    }
+#define PITH_ATTR_REQUIRED_INT(type, field, name)                                                                    \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true, false                                      \
+    }
+#define PITH_ATTR_REQUIRED_INTS(type, field, name)                                                                   \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true, false                                     \
+    }
 
-#define PITH_ATTR_OWN_INT(type, field, name, value) { (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, true }
-#define PITH_ATTR_OWN_FLOAT(type, field, name, value) { (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, true }
+#define PITH_ATTR_OWN_INT(type, field, name, value)                                                                  \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, true                                \
+    }
+#define PITH_ATTR_OWN_FLOAT(type, field, name, value)                                                                \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, true                              \
+    }
 
 /* An attribute table entry list for pith_op_head. */
 #define PITH_ATTRS(table, type) (table), PITH_COUNT(table), sizeof(type)

@@ -74,7 +74,8 @@ static pith_status clone_node(const pith_node *node, pith_graph *clone, pith_nod
 {
     pith_node *copy = NULL;
     void *outputs = NULL;
-    PITH_TRY(pithi_graph_insert_node(clone, before, node->op, node->name, node->inputs, node->n_inputs, NULL, 0, &copy));
+    PITH_TRY(
+        pithi_graph_insert_node(clone, before, node->op, node->name, node->inputs, node->n_inputs, NULL, 0, &copy));
     PITH_TRY(pithi_arena_array(&clone->arena, (size_t)node->n_outputs, sizeof *node->outputs, &outputs));
     copy->outputs = outputs;
     copy->n_outputs = node->n_outputs;

@@ -21,7 +21,8 @@ pith_status pithi_source_attr_to_input(pith_source *source, const char *name, in
     }
     PITH_CHECK(ctx, index >= source->n_inputs || !source->inputs[index], PITH_STATUS_FORMAT,
                "attribute '%s' is also given as input %d", name, index);
-    PITH_CHECK(ctx, index < source->n_inputs + PITHI_SOURCE_SPARE, PITH_STATUS_INTERNAL, "input %d out of range", index);
+    PITH_CHECK(ctx, index < source->n_inputs + PITHI_SOURCE_SPARE, PITH_STATUS_INTERNAL, "input %d out of range",
+               index);
     pith_value *value = NULL;
     if (attr->kind == PITH_SOURCE_INTS) {
         PITH_TRY(pithi_graph_add_s64s(source->graph, attr->ints, attr->n_items, &value));

@@ -93,9 +93,9 @@ pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype
         size_t dim = (size_t)shape->dims[i];
         bool fits = pithi_mul_size(without_zeros, dim ? dim : 1, &without_zeros) &&
                     (uint64_t)without_zeros <= ctx->limits.max_tensor_bytes;
-        PITH_CHECK(ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
-                   pithi_shape_text(shape, text), pith_dtype_name(dtype),
-                   (unsigned long long)ctx->limits.max_tensor_bytes);
+        PITH_CHECK(
+            ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
+            pithi_shape_text(shape, text), pith_dtype_name(dtype), (unsigned long long)ctx->limits.max_tensor_bytes);
         n_bytes *= dim;
     }
     if (n_bytes_out) {

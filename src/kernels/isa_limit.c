@@ -18,9 +18,10 @@ int pithi_isa_limit(pith_ctx *ctx)
 pith_status pith_ctx_set_isa_limit(pith_ctx *ctx, const char *isa)
 {
     int found = isa ? pithi_isa_find(isa) : PITHI_ISA_LIMIT_NONE;
-    PITH_CHECK(ctx, !isa || found >= 0, PITH_STATUS_ARG,
-               "unknown instruction set '%s'; this build has portable and the folders of src/kernels for this CPU family",
-               isa);
+    PITH_CHECK(
+        ctx, !isa || found >= 0, PITH_STATUS_ARG,
+        "unknown instruction set '%s'; this build has portable and the folders of src/kernels for this CPU family",
+        isa);
     ctx->isa_limit = found;
     return PITH_OK;
 }

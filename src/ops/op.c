@@ -122,13 +122,15 @@ pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spe
         const pith_attr_spec *spec = &op->head.attrs[i];
         pith_source_attr *attr = NULL;
         for (int k = 0; k < source->n_attrs && !attr && !spec->is_own; k++) {
-            attr = pithi_same_text(source->attrs[k].name, spec->name) && !source->attrs[k].is_used ? &source->attrs[k] : NULL;
+            attr = pithi_same_text(source->attrs[k].name, spec->name) && !source->attrs[k].is_used ? &source->attrs[k]
+                                                                                                   : NULL;
         }
         if (attr) {
             attr->is_used = true;
             PITH_TRY(read_attr(ctx, spec, attr, &source->graph->arena, (char *)attrs + spec->offset));
         } else {
-            PITH_CHECK(ctx, !spec->is_required || spelling->map, PITH_STATUS_FORMAT, "attribute '%s' is missing", spec->name);
+            PITH_CHECK(ctx, !spec->is_required || spelling->map, PITH_STATUS_FORMAT, "attribute '%s' is missing",
+                       spec->name);
         }
     }
     for (int k = 0; k < source->n_attrs; k++) {
@@ -182,7 +184,8 @@ pith_status pithi_op_infer(pith_infer *infer)
     PITH_TRY(op->infer(infer));
     for (int i = 0; i < infer->n_outputs; i++) {
         if (infer->outputs[i].dtype != PITH_DTYPE_NONE) {
-            PITH_TRY_AT(infer->ctx, pithi_shape_check(infer->ctx, &infer->outputs[i].shape, infer->outputs[i].dtype, NULL),
+            PITH_TRY_AT(infer->ctx,
+                        pithi_shape_check(infer->ctx, &infer->outputs[i].shape, infer->outputs[i].dtype, NULL),
                         "output %d", i);
         }
     }

@@ -127,8 +127,9 @@ static inline void pithi_part_range(const pith_part *part, int64_t total, int64_
 /* ---- the record --------------------------------------------------------------------------- */
 
 #define PITH_DTYPES(dtype) (1u << (dtype))
-#define PITH_DTYPES_FLOAT                                                                          \
-    (PITH_DTYPES(PITH_DTYPE_F32) | PITH_DTYPES(PITH_DTYPE_F16) | PITH_DTYPES(PITH_DTYPE_BF16) | PITH_DTYPES(PITH_DTYPE_F64))
+#define PITH_DTYPES_FLOAT                                                                                            \
+    (PITH_DTYPES(PITH_DTYPE_F32) | PITH_DTYPES(PITH_DTYPE_F16) | PITH_DTYPES(PITH_DTYPE_BF16) |                      \
+     PITH_DTYPES(PITH_DTYPE_F64))
 #define PITH_DTYPES_INTEGER                                                                        \
     (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) |       \
      PITH_DTYPES(PITH_DTYPE_U16) | PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_U32) |     \

@@ -91,8 +91,8 @@ static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, 
         }
         take(in, ',');
     }
-    PITH_CHECK(in->ctx, i == count || count == 0, PITH_STATUS_FORMAT, "sample: %lld values for %lld elements", (long long)i,
-               (long long)count);
+    PITH_CHECK(in->ctx, i == count || count == 0, PITH_STATUS_FORMAT, "sample: %lld values for %lld elements",
+               (long long)i, (long long)count);
     return PITH_OK;
 }
 
@@ -240,7 +240,8 @@ static pith_status parse_into(pith_ctx *ctx, const pith_op *op, const char *text
         PITH_TRY(pithi_graph_add_value(sample->graph, NULL, &outputs[i]));
         PITH_TRY(pithi_graph_add_output(sample->graph, outputs[i]));
     }
-    PITH_TRY(pithi_graph_insert_node(sample->graph, NULL, op, "sample", inputs, n_inputs, outputs, n_outputs, &sample->node));
+    PITH_TRY(pithi_graph_insert_node(sample->graph, NULL, op, "sample", inputs, n_inputs, outputs, n_outputs,
+                                     &sample->node));
     if (take(&in, '|')) {
         for (skip_spaces(&in); *in.at && *in.at != '|'; skip_spaces(&in)) {
             PITH_TRY(read_attr(&in, sample->graph, op, sample->node->attrs));

@@ -96,7 +96,8 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
             return PITH_OK;
         }
     }
-    PITH_TRY(add_entry(cache, (pack_entry){ .constant_data = constant_data, .key = key, .n_bytes = n_bytes }, block_out));
+    PITH_TRY(
+        add_entry(cache, (pack_entry){ .constant_data = constant_data, .key = key, .n_bytes = n_bytes }, block_out));
     fill(user, (void *)(uintptr_t)*block_out);
     forget_source(prepare, constant_data);
     return PITH_OK;

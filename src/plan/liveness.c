@@ -123,7 +123,8 @@ static void place_outputs(live *l, const pith_node *node)
             continue;
         }
         const pithi_storage *from = i == 0 && viewed ? &l->out->storage[viewed->index] : NULL;
-        if (from && !(from->place == PITHI_AT_INPUT && l->last_use[value->index] == l->n_steps && is_kept_output(l, value))) {
+        if (from &&
+            !(from->place == PITHI_AT_INPUT && l->last_use[value->index] == l->n_steps && is_kept_output(l, value))) {
             l->out->storage[value->index] = *from;
             continue;
         }

@@ -199,7 +199,8 @@ static void check_allocation_failures(pith_test *test, const char *text, bool on
 
 static void check_changing_shapes(pith_test *test)
 {
-    pith_graph *graph = pith_test_graph(test, "input x f32[1,4]\ninput y f32[1,4]\nc = add x y\nd = relu c\noutput d\n");
+    pith_graph *graph =
+        pith_test_graph(test, "input x f32[1,4]\ninput y f32[1,4]\nc = add x y\nd = relu c\noutput d\n");
     graph->inputs[0]->shape.dims[0] = graph->inputs[1]->shape.dims[0] = -1;
     pith_model *model = NULL;
     pith_session *session = NULL;

@@ -22,5 +22,6 @@ void test_tensor(pith_test *test)
     pith_shape huge = { 3, { 1 << 30, 1 << 30, 1 << 30 } };
     TEST_STATUS(test, pithi_shape_check(test->ctx, &huge, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
     pith_shape hidden = { 3, { 0, INT64_MAX, 2 } };
-    TEST_STATUS(test, pithi_shape_check(test->ctx, &hidden, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
+    TEST_STATUS(test, pithi_shape_check(test->ctx, &hidden, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT,
+                "max_tensor_bytes");
 }

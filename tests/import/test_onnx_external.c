@@ -98,7 +98,8 @@ static bool write_hole(const char *path, const pith_proto *head, uint64_t n_hole
 {
     FILE *file = fopen(path, "wb");
     bool is_written = file && fwrite(head->data, head->n_bytes, 1, file) == 1 &&
-                      fseeko(file, (off_t)n_hole_bytes, SEEK_CUR) == 0 && fwrite(tail->data, tail->n_bytes, 1, file) == 1;
+                      fseeko(file, (off_t)n_hole_bytes, SEEK_CUR) == 0 &&
+                      fwrite(tail->data, tail->n_bytes, 1, file) == 1;
     return file && fclose(file) == 0 && is_written;
 }
 

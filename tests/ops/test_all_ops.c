@@ -109,7 +109,8 @@ static void check_isa(pith_test *test, op_case *c, int isa)
                 memcpy(c->first[i].data, c->outputs[i].data, n_bytes);
             } else {
                 TEST_CHECK_MESSAGE(test, n_bytes == 0 || memcmp(c->first[i].data, c->outputs[i].data, n_bytes) == 0,
-                                   "output %d: other bits with %d parts (isa cap %s)", i, counts[k], pithi_isa_name(isa));
+                                   "output %d: other bits with %d parts (isa cap %s)", i, counts[k],
+                                   pithi_isa_name(isa));
             }
         }
     }
@@ -126,7 +127,8 @@ static void check_attrs(pith_test *test, const op_case *c)
     pithi_graph_print(c->sample.graph, &before);
     pithi_graph_print(clone, &after);
     TEST_CHECK(test, pithi_same_text(before.data, after.data));
-    TEST_CHECK(test, !c->op->head.n_attrs || pithi_attrs_equal(&c->op->head, c->sample.node->attrs, clone->first->attrs));
+    TEST_CHECK(test,
+               !c->op->head.n_attrs || pithi_attrs_equal(&c->op->head, c->sample.node->attrs, clone->first->attrs));
     pithi_text_deinit(&before);
     pithi_text_deinit(&after);
     pithi_graph_destroy(clone);

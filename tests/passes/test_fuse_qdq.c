@@ -5,12 +5,14 @@
 
 static void check(pith_test *test, const char *what, double tolerance, const char *before, const char *after)
 {
-    static const pith_pass *const passes[] = { &pithi_pass_fuse_qdq, &pithi_pass_remove_identity, &pithi_pass_remove_dead };
+    static const pith_pass *const passes[] = { &pithi_pass_fuse_qdq, &pithi_pass_remove_identity,
+                                               &pithi_pass_remove_dead };
     pith_test_case(test, "%s", what);
     pith_test_pass(test, &(pith_pass_check){ passes, 3, PITH_STAGE_MODEL, tolerance, before, after });
 }
 
-#define ACTIVATION "input x s8[1,4,5,5]{-128:128}\nconst xs f32[]{0.05}\nconst xz s8[]{3}\nf = dequantize_linear x xs xz\n"
+#define ACTIVATION                                                                                                   \
+    "input x s8[1,4,5,5]{-128:128}\nconst xs f32[]{0.05}\nconst xz s8[]{3}\nf = dequantize_linear x xs xz\n"
 #define RESULT "const ys f32[]{0.125}\nconst yz s8[]{-128}\n"
 
 static void test_products(pith_test *test)

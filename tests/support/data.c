@@ -26,7 +26,9 @@ double pith_test_uniform(pith_test *test, double low, double high)
 
 void pith_test_fill(pith_test *test, pith_tensor *tensor, double low, double high, bool specials)
 {
-    static const double values[] = { 0.0, -0.0, 1.0, -1.0, NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-40 };
+    static const double values[] = {
+        0.0, -0.0, 1.0, -1.0, NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-40
+    };
     int64_t count = pith_shape_elements(&tensor->shape);
     for (int64_t i = 0; i < count; i++) {
         double value = pith_test_uniform(test, low, high);
