@@ -48,11 +48,14 @@ static bool overlaps(const nms_task *task, const float *a, const float *b)
         read_side(task, a, axis, &low_a, &high_a);
         read_side(task, b, axis, &low_b, &high_b);
         float low = low_a > low_b ? low_a : low_b, high = high_a < high_b ? high_a : high_b;
+        if (!(high > low)) {
+            return false; /* most pairs are far from each other */
+        }
         area_a *= high_a - low_a;
         area_b *= high_b - low_b;
-        common *= high > low ? high - low : 0.0f;
+        common *= high - low;
     }
-    return common > 0.0f && common / (area_a + area_b - common) > task->iou_threshold;
+    return common / (area_a + area_b - common) > task->iou_threshold;
 }
 
 /* Candidates of one class, best on top; scores at or below the threshold are out. */

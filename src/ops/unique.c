@@ -46,27 +46,65 @@ static int compare(const unique_view *view, int64_t a, int64_t b)
     return 0;
 }
 
-static bool is_first(const unique_view *view, int64_t index)
+/* Slices sorted, equal ones by index, by a heap with the last one on top. */
+static bool comes_after(const unique_view *view, int64_t a, int64_t b)
 {
-    for (int64_t i = 0; i < index; i++) {
-        if (compare(view, i, index) == 0) {
-            return false;
-        }
-    }
-    return true;
+    int order = compare(view, a, b);
+    return order != 0 ? order > 0 : a > b;
 }
 
-/* Number of the unique slice that `index` is: those that stand before it. */
-static int64_t rank_of(const unique_view *view, bool is_sorted, int64_t index)
+static void sift_down(const unique_view *view, int64_t *order, int64_t n, int64_t at)
 {
-    int64_t rank = 0, first = 0;
-    while (compare(view, first, index) != 0) {
-        first++;
+    int64_t moving = order[at];
+    for (int64_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        child += child + 1 < n && comes_after(view, order[child + 1], order[child]);
+        if (!comes_after(view, order[child], moving)) {
+            break;
+        }
+        order[at] = order[child];
+        at = child;
     }
-    for (int64_t i = 0; i < (is_sorted ? view->n : first); i++) {
-        rank += (!is_sorted || compare(view, i, index) < 0) && is_first(view, i);
+    order[at] = moving;
+}
+
+static void sort_slices(const unique_view *view, int64_t *order)
+{
+    for (int64_t i = 0; i < view->n; i++) {
+        order[i] = i;
     }
-    return rank;
+    for (int64_t at = view->n / 2 - 1; at >= 0; at--) {
+        sift_down(view, order, view->n, at);
+    }
+    for (int64_t n = view->n - 1; n > 0; n--) {
+        int64_t last = order[0];
+        order[0] = order[n];
+        order[n] = last;
+        sift_down(view, order, n, 0);
+    }
+}
+
+/* True if the slice at place i of the order differs from the one before. */
+static bool starts_group(const unique_view *view, const int64_t *order, int64_t i)
+{
+    return i == 0 || compare(view, order[i - 1], order[i]) != 0;
+}
+
+/* Of each slice the number of its group: by value, or by first appearance. first: slice that a group begins with. */
+static void number_groups(const unique_view *view, bool is_sorted, const int64_t *order, int64_t *group_of,
+                          int64_t *first)
+{
+    int64_t group = -1;
+    for (int64_t i = 0; i < view->n; i++) {
+        if (starts_group(view, order, i)) {
+            first[++group] = order[i];
+        }
+        group_of[order[i]] = is_sorted ? group : first[group];
+    }
+    for (int64_t i = 0, n_groups = 0; i < view->n && !is_sorted; i++) { /* first slices get their numbers in passing */
+        bool is_new = group_of[i] == i;
+        first[n_groups] = is_new ? i : first[n_groups];
+        group_of[i] = is_new ? n_groups++ : group_of[group_of[i]];
+    }
 }
 
 static void copy_slice(const pith_run *run, const unique_view *view, int64_t from, int64_t to)
@@ -80,33 +118,59 @@ static void copy_slice(const pith_run *run, const unique_view *view, int64_t fro
     }
 }
 
-static void ref(const pith_run *run)
+/* work: three numbers for each slice. */
+static void find_unique(const pith_run *run, int64_t *work)
 {
     const unique_attrs *attrs = run->attrs;
     unique_view view = view_of(attrs, &run->inputs[0]);
-    int64_t *lists[4] = { NULL };
+    int64_t *order = work, *group_of = work + view.n, *first = work + 2 * view.n, *lists[4] = { NULL };
     for (int i = 1; i < run->n_outputs; i++) {
         lists[i] = run->outputs[i].data;
     }
+    sort_slices(&view, order);
+    number_groups(&view, attrs->sorted != 0, order, group_of, first);
     for (int64_t i = 0; lists[3] && i < run->outputs[3].shape.dims[0]; i++) {
         lists[3][i] = 0;
     }
     for (int64_t i = 0; i < view.n; i++) {
-        int64_t rank = rank_of(&view, attrs->sorted != 0, i);
-        bool is_new = is_first(&view, i);
-        if (is_new && run->outputs[0].data) {
-            copy_slice(run, &view, i, rank);
+        int64_t group = group_of[i];
+        if (first[group] == i && run->outputs[0].data) {
+            copy_slice(run, &view, i, group);
         }
-        if (is_new && lists[1]) {
-            lists[1][rank] = i;
+        if (first[group] == i && lists[1]) {
+            lists[1][group] = i;
         }
         if (lists[2]) {
-            lists[2][i] = rank;
+            lists[2][i] = group;
         }
         if (lists[3]) {
-            lists[3][rank]++;
+            lists[3][group]++;
         }
     }
+}
+
+static size_t ref_bytes(const pith_run *run)
+{
+    return (size_t)view_of(run->attrs, &run->inputs[0]).n * 3 * sizeof(int64_t);
+}
+
+static void ref(const pith_run *run)
+{
+    find_unique(run, run->shared);
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    (void)part; /* one part */
+    find_unique(run, run->shared);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    prepare->use_run = true;
+    prepare->shared_bytes = (size_t)view_of(prepare->attrs, &prepare->inputs[0]).n * 3 * sizeof(int64_t);
+    prepare->kernel = "sort";
+    return PITH_OK;
 }
 
 static pith_status infer(pith_infer *infer)
@@ -122,9 +186,13 @@ static pith_status infer(pith_infer *infer)
         return pithi_infer_need_value(infer, 0);
     }
     unique_view view = view_of(attrs, x);
+    void *order = NULL;
+    PITH_TRY(pithi_alloc_array(infer->ctx, (size_t)view.n, sizeof(int64_t), &order));
+    sort_slices(&view, order);
     for (int64_t i = 0; i < view.n; i++) {
-        n_unique += is_first(&view, i);
+        n_unique += starts_group(&view, order, i);
     }
+    pithi_free(infer->ctx, order);
     for (int i = 0; i < infer->n_outputs; i++) {
         infer->outputs[i].dtype = i == 0 ? x->dtype : PITH_DTYPE_S64;
         infer->outputs[i].shape = (pith_shape){ 1, { i == 2 ? view.n : n_unique } };
@@ -153,6 +221,9 @@ const pith_op pith_op_unique = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
+    .ref_bytes = ref_bytes,
+    .prepare = prepare,
+    .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };
