@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thresholded_relu: y = x > alpha ? x : 0. ONNX ThresholdedRelu. */
+/* thresholded_relu: y = x > alpha ? x : 0, NaN for NaN. ONNX ThresholdedRelu. */
 #include "ops/shared_unary.h"
 
 typedef struct thresholded_relu_attrs {
