@@ -6,6 +6,7 @@
  *   y = saturate(round_half_even(fma(a, ra, fma(b, rb, offset)))) */
 #include <math.h>
 
+#include "kernels/qadd_s8.h"
 #include "ops/shared_qlinear_binary.h"
 
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
@@ -17,6 +18,44 @@ static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
 }
 
 static void ref(const pith_run *run) { pithi_qlinear_binary_ref(run, value); }
+
+static void add_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
+{
+    const pithi_qlinear_rows *state = rows->user;
+    const pithi_qlinear_binary *binary = &state->binary;
+    float ra = binary->a.scale / binary->y.scale, rb = binary->b.scale / binary->y.scale;
+    const pith_qadd_s8_row row = {
+        .a = operands[0],
+        .b = operands[1],
+        .y = y,
+        .n = (size_t)n,
+        .a_step = (int)rows->inner_strides[0],
+        .b_step = (int)rows->inner_strides[1],
+        .a_flip = state->a_is_signed ? 0x80 : 0,
+        .b_flip = state->b_is_signed ? 0x80 : 0,
+        .a_base = state->a_is_signed ? -128 : 0,
+        .b_base = state->b_is_signed ? -128 : 0,
+        .a_scale = ra,
+        .b_scale = rb,
+        .offset =
+            (float)binary->y.zero - fmaf(ra, (float)binary->a.zero, rb * (float)binary->b.zero),
+        .low = (int32_t)binary->limits.low,
+        .high = (int32_t)binary->limits.high,
+    };
+    ((const pith_qadd_s8 *)state->kernel)->run(&row);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    pithi_qlinear_rows *state = NULL;
+    PITH_TRY(pithi_qlinear_binary_prepare(prepare, add_row, &state));
+    if (state) {
+        const pith_qadd_s8 *kernel = pithi_qadd_s8(prepare->isa_limit);
+        state->kernel = kernel;
+        prepare->kernel = kernel->head.name;
+    }
+    return PITH_OK;
+}
 
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearAdd", 1, NULL } };
 static const char *const samples[] = {
@@ -39,6 +78,8 @@ const pith_op pith_op_qlinear_add = {
     .n_outputs = PITH_COUNT(pithi_qlinear_binary_outputs),
     .infer = pithi_qlinear_binary_infer,
     .ref = ref,
+    .prepare = prepare,
+    .run = pithi_qlinear_binary_run,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = pithi_qlinear_binary_to_channels_last,
     .spellings = spellings,

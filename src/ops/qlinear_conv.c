@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* qlinear_conv: convolution of quantised operands: y = saturate(round((sum + bias) x_scale w_scale / y_scale) +
- * y_zero), scale and zero point of w for all or each output channel. ONNX QLinearConv. */
+/* qlinear_conv: convolution of quantised operands: y = saturate(round((sum + bias) x_scale w_scale
+ * / y_scale) + y_zero), scale and zero point of w for all or each output channel. ONNX QLinearConv.
+ */
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
+#include "ops/shared_s8.h"
 
 static const pith_attr_spec attr_table[] = {
-    PITH_ATTR_CHOICE(pithi_qlinear_conv_attrs, conv.auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
+    PITH_ATTR_CHOICE(pithi_qlinear_conv_attrs, conv.auto_pad, "auto_pad", 0,
+                     pithi_auto_pad_choices),
     PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.dilations, "dilations"),
     PITH_ATTR_INT(pithi_qlinear_conv_attrs, conv.group, "group", 1),
     PITH_ATTR_INTS(pithi_qlinear_conv_attrs, conv.kernel_shape, "kernel_shape"),
@@ -17,8 +20,33 @@ static const pith_attr_spec attr_table[] = {
 
 static pith_status infer(pith_infer *infer) { return pithi_int_conv_infer(infer, true); }
 static void ref(const pith_run *run) { pithi_int_conv_ref(run, true); }
-static pith_status prepare(pith_prepare *prepare) { return pithi_int_conv_prepare(prepare, true); }
-static void run_part(const pith_run *run, const pith_part *part) { pithi_int_conv_run(run, part, true); }
+
+static bool is_channels_last(const void *attrs)
+{
+    return ((const pithi_qlinear_conv_attrs *)attrs)->conv.channels_last != 0;
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    return is_channels_last(prepare->attrs) ? pithi_s8_conv_prepare(prepare)
+                                            : pithi_int_conv_prepare(prepare, true);
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    if (is_channels_last(run->attrs)) {
+        pithi_s8_conv_run(run, part);
+    } else {
+        pithi_int_conv_run(run, part, true);
+    }
+}
+
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    ((pithi_qlinear_conv_attrs *)node->attrs)->conv.channels_last = 1;
+    return true;
+}
 
 static void cost(const pith_infer *infer, pith_cost *cost)
 {
@@ -44,7 +72,8 @@ static pith_status map_channels_last(pith_ctx *ctx, pith_source *source, void *a
 {
     (void)ctx;
     const pith_source_attr *channels_last = pithi_source_attr(source, "channels_last");
-    ((pithi_qlinear_conv_attrs *)attrs)->conv.channels_last = channels_last && channels_last->i != 0;
+    ((pithi_qlinear_conv_attrs *)attrs)->conv.channels_last =
+        channels_last && channels_last->i != 0;
     return PITH_OK;
 }
 
@@ -53,23 +82,32 @@ static const pith_spelling spellings[] = {
     { "onnx", "com.microsoft", "QLinearConv", 1, map_channels_last },
 };
 static const char *const samples[] = {
-    "u8[1,3,7,6]{0:255} f32[]{0.02} u8[]{127} s8[4,3,3,3]{-128:127} f32[4]{0.01:0.05} s8[4] f32[]{0.3} "
+    "u8[1,3,7,6]{0:255} f32[]{0.02} u8[]{127} s8[4,3,3,3]{-128:127} f32[4]{0.01:0.05} s8[4] "
+    "f32[]{0.3} "
     "u8[]{100} s32[4]{-900:900} | pads=[1,1,1,1]",
-    "s8[2,4,9]{-99:99} f32[]{0.1} s8[]{1} s8[6,2,3]{-99:99} f32[]{0.1} s8[]{0} f32[]{3} s8[]{-4} | group=2 strides=[2]",
-    "u8[1,5,6,4]{0:256} f32[]{0.02} u8[]{127} s8[6,2,3,3]{-128:128} f32[6]{0.01:0.05} s8[6] f32[]{0.3} "
+    "s8[2,4,9]{-99:99} f32[]{0.1} s8[]{1} s8[6,2,3]{-99:99} f32[]{0.1} s8[]{0} f32[]{3} s8[]{-4} | "
+    "group=2 strides=[2]",
+    "u8[1,5,6,4]{0:256} f32[]{0.02} u8[]{127} s8[6,2,3,3]{-128:128} f32[6]{0.01:0.05} s8[6] "
+    "f32[]{0.3} "
     "u8[]{100} | channels_last=1 group=2 pads=[1,0,1,2] low=90 high=180",
     "u8[1,1,4,4] f32[]{0.5} u8[]{0} u8[1,1,1,1]{3} f32[]{0.5} u8[]{1} f32[]{0.75} u8[]{2}",
 };
 
 const pith_op pith_op_qlinear_conv = {
     .head = { "qlinear_conv", 1, PITH_ATTRS(attr_table, pithi_qlinear_conv_attrs) },
-    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
-    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .inputs = inputs,
+    .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs,
+    .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
     .cost = cost,
-    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
-    .samples = samples, .n_samples = PITH_COUNT(samples),
+    .layout = PITH_LAYOUT_LAST,
+    .to_channels_last = to_channels_last,
+    .spellings = spellings,
+    .n_spellings = PITH_COUNT(spellings),
+    .samples = samples,
+    .n_samples = PITH_COUNT(samples),
 };

@@ -6,13 +6,19 @@
 #include "ops/sample.h"
 #include "ops/shared_broadcast.h"
 #include "ops/shared_index.h"
-#include "ops/shared_qlinear_gemm.h"
+#include "ops/shared_s8.h"
+
+typedef struct qlinear_gemm_attrs {
+    float alpha;
+    int64_t trans_a, trans_b;
+    pithi_limits limits;
+} qlinear_gemm_attrs;
 
 static const pith_attr_spec attr_table[] = {
-    PITH_ATTR_FLOAT(pithi_qlinear_gemm_attrs, alpha, "alpha", 1),
-    PITH_ATTR_INT(pithi_qlinear_gemm_attrs, trans_a, "transA", 0),
-    PITH_ATTR_INT(pithi_qlinear_gemm_attrs, trans_b, "transB", 0),
-    PITHI_LIMITS_ATTRS(pithi_qlinear_gemm_attrs, limits),
+    PITH_ATTR_FLOAT(qlinear_gemm_attrs, alpha, "alpha", 1),
+    PITH_ATTR_INT(qlinear_gemm_attrs, trans_a, "transA", 0),
+    PITH_ATTR_INT(qlinear_gemm_attrs, trans_b, "transB", 0),
+    PITHI_LIMITS_ATTRS(qlinear_gemm_attrs, limits),
 };
 
 enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, C, Y_SCALE, Y_ZERO };
@@ -22,7 +28,8 @@ static int64_t item(const pith_tensor *list, int64_t index)
     return pith_shape_elements(&list->shape) == 1 ? 0 : index;
 }
 
-float pithi_qlinear_gemm_scale(const pith_tensor *inputs, int n_inputs, float alpha, int64_t column)
+/* alpha a_scale b_scale / y_scale of a column of b, rounded to float32 after each step. */
+static float scale_of(const pith_tensor *inputs, int n_inputs, float alpha, int64_t column)
 {
     float scale = alpha * ((const float *)inputs[A_SCALE].data)[0];
     scale *= ((const float *)inputs[B_SCALE].data)[item(&inputs[B_SCALE], column)];
@@ -33,7 +40,7 @@ float pithi_qlinear_gemm_scale(const pith_tensor *inputs, int n_inputs, float al
 
 static void ref(const pith_run *run)
 {
-    const pithi_qlinear_gemm_attrs *attrs = run->attrs;
+    const qlinear_gemm_attrs *attrs = run->attrs;
     const pith_tensor *a = &run->inputs[A], *b = &run->inputs[B], *c = &run->inputs[C];
     pith_tensor *y = &run->outputs[0];
     int64_t n_k = a->shape.dims[attrs->trans_a ? 0 : 1], n = y->shape.dims[1], m = y->shape.dims[0];
@@ -54,7 +61,7 @@ static void ref(const pith_run *run)
         }
         sum += has_c ? pithi_tensor_get_s64(c, pithi_broadcast_offset(&c->shape, &y->shape, i)) : 0;
         float value = (float)(int32_t)(uint32_t)(uint64_t)sum *
-                      pithi_qlinear_gemm_scale(run->inputs, run->n_inputs, attrs->alpha, column);
+                      scale_of(run->inputs, run->n_inputs, attrs->alpha, column);
         if (y->dtype == PITH_DTYPE_F32) {
             ((float *)y->data)[i] = value;
         } else {
@@ -63,6 +70,69 @@ static void ref(const pith_run *run)
         }
     }
 }
+
+/* ---- with constant b ------------------------------------------------------------------------ */
+
+/* c is absent or a row; everything but a is known. */
+static bool is_possible(const pith_prepare *prepare, int64_t n)
+{
+    const qlinear_gemm_attrs *attrs = prepare->attrs;
+    const pith_tensor *in = prepare->inputs;
+    for (int i = A_SCALE; i < prepare->n_inputs; i++) {
+        if (in[i].dtype != PITH_DTYPE_NONE && !in[i].data) {
+            return false;
+        }
+    }
+    bool has_c = pithi_has_operand(in, prepare->n_inputs, C);
+    bool is_row = !has_c || (pith_shape_elements(&in[C].shape) == n &&
+                             in[C].shape.dims[in[C].shape.rank - 1] == n);
+    return !attrs->trans_a && is_row && prepare->outputs[0].dtype != PITH_DTYPE_F32 &&
+           in[A].shape.dims[1] > 0 && pith_shape_elements(&prepare->outputs[0].shape) > 0;
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const qlinear_gemm_attrs *attrs = prepare->attrs;
+    const pith_tensor *in = prepare->inputs;
+    int64_t m = prepare->outputs[0].shape.dims[0], n = prepare->outputs[0].shape.dims[1],
+            k = in[A].shape.dims[1];
+    void *block = NULL;
+    if (!is_possible(prepare, n)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_s8_gemm), &block));
+    pithi_s8_gemm *gemm = block;
+    *gemm = (pithi_s8_gemm){ .m = m, .n = n, .k = k };
+    pithi_s8_source source = { .weights = &in[B],
+                               .zero = &in[B_ZERO],
+                               .bias = pithi_has_operand(in, prepare->n_inputs, C) ? &in[C] : NULL,
+                               .n_groups = 1,
+                               .n = n,
+                               .n_channels = k,
+                               .n_taps = 1,
+                               .n_stride = attrs->trans_b ? k : 1,
+                               .c_stride = attrs->trans_b ? 1 : n,
+                               .segment_length = k,
+                               .a_dtype = in[A].dtype,
+                               .a_zero = (int32_t)pithi_tensor_get_s64(&in[A_ZERO], 0) };
+    PITH_TRY(pithi_s8_weights_make(prepare, &source, true, &gemm->weights));
+    for (int64_t i = 0; i < n; i++) {
+        gemm->weights.scale[i] = scale_of(in, prepare->n_inputs, attrs->alpha, i);
+    }
+    pithi_limits limits = pithi_limits_in(&attrs->limits, prepare->outputs[0].dtype);
+    gemm->weights.finish = (pithi_s8_finish){ (int32_t)pithi_tensor_get_s64(&in[Y_ZERO], 0),
+                                              (int32_t)limits.low, (int32_t)limits.high };
+    pithi_s8_gemm_cut(prepare, gemm);
+    prepare->state = gemm;
+    return PITH_OK;
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    pithi_s8_gemm_run(run->state, run->inputs[A].data, run->outputs[0].data, part);
+}
+
+/* ---- infer ---------------------------------------------------------------------------------- */
 
 static pith_status check_columns(pith_infer *infer, int index, int64_t n)
 {
@@ -75,7 +145,7 @@ static pith_status check_columns(pith_infer *infer, int index, int64_t n)
 
 static pith_status infer(pith_infer *infer)
 {
-    const pithi_qlinear_gemm_attrs *attrs = infer->attrs;
+    const qlinear_gemm_attrs *attrs = infer->attrs;
     const pith_tensor *a = &infer->inputs[A], *b = &infer->inputs[B];
     PITH_CHECK(infer->ctx, a->shape.rank == 2 && b->shape.rank == 2, PITH_STATUS_SHAPE,
                "a has rank %d and b rank %d, both must be matrices", a->shape.rank, b->shape.rank);
@@ -113,7 +183,7 @@ static pith_status infer(pith_infer *infer)
 
 static void cost(const pith_infer *infer, pith_cost *cost)
 {
-    const pithi_qlinear_gemm_attrs *attrs = infer->attrs;
+    const qlinear_gemm_attrs *attrs = infer->attrs;
     cost->macs = (uint64_t)pith_shape_elements(&infer->outputs[0].shape) *
                  (uint64_t)infer->inputs[A].shape.dims[attrs->trans_a ? 0 : 1];
 }
@@ -144,13 +214,15 @@ static const char *const samples[] = {
 };
 
 const pith_op pith_op_qlinear_gemm = {
-    .head = { "qlinear_gemm", 1, PITH_ATTRS(attr_table, pithi_qlinear_gemm_attrs) },
+    .head = { "qlinear_gemm", 1, PITH_ATTRS(attr_table, qlinear_gemm_attrs) },
     .inputs = inputs,
     .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs,
     .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
     .cost = cost,
     .spellings = spellings,
     .n_spellings = PITH_COUNT(spellings),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* qlinear_matmul: matmul of quantised operands: y = saturate(round(sum a_scale b_scale / y_scale) + y_zero). ONNX
- * QLinearMatMul. */
+/* qlinear_matmul: matmul of quantised operands: y = saturate(round(sum a_scale b_scale / y_scale) +
+ * y_zero). ONNX QLinearMatMul. */
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
 
@@ -8,8 +8,14 @@ static const pith_attr_spec attr_table[] = { PITHI_LIMITS_ATTRS(pithi_int_matmul
 
 static pith_status infer(pith_infer *infer) { return pithi_int_matmul_infer(infer, true); }
 static void ref(const pith_run *run) { pithi_int_matmul_ref(run, true); }
-static pith_status prepare(pith_prepare *prepare) { return pithi_int_matmul_prepare(prepare, true); }
-static void run_part(const pith_run *run, const pith_part *part) { pithi_int_matmul_run(run, part, true); }
+static pith_status prepare(pith_prepare *prepare)
+{
+    return pithi_int_matmul_prepare(prepare, true);
+}
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    pithi_int_matmul_run(run, part, true);
+}
 
 static void cost(const pith_infer *infer, pith_cost *cost)
 {
@@ -31,20 +37,26 @@ static const pith_operand_spec inputs[] = {
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "QLinearMatMul", 10, NULL } };
 static const char *const samples[] = {
-    "u8[5,7]{0:255} f32[]{0.02} u8[]{120} s8[7,33]{-128:127} f32[]{0.03} s8[]{-3} f32[]{0.1} u8[]{100}",
-    "s8[2,3,4]{-99:99} f32[1]{0.1} s8[1]{1} s8[4,6]{-99:99} f32[6]{0.01:0.2} s8[6] f32[1]{0.9} s8[1]{5}",
+    "u8[5,7]{0:255} f32[]{0.02} u8[]{120} s8[7,33]{-128:127} f32[]{0.03} s8[]{-3} f32[]{0.1} "
+    "u8[]{100}",
+    "s8[2,3,4]{-99:99} f32[1]{0.1} s8[1]{1} s8[4,6]{-99:99} f32[6]{0.01:0.2} s8[6] f32[1]{0.9} "
+    "s8[1]{5}",
     "u8[3,4] f32[3]{0.1:0.2} u8[3] u8[4,5] f32[]{0.1} u8[]{50} f32[3]{2:5} u8[3]",
 };
 
 const pith_op pith_op_qlinear_matmul = {
     .head = { "qlinear_matmul", 1, PITH_ATTRS(attr_table, pithi_int_matmul_attrs) },
-    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
-    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .inputs = inputs,
+    .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs,
+    .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
     .cost = cost,
-    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
-    .samples = samples, .n_samples = PITH_COUNT(samples),
+    .spellings = spellings,
+    .n_spellings = PITH_COUNT(spellings),
+    .samples = samples,
+    .n_samples = PITH_COUNT(samples),
 };

@@ -4,6 +4,8 @@
  *
  *   y = saturate(round_half_even((a - a_zero) (b - b_zero) * (a_scale b_scale / y_scale) + y_zero))
  */
+#include <math.h>
+
 #include "ops/shared_qlinear_binary.h"
 
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
@@ -14,6 +16,34 @@ static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
 }
 
 static void ref(const pith_run *run) { pithi_qlinear_binary_ref(run, value); }
+
+static int32_t read(const void *bytes, bool is_signed, int64_t at)
+{
+    return is_signed ? ((const int8_t *)bytes)[at] : ((const uint8_t *)bytes)[at];
+}
+
+static void mul_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
+{
+    const pithi_qlinear_rows *state = rows->user;
+    const pithi_limits *limits = &state->binary.limits;
+    const float low = (float)limits->low, high = (float)limits->high;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t a = read(operands[0], state->a_is_signed, i * rows->inner_strides[0]);
+        int32_t b = read(operands[1], state->b_is_signed, i * rows->inner_strides[1]);
+        float result = value(&state->binary, a, b);
+        result = result > low ? result : low;
+        result = result < high ? result : high;
+        ((uint8_t *)y)[i] = (uint8_t)(int32_t)nearbyintf(result);
+    }
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    pithi_qlinear_rows *state = NULL;
+    PITH_TRY(pithi_qlinear_binary_prepare(prepare, mul_row, &state));
+    prepare->kernel = state ? "qmul_rows" : NULL;
+    return PITH_OK;
+}
 
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearMul", 1, NULL } };
 static const char *const samples[] = {
@@ -36,6 +66,8 @@ const pith_op pith_op_qlinear_mul = {
     .n_outputs = PITH_COUNT(pithi_qlinear_binary_outputs),
     .infer = pithi_qlinear_binary_infer,
     .ref = ref,
+    .prepare = prepare,
+    .run = pithi_qlinear_binary_run,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = pithi_qlinear_binary_to_channels_last,
     .spellings = spellings,

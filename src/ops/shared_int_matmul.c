@@ -3,6 +3,7 @@
 #include "kernels/gemm_s16_s32.h"
 #include "ops/shared_index.h"
 #include "ops/shared_int_product.h"
+#include "ops/shared_s8.h"
 
 #define PART_MACS 200000 /* some microseconds */
 
@@ -80,6 +81,8 @@ typedef struct matmul_state {
     const pith_gemm_s16_s32 *kernel;
     const int16_t *packed;
     int64_t n_matrices, n_pairs, n_padded;
+    bool is_s8; /* all but a is known: `s8` does it */
+    pithi_s8_gemm s8;
 } matmul_state;
 
 /* Pair of rows `pair` of b, counted over all matrices. */
@@ -152,11 +155,53 @@ static void run_block(const pithi_int_product *product, const matmul_state *stat
     }
 }
 
+/* Constant b, one matrix; everything else but a known, and the same for all rows. */
+static bool is_s8_possible(const pithi_int_product *p, const pithi_product_geometry *g)
+{
+    const pith_tensor *known[] = { p->b, p->a_zero, p->b_zero, p->a_scale, p->b_scale, p->y_scale, p->y_zero };
+    const pith_tensor *single[] = { p->a_zero, p->a_scale, p->y_scale, p->y_zero };
+    for (int i = 0; i < PITH_COUNT(known); i++) {
+        if (known[i] && !known[i]->data) {
+            return false;
+        }
+    }
+    for (int i = 0; i < PITH_COUNT(single); i++) {
+        if (single[i] && pith_shape_elements(&single[i]->shape) != 1) {
+            return false;
+        }
+    }
+    return p->b->shape.rank == 2 && !g->a_is_vector && g->k > 0 && pith_shape_elements(&p->y->shape) > 0;
+}
+
+static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p, matmul_state *state)
+{
+    const pithi_product_geometry *g = &state->g;
+    pithi_s8_gemm *gemm = &state->s8;
+    *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
+    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .n_groups = 1, .n = g->n, .n_channels = g->k, .n_taps = 1,
+                               .n_stride = 1, .c_stride = g->n, .segment_length = g->k, .a_dtype = p->a->dtype,
+                               .a_zero = pithi_int_zero(p->a_zero, 0) };
+    PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
+    for (int64_t i = 0; i < g->n && p->y_scale; i++) {
+        gemm->weights.scale[i] = pithi_int_scale(p, 0, i);
+    }
+    pithi_limits limits = pithi_limits_in(&p->limits, p->y_scale ? p->y->dtype : PITH_DTYPE_S8);
+    gemm->weights.finish = (pithi_s8_finish){ pithi_int_zero(p->y_zero, 0), (int32_t)limits.low, (int32_t)limits.high };
+    pithi_s8_gemm_cut(prepare, gemm);
+    state->is_s8 = true;
+    prepare->state = state;
+    return PITH_OK;
+}
+
 void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_qlinear)
 {
     const matmul_state *state = run->state;
     pithi_int_product product = operands_of(run, is_qlinear);
     int64_t begin, end;
+    if (state->is_s8) {
+        pithi_s8_gemm_run(&state->s8, run->inputs[0].data, run->outputs[0].data, part);
+        return;
+    }
     if (!state->packed && part->phase == 0) {
         pithi_part_range(part, state->n_matrices * state->n_pairs, &begin, &end);
         for (int64_t pair = begin; pair < end; pair++) {
@@ -181,6 +226,12 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     matmul_state *state = block;
     PITH_TRY(geometry_of(prepare->ctx, &product, &state->g));
     const pithi_product_geometry *g = &state->g;
+    if (is_qlinear) {
+        product.limits = ((const pithi_int_matmul_attrs *)prepare->attrs)->limits;
+    }
+    if (is_s8_possible(&product, g)) {
+        return prepare_s8(prepare, &product, state);
+    }
     state->kernel = pithi_gemm_s16_s32(prepare->isa_limit);
     state->n_pairs = pithi_div_up(g->k, 2);
     state->n_padded = pithi_div_up(g->n, PITH_GEMM_S16_COLUMNS) * PITH_GEMM_S16_COLUMNS;

@@ -48,6 +48,12 @@ static float scale_at(const pith_tensor *scale, int64_t index)
     return (float)pithi_tensor_get_f64(scale, index_in(scale, index));
 }
 
+float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t column)
+{
+    float scale = scale_at(product->a_scale, row) * scale_at(product->b_scale, column);
+    return scale / scale_at(product->y_scale, row);
+}
+
 void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row,
                       int64_t column, int32_t sum)
 {
@@ -58,8 +64,7 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
     if (product->bias) {
         sum = (int32_t)((uint32_t)sum + (uint32_t)((const int32_t *)product->bias->data)[column]);
     }
-    float scale = scale_at(product->a_scale, row) * scale_at(product->b_scale, column) /
-                  scale_at(product->y_scale, row);
+    float scale = pithi_int_scale(product, row, column);
     int64_t value = pithi_quantize((double)((float)sum * scale),
                                    pithi_int_zero(product->y_zero, row), product->y->dtype);
     pithi_tensor_set_s64(product->y, position, pithi_limit(&product->limits, value));

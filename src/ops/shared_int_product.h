@@ -51,6 +51,8 @@ typedef struct pithi_int_line {
     int64_t sum_step;
 } pithi_int_line;
 void pithi_int_finish_line(const pithi_int_product *product, const pithi_int_line *line);
+/* a_scale b_scale / y_scale for a row and column, rounded to float32 after each step. */
+float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t column);
 /* Zero point (or 0) for index `index` of what it may be given for. */
 int32_t pithi_int_zero(const pith_tensor *zero, int64_t index);
 /* Roles, counts and dtypes of scales and zero points: n_rows of a, n_columns of b (for all batches n_batches). */

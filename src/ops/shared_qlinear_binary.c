@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "ops/shared_broadcast.h"
 #include "ops/shared_index.h"
 
 const pith_attr_spec pithi_qlinear_binary_attrs_table[2] = { PITHI_LIMITS_ATTRS(
@@ -65,6 +64,50 @@ void pithi_qlinear_binary_ref(const pith_run *run,
                                         PITH_DTYPE_S16);
         pithi_tensor_set_s64(y, i, pithi_limit(&binary.limits, result));
     }
+}
+
+pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row,
+                                         pithi_qlinear_rows **state_out)
+{
+    const pith_tensor operands[] = { prepare->inputs[0], prepare->inputs[3] };
+    const pith_run run = { .attrs = prepare->attrs,
+                           .inputs = prepare->inputs,
+                           .n_inputs = prepare->n_inputs,
+                           .outputs = (pith_tensor[]){ prepare->outputs[0] },
+                           .n_outputs = 1 };
+    const int64_t worthwhile = 16384;
+    void *block = NULL;
+    *state_out = NULL;
+    for (int i = 0; i < prepare->n_inputs; i++) {
+        if (i != 0 && i != 3 && prepare->inputs[i].dtype != PITH_DTYPE_NONE &&
+            !prepare->inputs[i].data) {
+            return PITH_OK;
+        }
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_qlinear_rows), &block));
+    pithi_qlinear_rows *state = block;
+    pithi_rows_init(&state->rows, operands, 2, &prepare->outputs[0]);
+    state->binary = pithi_qlinear_binary_of(&run);
+    state->a_is_signed = operands[0].dtype == PITH_DTYPE_S8;
+    state->b_is_signed = operands[1].dtype == PITH_DTYPE_S8;
+    state->rows.row = row;
+    state->rows.user = state;
+    int64_t n_elements = pith_shape_elements(&prepare->outputs[0].shape);
+    int64_t n_units = state->rows.n_rows *
+                      pithi_div_up(state->rows.row_length, pithi_max_s64(state->rows.chunk, 1));
+    prepare->max_parts =
+        (int)pithi_max_s64(1, pithi_min_s64(n_units, pithi_min_s64(n_elements / worthwhile, 1024)));
+    prepare->state = state;
+    prepare->use_run = true;
+    *state_out = state;
+    return PITH_OK;
+}
+
+void pithi_qlinear_binary_run(const pith_run *run, const pith_part *part)
+{
+    const pithi_qlinear_rows *state = run->state;
+    const void *operands[] = { run->inputs[0].data, run->inputs[3].data };
+    pithi_rows_apply(&state->rows, operands, run->outputs[0].data, part);
 }
 
 /* Both operands move, or one is a single element. */

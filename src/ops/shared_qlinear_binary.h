@@ -4,6 +4,7 @@
 #define PITH_OPS_SHARED_QLINEAR_BINARY_H
 
 #include "ops/sample.h"
+#include "ops/shared_broadcast.h"
 #include "ops/shared_quant.h"
 
 typedef struct pithi_qlinear_binary_attrs {
@@ -27,6 +28,19 @@ pith_status pithi_qlinear_binary_infer(pith_infer *infer);
 void pithi_qlinear_binary_ref(const pith_run *run,
                               float (*value)(const pithi_qlinear_binary *binary, int32_t a,
                                              int32_t b));
+/* State of a run: rows over a and b. `row` works on them with rows->user, the pithi_qlinear_binary.
+ */
+typedef struct pithi_qlinear_rows {
+    pithi_rows rows;
+    pithi_qlinear_binary binary;
+    const void *kernel;
+    bool a_is_signed, b_is_signed;
+} pithi_qlinear_rows;
+
+/* Leaves state NULL (and use_run false) where scales or zero points aren't known. */
+pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row,
+                                         pithi_qlinear_rows **state_out);
+void pithi_qlinear_binary_run(const pith_run *run, const pith_part *part);
 bool pithi_qlinear_binary_to_channels_last(pith_graph *graph, pith_node *node);
 
 #endif

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define QADD_NAME "qadd_s8__portable"
+#include "kernels/qadd_s8_body.h"
+
+PITH_EXPORT_KERNEL(qadd_s8, portable, records);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qadd_s8 in plain C, once per ISA: where the ISA has fused multiply-adds, compilers vectorise fmaf. Included with
+ * QADD_NAME, the record's name. */
+#include <math.h>
+
+#include "kernels/qadd_s8.h"
+
+/* See dwconv_s8_body.h. */
+static inline int32_t round_small(float value)
+{
+    union {
+        float f;
+        int32_t i;
+    } bits = { .f = value + 12582912.0f };
+    return bits.i - 0x4b400000;
+}
+
+static inline __attribute__((always_inline)) void loop(const pith_qadd_s8_row *r, const int a_step, const int b_step)
+{
+    const float lo = (float)r->low, hi = (float)r->high;
+    const uint8_t a_flip = r->a_flip, b_flip = r->b_flip;
+    const int32_t a_base = r->a_base, b_base = r->b_base;
+    const float a_scale = r->a_scale, b_scale = r->b_scale, offset = r->offset;
+    const uint8_t *restrict from_a = r->a, *restrict from_b = r->b;
+    uint8_t *restrict y = r->y;
+    for (size_t i = 0; i < r->n; i++) {
+        float a = (float)((int32_t)(uint8_t)(from_a[a_step ? i : 0] ^ a_flip) + a_base);
+        float b = (float)((int32_t)(uint8_t)(from_b[b_step ? i : 0] ^ b_flip) + b_base);
+        float value = fmaf(a, a_scale, fmaf(b, b_scale, offset));
+        value = value > lo ? value : lo;
+        value = value < hi ? value : hi;
+        y[i] = (uint8_t)round_small(value);
+    }
+}
+
+static void run(const pith_qadd_s8_row *r)
+{
+    if (r->a_step && r->b_step) {
+        loop(r, 1, 1);
+    } else if (r->a_step) {
+        loop(r, 1, 0);
+    } else {
+        loop(r, 0, r->b_step);
+    }
+}
+
+static const pith_qadd_s8 records[] = { { { QADD_NAME, PITH_EXACT }, run } };

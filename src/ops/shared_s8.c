@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packing of weights for gemm_s8, and plain products. */
+#include "ops/shared_s8.h"
+
+#include "ops/shared_gemm.h"
+#include "ops/shared_index.h"
+
+/* ---- packing ------------------------------------------------------------------------------------
+ */
+
+typedef struct pack_job {
+    const pithi_s8_source *source;
+    const pithi_s8_weights *weights;
+} pack_job;
+
+/* Unsigned weights are brought to signed ones: w - 128. */
+static int32_t shift_of(pith_dtype dtype) { return dtype == PITH_DTYPE_U8 ? -128 : 0; }
+
+static int32_t weight_at(const pithi_s8_source *s, int64_t group, int64_t n, int64_t k)
+{
+    int64_t at = group * s->group_stride + n * s->n_stride + k % s->n_channels * s->c_stride +
+                 k / s->n_channels * s->t_stride;
+    int32_t value = s->weights->dtype == PITH_DTYPE_U8 ? ((const uint8_t *)s->weights->data)[at]
+                                                       : ((const int8_t *)s->weights->data)[at];
+    return value + shift_of(s->weights->dtype);
+}
+
+static void pack_panel(const pack_job *job, int64_t group, int64_t panel, int8_t *to)
+{
+    const pithi_s8_source *s = job->source;
+    int64_t n_k = s->n_channels * s->n_taps, nr = job->weights->kernel->nr;
+    for (int64_t first = 0; first < n_k; first += s->segment_length) {
+        for (int64_t k = 0; k < s->segment_length; k += 4) {
+            for (int64_t i = 0; i < 4 * nr; i++) {
+                int64_t n = panel * nr + i / 4, at = k + i % 4;
+                bool is_there = n < s->n && at < s->segment_length;
+                *to++ = is_there ? (int8_t)weight_at(s, group, n, first + at) : 0;
+            }
+        }
+    }
+}
+
+static void pack_all(void *user, void *block)
+{
+    const pack_job *job = user;
+    const pithi_s8_weights *w = job->weights;
+    int64_t n_panels = pithi_div_up(job->source->n, w->kernel->nr);
+    for (int64_t i = 0; i < job->source->n_groups * n_panels; i++) {
+        pack_panel(job, i / n_panels, i % n_panels, (int8_t *)block + (size_t)i * w->panel_bytes);
+    }
+}
+
+/* ---- folding ------------------------------------------------------------------------------------
+ */
+
+static void fold_column(const pithi_s8_source *s, pithi_s8_weights *w, int64_t group, int64_t n)
+{
+    int64_t column = group * s->n + n, n_k = s->n_channels * s->n_taps, sum = 0;
+    int64_t n_zeros = s->zero ? pith_shape_elements(&s->zero->shape) : 0;
+    int64_t b_zero = n_zeros ? pithi_tensor_get_s64(s->zero, n_zeros == 1 ? 0 : column) : 0;
+    int64_t a_zero = s->a_zero + (s->a_dtype == PITH_DTYPE_S8 ? 128 : 0);
+    b_zero += shift_of(s->weights->dtype);
+    for (int64_t k = 0; k < n_k; k++) {
+        sum += weight_at(s, group, n, k);
+    }
+    int64_t bias = s->bias ? pithi_tensor_get_s64(s->bias, column) : 0;
+    bias += n_k * a_zero * b_zero - a_zero * sum;
+    w->bias[column] = (int32_t)(uint32_t)(uint64_t)bias;
+    w->b_zero[column] = (int32_t)b_zero;
+    w->has_b_zero = w->has_b_zero || b_zero != 0;
+}
+
+pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *source,
+                                  bool with_scale, pithi_s8_weights *w)
+{
+    const pithi_s8_source *s = source;
+    size_t n_columns = (size_t)(s->n_groups * s->n), n_panels;
+    void *block = NULL;
+    const void *packed = NULL;
+    *w = (pithi_s8_weights){ .kernel = pithi_gemm_s8(prepare->isa_limit),
+                             .a_flip = s->a_dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+                             .a_pad = (uint8_t)s->a_zero };
+    size_t n_segments = (size_t)(s->n_channels * s->n_taps / pithi_max_s64(s->segment_length, 1));
+    n_panels = (size_t)pithi_div_up(s->n, w->kernel->nr);
+    w->panel_bytes = pithi_gemm_s8_panel_bytes(w->kernel, n_segments, (size_t)s->segment_length);
+    w->group_bytes = n_panels * w->panel_bytes;
+    PITH_TRY(pithi_arena_array(prepare->arena, n_columns, sizeof(int32_t), &block));
+    w->bias = block;
+    PITH_TRY(pithi_arena_array(prepare->arena, n_columns, sizeof(int32_t), &block));
+    w->b_zero = block;
+    if (with_scale) {
+        PITH_TRY(pithi_arena_array(prepare->arena, n_columns, sizeof(float), &block));
+        w->scale = block;
+    }
+    for (size_t i = 0; i < n_columns; i++) {
+        fold_column(s, w, (int64_t)i / s->n, (int64_t)i % s->n);
+    }
+    int64_t facts[] = { s->n_groups, s->n,        s->n_channels, s->n_taps,        s->group_stride,
+                        s->n_stride, s->c_stride, s->t_stride,   s->segment_length };
+    const char *name = w->kernel->head.name;
+    uint64_t key =
+        pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
+    pack_job job = { s, w };
+    PITH_TRY(pithi_prepare_pack(prepare, s->weights->data, key,
+                                (size_t)s->n_groups * w->group_bytes, pack_all, &job, &packed));
+    w->packed = packed;
+    return PITH_OK;
+}
+
+void pithi_s8_fill_tile(const pithi_s8_weights *w, int64_t group, int64_t n_per_group, int64_t n0,
+                        int64_t n, pith_gemm_s8_tile *tile)
+{
+    int64_t column = group * n_per_group + n0;
+    tile->a_flip = w->a_flip;
+    tile->b =
+        w->packed + (size_t)group * w->group_bytes + (size_t)(n0 / w->kernel->nr) * w->panel_bytes;
+    tile->b_panel_stride = w->panel_bytes;
+    tile->bias = w->bias + column;
+    tile->b_zero = w->b_zero + column;
+    tile->scale = w->scale ? w->scale + column : NULL;
+    tile->zero = w->finish.zero;
+    tile->low = w->finish.low;
+    tile->high = w->finish.high;
+    tile->n_columns = (int)n;
+}
+
+/* ---- plain products -----------------------------------------------------------------------------
+ */
+
+#define BAND_BYTES 32768 /* of a, per band */
+
+static size_t rows_bytes(int64_t n)
+{
+    return pithi_align_up((size_t)n * sizeof(void *), PITH_ALIGNMENT);
+}
+
+void pithi_s8_gemm_cut(pith_prepare *prepare, pithi_s8_gemm *gemm)
+{
+    int64_t mr = gemm->weights.kernel->mr_max, nr = 4 * gemm->weights.kernel->nr;
+    int64_t macs = gemm->m * gemm->n * gemm->k,
+            wanted = prepare->n_threads > 1 ? 4 * prepare->n_threads : 1;
+    wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (4 * PITHI_PART_MACS)), 1);
+    gemm->band = pithi_max_s64(BAND_BYTES / pithi_max_s64(gemm->k, 1) / mr, 1) * mr;
+    gemm->band = pithi_min_s64(gemm->band, pithi_max_s64(gemm->m, 1));
+    int64_t n_bands = pithi_div_up(gemm->m, gemm->band),
+            n_blocks = pithi_div_up(wanted, pithi_max_s64(n_bands, 1));
+    gemm->block = pithi_div_up(pithi_div_up(gemm->n, n_blocks), nr) * nr;
+    n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0;
+    prepare->use_run = true;
+    prepare->scratch_bytes = rows_bytes(gemm->band) + (size_t)gemm->band * sizeof(int32_t);
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_bands * n_blocks, 1024), 1);
+    prepare->kernel = gemm->weights.kernel->head.name;
+}
+
+void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, const pith_part *part)
+{
+    static const ptrdiff_t no_offset = 0;
+    int64_t n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0, begin, end;
+    const uint8_t **rows = part->scratch;
+    int32_t *sums = (int32_t *)(void *)((char *)part->scratch + rows_bytes(gemm->band));
+    size_t item_bytes = gemm->weights.scale ? 1 : sizeof(int32_t);
+    pithi_part_range(part, pithi_div_up(gemm->m, pithi_max_s64(gemm->band, 1)) * n_blocks, &begin,
+                     &end);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t row = i / n_blocks * gemm->band, n0 = i % n_blocks * gemm->block;
+        int64_t n_rows = pithi_min_s64(gemm->band, gemm->m - row);
+        for (int64_t m = 0; m < n_rows; m++) {
+            rows[m] = a + (row + m) * gemm->k;
+        }
+        pith_gemm_s8_tile tile = { .a_rows = rows,
+                                   .segment_offsets = &no_offset,
+                                   .n_segments = gemm->k > 0,
+                                   .segment_length = (size_t)pithi_max_s64(gemm->k, 1),
+                                   .mr = (int)n_rows,
+                                   .c = (char *)c + (size_t)(row * gemm->n + n0) * item_bytes,
+                                   .c_stride = (size_t)gemm->n };
+        pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_min_s64(gemm->block, gemm->n - n0),
+                           &tile);
+        if (gemm->weights.has_b_zero) {
+            pithi_gemm_s8_row_sums(&tile, sums);
+            tile.row_sums = sums;
+        }
+        gemm->weights.kernel->tile(&tile);
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The 8-bit engine: products and convolutions (channels-last) with constant weights, as blocks of
+ * kernels/gemm_s8.h and kernels/dwconv_s8.h. Zero points are folded into one s32 constant per
+ * column. */
+#ifndef PITH_OPS_SHARED_S8_H
+#define PITH_OPS_SHARED_S8_H
+
+#include "kernels/dwconv_s8.h"
+#include "kernels/gemm_s8.h"
+#include "ops/shared_conv.h"
+#include "ops/shared_quant.h"
+
+/* Element (group, column n, channel c, tap t) of the weights is at group * group_stride + n *
+ * n_stride + c * c_stride + t * t_stride; k runs over taps, and over channels within a tap. */
+typedef struct pithi_s8_source {
+    const pith_tensor *weights, *zero; /* zero NULL: 0; else one, or one per column */
+    const pith_tensor *bias;           /* s32, one per column, or NULL */
+    int64_t n_groups, n, n_channels, n_taps;
+    int64_t group_stride, n_stride, c_stride, t_stride;
+    int64_t segment_length; /* k of a segment; divides n_channels * n_taps */
+    pith_dtype a_dtype;
+    int32_t a_zero;
+} pithi_s8_source;
+
+/* How sums become bytes. */
+typedef struct pithi_s8_finish {
+    int32_t zero, low, high;
+} pithi_s8_finish;
+
+typedef struct pithi_s8_weights {
+    const pith_gemm_s8 *kernel;
+    const int8_t *packed;
+    size_t panel_bytes, group_bytes;
+    int32_t *bias, *b_zero; /* of all groups' columns */
+    float *scale;           /* to be filled by the caller; NULL: sums are wanted */
+    bool has_b_zero;
+    uint8_t a_flip, a_pad; /* a_pad: the byte that stands for the number 0 */
+    pithi_s8_finish finish;
+} pithi_s8_weights;
+
+/* Packs (into the model's cache) and folds. `with_scale` allocates scale. */
+pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *source,
+                                  bool with_scale, pithi_s8_weights *weights_out);
+/* The fields of a tile that weights know: group's columns [n0, n0 + n). */
+void pithi_s8_fill_tile(const pithi_s8_weights *weights, int64_t group, int64_t n_per_group,
+                        int64_t n0, int64_t n, pith_gemm_s8_tile *tile);
+
+/* Everything that the fast path of qlinear_conv needs is constant and channels-last: sets use_run.
+ */
+pith_status pithi_s8_conv_prepare(pith_prepare *prepare);
+void pithi_s8_conv_run(const pith_run *run, const pith_part *part);
+
+/* y = a b for row-major a [m][k], with m rows of c; finishes as the weights say. */
+typedef struct pithi_s8_gemm {
+    pithi_s8_weights weights;
+    int64_t m, n, k, band, block;
+} pithi_s8_gemm;
+
+/* Sets use_run, max_parts and scratch; state stays the caller's. */
+void pithi_s8_gemm_cut(pith_prepare *prepare, pithi_s8_gemm *gemm);
+void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, const pith_part *part);
+
+#endif
