@@ -60,7 +60,7 @@ static void ref(const pith_run *run)
     }
 }
 
-/* ---- run: f32, planes of one channel in chunks -------------------------------------------- */
+/* ---- run: f32, chunks of one channel, or pixels ------------------------------------------- */
 
 #define CHUNK 512
 
@@ -74,7 +74,7 @@ static pith_status prepare(pith_prepare *prepare)
     const lrn_attrs *attrs = prepare->attrs;
     const pith_vunary_f32 *kernel = pithi_vunary_f32(prepare->isa_limit);
     const int64_t n_elements = pith_shape_elements(&prepare->inputs[0].shape);
-    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || n_elements == 0 || attrs->channels_last || attrs->bias <= 0.0f) {
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || n_elements == 0 || attrs->bias <= 0.0f) {
         return PITH_OK;
     }
     void *block = NULL;
@@ -83,15 +83,34 @@ static pith_status prepare(pith_prepare *prepare)
     *state = (lrn_state){ extent_of(&prepare->inputs[0].shape, attrs), kernel->functions[PITH_VUNARY_LOG],
                           kernel->functions[PITH_VUNARY_EXP] };
     prepare->state = state;
-    prepare->scratch_bytes = CHUNK * sizeof(float);
-    prepare->max_parts = (int)pithi_min_s64(state->e.n_outer * state->e.n_channels,
+    const bool is_last = attrs->channels_last != 0;
+    prepare->scratch_bytes = (is_last ? 2 * (size_t)state->e.n_channels : CHUNK) * sizeof(float);
+    prepare->max_parts = (int)pithi_min_s64(state->e.n_outer * (is_last ? 1 : state->e.n_channels),
                                             pithi_element_parts(n_elements * attrs->size));
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
 }
 
-/* base^-beta = e^(-beta ln base), base > 0. */
+/* y = x (bias + alpha / size sum)^-beta; a power of b > 0 is e^(-beta ln b). */
+static void scale(const pith_run *run, const float *x, float *y, int64_t n, float *sums)
+{
+    const lrn_state *state = run->state;
+    const lrn_attrs *attrs = run->attrs;
+    for (int64_t i = 0; i < n; i++) {
+        sums[i] = attrs->bias + attrs->alpha / (float)attrs->size * sums[i];
+    }
+    state->log(sums, sums, (size_t)n, 0.0f, 0.0f);
+    for (int64_t i = 0; i < n; i++) {
+        sums[i] *= -attrs->beta;
+    }
+    state->exp(sums, sums, (size_t)n, 0.0f, 0.0f);
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = x[i] * sums[i];
+    }
+}
+
+/* Channels-first: n pixels of channel c, in memory at `at`. */
 static void one_chunk(const pith_run *run, int64_t c, int64_t at, int64_t n, float *factors)
 {
     const lrn_state *state = run->state;
@@ -107,24 +126,43 @@ static void one_chunk(const pith_run *run, int64_t c, int64_t at, int64_t n, flo
             factors[i] += neighbour[i] * neighbour[i];
         }
     }
-    for (int64_t i = 0; i < n; i++) {
-        factors[i] = attrs->bias + attrs->alpha / (float)attrs->size * factors[i];
+    scale(run, x, y, n, factors);
+}
+
+/* Channels-last: one pixel. */
+static void one_pixel(const pith_run *run, const float *x, float *y, float *scratch)
+{
+    const lrn_state *state = run->state;
+    const lrn_attrs *attrs = run->attrs;
+    const int64_t n = state->e.n_channels;
+    float *squares = scratch, *sums = scratch + n;
+    for (int64_t c = 0; c < n; c++) {
+        squares[c] = x[c] * x[c];
+        sums[c] = 0.0f;
     }
-    state->log(factors, factors, (size_t)n, 0.0f, 0.0f);
-    for (int64_t i = 0; i < n; i++) {
-        factors[i] *= -attrs->beta;
+    const int64_t before = pithi_min_s64((attrs->size - 1) / 2, n - 1), behind = pithi_min_s64(attrs->size / 2, n - 1);
+    for (int64_t offset = -before; offset <= behind; offset++) {
+        const int64_t end = pithi_min_s64(n, n - offset);
+        for (int64_t c = pithi_max_s64(0, -offset); c < end; c++) {
+            sums[c] += squares[c + offset];
+        }
     }
-    state->exp(factors, factors, (size_t)n, 0.0f, 0.0f);
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = x[i] * factors[i];
-    }
+    scale(run, x, y, n, sums);
 }
 
 static void run(const pith_run *run, const pith_part *part)
 {
     const lrn_state *state = run->state;
+    const lrn_attrs *attrs = run->attrs;
     int64_t begin, end;
-    pithi_part_range(part, state->e.n_outer * state->e.n_channels, &begin, &end);
+    pithi_part_range(part, state->e.n_outer * (attrs->channels_last ? 1 : state->e.n_channels), &begin, &end);
+    for (int64_t pixel = begin; pixel < end && attrs->channels_last; pixel++) {
+        one_pixel(run, (const float *)run->inputs[0].data + pixel * state->e.n_channels,
+                  (float *)run->outputs[0].data + pixel * state->e.n_channels, part->scratch);
+    }
+    if (attrs->channels_last) {
+        return;
+    }
     for (int64_t plane = begin; plane < end; plane++) {
         for (int64_t i = 0; i < state->e.n_inner; i += CHUNK) {
             one_chunk(run, plane % state->e.n_channels, plane * state->e.n_inner + i,
@@ -151,10 +189,18 @@ static void cost(const pith_infer *infer, pith_cost *cost)
     cost->flops = (uint64_t)pith_shape_elements(&infer->inputs[0].shape) * (uint64_t)attrs->size;
 }
 
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    ((lrn_attrs *)node->attrs)->channels_last = 1;
+    return true;
+}
+
 static const pith_spelling spellings[] = { { "onnx", "", "LRN", 1, NULL } };
 static const char *const samples[] = {
     "f32[2,7,5,5] | size=3 alpha=0.5", "f32[1,9,600] | size=4 beta=0.5 bias=2",
-    "f32[2,5,11] | size=5 alpha=1 channels_last=1", "f16[1,3,2] | size=2",
+    "f32[2,5,11] | size=5 alpha=1 channels_last=1", "f32[2,3,3,70] | size=4 channels_last=1",
+    "f32[2,5,3] | size=9 channels_last=1", "f16[1,3,2] | size=2",
     "f32[0,3,2] | size=1"
 };
 
@@ -165,6 +211,7 @@ const pith_op pith_op_lrn = {
     .infer = infer,
     .ref = ref, .prepare = prepare, .run = run,
     .cost = cost,
+    .layout = PITH_LAYOUT_FOLLOWS, .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };
