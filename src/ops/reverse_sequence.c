@@ -42,8 +42,10 @@ static pith_status infer(pith_infer *infer)
     const reverse_sequence_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[0].shape, *lengths = &infer->inputs[1].shape;
     PITH_CHECK(infer->ctx, x->rank >= 2, PITH_STATUS_SHAPE, "the input has rank %d, at least 2 is needed", x->rank);
-    bool is_known = (attrs->batch_axis == 0 && attrs->time_axis == 1) || (attrs->batch_axis == 1 && attrs->time_axis == 0);
-    PITH_CHECK(infer->ctx, is_known, PITH_STATUS_ARG, "batch_axis is %lld and time_axis %lld; one must be 0, the other 1",
+    bool is_known =
+        (attrs->batch_axis == 0 && attrs->time_axis == 1) || (attrs->batch_axis == 1 && attrs->time_axis == 0);
+    PITH_CHECK(infer->ctx, is_known, PITH_STATUS_ARG,
+               "batch_axis is %lld and time_axis %lld; one must be 0, the other 1",
                (long long)attrs->batch_axis, (long long)attrs->time_axis);
     PITH_CHECK(infer->ctx, lengths->rank == 1 && lengths->dims[0] == x->dims[attrs->batch_axis], PITH_STATUS_SHAPE,
                "%lld lengths for %lld sequences", (long long)pith_shape_elements(lengths),
