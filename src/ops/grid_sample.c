@@ -89,7 +89,7 @@ static sample_taps taps_of(const grid_sample_attrs *attrs, double position, int6
     return taps;
 }
 
-/* All combinations of the axes' taps: offsets into a plane (-1: zero) and weights. */
+/* All combinations of the axes' taps that lie in the image: offsets into a plane and weights. */
 static int combine_taps(const sample_taps *axes, const int64_t *dims, int n_axes, int64_t *offsets, double *weights)
 {
     int n = 1;
@@ -104,21 +104,41 @@ static int combine_taps(const sample_taps *axes, const int64_t *dims, int n_axes
         }
         n *= axes[i].n;
     }
-    return n;
+    int n_inside = 0;
+    for (int k = 0; k < n; k++) {
+        if (offsets[k] >= 0) {
+            offsets[n_inside] = offsets[k];
+            weights[n_inside++] = weights[k];
+        }
+    }
+    return n_inside;
+}
+
+/* One point of every channel: x and y begin with the first channel's plane and point. */
+typedef struct channels_f32 {
+    const float *x;
+    int64_t plane_size;
+    float *y;
+    int64_t n_points, n_channels;
+} channels_f32;
+
+static void sample_channels_f32(const channels_f32 *channels, const int64_t *offsets, const double *weights, int n)
+{
+    const float *x = channels->x;
+    for (int64_t c = 0; c < channels->n_channels; c++, x += channels->plane_size) {
+        double sum = 0.0;
+        for (int k = 0; k < n; k++) {
+            sum += weights[k] * (double)x[offsets[k]];
+        }
+        channels->y[c * channels->n_points] = (float)sum;
+    }
 }
 
 static double sample_plane(const pith_tensor *x, int64_t plane, const int64_t *offsets, const double *weights, int n)
 {
     double sum = 0.0;
-    if (x->dtype == PITH_DTYPE_F32) {
-        const float *data = (const float *)x->data + plane;
-        for (int k = 0; k < n; k++) {
-            sum += offsets[k] < 0 ? 0.0 : weights[k] * (double)data[offsets[k]];
-        }
-        return sum;
-    }
     for (int k = 0; k < n; k++) {
-        sum += offsets[k] < 0 ? 0.0 : weights[k] * pithi_tensor_get_f64(x, plane + offsets[k]);
+        sum += weights[k] * pithi_tensor_get_f64(x, plane + offsets[k]);
     }
     return sum;
 }
@@ -139,10 +159,16 @@ static void sample_range(const pith_run *run, int64_t begin, int64_t end)
             axes[i] = taps_of(run->attrs, position, x->shape.dims[2 + i]);
         }
         int n = combine_taps(axes, &x->shape.dims[2], n_axes, offsets, weights);
+        int64_t plane = point / n_points * n_channels, to = plane * n_points + point % n_points;
+        if (x->dtype == PITH_DTYPE_F32) {
+            const channels_f32 channels = { (const float *)x->data + plane * plane_size, plane_size,
+                                            (float *)run->outputs[0].data + to, n_points, n_channels };
+            sample_channels_f32(&channels, offsets, weights, n);
+            continue;
+        }
         for (int64_t c = 0; c < n_channels; c++) {
-            int64_t plane = point / n_points * n_channels + c;
-            pithi_tensor_set_f64(&run->outputs[0], plane * n_points + point % n_points,
-                                 sample_plane(x, plane * plane_size, offsets, weights, n));
+            pithi_tensor_set_f64(&run->outputs[0], to + c * n_points,
+                                 sample_plane(x, (plane + c) * plane_size, offsets, weights, n));
         }
     }
 }
