@@ -25,7 +25,11 @@
  * (NULL: 0), or C's old content when `accumulate`; n_segments may be 0. k runs upward in one chain of
  * multiply-adds per element (fused where the ISA has them), so the bits don't depend on how rows, columns and
  * (with accumulate) k are split over calls. clamp: min(max(v, lo), hi) with NaN kept; -inf, +inf: none.
- * Nothing outside the named elements is read or written. Exactness: PITH_BOUNDED with k = n_k + 2. */
+ * Nothing outside the named elements is read or written. Exactness: PITH_BOUNDED with k = n_k + 2.
+ *
+ * `few` does the same where there are too few columns to fill a vector: lanes run along k instead. B is
+ * transposed, element (k, n) is b[n * b_panel_stride + k]; k can't be cut (accumulate and b_row_stride are not
+ * read). The bits don't depend on how rows and columns are split, but differ from those of `tile`. */
 #ifndef PITH_KERNELS_GEMM_F32_H
 #define PITH_KERNELS_GEMM_F32_H
 
@@ -58,6 +62,7 @@ typedef struct pith_gemm_f32 {
     int mr_max; /* rows of the register tile, at most PITH_GEMM_F32_MAX_MR */
     int nv_max; /* panels of the register tile */
     void (*tile)(const pith_gemm_f32_tile *tile);
+    void (*few)(const pith_gemm_f32_tile *tile);
 } pith_gemm_f32;
 
 static inline const pith_gemm_f32 *pithi_gemm_f32(int isa_limit)

@@ -18,7 +18,7 @@
 #define GEMM_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { MIN_K_TO_PREFETCH = 64, TALL_MR = 12, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
+enum { MIN_K_TO_PREFETCH = 64, TALL_MR = 12, FEW_MR = 8, ROW_NV = 8, MAX_NV = GEMM_NV > ROW_NV ? GEMM_NV : ROW_NV };
 
 /* A register tile, known when compiling, and where it lies; the last vector has the lanes of `last`. */
 typedef struct tile_place {
@@ -221,6 +221,61 @@ static void tile(const pith_gemm_f32_tile *t)
     }
 }
 
+/* mr rows by one column, lanes along k. */
+GEMM_INLINE void dots(const pith_gemm_f32_tile *t, const int mr, int m0, int n)
+{
+    v_f acc[FEW_MR];
+    const float *a[FEW_MR], *b = t->b + (size_t)n * t->b_panel_stride;
+    const size_t length = t->segment_length;
+    GEMM_UNROLL
+    for (int m = 0; m < mr; m++) {
+        acc[m] = v_set(0.0f);
+    }
+    for (int s = 0; s < t->n_segments; s++, b += length) {
+        GEMM_UNROLL
+        for (int m = 0; m < mr; m++) {
+            a[m] = t->a_rows[m0 + m] + t->segment_offsets[s];
+        }
+        size_t k = 0;
+        for (; k + V_N <= length; k += V_N) {
+            v_f row = v_load(b + k);
+            GEMM_UNROLL
+            for (int m = 0; m < mr; m++) {
+                acc[m] = v_fma(v_load(a[m] + k), row, acc[m]);
+            }
+        }
+        if (k < length) {
+            v_f row = v_load_n(b + k, length - k);
+            GEMM_UNROLL
+            for (int m = 0; m < mr; m++) {
+                acc[m] = v_fma(v_load_n(a[m] + k, length - k), row, acc[m]);
+            }
+        }
+    }
+    GEMM_UNROLL
+    for (int m = 0; m < mr; m++) {
+        float sum = v_sum(acc[m]) + (t->bias ? t->bias[n] : 0.0f);
+        sum += t->residual ? t->residual[(size_t)(m0 + m) * t->residual_stride + (size_t)n] : 0.0f;
+        sum = sum < t->lo ? t->lo : sum;
+        t->c[(size_t)(m0 + m) * t->c_stride + (size_t)n] = sum > t->hi ? t->hi : sum;
+    }
+}
+
+static void few(const pith_gemm_f32_tile *t)
+{
+    int m = 0;
+    for (; m + FEW_MR <= t->mr; m += FEW_MR) {
+        for (int n = 0; n < t->n_columns; n++) {
+            dots(t, FEW_MR, m, n);
+        }
+    }
+    for (; m < t->mr; m++) {
+        for (int n = 0; n < t->n_columns; n++) {
+            dots(t, 1, m, n);
+        }
+    }
+}
+
 static const pith_gemm_f32 records[] = {
-    { .head = { GEMM_NAME, PITH_BOUNDED }, .nr = V_N, .mr_max = GEMM_MR, .nv_max = GEMM_NV, .tile = tile }
+    { .head = { GEMM_NAME, PITH_BOUNDED }, .nr = V_N, .mr_max = GEMM_MR, .nv_max = GEMM_NV, .tile = tile, .few = few }
 };

@@ -66,6 +66,7 @@ typedef struct pithi_conv_f32 {
     const float *packed;              /* NULL: in shared memory */
     size_t packed_floats;
     bool is_channels_first, has_residual;
+    bool has_few_outputs;             /* of a group: products by gemm->few, weights [output][tap][channel] */
     size_t shared_x, shared_y, shared_residual, shared_packed; /* bytes */
     pithi_conv_phase phases[3];
     int n_phases;

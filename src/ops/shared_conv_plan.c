@@ -126,6 +126,14 @@ static pith_status make_segments(pithi_arena *arena, const pithi_conv_geometry *
     return PITH_OK;
 }
 
+/* Floats of a group. */
+static size_t packed_size(const pithi_conv_f32 *conv, const pithi_conv_variant *v)
+{
+    size_t n_k = (size_t)(v->n_taps * (conv->g.in_channels / conv->g.group));
+    size_t n = (size_t)(conv->g.out_channels / conv->g.group);
+    return conv->has_few_outputs ? n_k * n : pithi_gemm_f32_packed_size(conv->gemm, n_k, n);
+}
+
 static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
@@ -151,8 +159,7 @@ static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
         v->n_taps = (int64_t)v->axis[0]->n_taps * v->axis[1]->n_taps * v->axis[2]->n_taps;
         v->gathers = wants_gather(g, v);
         v->packed_offset = conv->packed_floats;
-        v->packed_per_group = pithi_gemm_f32_packed_size(conv->gemm, (size_t)(v->n_taps * (g->in_channels / g->group)),
-                                                         (size_t)(g->out_channels / g->group));
+        v->packed_per_group = packed_size(conv, v);
         conv->packed_floats += (size_t)g->group * v->packed_per_group;
         cut_variant(conv, v, prepare->n_threads);
         PITH_TRY(make_segments(prepare->arena, g, v));
@@ -196,9 +203,12 @@ static void cut_depthwise(pithi_conv_f32 *conv, int n_threads)
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
+/* Columns of a panel: few outputs are packed one by one. */
+static int64_t panel_width(const pithi_conv_f32 *conv) { return conv->has_few_outputs ? 1 : conv->gemm->nr; }
+
 static int64_t panels_per_group(const pithi_conv_f32 *conv)
 {
-    return pithi_div_up(conv->g.out_channels / conv->g.group, conv->gemm->nr);
+    return pithi_div_up(conv->g.out_channels / conv->g.group, panel_width(conv));
 }
 
 int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv)
@@ -225,7 +235,7 @@ static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, 
                        const float *w, float *packed)
 {
     const pithi_conv_geometry *g = &conv->g;
-    int64_t n_c = g->in_channels / g->group, n_m = g->out_channels / g->group, nr = conv->gemm->nr;
+    int64_t n_c = g->in_channels / g->group, n_m = g->out_channels / g->group, nr = panel_width(conv);
     int64_t n_taps = product3(g->kernel), n0 = panel * nr;
     int64_t c_stride = g->is_transposed ? n_m * n_taps : n_taps, n_stride = g->is_transposed ? n_taps : n_c * n_taps;
     const float *from = w + group * n_c * n_m * n_taps + n0 * n_stride;
@@ -288,7 +298,7 @@ static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
                         g->is_transposed ? g->stride[2] : 0, g->is_transposed ? g->pad[0] : 0,
                         g->is_transposed ? g->pad[1] : 0, g->is_transposed ? g->pad[2] : 0,
                         g->is_transposed ? g->dilation[0] : 0, g->is_transposed ? g->dilation[1] : 0,
-                        g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns };
+                        g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns, conv->has_few_outputs };
     const char *name = kernel_name(conv);
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
     pack_job job = { conv, prepare->inputs[1].data };
@@ -356,6 +366,14 @@ static bool is_same_in_both_layouts(const pithi_conv_geometry *g)
     return (g->in_channels == 1 || product3(g->in) == 1) && (g->out_channels == 1 || product3(g->out) == 1);
 }
 
+/* Filters of a single channel keep the one chain of sums that other runtimes have as well: what follows them is
+ * often a logarithm, which shows any other rounding (basic_pitch: 3e-4). */
+static bool wants_few(const pithi_conv_geometry *g)
+{
+    int64_t in_channels = g->in_channels / g->group, n_taps = product3(g->kernel);
+    return in_channels >= 16 && pithi_gemm_f32_wants_few(g->out_channels / g->group, n_taps * in_channels);
+}
+
 /* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the
  * gathered bytes stay far from overflow. */
 static bool is_reasonable(const pithi_conv_geometry *g)
@@ -399,6 +417,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
         pithi_conv_winograd_plan(conv, prepare->isa_limit);
     } else {
         flatten_pointwise(&conv->g);
+        conv->has_few_outputs = wants_few(&conv->g);
         PITH_TRY(make_variants(prepare, conv));
     }
     if (prepare->inputs[1].data) {

@@ -140,12 +140,16 @@ static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int6
             .a_rows = (const float *const *)scratch + i,
             .segment_offsets = v->segment_offsets, .n_segments = v->n_segments, .segment_length = v->segment_length,
             .b = o->packed + v->packed_offset + (size_t)b->group * v->packed_per_group + (size_t)n0 * n_k,
-            .b_row_stride = nr, .b_panel_stride = nr * n_k,
+            .b_row_stride = nr, .b_panel_stride = conv->has_few_outputs ? n_k : nr * n_k,
             .bias = o->bias ? o->bias + channel : NULL,
             .residual = o->residual ? o->residual + at : NULL, .residual_stride = stride,
             .c = o->y + at, .c_stride = stride, .mr = (int)run, .n_columns = (int)n,
         };
-        pithi_gemm_f32_block(conv->gemm, &tile, &conv->finish);
+        if (conv->has_few_outputs) {
+            pithi_gemm_f32_few(conv->gemm, &tile, &conv->finish);
+        } else {
+            pithi_gemm_f32_block(conv->gemm, &tile, &conv->finish);
+        }
     }
 }
 

@@ -70,3 +70,14 @@ void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile 
         apply_function(block, finish);
     }
 }
+
+void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish)
+{
+    pith_gemm_f32_tile tile = *block;
+    tile.lo = finish->lo;
+    tile.hi = finish->hi;
+    kernel->few(&tile);
+    if (finish->function) {
+        apply_function(block, finish);
+    }
+}

@@ -24,4 +24,12 @@ bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_f
  * cut (block->lo, hi are not read), then finish->function. */
 void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish);
 
+/* Runs `block` by kernel->few, with B transposed. */
+void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish);
+/* True if `n` columns with sums of n_k go faster with kernel->few: it saves lanes, but has to add them up. */
+static inline bool pithi_gemm_f32_wants_few(int64_t n, int64_t n_k)
+{
+    return n <= 2 ? n_k >= 32 : n <= 4 && n_k >= 128;
+}
+
 #endif

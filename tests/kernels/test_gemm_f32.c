@@ -179,6 +179,41 @@ static void run_in_pieces(pith_test *test, const pith_gemm_f32 *kernel, const bl
     }
 }
 
+/* The first columns by `few`: values, and the same bits row by row. */
+static void check_few(pith_test *test, const pith_gemm_f32 *kernel, block_case *c)
+{
+    int n_columns = c->n < 4 ? c->n : 4;
+    operand b = make_operand(test, (size_t)n_columns * c->n_k, false), rows = make_operand(test, c->c.count, false);
+    for (size_t i = 0; i < b.count; i++) {
+        b.data[i] = c->plain_b.data[i % c->n_k * c->b_stride + i / c->n_k];
+    }
+    c->tile.accumulate = 0;
+    pith_gemm_f32_tile t = c->tile;
+    t.b = b.data;
+    t.b_panel_stride = c->n_k;
+    t.n_columns = n_columns;
+    restart(c);
+    memcpy(rows.data, c->start.data, rows.count * sizeof(float));
+    kernel->few(&t);
+    for (size_t i = 0; i < c->c.count; i++) {
+        double bound = 0.0, got = (double)c->c.data[i];
+        bool is_done = i % c->c_stride < (size_t)n_columns;
+        double wanted = is_done ? wanted_value(c, i / c->c_stride, i % c->c_stride, &bound) : (double)c->start.data[i];
+        TEST_CHECK_MESSAGE(test, is_close(got, wanted, bound), "few: element %zu is %.9g, not %.9g", i, got, wanted);
+    }
+    t.mr = 1;
+    for (t.c = rows.data; t.a_rows < c->tile.a_rows + c->mr; t.a_rows++, t.c += t.c_stride) {
+        kernel->few(&t);
+        t.residual = t.residual ? t.residual + t.residual_stride : NULL;
+    }
+    for (size_t i = 0; i < rows.count; i++) { /* which NaN it is may differ */
+        bool is_same = memcmp(&rows.data[i], &c->c.data[i], sizeof(float)) == 0;
+        TEST_CHECK_MESSAGE(test, is_same || (isnan(rows.data[i]) && isnan(c->c.data[i])), "few: rows give other bits");
+    }
+    pith_guarded_free(&b.memory);
+    pith_guarded_free(&rows.memory);
+}
+
 static void check_case(pith_test *test, const pith_gemm_f32 *kernel)
 {
     block_case c = { 0 };
@@ -193,6 +228,7 @@ static void check_case(pith_test *test, const pith_gemm_f32 *kernel)
     TEST_CHECK_MESSAGE(test, memcmp(whole, c.c.data, c.c.count * sizeof(float)) == 0,
                        "pieces give other bits than the block");
     free(whole);
+    check_few(test, kernel, &c);
     free_case(&c);
 }
 

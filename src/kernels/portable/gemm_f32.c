@@ -66,8 +66,31 @@ static void tile(const pith_gemm_f32_tile *t)
     }
 }
 
+static float dot(const pith_gemm_f32_tile *t, const float *a, const float *b)
+{
+    float sum = 0.0f;
+    for (int s = 0; s < t->n_segments; s++, b += t->segment_length) {
+        for (size_t k = 0; k < t->segment_length; k++) {
+            sum += a[t->segment_offsets[s] + (ptrdiff_t)k] * b[k];
+        }
+    }
+    return sum;
+}
+
+static void few(const pith_gemm_f32_tile *t)
+{
+    for (int m = 0; m < t->mr; m++) {
+        for (int n = 0; n < t->n_columns; n++) {
+            float sum = dot(t, t->a_rows[m], t->b + (size_t)n * t->b_panel_stride) + (t->bias ? t->bias[n] : 0.0f);
+            sum += t->residual ? t->residual[(size_t)m * t->residual_stride + (size_t)n] : 0.0f;
+            t->c[(size_t)m * t->c_stride + (size_t)n] = clamp(sum, t->lo, t->hi);
+        }
+    }
+}
+
 static const pith_gemm_f32 records[] = {
-    { .head = { "gemm_f32_4x8__portable", PITH_BOUNDED }, .nr = NR, .mr_max = MR, .nv_max = 1, .tile = tile }
+    { .head = { "gemm_f32_4x8__portable", PITH_BOUNDED }, .nr = NR, .mr_max = MR, .nv_max = 1, .tile = tile,
+      .few = few }
 };
 
 PITH_EXPORT_KERNEL(gemm_f32, portable, records);
