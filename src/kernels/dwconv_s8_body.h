@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dwconv_s8 in plain C, once per ISA: blocks of channels with constant trip counts, which compilers vectorise.
- * Included with DWCONV_NAME, the record's name. */
+/* dwconv_s8 in plain C, once per ISA: blocks of channels with constant trip counts, which compilers
+ * vectorise. Included with DWCONV_NAME, the record's name, and where the ISA has its own way for
+ * kernels of at most DWCONV_SMALL_TAPS taps, with DWCONV_SMALL, its function. */
 #include "kernels/dwconv_s8.h"
 
-enum { BLOCK = 32 };
+#define DWCONV_INLINE static inline __attribute__((always_inline))
 
-/* Adding 1.5 * 2^23 rounds |value| < 2^22 to the nearest even integer, which the low bits then hold. */
+enum { BODY_BLOCK = 32 };
+
+/* Adding 1.5 * 2^23 rounds |value| < 2^22 to the nearest even integer, which the low bits then
+ * hold. */
 static inline int32_t round_small(float value)
 {
     union {
@@ -15,8 +19,8 @@ static inline int32_t round_small(float value)
     return bits.i - 0x4b400000;
 }
 
-static inline __attribute__((always_inline)) void add_tap(const pith_dwconv_s8_task *t, const uint8_t *x, const int16_t *w,
-                                                          int32_t *acc, const int n)
+DWCONV_INLINE void add_tap(const pith_dwconv_s8_task *t, const uint8_t *x, const int16_t *w,
+                           int32_t *acc, const int n)
 {
     const uint8_t flip = t->x_flip;
     const int32_t zero = t->x_zero;
@@ -25,8 +29,8 @@ static inline __attribute__((always_inline)) void add_tap(const pith_dwconv_s8_t
     }
 }
 
-static inline __attribute__((always_inline)) void finish(const pith_dwconv_s8_task *t, const int32_t *acc, const float *scale,
-                                                         uint8_t *y, const int n)
+DWCONV_INLINE void finish_block(const pith_dwconv_s8_task *t, const int32_t *acc,
+                                const float *scale, uint8_t *y, const int n)
 {
     const float lo = (float)(t->low - t->zero), hi = (float)(t->high - t->zero);
     for (int c = 0; c < n; c++) {
@@ -38,9 +42,9 @@ static inline __attribute__((always_inline)) void finish(const pith_dwconv_s8_ta
 }
 
 /* n channels from c of one output pixel. */
-static inline __attribute__((always_inline)) void pixel(const pith_dwconv_s8_task *t, int oy, int ox, size_t c, const int n)
+DWCONV_INLINE void body_pixel(const pith_dwconv_s8_task *t, int oy, int ox, size_t c, const int n)
 {
-    int32_t acc[BLOCK];
+    int32_t acc[BODY_BLOCK];
     const int iy = oy * t->stride_h - t->pad_top, ix = ox * t->stride_w - t->pad_left;
     for (int i = 0; i < n; i++) {
         acc[i] = t->bias[c + (size_t)i];
@@ -59,19 +63,26 @@ static inline __attribute__((always_inline)) void pixel(const pith_dwconv_s8_tas
             }
         }
     }
-    finish(t, acc, t->scale + c, t->y + (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride + c, n);
+    finish_block(t, acc, t->scale + c,
+                 t->y + (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride + c, n);
 }
 
 static void run(const pith_dwconv_s8_task *t)
 {
-    for (size_t c = 0; c < t->n_channels; c += BLOCK) {
+#ifdef DWCONV_SMALL
+    if (t->kernel_h * t->kernel_w <= DWCONV_SMALL_TAPS) {
+        DWCONV_SMALL(t);
+        return;
+    }
+#endif
+    for (size_t c = 0; c < t->n_channels; c += BODY_BLOCK) {
         const size_t left = t->n_channels - c;
         for (int oy = t->y_begin; oy < t->y_end; oy++) {
             for (int ox = 0; ox < t->out_w; ox++) {
-                if (left >= BLOCK) {
-                    pixel(t, oy, ox, c, BLOCK);
+                if (left >= BODY_BLOCK) {
+                    body_pixel(t, oy, ox, c, BODY_BLOCK);
                 } else {
-                    pixel(t, oy, ox, c, (int)left);
+                    body_pixel(t, oy, ox, c, (int)left);
                 }
             }
         }

@@ -50,6 +50,8 @@ typedef struct pith_gemm_s8 {
     int nr;     /* panel width */
     int mr_max; /* rows of the register tile */
     void (*tile)(const pith_gemm_s8_tile *tile);
+    /* sums[m] = sum_s sum_k A[m][s][k] ^ a_flip for the rows of a tile; reads what A names alone. */
+    void (*row_sums)(const pith_gemm_s8_tile *tile, int32_t *sums);
 } pith_gemm_s8;
 
 static inline const pith_gemm_s8 *pithi_gemm_s8(int isa_limit)
@@ -60,21 +62,6 @@ static inline const pith_gemm_s8 *pithi_gemm_s8(int isa_limit)
 static inline size_t pithi_gemm_s8_panel_bytes(const pith_gemm_s8 *kernel, size_t n_segments, size_t segment_length)
 {
     return n_segments * ((segment_length + 3) / 4) * 4 * (size_t)kernel->nr;
-}
-
-/* sums[m] = sum_s sum_k A[m][s][k] ^ a_flip, in plain C: small beside a product. */
-static inline void pithi_gemm_s8_row_sums(const pith_gemm_s8_tile *tile, int32_t *sums)
-{
-    for (int m = 0; m < tile->mr; m++) {
-        int32_t sum = 0;
-        for (int s = 0; s < tile->n_segments; s++) {
-            const uint8_t *a = tile->a_rows[m] + tile->segment_offsets[s];
-            for (size_t k = 0; k < tile->segment_length; k++) {
-                sum += a[k] ^ tile->a_flip;
-            }
-        }
-        sums[m] = sum;
-    }
 }
 
 #endif

@@ -177,7 +177,7 @@ void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, con
         pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_min_s64(gemm->block, gemm->n - n0),
                            &tile);
         if (gemm->weights.has_b_zero) {
-            pithi_gemm_s8_row_sums(&tile, sums);
+            gemm->weights.kernel->row_sums(&tile, sums);
             tile.row_sums = sums;
         }
         gemm->weights.kernel->tile(&tile);

@@ -328,7 +328,7 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
         pithi_s8_fill_tile(&conv->weights, group, n, n0, pithi_min_s64(conv->block, n - n0), &tile);
         if (conv->weights.has_b_zero) {
             if (is_new) {
-                pithi_gemm_s8_row_sums(&tile, sums);
+                conv->weights.kernel->row_sums(&tile, sums);
             }
             tile.row_sums = sums;
         }

@@ -130,7 +130,7 @@ static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
         .n_columns = c->n,
     };
     c->sums = pith_guarded_alloc((size_t)c->mr * sizeof(int32_t), false);
-    pithi_gemm_s8_row_sums(&c->tile, c->sums.data);
+    kernel->row_sums(&c->tile, c->sums.data);
     c->tile.row_sums = has_zero ? c->sums.data : NULL;
 }
 

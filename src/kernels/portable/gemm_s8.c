@@ -56,6 +56,20 @@ static void tile(const pith_gemm_s8_tile *t)
     }
 }
 
-static const pith_gemm_s8 records[] = { { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, tile } };
+static void row_sums(const pith_gemm_s8_tile *t, int32_t *sums)
+{
+    for (int m = 0; m < t->mr; m++) {
+        int32_t sum = 0;
+        for (int s = 0; s < t->n_segments; s++) {
+            const uint8_t *a = t->a_rows[m] + t->segment_offsets[s];
+            for (size_t k = 0; k < t->segment_length; k++) {
+                sum += a[k] ^ t->a_flip;
+            }
+        }
+        sums[m] = sum;
+    }
+}
+
+static const pith_gemm_s8 records[] = { { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, tile, row_sums } };
 
 PITH_EXPORT_KERNEL(gemm_s8, portable, records);

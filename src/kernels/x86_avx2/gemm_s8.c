@@ -129,6 +129,33 @@ static void tile(const pith_gemm_s8_tile *t)
     }
 }
 
-static const pith_gemm_s8 records[] = { { { "gemm_s8_6x8__x86_avx2", PITH_EXACT }, NR, MR, tile } };
+static int32_t segment_sum(const uint8_t *a, size_t n, uint8_t flip_byte)
+{
+    const __m256i flip = _mm256_set1_epi8((char)flip_byte);
+    __m256i sums = _mm256_setzero_si256();
+    size_t k = 0;
+    for (; k + 32 <= n; k += 32) {
+        __m256i bytes = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(a + k)), flip);
+        sums = _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
+    }
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    int64_t sum = _mm_extract_epi64(half, 0) + _mm_extract_epi64(half, 1);
+    for (; k < n; k++) {
+        sum += a[k] ^ flip_byte;
+    }
+    return (int32_t)sum;
+}
+
+static void row_sums(const pith_gemm_s8_tile *t, int32_t *sums)
+{
+    for (int m = 0; m < t->mr; m++) {
+        sums[m] = 0;
+        for (int s = 0; s < t->n_segments; s++) {
+            sums[m] += segment_sum(t->a_rows[m] + t->segment_offsets[s], t->segment_length, t->a_flip);
+        }
+    }
+}
+
+static const pith_gemm_s8 records[] = { { { "gemm_s8_6x8__x86_avx2", PITH_EXACT }, NR, MR, tile, row_sums } };
 
 PITH_EXPORT_KERNEL(gemm_s8, x86_avx2, records);

@@ -147,8 +147,31 @@ static void tile(const pith_gemm_s8_tile *t)
     }
 }
 
+static void row_sums(const pith_gemm_s8_tile *t, int32_t *sums)
+{
+    const __m512i flip = _mm512_set1_epi8((char)t->a_flip), zero = _mm512_setzero_si512();
+    const size_t n = t->segment_length, whole = n & ~(size_t)63;
+    const __mmask64 mask = ((__mmask64)1 << (n & 63)) - 1;
+    for (int m = 0; m < t->mr; m++) {
+        __m512i sum = zero;
+        for (int s = 0; s < t->n_segments; s++) {
+            const uint8_t *a = t->a_rows[m] + t->segment_offsets[s];
+            for (size_t k = 0; k < whole; k += 64) {
+                sum = _mm512_add_epi64(sum, _mm512_sad_epu8(_mm512_xor_si512(_mm512_loadu_si512(a + k), flip), zero));
+            }
+            if (mask) {
+                __m512i rest = _mm512_maskz_loadu_epi8(mask, a + whole);
+                sum = _mm512_add_epi64(sum, _mm512_sad_epu8(_mm512_xor_si512(rest, flip), zero));
+                /* the bytes that the mask leaves out count as the flip */
+                sum = _mm512_sub_epi64(sum, _mm512_maskz_set1_epi64(1, (int64_t)(64 - (n & 63)) * t->a_flip));
+            }
+        }
+        sums[m] = (int32_t)_mm512_reduce_add_epi64(sum);
+    }
+}
+
 static const pith_gemm_s8 records[] = {
-    { { "gemm_s8_6x64__x86_vnni", PITH_EXACT }, NR, MR, tile }
+    { { "gemm_s8_6x64__x86_vnni", PITH_EXACT }, NR, MR, tile, row_sums }
 };
 
 PITH_EXPORT_KERNEL(gemm_s8, x86_vnni, records);
