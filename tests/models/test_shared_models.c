@@ -24,6 +24,23 @@
 #define MAX_MACS 30000000u /* references and sanitizers take their time */
 #endif
 
+/* Models that magnify rounding: what ONNX Runtime without its optimisations is away from ONNX Runtime with them. */
+static const struct {
+    const char *path;
+    double atol;
+} sensitive[] = {
+    { "/basic_pitch/nmp.onnx", 1.1e-4 }, /* a logarithm of spectral power near zero */
+};
+
+static double tolerance_of(const char *path, double largest_wanted)
+{
+    double atol = fmax(largest_wanted * RELATIVE_ATOL, LEAST_ATOL);
+    for (int i = 0; i < PITH_COUNT(sensitive); i++) {
+        atol = strstr(path, sensitive[i].path) ? fmax(atol, sensitive[i].atol) : atol;
+    }
+    return atol;
+}
+
 static double largest(const pith_tensor *tensor, int64_t *at)
 {
     double most = 0;
@@ -71,11 +88,11 @@ static void check_output(pith_test *test, const cli_net *net, int index, const c
     if (!stored || !output) {
         return;
     }
-    if (strstr(net->path, ".qdq.")) {
+    if (strstr(net->path, "/tf2_mobilenet_v2_1.0_224_ptq.qdq.")) {
         check_quantised(test, output, &stored->view, name);
         return;
     }
-    double atol = fmax(largest(&stored->view, &unused) * RELATIVE_ATOL, LEAST_ATOL);
+    double atol = tolerance_of(net->path, largest(&stored->view, &unused));
     TEST_CHECK_MESSAGE(test, pith_tensor_close(output, &stored->view, RTOL, atol, message, sizeof message),
                        "output '%s': %s", name, message);
 }
@@ -133,7 +150,7 @@ static pith_status find_cases(const cli_net *net, const char *folder, cli_cases 
 
 static void test_model(pith_test *test, const char *folder, const char *name)
 {
-    static const cli_net_options options = { .n_threads = 2 };
+    const cli_net_options options = { .isa = test->isa, .n_threads = 2 };
     char path[900];
     cli_net net = { 0 };
     cli_cases cases = { 0 };
