@@ -27,7 +27,7 @@ static int64_t edge_bin(const pith_run *run, int64_t i)
     double high = to_mel(pithi_tensor_get_f64(&run->inputs[UPPER_HERTZ], 0));
     double hertz = to_hertz(low + (double)i * (high - low) / (double)(n_bands + 2));
     double bin = floor((double)(dft_length + 1) * hertz / (double)pithi_tensor_get_s64(&run->inputs[SAMPLE_RATE], 0));
-    return (int64_t)(bin < 0.0 ? 0.0 : bin > (double)dft_length ? (double)dft_length : bin);
+    return !(bin > 0.0) ? 0 : (int64_t)fmin(bin, (double)dft_length); /* also for edges that are no frequency (NaN) */
 }
 
 static double weight(int64_t bin, int64_t left, int64_t centre, int64_t right)
