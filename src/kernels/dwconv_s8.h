@@ -4,8 +4,9 @@
  *   sum     = bias[c] + sum_ky sum_kx ((x[iy][ix][c] ^ x_flip) - x_zero) * w[ky * kernel_w + kx][c]
  *   y[..]   = zero + round_half_even( clamp( (float)sum * scale[c], low - zero, high - zero ) )
  *
- * with iy, ix as in dwconv_f32.h; taps outside the image count as zero and aren't read. w holds weights minus their zero
- * points, so 16 bits. x_zero counts after the flip. Strides are in elements. Arithmetic as in gemm_s8.h: PITH_EXACT. */
+ * with iy, ix as in dwconv_f32.h; taps outside the image count as zero and aren't read. w holds weights minus their
+ * zero points, so 16 bits. x_zero counts after the flip. Strides are in elements. Arithmetic as in gemm_s8.h:
+ * PITH_EXACT. */
 #ifndef PITH_KERNELS_DWCONV_S8_H
 #define PITH_KERNELS_DWCONV_S8_H
 

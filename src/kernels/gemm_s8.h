@@ -6,14 +6,14 @@
  *     C[m][n] = zero + round_half_even( clamp( (float)sum * scale[n], low - zero, high - zero ) )
  *
  * A is read as unsigned bytes through row pointers as in gemm_f32.h: element (m, s, k) is a_rows[m][segment_offsets[s]
- * + k]; a_flip 0x80 brings signed bytes to unsigned ones (a + 128). B is signed, packed in panels of nr columns; k goes in
- * groups of four neighbours for dot-product instructions, each segment filled up with zeros:
+ * + k]; a_flip 0x80 brings signed bytes to unsigned ones (a + 128). B is signed, packed in panels of nr columns; k goes
+ * in groups of four neighbours for dot-product instructions, each segment filled up with zeros:
  *
  *   panel: [segment][segment_length / 4, rounded up][nr][4]       columns past the last are zero
  *
- * Whoever packs turns what is unsigned in B into signed (b - 128), and folds zero points into bias: with a' = a ^ a_flip,
- * za' and b', zb' likewise, sum (a' - za')(b' - zb') = sum a'b' - za' sum b' - zb' sum a' + n za' zb'. Only sum a' (the
- * row sums) depends on the row; row_sums NULL: zb' is 0.
+ * Whoever packs turns what is unsigned in B into signed (b - 128), and folds zero points into bias: with a' = a ^
+ * a_flip, za' and b', zb' likewise, sum (a' - za')(b' - zb') = sum a'b' - za' sum b' - zb' sum a' + n za' zb'. Only
+ * sum a' (the row sums) depends on the row; row_sums NULL: zb' is 0.
  *
  * Arithmetic is that of s32 with wrap-around, then of float32 without contraction: PITH_EXACT, the same bits on every
  * ISA. No instruction that saturates between is used. A NaN is clamped to low.

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Family qadd_s8: sum of two rows of quantised bytes, with fused multiply-adds in float32:
  *
- *   y[i] = round_half_even( clamp( fma(a, a_scale, fma(b, b_scale, offset)), low, high ) ),  a = (a[i] ^ a_flip) + a_base
+ *   y[i] = round_half_even( clamp( fma(a, a_scale, fma(b, b_scale, offset)), low, high ) )
  *
- * a_flip 0x80 with a_base -128 reads signed bytes, 0 with 0 unsigned ones; b likewise. Steps are 0 (one element for all)
- * or 1. PITH_EXACT: every ISA gives the same bits; a NaN is clamped to low. */
+ * with a = (a[i] ^ a_flip) + a_base: a_flip 0x80 with a_base -128 reads signed bytes, 0 with 0 unsigned ones; b
+ * likewise. Steps are 0 (one element for all) or 1. PITH_EXACT: every ISA gives the same bits; a NaN is clamped to
+ * low. */
 #ifndef PITH_KERNELS_QADD_S8_H
 #define PITH_KERNELS_QADD_S8_H
 

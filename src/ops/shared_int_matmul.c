@@ -178,9 +178,9 @@ static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p,
     const pithi_product_geometry *g = &state->g;
     pithi_s8_gemm *gemm = &state->s8;
     *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
-    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .n_groups = 1, .n = g->n, .n_channels = g->k, .n_taps = 1,
-                               .n_stride = 1, .c_stride = g->n, .segment_length = g->k, .a_dtype = p->a->dtype,
-                               .a_zero = pithi_int_zero(p->a_zero, 0) };
+    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .n_groups = 1, .n = g->n, .n_channels = g->k,
+                               .n_taps = 1, .n_stride = 1, .c_stride = g->n, .segment_length = g->k,
+                               .a_dtype = p->a->dtype, .a_zero = pithi_int_zero(p->a_zero, 0) };
     PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
     for (int64_t i = 0; i < g->n && p->y_scale; i++) {
         gemm->weights.scale[i] = pithi_int_scale(p, 0, i);

@@ -13,6 +13,7 @@
 
 typedef struct s8_case {
     int mr, n, n_segments;
+    bool is_padded, is_sum;
     size_t length, n_k, a_stride, c_stride, item_bytes;
     ptrdiff_t offsets[MAX_SEGMENTS];
     pith_guarded a, b, bias, scale, b_zero, sums, c;
@@ -69,23 +70,28 @@ static void pack(const pith_gemm_s8 *kernel, const s8_case *c, int8_t *to)
     }
 }
 
-static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
+static void choose_sizes(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
 {
     c->mr = pick(test, 1, 2 * kernel->mr_max + 1);
     c->n = pick(test, 1, 9 * kernel->nr + 1);
     c->n_segments = pick(test, 0, MAX_SEGMENTS);
-    c->length = (size_t)pick(test, 1, 21);
+    c->length = (size_t)pick(test, 1, pith_test_random(test) % 4 ? 21 : 200);
     c->n_k = (size_t)c->n_segments * c->length;
-    bool is_padded = pith_test_random(test) & 1, has_zero = pith_test_random(test) & 1,
-         is_sum = pith_test_random(test) % 4 == 0;
+    c->is_padded = pith_test_random(test) & 1;
+    c->is_sum = pith_test_random(test) % 4 == 0;
     size_t last = 0;
     for (int s = 0; s < c->n_segments; s++) {
         c->offsets[s] = pick(test, 0, 50);
         last = (size_t)c->offsets[s] > last ? (size_t)c->offsets[s] : last;
     }
-    c->a_stride = last + c->length + (is_padded ? 3 : 0); /* the last row ends with the buffer */
+    c->a_stride = last + c->length + (c->is_padded ? 3 : 0); /* the last row ends with the buffer */
     c->c_stride = (size_t)(c->n + pick(test, 0, 5));
-    c->item_bytes = is_sum ? sizeof(int32_t) : 1;
+    c->item_bytes = c->is_sum ? sizeof(int32_t) : 1;
+}
+
+static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
+{
+    choose_sizes(test, kernel, c);
     size_t n = (size_t)c->n, panels = (n + (size_t)kernel->nr - 1) / (size_t)kernel->nr;
     size_t panel_bytes = pithi_gemm_s8_panel_bytes(kernel, (size_t)c->n_segments, c->length);
     c->a = bytes(test, (size_t)c->mr * c->a_stride);
@@ -115,12 +121,12 @@ static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
         .n_segments = c->n_segments,
         .segment_length = c->length,
         .a_flip = pith_test_random(test) & 1 ? 0x80 : 0,
-        .a_is_padded = is_padded,
+        .a_is_padded = c->is_padded,
         .b = c->b.data,
         .b_panel_stride = panel_bytes,
         .bias = c->bias.data,
         .b_zero = c->b_zero.data,
-        .scale = is_sum ? NULL : c->scale.data,
+        .scale = c->is_sum ? NULL : c->scale.data,
         .zero = pick(test, low, low + 255),
         .low = pick(test, low, low + 40),
         .high = pick(test, low + 200, low + 255),
@@ -131,7 +137,7 @@ static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
     };
     c->sums = pith_guarded_alloc((size_t)c->mr * sizeof(int32_t), false);
     kernel->row_sums(&c->tile, c->sums.data);
-    c->tile.row_sums = has_zero ? c->sums.data : NULL;
+    c->tile.row_sums = pith_test_random(test) & 1 ? c->sums.data : NULL;
 }
 
 static void free_case(s8_case *c)

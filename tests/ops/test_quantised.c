@@ -159,9 +159,7 @@ static void check_case(pith_test *test, const quantised_case *c)
 #define S8 PITH_DTYPE_S8
 #define U8 PITH_DTYPE_U8
 
-void test_quantised(pith_test *test)
-{
-    static const quantised_case cases[] = {
+static const quantised_case cases[] = {
         { .what = "1x1, signed, per channel",
           .op = "qlinear_conv",
           .x = S8,
@@ -311,7 +309,10 @@ void test_quantised(pith_test *test)
           .has_zero = true,
           .low = -128,
           .high = 255 },
-    };
+};
+
+void test_quantised(pith_test *test)
+{
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         check_case(test, &cases[i]);
     }

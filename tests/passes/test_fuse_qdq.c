@@ -48,6 +48,10 @@ static void test_products(pith_test *test)
           "inputs %x:s8[1,4,5,5]\n"
           "%y:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz) low=-28 high=20\n"
           "outputs %y:s8[1,6,3,3]\n");
+}
+
+static void test_other_products(pith_test *test)
+{
     check(test, "gemm; the reshape in front moves to the integers", 1.0,
           ACTIVATION RESULT
           "const to s64[2]{1,100}\n"
@@ -144,5 +148,6 @@ static void test_others(pith_test *test)
 void test_fuse_qdq(pith_test *test)
 {
     test_products(test);
+    test_other_products(test);
     test_others(test);
 }

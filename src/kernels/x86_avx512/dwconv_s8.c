@@ -54,11 +54,11 @@ INLINE __m128i finish(const pith_dwconv_s8_task *t, __m512i sum, size_t c, __mma
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(rounded, _mm512_set1_epi32(t->zero)));
 }
 
-/* Channels [c, c + 32) under the mask of `pixels` output pixels: windows start at x, x_step apart.
- */
+/* Channels [c, c + 32) under the mask of `pixels` output pixels; the first window starts at x. */
 INLINE void block(const pith_dwconv_s8_task *t, const taps *list, const int pixels,
-                  const uint8_t *x, size_t x_step, uint8_t *y, size_t c, __mmask32 mask)
+                  const uint8_t *x, uint8_t *y, size_t c, __mmask32 mask)
 {
+    const size_t x_step = (size_t)t->stride_w * t->x_pixel_stride;
     const __m256i flip = _mm256_set1_epi8((char)t->x_flip);
     const __m512i zero = _mm512_set1_epi16((short)t->x_zero);
     const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
@@ -100,11 +100,10 @@ INLINE void block(const pith_dwconv_s8_task *t, const taps *list, const int pixe
 INLINE void all_channels(const pith_dwconv_s8_task *t, const taps *list, const int pixels,
                          const uint8_t *x, uint8_t *y)
 {
-    const size_t x_step = (size_t)t->stride_w * t->x_pixel_stride;
     for (size_t c = 0; c < t->n_channels; c += BLOCK) {
         size_t n = t->n_channels - c;
         __mmask32 mask = n >= BLOCK ? 0xffffffffu : (1u << n) - 1;
-        block(t, list, pixels, x, x_step, y, c, mask);
+        block(t, list, pixels, x, y, c, mask);
     }
 }
 

@@ -117,7 +117,7 @@ INLINE void block(const pith_gemm_s8_tile *t, const ending *e, const int mr, con
 INLINE void columns(const pith_gemm_s8_tile *t, const ending *e, const int nv, int n0)
 {
     int n = t->n_columns - n0 - (nv - 1) * NR, m = 0;
-    __mmask16 last = n >= NR ? 0xffff : (__mmask16)((1u << n) - 1);
+    __mmask16 last = (__mmask16)(n >= NR ? 0xffffu : (1u << n) - 1);
     for (; m + MR <= t->mr; m += MR) {
         block(t, e, MR, nv, m, n0, last);
     }
