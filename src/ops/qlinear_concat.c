@@ -35,7 +35,8 @@ static void ref(const pith_run *run)
         uint8_t table[256];
         int64_t length = pithi_dims_product(&run->inputs[i].shape, axis, shape->rank);
         const uint8_t *x = run->inputs[i].data;
-        fill_table(&run->inputs[i], pithi_quant_pair_of(&run->inputs[0], &run->inputs[1]), run->outputs[0].dtype, table);
+        fill_table(&run->inputs[i], pithi_quant_pair_of(&run->inputs[0], &run->inputs[1]), run->outputs[0].dtype,
+                   table);
         for (int64_t k = 0; k < outer * length; k++) {
             ((uint8_t *)run->outputs[0].data)[k / length * row + at + k % length] = table[x[k]];
         }
