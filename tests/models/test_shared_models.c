@@ -55,9 +55,9 @@ static double largest(const pith_tensor *tensor, int64_t *at)
     return most;
 }
 
-/* For a model of which ONNX Runtime leaves a part in float (operands that two operators share) and pith doesn't: where a
- * sum lies next to a tie the two round differently, and the flips travel. Same answer and same direction is what both
- * can promise. */
+/* For a model of which ONNX Runtime leaves a part in float (operands that two operators share) and pith doesn't:
+ * where a sum lies next to a tie the two round differently, and the flips travel. Same answer and same direction is
+ * what both can promise. */
 static void check_quantised(pith_test *test, const pith_tensor *output, const pith_tensor *wanted, const char *name)
 {
     double product = 0, norm = 0, norm_wanted = 0;
