@@ -38,6 +38,7 @@ function(pith_collect_kernels out_dir sources_var)
     foreach(isa_file IN LISTS isa_files)
         get_filename_component(folder "${isa_file}" DIRECTORY)
         get_filename_component(isa "${folder}" NAME)
+        set(ISA_O3 OFF)
         include("${isa_file}")
         if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "${ISA_ARCH}")
             continue()
@@ -50,10 +51,10 @@ function(pith_collect_kernels out_dir sources_var)
             list(APPEND sources "${file}")
             if(NOT family STREQUAL "probe")
                 string(APPEND kernels "PITH_KERNEL(${family}, ${isa})\n")
-                # Kernels are worth the size of -O3; without optimisation gcc makes intrinsics macros that
+                # ISA_O3: the folder is worth the size. Without optimisation gcc makes intrinsics macros that
                 # -Wconversion complains about.
                 set_source_files_properties("${file}" PROPERTIES COMPILE_OPTIONS
-                                            "${ISA_FLAGS};$<IF:$<CONFIG:Debug>,-O2,-O3>")
+                                            "${ISA_FLAGS};$<IF:$<OR:$<CONFIG:Debug>,$<NOT:$<BOOL:${ISA_O3}>>>,-O2,-O3>")
             endif()
         endforeach()
     endforeach()

@@ -124,7 +124,7 @@ def burst(engine, seconds):
 
 
 def measure(path, threads, rounds, seconds):
-    feeds, engines, row = feeds_of(path), [], {"model": path.name, "threads": threads}
+    feeds, engines, row = feeds_of(path), [], {"model": f"{path.parent.name}/{path.stem}", "threads": threads}
     for kind in (Pith, OnnxRuntime, Ncnn):
         try:
             engine = kind(path, feeds, threads)
