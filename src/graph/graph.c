@@ -211,6 +211,16 @@ void pithi_graph_move_node(pith_graph *graph, pith_node *node, pith_node *before
     }
 }
 
+bool pithi_node_is_wanted(const pith_node *node)
+{
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 pith_status pithi_node_resize_inputs(pith_graph *graph, pith_node *node, int n_inputs)
 {
     void *grown = NULL;

@@ -111,6 +111,8 @@ void pithi_graph_count_uses(pith_graph *graph);
 pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *value);
 /* True if `value` is an output of the graph. */
 bool pithi_graph_is_output(const pith_graph *graph, const pith_value *value);
+/* False if nobody wants any of the node's outputs: it must not be run. */
+bool pithi_node_is_wanted(const pith_node *node);
 /* Sets n_inputs, adding NULLs. */
 pith_status pithi_node_resize_inputs(pith_graph *graph, pith_node *node, int n_inputs);
 

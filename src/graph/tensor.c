@@ -115,6 +115,7 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
     case PITH_DTYPE_F16: return (double)pithi_f16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_BF16: return (double)pithi_bf16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
+    case PITH_DTYPE_NONE: return 0.0; /* an operand that is absent */
     default: return (double)pithi_tensor_get_s64(tensor, index);
     }
 }
@@ -164,6 +165,7 @@ void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
 {
     void *data = tensor->data;
     switch (tensor->dtype) {
+    case PITH_DTYPE_NONE: break; /* an output that nobody wants */
     case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)value; break;
     case PITH_DTYPE_U8: ((uint8_t *)data)[index] = (uint8_t)value; break;
     case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0; break;

@@ -274,12 +274,25 @@ void pithi_run_fault(const pith_run *run, const char *format, ...)
     }
 }
 
+/* References may write output 0 unasked, so a node of which nobody wants anything must not be run. */
+static bool is_any_wanted(const pith_tensor *outputs, int n_outputs)
+{
+    bool wanted = false;
+    for (int i = 0; i < n_outputs; i++) {
+        wanted |= outputs[i].dtype != PITH_DTYPE_NONE;
+    }
+    return wanted;
+}
+
 pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                           pith_tensor *outputs, int n_outputs)
 {
     pithi_fault fault = { 0 };
     pith_run run = { .node = node, .attrs = node->attrs, .inputs = inputs, .n_inputs = n_inputs,
                      .outputs = outputs, .n_outputs = n_outputs, .fault = &fault };
+    if (!is_any_wanted(outputs, n_outputs)) {
+        return PITH_OK;
+    }
     if (node->op->ref_bytes) {
         PITH_TRY(pithi_alloc(ctx, node->op->ref_bytes(&run), &run.shared));
     }

@@ -31,9 +31,12 @@ static pithi_operand operand_of(const builder *b, const pith_value *value)
     return operand;
 }
 
-/* A view whose bytes already are where they belong needs no step. */
+/* A node that nobody wants and a view whose bytes already are where they belong need no step. */
 static bool needs_step(const builder *b, const pith_node *node)
 {
+    if (!pithi_node_is_wanted(node)) {
+        return false;
+    }
     if (!(node->op->flags & PITH_OP_VIEW) || !node->outputs[0] || node->n_outputs > 1) {
         return true;
     }
