@@ -64,6 +64,7 @@ struct pith_prepare {
     pithi_arena *arena;         /* memory of the plan: state and tables go here */
     struct pithi_pack_cache *packs;
     const pithi_arena *plan_constants; /* constants in it die with the plan: never packed into `packs`; or NULL */
+    int choice;                 /* way number `choice` of those reported below; 0, or one it lacks: its own judgement */
 
     /* Results. use_run false (as at the start): the executor calls op->ref in one part. */
     bool use_run;
@@ -73,6 +74,9 @@ struct pith_prepare {
     size_t scratch_bytes;       /* per worker */
     size_t shared_bytes;        /* once for the step, kept across its phases */
     const char *kernel;         /* name of the kernel chosen, for profiles */
+    const char *why;            /* optional: one line on why this kernel, and why not the others; lives with the plan */
+    const char *const *choices; /* optional: names of all ways there are for this node, [0] the one by judgement */
+    int n_choices;              /* 0 or 1: there is one way only. `pith tune` times them against each other */
 };
 
 /* Weights rearranged for a kernel, shared by all plans of a model: returns the block for (data

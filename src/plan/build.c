@@ -111,6 +111,9 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
     step->max_parts = prepare.use_run ? prepare.max_parts : 1;
     step->n_phases = prepare.use_run ? prepare.n_phases : 1;
     step->kernel = prepare.use_run ? prepare.kernel : NULL;
+    step->why = prepare.why;
+    step->choices = prepare.choices;
+    step->n_choices = prepare.n_choices;
     step->scratch_bytes = pithi_align_up(prepare.scratch_bytes, PITH_ALIGNMENT);
     step->shared_bytes = prepare.shared_bytes;
     int n_workers = step->max_parts > 1 ? b->options->n_threads : 1; /* any worker may take any part */

@@ -29,6 +29,9 @@ typedef struct pith_step {
     size_t shared_offset, shared_bytes;
     int first_operand;     /* inputs, then outputs, in plan->operands */
     const char *kernel;
+    const char *why;             /* pith_prepare's */
+    const char *const *choices;
+    int n_choices;
     pith_cost cost;
 } pith_step;
 
