@@ -13,8 +13,8 @@ import pathlib
 import numpy
 
 MAX_RANK = 8
-DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 5: numpy.int8, 6: numpy.uint8, 7: numpy.int16,
-          8: numpy.uint16, 9: numpy.int32, 10: numpy.uint32, 11: numpy.int64, 12: numpy.uint64, 13: numpy.bool_}
+DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 11: numpy.int8, 12: numpy.uint8, 13: numpy.int16,
+          14: numpy.uint16, 15: numpy.int32, 16: numpy.uint32, 17: numpy.int64, 18: numpy.uint64, 23: numpy.bool_}
 
 
 class _Shape(ctypes.Structure):

@@ -235,8 +235,7 @@ void cli_set(pith_tensor *tensor, size_t index, double value)
     case PITH_DTYPE_S64: ((int64_t *)data)[index] = (int64_t)clamp(value, -0x1p63, LARGEST_S64); break;
     case PITH_DTYPE_U64: ((uint64_t *)data)[index] = (uint64_t)clamp(value, 0, LARGEST_U64); break;
     case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0.0; break;
-    case PITH_DTYPE_NONE:
-    case PITH_DTYPE_COUNT: break;
+    default: break;
     }
 }
 

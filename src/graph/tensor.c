@@ -9,13 +9,36 @@
 
 static const struct {
     const char *name;
-    size_t n_bytes;
+    unsigned bits;
 } dtypes[PITH_DTYPE_COUNT] = {
-    [PITH_DTYPE_NONE] = { "none", 0 }, [PITH_DTYPE_F32] = { "f32", 4 },   [PITH_DTYPE_F16] = { "f16", 2 },
-    [PITH_DTYPE_BF16] = { "bf16", 2 }, [PITH_DTYPE_F64] = { "f64", 8 },   [PITH_DTYPE_S8] = { "s8", 1 },
-    [PITH_DTYPE_U8] = { "u8", 1 },     [PITH_DTYPE_S16] = { "s16", 2 },   [PITH_DTYPE_U16] = { "u16", 2 },
-    [PITH_DTYPE_S32] = { "s32", 4 },   [PITH_DTYPE_U32] = { "u32", 4 },   [PITH_DTYPE_S64] = { "s64", 8 },
-    [PITH_DTYPE_U64] = { "u64", 8 },   [PITH_DTYPE_BOOL] = { "bool", 1 },
+    [PITH_DTYPE_NONE] = { "none", 0 },
+    [PITH_DTYPE_F32] = { "f32", 32 },
+    [PITH_DTYPE_F16] = { "f16", 16 },
+    [PITH_DTYPE_BF16] = { "bf16", 16 },
+    [PITH_DTYPE_F64] = { "f64", 64 },
+    [PITH_DTYPE_F8E4M3FN] = { "f8e4m3fn", 8 },
+    [PITH_DTYPE_F8E4M3FNUZ] = { "f8e4m3fnuz", 8 },
+    [PITH_DTYPE_F8E5M2] = { "f8e5m2", 8 },
+    [PITH_DTYPE_F8E5M2FNUZ] = { "f8e5m2fnuz", 8 },
+    [PITH_DTYPE_F8E8M0] = { "f8e8m0", 8 },
+    [PITH_DTYPE_F4E2M1] = { "f4e2m1", 4 },
+    [PITH_DTYPE_S8] = { "s8", 8 },
+    [PITH_DTYPE_U8] = { "u8", 8 },
+    [PITH_DTYPE_S16] = { "s16", 16 },
+    [PITH_DTYPE_U16] = { "u16", 16 },
+    [PITH_DTYPE_S32] = { "s32", 32 },
+    [PITH_DTYPE_U32] = { "u32", 32 },
+    [PITH_DTYPE_S64] = { "s64", 64 },
+    [PITH_DTYPE_U64] = { "u64", 64 },
+    [PITH_DTYPE_S4] = { "s4", 4 },
+    [PITH_DTYPE_U4] = { "u4", 4 },
+    [PITH_DTYPE_S2] = { "s2", 2 },
+    [PITH_DTYPE_U2] = { "u2", 2 },
+    [PITH_DTYPE_BOOL] = { "bool", 8 },
+    [PITH_DTYPE_C64] = { "c64", 64 },
+    [PITH_DTYPE_C128] = { "c128", 128 },
+    [PITH_DTYPE_STRING] = { "string", 8 * sizeof(pith_string) },
+    [PITH_DTYPE_OBJECT] = { "object", 8 * sizeof(pith_string) },
 };
 
 const char *pith_dtype_name(pith_dtype dtype)
@@ -23,19 +46,24 @@ const char *pith_dtype_name(pith_dtype dtype)
     return dtype >= 0 && dtype < PITH_DTYPE_COUNT ? dtypes[dtype].name : "invalid";
 }
 
+unsigned pith_dtype_bits(pith_dtype dtype)
+{
+    return dtype >= 0 && dtype < PITH_DTYPE_COUNT ? dtypes[dtype].bits : 0;
+}
+
 size_t pith_dtype_bytes(pith_dtype dtype)
 {
-    return dtype >= 0 && dtype < PITH_DTYPE_COUNT ? dtypes[dtype].n_bytes : 0;
+    return pith_dtype_bits(dtype) / 8;
 }
 
 bool pithi_dtype_is_float(pith_dtype dtype)
 {
-    return dtype >= PITH_DTYPE_F32 && dtype <= PITH_DTYPE_F64;
+    return dtype >= PITH_DTYPE_F32 && dtype <= PITH_DTYPE_F4E2M1;
 }
 
 bool pithi_dtype_is_integer(pith_dtype dtype)
 {
-    return dtype >= PITH_DTYPE_S8 && dtype <= PITH_DTYPE_U64;
+    return dtype >= PITH_DTYPE_S8 && dtype <= PITH_DTYPE_U2;
 }
 
 int64_t pith_shape_elements(const pith_shape *shape)
@@ -62,7 +90,9 @@ int pith_shape_equal(const pith_shape *a, const pith_shape *b)
 
 size_t pith_tensor_bytes(const pith_tensor *tensor)
 {
-    return (size_t)pith_shape_elements(&tensor->shape) * pith_dtype_bytes(tensor->dtype);
+    size_t n_elements = (size_t)pith_shape_elements(&tensor->shape);
+    unsigned bits = pith_dtype_bits(tensor->dtype);
+    return bits >= 8 ? n_elements * (bits / 8) : (n_elements * bits + 7) / 8;
 }
 
 const char *pithi_shape_text(const pith_shape *shape, char *buffer)
@@ -84,22 +114,24 @@ pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype
 {
     PITH_CHECK(ctx, shape->rank >= 0 && shape->rank <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
                "rank %d; pith handles ranks 0 to %d", shape->rank, PITH_MAX_RANK);
-    size_t n_bytes = pith_dtype_bytes(dtype);
-    size_t without_zeros = n_bytes; /* zero-size tensors must not hide an overflow of partial products */
+    unsigned bits = pith_dtype_bits(dtype);
+    size_t per_byte = bits && bits < 8 ? 8 / bits : 1; /* elements */
+    size_t n_units = bits < 8 ? 1 : bits / 8;          /* bytes, or elements where those are smaller */
+    size_t without_zeros = n_units; /* zero-size tensors must not hide an overflow of partial products */
     char text[PITHI_SHAPE_TEXT_BYTES];
     for (int i = 0; i < shape->rank; i++) {
         PITH_CHECK(ctx, shape->dims[i] >= 0, PITH_STATUS_SHAPE, "shape %s has a negative dimension",
                    pithi_shape_text(shape, text));
         size_t dim = (size_t)shape->dims[i];
         bool fits = pithi_mul_size(without_zeros, dim ? dim : 1, &without_zeros) &&
-                    (uint64_t)without_zeros <= ctx->limits.max_tensor_bytes;
+                    (uint64_t)(without_zeros / per_byte) <= ctx->limits.max_tensor_bytes;
         PITH_CHECK(
             ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
             pithi_shape_text(shape, text), pith_dtype_name(dtype), (unsigned long long)ctx->limits.max_tensor_bytes);
-        n_bytes *= dim;
+        n_units *= dim;
     }
     if (n_bytes_out) {
-        *n_bytes_out = n_bytes;
+        *n_bytes_out = bits ? n_units / per_byte + (n_units % per_byte != 0) : 0;
     }
     return PITH_OK;
 }
@@ -115,7 +147,9 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
     case PITH_DTYPE_F16: return (double)pithi_f16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_BF16: return (double)pithi_bf16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
-    case PITH_DTYPE_NONE: return 0.0; /* an operand that is absent */
+    case PITH_DTYPE_NONE: /* an operand that is absent */
+    case PITH_DTYPE_STRING:
+    case PITH_DTYPE_OBJECT: return 0.0;
     default: return (double)pithi_tensor_get_s64(tensor, index);
     }
 }
@@ -165,7 +199,9 @@ void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
 {
     void *data = tensor->data;
     switch (tensor->dtype) {
-    case PITH_DTYPE_NONE: break; /* an output that nobody wants */
+    case PITH_DTYPE_NONE: /* an output that nobody wants */
+    case PITH_DTYPE_STRING:
+    case PITH_DTYPE_OBJECT: break;
     case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)value; break;
     case PITH_DTYPE_U8: ((uint8_t *)data)[index] = (uint8_t)value; break;
     case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0; break;

@@ -9,8 +9,11 @@ typedef struct cast_attrs {
     int64_t to; /* a pith_dtype */
 } cast_attrs;
 
-static const char *const dtype_names[] = { "none", "f32", "f16", "bf16", "f64", "s8",  "u8",   "s16",
-                                           "u16",  "s32", "u32", "s64",  "u64", "bool", NULL };
+static const char *const dtype_names[] = {
+    "none", "f32", "f16", "bf16", "f64", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "f8e8m0",
+    "f4e2m1", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "s4",
+    "u4", "s2", "u2", "bool", "c64", "c128", "string", "object", NULL,
+};
 _Static_assert(PITH_COUNT(dtype_names) == PITH_DTYPE_COUNT + 1, "one name per dtype");
 
 static const pith_attr_spec attrs_table[] = { PITH_ATTR_CHOICE(cast_attrs, to, "to", PITH_DTYPE_NONE, dtype_names) };

@@ -90,7 +90,7 @@ static void test_deflated(pith_test *test)
     cli_tensors_free(&list);
 }
 
-/* Every dtype and a zero-size and a scalar shape through npz and back. */
+/* Every dtype of numpy and a zero-size and a scalar shape through npz and back. */
 static void test_round_trip(pith_test *test)
 {
     static const pith_shape shapes[] = { { 3, { 2, 3, 2 } }, { 0, { 0 } }, { 2, { 0, 5 } } };
@@ -98,9 +98,12 @@ static void test_round_trip(pith_test *test)
     cli_tensors list = { 0 };
     cli_tensors back = { 0 };
     cli_bytes bytes = { 0 };
-    for (int i = PITH_DTYPE_NONE + 1; i < PITH_DTYPE_COUNT; i++) {
+    for (int i = PITH_DTYPE_NONE + 1; i <= PITH_DTYPE_BOOL; i++) {
         char name[32];
         cli_tensor tensor;
+        if ((i >= PITH_DTYPE_F8E4M3FN && i <= PITH_DTYPE_F4E2M1) || pith_dtype_bits((pith_dtype)i) < 8) {
+            continue; /* npy has no such types */
+        }
         CLI_TEST_OK(test, cli_tensor_make((pith_dtype)i, &shapes[i % 3], &tensor));
         pith_test_fill(test, &tensor.view, -100.0, 100.0, false);
         snprintf(name, sizeof name, "out/t%d", i);
