@@ -13,8 +13,8 @@ import pathlib
 import numpy
 
 MAX_RANK = 8
-DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 11: numpy.int8, 12: numpy.uint8, 13: numpy.int16,
-          14: numpy.uint16, 15: numpy.int32, 16: numpy.uint32, 17: numpy.int64, 18: numpy.uint64, 23: numpy.bool_}
+DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 13: numpy.int8, 14: numpy.uint8, 15: numpy.int16,
+          16: numpy.uint16, 17: numpy.int32, 18: numpy.uint32, 19: numpy.int64, 20: numpy.uint64, 25: numpy.bool_}
 
 
 class _Shape(ctypes.Structure):

@@ -28,6 +28,8 @@ typedef enum pith_dtype {
     PITH_DTYPE_F8E5M2,
     PITH_DTYPE_F8E5M2FNUZ,
     PITH_DTYPE_F8E8M0, /**< A power of two, the scale of a block. */
+    PITH_DTYPE_F6E2M3, /**< 6 bits, four elements in three bytes. */
+    PITH_DTYPE_F6E3M2,
     PITH_DTYPE_F4E2M1, /**< 4 bits. */
     PITH_DTYPE_S8,
     PITH_DTYPE_U8,

@@ -27,4 +27,18 @@ static inline uint16_t pithi_f32_to_bf16(float value)
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+/* In one rounding: the first one is to odd (Boldo and Melquiond 2008). */
+static inline uint16_t pithi_f64_to_bf16(double value)
+{
+    float nearest = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &nearest, sizeof bits);
+    if ((double)nearest != value && value == value) {
+        const double size = value < 0 ? -value : value, nearest_size = value < 0 ? -(double)nearest : (double)nearest;
+        bits = (bits - (nearest_size > size)) | 1u;
+        memcpy(&nearest, &bits, sizeof bits);
+    }
+    return pithi_f32_to_bf16(nearest);
+}
+
 #endif

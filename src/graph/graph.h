@@ -136,9 +136,19 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index);
 int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index);
 void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value);
 void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value);
+/* Bits of an element of one byte or less. */
+unsigned pithi_tensor_get_code(const pith_tensor *tensor, int64_t index);
+void pithi_tensor_set_code(pith_tensor *tensor, int64_t index, unsigned code); /* its low bits */
+/* Copies neighbouring elements between tensors of one dtype. */
+void pithi_tensor_copy_elements(pith_tensor *to, int64_t to_index, const pith_tensor *from, int64_t from_index,
+                                int64_t count);
+/* Zeroes the bits behind the last element. */
+void pithi_tensor_clear_rest(pith_tensor *tensor);
+/* Rounded to odd: another rounding to less than 52 bits gives what one rounding of `value` gives. */
+double pithi_u64_to_f64_odd(uint64_t value);
 /* Towards zero, saturating; NaN gives 0. */
 int64_t pithi_f64_to_s64(double value);
-bool pithi_dtype_is_float(pith_dtype dtype);
+bool pithi_dtype_is_float(pith_dtype dtype);   /* those of 4 to 8 bits too */
 bool pithi_dtype_is_integer(pith_dtype dtype); /* bool is neither */
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/ctx.h"
 #include "graph/float16.h"
 #include "graph/graph.h"
+#include "graph/small_float.h"
 
 static const struct {
     const char *name;
@@ -21,6 +22,8 @@ static const struct {
     [PITH_DTYPE_F8E5M2] = { "f8e5m2", 8 },
     [PITH_DTYPE_F8E5M2FNUZ] = { "f8e5m2fnuz", 8 },
     [PITH_DTYPE_F8E8M0] = { "f8e8m0", 8 },
+    [PITH_DTYPE_F6E2M3] = { "f6e2m3", 6 },
+    [PITH_DTYPE_F6E3M2] = { "f6e3m2", 6 },
     [PITH_DTYPE_F4E2M1] = { "f4e2m1", 4 },
     [PITH_DTYPE_S8] = { "s8", 8 },
     [PITH_DTYPE_U8] = { "u8", 8 },
@@ -88,11 +91,17 @@ int pith_shape_equal(const pith_shape *a, const pith_shape *b)
     return 1;
 }
 
+/* Of elements of less than a byte, rounded up; without overflow on the way. */
+static size_t packed_bytes(size_t n_elements, unsigned bits)
+{
+    return n_elements / 8 * bits + (n_elements % 8 * bits + 7) / 8;
+}
+
 size_t pith_tensor_bytes(const pith_tensor *tensor)
 {
     size_t n_elements = (size_t)pith_shape_elements(&tensor->shape);
     unsigned bits = pith_dtype_bits(tensor->dtype);
-    return bits >= 8 ? n_elements * (bits / 8) : (n_elements * bits + 7) / 8;
+    return bits >= 8 ? n_elements * (bits / 8) : packed_bytes(n_elements, bits);
 }
 
 const char *pithi_shape_text(const pith_shape *shape, char *buffer)
@@ -115,28 +124,83 @@ pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype
     PITH_CHECK(ctx, shape->rank >= 0 && shape->rank <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
                "rank %d; pith handles ranks 0 to %d", shape->rank, PITH_MAX_RANK);
     unsigned bits = pith_dtype_bits(dtype);
-    size_t per_byte = bits && bits < 8 ? 8 / bits : 1; /* elements */
-    size_t n_units = bits < 8 ? 1 : bits / 8;          /* bytes, or elements where those are smaller */
+    size_t n_units = bits < 8 ? 1 : bits / 8; /* bytes, or elements where those are smaller */
     size_t without_zeros = n_units; /* zero-size tensors must not hide an overflow of partial products */
     char text[PITHI_SHAPE_TEXT_BYTES];
     for (int i = 0; i < shape->rank; i++) {
         PITH_CHECK(ctx, shape->dims[i] >= 0, PITH_STATUS_SHAPE, "shape %s has a negative dimension",
                    pithi_shape_text(shape, text));
         size_t dim = (size_t)shape->dims[i];
-        bool fits = pithi_mul_size(without_zeros, dim ? dim : 1, &without_zeros) &&
-                    (uint64_t)(without_zeros / per_byte) <= ctx->limits.max_tensor_bytes;
+        bool fits = pithi_mul_size(without_zeros, dim ? dim : 1, &without_zeros);
+        size_t least_bytes = bits < 8 ? packed_bytes(without_zeros, bits) : without_zeros;
+        fits = fits && (uint64_t)least_bytes <= ctx->limits.max_tensor_bytes;
         PITH_CHECK(
             ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
             pithi_shape_text(shape, text), pith_dtype_name(dtype), (unsigned long long)ctx->limits.max_tensor_bytes);
         n_units *= dim;
     }
     if (n_bytes_out) {
-        *n_bytes_out = bits ? n_units / per_byte + (n_units % per_byte != 0) : 0;
+        *n_bytes_out = bits < 8 ? packed_bytes(n_units, bits) : n_units;
     }
     return PITH_OK;
 }
 
 /* ---- elements ----------------------------------------------------------------------------- */
+
+unsigned pithi_tensor_get_code(const pith_tensor *tensor, int64_t index)
+{
+    const unsigned bits = pith_dtype_bits(tensor->dtype);
+    const uint8_t *data = tensor->data;
+    if (bits == 8) {
+        return data[index];
+    }
+    const size_t at = (size_t)index * bits;
+    const unsigned shift = (unsigned)(at % 8);
+    unsigned code = (unsigned)data[at / 8] >> shift;
+    if (shift + bits > 8) {
+        code |= (unsigned)data[at / 8 + 1] << (8 - shift);
+    }
+    return code & ((1u << bits) - 1);
+}
+
+void pithi_tensor_set_code(pith_tensor *tensor, int64_t index, unsigned code)
+{
+    const unsigned bits = pith_dtype_bits(tensor->dtype);
+    uint8_t *data = tensor->data;
+    if (bits == 8) {
+        data[index] = (uint8_t)code;
+        return;
+    }
+    const size_t at = (size_t)index * bits;
+    const unsigned shift = (unsigned)(at % 8), mask = ((1u << bits) - 1) << shift;
+    code = code << shift & mask;
+    data[at / 8] = (uint8_t)((data[at / 8] & ~mask) | code);
+    if (shift + bits > 8) {
+        data[at / 8 + 1] = (uint8_t)((data[at / 8 + 1] & ~(mask >> 8)) | code >> 8);
+    }
+}
+
+void pithi_tensor_copy_elements(pith_tensor *to, int64_t to_index, const pith_tensor *from, int64_t from_index,
+                                int64_t count)
+{
+    const size_t n_bytes = pith_dtype_bytes(to->dtype);
+    if (n_bytes == 0) {
+        for (int64_t i = 0; i < count; i++) {
+            pithi_tensor_set_code(to, to_index + i, pithi_tensor_get_code(from, from_index + i));
+        }
+    } else if (count > 0) {
+        memmove((char *)to->data + (size_t)to_index * n_bytes, (const char *)from->data + (size_t)from_index * n_bytes,
+                (size_t)count * n_bytes);
+    }
+}
+
+void pithi_tensor_clear_rest(pith_tensor *tensor)
+{
+    const size_t n_bits = (size_t)pith_shape_elements(&tensor->shape) * pith_dtype_bits(tensor->dtype);
+    if (n_bits % 8) {
+        ((uint8_t *)tensor->data)[n_bits / 8] &= (uint8_t)((1u << n_bits % 8) - 1);
+    }
+}
 
 double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
 {
@@ -148,9 +212,15 @@ double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
     case PITH_DTYPE_BF16: return (double)pithi_bf16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
     case PITH_DTYPE_NONE: /* an operand that is absent */
+    case PITH_DTYPE_C64:
+    case PITH_DTYPE_C128:
     case PITH_DTYPE_STRING:
     case PITH_DTYPE_OBJECT: return 0.0;
-    default: return (double)pithi_tensor_get_s64(tensor, index);
+    default:
+        if (pithi_dtype_is_small_float(tensor->dtype)) {
+            return pithi_small_float_decode(tensor->dtype, pithi_tensor_get_code(tensor, index));
+        }
+        return (double)pithi_tensor_get_s64(tensor, index);
     }
 }
 
@@ -160,6 +230,12 @@ int64_t pithi_f64_to_s64(double value)
         return 0;
     }
     return value >= 9223372036854775808.0 ? INT64_MAX : value < -9223372036854775808.0 ? INT64_MIN : (int64_t)value;
+}
+
+/* Two's complement of `bits` bits. */
+static int64_t sign_extended(unsigned code, unsigned bits)
+{
+    return (int64_t)code - (code >> (bits - 1) ? INT64_C(1) << bits : 0);
 }
 
 int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index)
@@ -175,6 +251,10 @@ int64_t pithi_tensor_get_s64(const pith_tensor *tensor, int64_t index)
     case PITH_DTYPE_U32: return ((const uint32_t *)data)[index];
     case PITH_DTYPE_S64: return ((const int64_t *)data)[index];
     case PITH_DTYPE_U64: return (int64_t)((const uint64_t *)data)[index];
+    case PITH_DTYPE_S4:
+    case PITH_DTYPE_S2: return sign_extended(pithi_tensor_get_code(tensor, index), pith_dtype_bits(tensor->dtype));
+    case PITH_DTYPE_U4:
+    case PITH_DTYPE_U2: return pithi_tensor_get_code(tensor, index);
     default: return pithi_f64_to_s64(pithi_tensor_get_f64(tensor, index));
     }
 }
@@ -186,13 +266,23 @@ void pithi_tensor_set_f64(pith_tensor *tensor, int64_t index, double value)
     case PITH_DTYPE_F32: ((float *)data)[index] = (float)value; break;
     case PITH_DTYPE_F64: ((double *)data)[index] = value; break;
     case PITH_DTYPE_F16: ((uint16_t *)data)[index] = pithi_f64_to_f16(value); break;
-    case PITH_DTYPE_BF16: ((uint16_t *)data)[index] = pithi_f32_to_bf16((float)value); break;
+    case PITH_DTYPE_BF16: ((uint16_t *)data)[index] = pithi_f64_to_bf16(value); break;
     case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0.0; break;
     case PITH_DTYPE_U64:
         ((uint64_t *)data)[index] = value >= 18446744073709551616.0 ? UINT64_MAX : value > 0.0 ? (uint64_t)value : 0;
         break;
-    default: pithi_tensor_set_s64(tensor, index, pithi_f64_to_s64(value));
+    default:
+        if (pithi_dtype_is_small_float(tensor->dtype)) {
+            pithi_tensor_set_code(tensor, index, pithi_small_float_encode(tensor->dtype, value, true));
+        } else {
+            pithi_tensor_set_s64(tensor, index, pithi_f64_to_s64(value));
+        }
     }
+}
+
+double pithi_u64_to_f64_odd(uint64_t value)
+{
+    return value >> 53 ? (double)(value >> 11 | ((value & 2047) != 0)) * 2048.0 : (double)value;
 }
 
 void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
@@ -200,6 +290,8 @@ void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
     void *data = tensor->data;
     switch (tensor->dtype) {
     case PITH_DTYPE_NONE: /* an output that nobody wants */
+    case PITH_DTYPE_C64:
+    case PITH_DTYPE_C128:
     case PITH_DTYPE_STRING:
     case PITH_DTYPE_OBJECT: break;
     case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)value; break;
@@ -211,6 +303,15 @@ void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
     case PITH_DTYPE_U32: ((uint32_t *)data)[index] = (uint32_t)value; break;
     case PITH_DTYPE_S64: ((int64_t *)data)[index] = value; break;
     case PITH_DTYPE_U64: ((uint64_t *)data)[index] = (uint64_t)value; break;
-    default: pithi_tensor_set_f64(tensor, index, (double)value);
+    case PITH_DTYPE_S4:
+    case PITH_DTYPE_U4:
+    case PITH_DTYPE_S2:
+    case PITH_DTYPE_U2: pithi_tensor_set_code(tensor, index, (unsigned)value); break;
+    case PITH_DTYPE_F32: ((float *)data)[index] = (float)value; break;
+    case PITH_DTYPE_F64: ((double *)data)[index] = (double)value; break;
+    default: {
+        const double magnitude = pithi_u64_to_f64_odd(value < 0 ? -(uint64_t)value : (uint64_t)value);
+        pithi_tensor_set_f64(tensor, index, value < 0 ? -magnitude : magnitude);
+    }
     }
 }

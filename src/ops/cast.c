@@ -11,7 +11,7 @@ typedef struct cast_attrs {
 
 static const char *const dtype_names[] = {
     "none", "f32", "f16", "bf16", "f64", "f8e4m3fn", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "f8e8m0",
-    "f4e2m1", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "s4",
+    "f6e2m3", "f6e3m2", "f4e2m1", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "s4",
     "u4", "s2", "u2", "bool", "c64", "c128", "string", "object", NULL,
 };
 _Static_assert(PITH_COUNT(dtype_names) == PITH_DTYPE_COUNT + 1, "one name per dtype");

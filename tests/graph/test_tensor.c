@@ -18,6 +18,12 @@ void test_tensor(pith_test *test)
     TEST_CHECK(test, pithi_f64_to_f16(65519.99) == 0x7bff);
     TEST_CHECK(test, pithi_f64_to_f16(-65520.0) == 0xfc00);
 
+    pith_test_case(test, "double to bfloat16 rounds once");
+    TEST_CHECK(test, pithi_f64_to_bf16(1.0 + 0x1p-8 + 0x1p-40) == 0x3f81);
+    TEST_CHECK(test, pithi_f64_to_bf16(1.0 + 0x1p-8) == 0x3f80);
+    TEST_CHECK(test, pithi_f64_to_bf16(-1.0 - 3 * 0x1p-8 + 0x1p-40) == 0xbf81);
+    TEST_CHECK(test, pithi_f64_to_bf16(1e300) == 0x7f80);
+
     pith_test_case(test, "sizes that overflow are refused");
     pith_shape huge = { 3, { 1 << 30, 1 << 30, 1 << 30 } };
     TEST_STATUS(test, pithi_shape_check(test->ctx, &huge, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
