@@ -46,6 +46,9 @@ typedef struct pith_limits {
     uint64_t max_memory_bytes; /**< Total that the context may hold at once. Default 64 GiB. */
     uint64_t max_nodes;        /**< Nodes of a graph after functions are expanded. Default 1e6. */
     int max_nesting;           /**< Depth of nested messages and sub-graphs. Default 32. */
+    uint64_t max_operations;   /**< Operations (FLOPs of the cost report) of one run. Default 1e15. */
+    uint64_t max_iterations;   /**< Iterations of all loops of one run together. Default 1e8. */
+    uint64_t max_run_ms;       /**< Time of one run, looked at between steps. 0, the default: no ceiling. */
 } pith_limits;
 
 /**

@@ -30,6 +30,8 @@ static const pith_limits default_limits = {
     .max_memory_bytes = (uint64_t)64 << 30,
     .max_nodes = 1000000,
     .max_nesting = 32,
+    .max_operations = (uint64_t)1000 * 1000 * 1000 * 1000 * 1000,
+    .max_iterations = (uint64_t)100 * 1000 * 1000,
 };
 
 pith_status pith_ctx_create(const pith_allocator *allocator, pith_ctx **ctx_out)
@@ -61,8 +63,9 @@ pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out)
     size_t raw_bytes = 0;
     PITH_CHECK(ctx, pithi_add_size(n_bytes, sizeof(block_head) + PITH_ALIGNMENT, &raw_bytes) &&
                         raw_bytes <= ctx->limits.max_memory_bytes - ctx->held_bytes,
-               PITH_STATUS_LIMIT, "allocating %zu bytes would exceed the ceiling of %llu (max_memory_bytes)",
-               n_bytes, (unsigned long long)ctx->limits.max_memory_bytes);
+               PITH_STATUS_LIMIT, "allocating %zu bytes, with %zu held, would exceed the ceiling of %llu; "
+               "pith_limits.max_memory_bytes (--max-memory) raises it",
+               n_bytes, ctx->held_bytes, (unsigned long long)ctx->limits.max_memory_bytes);
     char *raw = ctx->allocator.alloc(ctx->allocator.user, raw_bytes);
     PITH_CHECK(ctx, raw, PITH_STATUS_NOMEM, "out of memory: %zu bytes asked for, %zu held", n_bytes,
                ctx->held_bytes);

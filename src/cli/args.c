@@ -48,6 +48,28 @@ static pith_status store_number(const cli_option *option, double value, const ch
     return PITH_OK;
 }
 
+/* "1.5G" and the like, powers of 1024. */
+static bool parse_bytes(const char *text, double *value_out)
+{
+    static const char units[] = "KMGT";
+    char number[64];
+    size_t length = strlen(text);
+    const char *unit = length ? strchr(units, text[length - 1]) : NULL;
+    if (length == 0 || length >= sizeof number) {
+        return false;
+    }
+    length -= unit != NULL;
+    memcpy(number, text, length);
+    number[length] = '\0';
+    if (!cli_parse_number(number, value_out) || *value_out < 0.0) {
+        return false;
+    }
+    for (const char *at = units; unit && at <= unit; at++) {
+        *value_out *= 1024.0;
+    }
+    return true;
+}
+
 static pith_status store(const cli_option *option, const char *text, void *settings)
 {
     void *field = (char *)settings + option->offset;
@@ -66,6 +88,10 @@ static pith_status store(const cli_option *option, const char *text, void *setti
                   text);
         *(double *)field = number;
         return store_number(option, number, text);
+    case CLI_KIND_BYTES:
+        CLI_CHECK(parse_bytes(text, (double *)field), PITH_STATUS_ARG,
+                  "--%s takes a number such as 1000, 512M or 2G, not '%s'", option->name, text);
+        return PITH_OK;
     case CLI_KIND_TEXT:
         *(const char **)field = text;
         return PITH_OK;

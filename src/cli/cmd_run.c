@@ -11,6 +11,7 @@ typedef struct run_settings {
     int64_t n_threads, seed; /* seed -1: not given */
     const char *isa, *sidecar, *draw, *output;
     bool json, saves_sidecar;
+    cli_ceilings ceilings;
     const char *keys[N_KEYS]; /* options named as keys of cli_preprocess */
 } run_settings;
 
@@ -33,6 +34,7 @@ static const cli_option options[] = {
       "settings file (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
     { "save-preprocess", 0, CLI_KIND_FLAG, offsetof(run_settings, saves_sidecar), NULL,
       "write the settings to that file", 0, 0 },
+    CLI_CEILINGS(run_settings),
     KEY(0, "task", "NAME", "classify, ctc, detect, image, segment or tensor"),
     KEY(1, "labels", "FILE", "names of the classes, one per line"),
     KEY(2, "top", "K", "classes to show (5)"),
@@ -359,7 +361,8 @@ static pith_status finish(run_state *state)
 static pith_status run_run(const void *settings, const cli_words *words, int *exit_code)
 {
     run_state state = { .given = settings, .json_writer = { .file = stdout } };
-    cli_net_options net_options = { .isa = state.given->isa, .n_threads = (int)state.given->n_threads };
+    cli_net_options net_options = { .isa = state.given->isa, .n_threads = (int)state.given->n_threads,
+                                    .ceilings = &state.given->ceilings };
     pith_status status = PITH_OK;
     (void)exit_code;
     CLI_TRY(check_words(state.given, words));

@@ -11,6 +11,23 @@ pith_status cli_net_fail(const cli_net *net, pith_status status)
     return status;
 }
 
+static void set_ceilings(const cli_ceilings *given, pith_limits *limits)
+{
+    const struct {
+        double value;
+        uint64_t *limit;
+    } rows[] = {
+        { given->max_memory, &limits->max_memory_bytes }, { given->max_tensor, &limits->max_tensor_bytes },
+        { given->max_time * 1e3, &limits->max_run_ms },   { given->max_operations, &limits->max_operations },
+        { given->max_iterations, &limits->max_iterations },
+    };
+    for (int i = 0; i < CLI_COUNT(rows); i++) {
+        if (rows[i].value > 0.0) {
+            *rows[i].limit = rows[i].value < 1.0 ? 1 : rows[i].value < 1e18 ? (uint64_t)rows[i].value : UINT64_MAX;
+        }
+    }
+}
+
 static pith_status load(cli_net *net, const cli_net_options *options)
 {
     pith_model_options model_options = { .disable_passes = options->disable_passes,
@@ -20,6 +37,9 @@ static pith_status load(cli_net *net, const cli_net_options *options)
     if (options->isa) {
         pith_status status = pith_ctx_set_isa_limit(net->ctx, options->isa);
         CLI_CHECK(status == PITH_OK, status, "--isa: %s", pith_ctx_error(net->ctx));
+    }
+    if (options->ceilings) {
+        set_ceilings(options->ceilings, pith_ctx_limits(net->ctx));
     }
     CLI_CHECK(!cli_is_folder(net->path), PITH_STATUS_IO, "'%s' is a folder, a model file is needed", net->path);
     pith_status status = pith_model_load(net->ctx, net->path, &model_options, &net->model);

@@ -16,10 +16,29 @@ typedef struct cli_net {
     double load_ms;        /* load and session */
 } cli_net;
 
+/* Ceilings of the library that a verb lets the user set; 0: as the library has them. */
+typedef struct cli_ceilings {
+    double max_memory, max_tensor; /* bytes */
+    double max_time;               /* seconds a run */
+    double max_operations, max_iterations;
+} cli_ceilings;
+
+#define CLI_CEILING(settings, field, name, value, help)                                            \
+    { name, 0, CLI_KIND_BYTES, offsetof(settings, ceilings) + offsetof(cli_ceilings, field), value, help, 0, 0 }
+
+/* Entries of an option table whose settings have `cli_ceilings ceilings`. */
+#define CLI_CEILINGS(settings)                                                                     \
+    CLI_CEILING(settings, max_memory, "max-memory", "BYTES", "memory of model and session together (64G)"), \
+    CLI_CEILING(settings, max_tensor, "max-tensor", "BYTES", "a single tensor (8G)"),              \
+    CLI_CEILING(settings, max_time, "max-time", "SECONDS", "time of a run (no ceiling)"),          \
+    CLI_CEILING(settings, max_operations, "max-operations", "N", "operations of a run (1e15)"),    \
+    CLI_CEILING(settings, max_iterations, "max-iterations", "N", "iterations of all loops of a run (1e8)")
+
 typedef struct cli_net_options {
     const char *isa, *disable_passes; /* NULL: default */
     int n_threads;                    /* 0: default */
     bool keeps_all_values;
+    const cli_ceilings *ceilings;     /* may be NULL */
 } cli_net_options;
 
 pith_status cli_net_open(const char *path, const cli_net_options *options, cli_net *net_out);

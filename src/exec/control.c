@@ -3,6 +3,7 @@
  * blocks of the session, since the body's own memory is overwritten by its next run. */
 #include "exec/internal.h"
 
+#include "base/ctx.h"
 #include "graph/attrs.h"
 #include "pith_ops_list.h"
 
@@ -91,6 +92,13 @@ static pith_status push(loop *l, stack *s, const pith_tensor *item)
 /* `goes_on`: the condition that a Loop's body returns; NULL for Scan. */
 static pith_status iterate(loop *l, uint8_t *goes_on)
 {
+    uint64_t ceiling = l->ctx->limits.max_iterations;
+    PITH_CHECK(l->ctx, l->session->n_iterations++ < ceiling, PITH_STATUS_LIMIT,
+               "the loops of one run have more than %llu iterations; pith_limits.max_iterations (--max-iterations) "
+               "raises the ceiling", (unsigned long long)ceiling);
+    PITH_CHECK(l->ctx, !l->session->deadline_ns || pithi_clock_ns() <= l->session->deadline_ns, PITH_STATUS_LIMIT,
+               "the run took longer than %llu ms; pith_limits.max_run_ms (--max-time) raises the ceiling",
+               (unsigned long long)l->ctx->limits.max_run_ms);
     PITH_TRY(pithi_session_run_template(l->session, l->control->body, l->inputs, l->depth, l->outputs));
     for (int i = 0; i < l->n_stacks; i++) {
         PITH_TRY(push(l, &l->stacks[i], &l->outputs[l->first_out + l->n_states + i]));

@@ -52,6 +52,8 @@ struct pith_session {
     int last_depth;             /* of the last run: slots [0, last_depth] hold its values */
     pithi_kept *kept;           /* freed when the next run begins */
     pithi_fault fault;
+    uint64_t n_operations, n_iterations; /* of this run so far, for the limits */
+    uint64_t deadline_ns;       /* of this run; 0: none */
     pith_tensor *outputs;       /* of the last run */
     bool has_outputs;
 };

@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#include "base/ctx.h"
+
 #define MAX_DEPTH 1000         /* of stretches and bodies within each other */
 #define PARTS_PER_THREAD 2     /* so that a worker that was held up leaves work to others */
 #define DEFAULT_SPIN_US 50
@@ -209,15 +211,35 @@ static void run_step(pith_session *session, const pithi_slot *slot, int index)
     }
 }
 
+/* Counts the work of a plan before any of it is done. */
+static pith_status spend(pith_session *session, const pith_plan *plan)
+{
+    uint64_t ceiling = session->ctx->limits.max_operations;
+    PITH_CHECK(session->ctx, session->n_operations <= ceiling && plan->flops <= ceiling - session->n_operations,
+               PITH_STATUS_LIMIT, "%llu operations after %llu would exceed the ceiling of %llu for a run; "
+               "pith_limits.max_operations (--max-operations) raises it", (unsigned long long)plan->flops,
+               (unsigned long long)session->n_operations, (unsigned long long)ceiling);
+    session->n_operations += plan->flops;
+    return PITH_OK;
+}
+
+static bool is_late(const pith_session *session)
+{
+    return session->deadline_ns && pithi_clock_ns() > session->deadline_ns;
+}
+
 static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_tensor *inputs)
 {
     const pith_plan *plan = slot->stretch->plan;
+    PITH_TRY(spend(session, plan));
     uint32_t former = session->keep_denormals ? 0 : pithi_denormals_off();
     int n_done = 0;
     patch_inputs(slot, inputs);
     pithi_exec_pool_begin(session->pool);
-    while (n_done < plan->n_steps && !atomic_load_explicit(&session->fault.is_set, memory_order_relaxed)) {
+    bool late = false;
+    while (n_done < plan->n_steps && !atomic_load_explicit(&session->fault.is_set, memory_order_relaxed) && !late) {
         run_step(session, slot, n_done++);
+        late = is_late(session);
     }
     pithi_exec_pool_end(session->pool);
     if (!session->keep_denormals) {
@@ -228,6 +250,10 @@ static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_
         PITH_FAIL(session->ctx, PITH_STATUS_ARG, "node '%s' (%s): %s", node->name, node->op->head.name,
                   session->fault.message);
     }
+    PITH_CHECK(session->ctx, !late || n_done == plan->n_steps, PITH_STATUS_LIMIT,
+               "the run took longer than %llu ms and was stopped after step %d of %d; pith_limits.max_run_ms "
+               "(--max-time) raises the ceiling", (unsigned long long)session->ctx->limits.max_run_ms, n_done,
+               plan->n_steps);
     return PITH_OK;
 }
 
@@ -278,7 +304,9 @@ static pith_status run_chain(pith_session *session, const pithi_stretch *stretch
     /* The slot array may move while the rest runs, so outputs of this stretch are copied out first. */
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_available, sizeof(pith_tensor), &available), done);
     PITH_TRY_GOTO(pithi_alloc_array(ctx, stretch->rest->graph->n_outputs, sizeof(pith_tensor), &rest_outputs), done);
-    memcpy(available, session->slots[depth].outputs, (size_t)n_available * sizeof(pith_tensor));
+    if (n_available > 0) {
+        memcpy(available, session->slots[depth].outputs, (size_t)n_available * sizeof(pith_tensor));
+    }
     PITH_TRY_GOTO(run_rest(session, stretch, available, depth + 1, rest_outputs), done);
     for (size_t i = 0; i < n_outputs; i++) {
         int from = stretch->outputs[i];
@@ -335,6 +363,10 @@ pith_status pith_session_run(pith_session *session, const pith_tensor *inputs, i
     free_kept(session);
     session->has_outputs = false;
     atomic_store(&session->fault.is_set, 0);
+    const pith_limits *limits = &session->ctx->limits;
+    session->n_operations = session->n_iterations = 0;
+    bool has_deadline = limits->max_run_ms > 0 && limits->max_run_ms < (uint64_t)1 << 40; /* beyond: 34 years */
+    session->deadline_ns = has_deadline ? pithi_clock_ns() + limits->max_run_ms * 1000000u : 0;
     pith_status status = pithi_session_run_template(session, session->model->root, inputs, 0, session->outputs);
     session->has_outputs = status == PITH_OK;
     return status;

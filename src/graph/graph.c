@@ -164,7 +164,8 @@ pith_status pithi_graph_insert_node(pith_graph *graph, pith_node *before, const 
 {
     void *block = NULL;
     PITH_CHECK(graph->ctx, (uint64_t)graph->n_nodes < graph->ctx->limits.max_nodes, PITH_STATUS_LIMIT,
-               "more than %llu nodes (max_nodes)", (unsigned long long)graph->ctx->limits.max_nodes);
+               "more than %llu nodes; pith_limits.max_nodes raises the ceiling",
+               (unsigned long long)graph->ctx->limits.max_nodes);
     PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_node), &block));
     pith_node *node = block;
     node->op = op;

@@ -135,7 +135,8 @@ pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype
         size_t least_bytes = bits < 8 ? packed_bytes(without_zeros, bits) : without_zeros;
         fits = fits && (uint64_t)least_bytes <= ctx->limits.max_tensor_bytes;
         PITH_CHECK(
-            ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes (max_tensor_bytes)",
+            ctx, fits, PITH_STATUS_LIMIT, "a tensor %s of %s exceeds the ceiling of %llu bytes; "
+            "pith_limits.max_tensor_bytes raises it",
             pithi_shape_text(shape, text), pith_dtype_name(dtype), (unsigned long long)ctx->limits.max_tensor_bytes);
         n_units *= dim;
     }

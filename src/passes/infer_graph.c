@@ -7,6 +7,8 @@
 #define MAX_SMALL_BYTES ((size_t)64 * 1024)
 /* What folding may cost in memory: a small constant must not be spread into a huge one. */
 #define MAX_GROWTH_BYTES ((size_t)1024 * 1024)
+/* What one walk may compute before anything is run; what goes beyond stays a node of the graph. */
+#define MAX_FOLDED_OPERATIONS ((uint64_t)2000 * 1000 * 1000)
 
 typedef struct walker {
     pith_graph *graph;
@@ -14,6 +16,7 @@ typedef struct walker {
     size_t inputs_capacity, outputs_capacity;
     bool fold_large;
     int n_folded;
+    uint64_t n_operations; /* spent on folding */
 } walker;
 
 static bool is_known(const pith_value *value)
@@ -102,6 +105,18 @@ static bool is_small(const walker *walk, const pith_node *node)
                             : n_outputs <= MAX_SMALL_BYTES && !is_stored_weight;
 }
 
+static bool is_affordable(walker *walk, const pith_infer *infer)
+{
+    pith_cost cost;
+    pithi_op_cost(infer, &cost);
+    if (cost.macs >= MAX_FOLDED_OPERATIONS || cost.flops >= MAX_FOLDED_OPERATIONS ||
+        walk->n_operations + 2 * cost.macs + cost.flops > MAX_FOLDED_OPERATIONS) {
+        return false;
+    }
+    walk->n_operations += 2 * cost.macs + cost.flops;
+    return true;
+}
+
 static bool is_foldable(const walker *walk, const pith_node *node)
 {
     if (node->op->flags & (PITH_OP_RANDOM | PITH_OP_CONTROL) || node->n_bodies > 0) {
@@ -166,7 +181,7 @@ static pith_status infer_node(walker *walk, pith_node *node)
     }
     PITH_TRY(status);
     set_outputs(walk, node);
-    return is_foldable(walk, node) ? fold(walk, node) : PITH_OK;
+    return is_foldable(walk, node) && is_affordable(walk, &infer) ? fold(walk, node) : PITH_OK;
 }
 
 static pith_status walk_graph(walker *walk)

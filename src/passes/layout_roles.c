@@ -58,7 +58,7 @@ static bool is_rewritable(const layout *all, const pith_node *node)
         }
     }
     return node->op->to_channels_last && !node->inputs[0]->constant && carries(all, node->inputs[0]) &&
-           carries(all, node->outputs[0]) && rank_of(node->inputs[0]) == rank_of(node->outputs[0]);
+           node->outputs[0] && carries(all, node->outputs[0]) && rank_of(node->inputs[0]) == rank_of(node->outputs[0]);
 }
 
 /* The rule of op.h. */
@@ -193,7 +193,7 @@ layout_side pithi_layout_of_output(const layout *all, const pith_node *node, int
     if (!node->outputs[index] || !carries(all, node->outputs[index])) {
         return LAYOUT_SIDE_NONE;
     }
-    bool follows = rank_of(node->outputs[index]) == rank_of(node->outputs[0]);
+    bool follows = node->outputs[0] && rank_of(node->outputs[index]) == rank_of(node->outputs[0]);
     switch (info->kind) {
     case LAYOUT_FIXED:
     case LAYOUT_TO_LAST: return LAYOUT_SIDE_PLAIN;

@@ -8,7 +8,8 @@ pith_status pithi_onnx_enter(pithi_onnx *onnx)
 {
     onnx->nesting++;
     PITH_CHECK(onnx->ctx, onnx->nesting <= onnx->ctx->limits.max_nesting, PITH_STATUS_LIMIT,
-               "sub-graphs and functions are nested deeper than %d (max_nesting)", onnx->ctx->limits.max_nesting);
+               "sub-graphs and functions are nested deeper than %d; pith_limits.max_nesting raises the ceiling",
+               onnx->ctx->limits.max_nesting);
     return PITH_OK;
 }
 

@@ -325,7 +325,8 @@ pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, co
     pith_status status = PITH_OK;
     onnx->n_nodes++;
     PITH_CHECK(onnx->ctx, onnx->n_nodes <= onnx->ctx->limits.max_nodes, PITH_STATUS_LIMIT,
-               "more than %llu nodes (max_nodes)", (unsigned long long)onnx->ctx->limits.max_nodes);
+               "more than %llu nodes; pith_limits.max_nodes raises the ceiling",
+               (unsigned long long)onnx->ctx->limits.max_nodes);
     PITH_TRY_GOTO(read_node(onnx, scope, message, &scratch, &node), done);
     PITH_TRY_GOTO(import_node(onnx, scope, &node, &scratch), done);
 done:

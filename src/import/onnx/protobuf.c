@@ -9,7 +9,8 @@
 pith_status pithi_pb_open(const pithi_pb *file, const pithi_pb_span *message, pithi_pb *pb_out)
 {
     PITH_CHECK(file->ctx, message->depth <= file->ctx->limits.max_nesting, PITH_STATUS_LIMIT,
-               "messages are nested deeper than %d (max_nesting)", file->ctx->limits.max_nesting);
+               "messages are nested deeper than %d; pith_limits.max_nesting raises the ceiling",
+               file->ctx->limits.max_nesting);
     *pb_out = (pithi_pb){ .ctx = file->ctx, .origin = file->origin, .at = message->data,
                           .end = message->n_bytes ? message->data + message->n_bytes : message->data,
                           .depth = message->depth };
