@@ -29,8 +29,14 @@ if command -v python3 >/dev/null; then
         count python3 "$root/tools/check_$check.py" "$build"
     done
 fi
-[ -x "$root/tools/unpack_suite.sh" ] && sh "$root/tools/unpack_suite.sh" "$build" || true
+sh "$root/tools/unpack_suite.sh" "$build"
+if command -v python3 >/dev/null; then
+    python3 "$root/tools/make_onnx_suite.py" "$build"
+fi
 count "$build/pith_tests"
+if command -v python3 >/dev/null && [ -f "$build/onnx_suite_results.tsv" ]; then
+    python3 "$root/tools/report_onnx_suite.py" "$build"
+fi
 for script in "$root"/tests/cli/*.sh; do
     [ -f "$script" ] && count sh "$script" "$build"
 done

@@ -10,7 +10,7 @@
 #include "support/tensor_file.h"
 #include "support/test.h"
 
-#define FOLDER PITH_BINARY_DIR "/onnx_suite/light"
+#define FOLDER PITH_BINARY_DIR "/onnx_suite_old/light"
 #define RTOL 1e-3 /* the tolerances of onnx.backend.test.runner */
 #define ATOL 1e-7
 

@@ -80,7 +80,7 @@ void pith_test_fail(pith_test *test, const char *file, int line, const char *for
 static void run_test(size_t index, pith_test *totals)
 {
     pith_test test = { .seed = totals->seed, .isa = totals->isa, .is_verbose = totals->is_verbose,
-                       .name = tests[index].name };
+                       .name = tests[index].name, .n_threads = totals->n_threads, .only_case = totals->only_case };
     if (pith_ctx_create(NULL, &test.ctx) != PITH_OK) {
         abort();
     }
@@ -106,13 +106,14 @@ static void run_test(size_t index, pith_test *totals)
 
 static void usage(const char *program)
 {
-    printf("usage: %s [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME] [--verbose]\n", program);
+    printf("usage: %s [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME] [--threads N] "
+           "[--case TEXT] [--verbose]\n", program);
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
-    pith_test totals = { .seed = 1 };
+    pith_test totals = { .seed = 1, .n_threads = 1 };
     setvbuf(stdout, NULL, _IOLBF, 0); /* a crash must not swallow what was reported */
     const char *filter = "", *without = NULL;
     bool only_list = false;
@@ -130,6 +131,10 @@ int main(int argc, char **argv)
             totals.seed = strtoull(argv[++i], NULL, 0);
         } else if (pithi_same_text(argv[i], "--isa") && has_value) {
             totals.isa = argv[++i];
+        } else if (pithi_same_text(argv[i], "--threads") && has_value) {
+            totals.n_threads = atoi(argv[++i]);
+        } else if (pithi_same_text(argv[i], "--case") && has_value) {
+            totals.only_case = argv[++i];
         } else {
             usage(argv[0]);
         }

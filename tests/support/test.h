@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The test runner: one binary, one function per file, cases counted one by one.
  *
- *   pith_tests [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME] [--verbose]
+ *   pith_tests [--list] [--filter TEXT] [--without TEXT] [--seed N] [--isa NAME]
+ *              [--threads N] [--case TEXT] [--verbose]
  *
  * tests/<folder>/test_<name>.c defines `void test_<name>(pith_test *test)`. A case is opened with
  * pith_test_case(), and fails if a check fails before the next case begins. */
@@ -15,6 +16,8 @@ typedef struct pith_test {
     pith_ctx *ctx;          /* fresh for every test function */
     uint64_t seed, random;  /* random: state, reset at every case */
     const char *isa;        /* --isa or NULL */
+    int n_threads;          /* --threads or 1; heeded by models/onnx_suite */
+    const char *only_case;  /* --case or NULL: models/onnx_suite runs only cases with this in their name */
     const char *name;       /* "<folder>/<name>" */
     char case_name[160];
     bool case_failed, case_open, is_verbose;
