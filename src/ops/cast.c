@@ -57,6 +57,16 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_map_cast_rounding(ctx, source, attrs);
 }
 
+/* The number of the element type, instead of pith's name. */
+static pith_status to_source(pith_ctx *ctx, const pith_node *node, pith_source *source)
+{
+    (void)ctx;
+    pith_source_attr *to = pithi_source_attr(source, "to");
+    to->kind = PITH_SOURCE_INT;
+    to->i = pithi_onnx_code((pith_dtype)((const cast_attrs *)node->attrs)->to);
+    return PITH_OK;
+}
+
 static const pith_spelling spellings[] = { { "onnx", "", "Cast", 1, map } };
 static const char *const samples[] = {
     "f32[7]{-2.5,2.5,-0.5,0.5,1.5,0,-3.75} | to=s32", "f32[2,3]{0:250} | to=u8", "s64[3]{300,-1,5} | to=u8",
@@ -77,6 +87,7 @@ const pith_op pith_op_cast = {
     .infer = infer,
     .ref = pithi_cast_ref, .prepare = pithi_cast_prepare, .run = pithi_cast_run,
     .layout = PITH_LAYOUT_FREE,
+    .to_source = to_source,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -118,6 +118,26 @@ static pith_status map_11(pith_ctx *ctx, pith_source *source, void *attrs)
     return PITH_OK;
 }
 
+/* The limits are inputs since opset 11; attributes of pith's that stand at infinity are absent. */
+static pith_status to_source(pith_ctx *ctx, const pith_node *node, pith_source *source)
+{
+    const pith_dtype dtype = node->inputs[0]->dtype;
+    for (int i = 0; i < source->n_attrs; i++) {
+        const pith_shape scalar = { 0 };
+        pith_tensor limit;
+        int index = pithi_same_text(source->attrs[i].name, "min") ? LO : HI;
+        PITH_CHECK(ctx, pithi_dtype_is_float(dtype), PITH_STATUS_UNSUPPORTED,
+                   "node '%s': limits given as attributes need an input whose dtype is known, and a float", node->name);
+        while (source->n_inputs <= index) {
+            source->inputs[source->n_inputs++] = NULL;
+        }
+        PITH_TRY(pithi_graph_new_constant(source->graph, NULL, dtype, &scalar, &limit, &source->inputs[index]));
+        pithi_tensor_set_f64(&limit, 0, (double)source->attrs[i].f);
+    }
+    source->n_attrs = 0;
+    return PITH_OK;
+}
+
 static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE },
                                             { "min", PITH_DTYPES_NUMBER, PITH_OPTIONAL },
                                             { "max", PITH_DTYPES_NUMBER, PITH_OPTIONAL } };
@@ -141,6 +161,7 @@ const pith_op pith_op_clip = {
     .ref = ref, .prepare = pithi_unary_prepare, .run = run,
     .as_activation = as_activation,
     .layout = PITH_LAYOUT_FREE,
+    .to_source = to_source,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -215,6 +215,10 @@ struct pith_op {
      * to the graph. False: not possible for this node. Called only by the layout pass. */
     bool (*to_channels_last)(pith_graph *graph, pith_node *node);
 
+    /* Optional: writing a file. `source` has the attributes of the table and the node's operands; this brings them to
+     * the newest spelling where that differs (attribute -> input), the way back of its `map`. */
+    pith_status (*to_source)(pith_ctx *ctx, const pith_node *node, pith_source *source);
+
     const pith_spelling *spellings;
     int n_spellings;
     /* Small cases for generic tests and benchmarks, see ops/sample.h. */

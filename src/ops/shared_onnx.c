@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_onnx.h"
 
+#define MAX_CODE 64 /* beyond all TensorProto.DataType */
+
 pith_dtype pithi_onnx_dtype(int64_t code)
 {
     static const pith_dtype dtypes[] = {
@@ -10,6 +12,15 @@ pith_dtype pithi_onnx_dtype(int64_t code)
         [16] = PITH_DTYPE_BF16,
     };
     return code >= 0 && code < PITH_COUNT(dtypes) ? dtypes[code] : PITH_DTYPE_NONE;
+}
+
+int64_t pithi_onnx_code(pith_dtype dtype)
+{
+    int64_t code = MAX_CODE;
+    while (code > 0 && pithi_onnx_dtype(code) != dtype) {
+        code--;
+    }
+    return code;
 }
 
 pith_status pithi_infer_onnx_dtype(pith_infer *infer, const char *attr, int64_t code, pith_dtype *dtype_out)

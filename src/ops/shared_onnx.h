@@ -7,7 +7,9 @@
 
 /* PITH_DTYPE_NONE if pith has no such element type. */
 pith_dtype pithi_onnx_dtype(int64_t code);
-/* The same, failing with the name of the attribute that holds `code`. */
+/* The way back; 0 if ONNX has none. */
+int64_t pithi_onnx_code(pith_dtype dtype);
+/* As pithi_onnx_dtype(), failing with the name of the attribute that holds `code`. */
 pith_status pithi_infer_onnx_dtype(pith_infer *infer, const char *attr, int64_t code, pith_dtype *dtype_out);
 
 #endif
