@@ -100,6 +100,11 @@ typedef struct pith_cost_report {
     int n_steps;
     int n_stretches;                  /**< 1, or more where shapes depend on data. */
     int is_complete;                  /**< 0: the rest depends on data and isn't counted. */
+    size_t scratch_bytes;             /**< Part of the arena: the most that one step wants for itself, all threads. */
+    size_t mapped_bytes;              /**< The model's files, mapped; pages that nobody reads take no memory. */
+    size_t model_bytes;               /**< What the context holds now: graph, plans, prepared weights. */
+    size_t session_bytes;             /**< What one session will allocate, arena included: exact to the byte. */
+    size_t peak_bytes;                /**< Most that the context will ever have held when one session has run. */
 } pith_cost_report;
 
 /**
@@ -112,6 +117,28 @@ typedef struct pith_cost_report {
  */
 pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_threads,
                             pith_cost_report *report_out);
+
+/** One step of a run: a node of the optimised graph. */
+typedef struct pith_layer {
+    const char *name;     /**< The node's name in the file; "" or the name of a part where passes made it. */
+    const char *op;       /**< pith's operator. */
+    const char *kernel;   /**< Kernel that will run; NULL: the plain reference. */
+    pith_tensor output;   /**< Dtype and shape of the first output; no data. */
+    uint64_t macs, flops; /**< As in pith_cost_report. */
+    size_t output_bytes, weight_bytes;
+    size_t scratch_bytes; /**< Per thread. */
+} pith_layer;
+
+/**
+ * As pith_model_cost(), step by step, in execution order. The list and its texts are borrowed until the next
+ * call for this model, or until the model plans for other shapes.
+ */
+pith_status pith_model_layers(pith_model *model, const pith_shape *shapes, int n_threads,
+                              const pith_layer **layers_out, int *n_layers_out);
+
+/** Shapes of all outputs that follow from shapes of the inputs; rank -1 where they depend on data. */
+pith_status pith_model_output_shapes(pith_model *model, const pith_shape *shapes, int n_threads,
+                                     pith_shape *shapes_out);
 
 #ifdef __cplusplus
 }

@@ -18,4 +18,8 @@ struct pith_ctx {
     int isa_limit; /* index of the highest ISA allowed; see kernels/isa_limit.c */
 };
 
+/* What a block of so many bytes takes from the allocator, and the items of an array that pithi_grow() makes. */
+size_t pithi_alloc_bytes(size_t n_bytes);
+size_t pithi_grown_items(size_t capacity, size_t needed);
+
 #endif

@@ -58,6 +58,8 @@ pith_limits *pith_ctx_limits(pith_ctx *ctx) { return &ctx->limits; }
 size_t pith_ctx_memory_bytes(const pith_ctx *ctx) { return ctx->held_bytes; }
 size_t pith_ctx_memory_peak_bytes(const pith_ctx *ctx) { return ctx->peak_bytes; }
 
+size_t pithi_alloc_bytes(size_t n_bytes) { return n_bytes + sizeof(block_head) + PITH_ALIGNMENT; }
+
 pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out)
 {
     size_t raw_bytes = 0;
@@ -96,12 +98,17 @@ pith_status pithi_alloc_array(pith_ctx *ctx, size_t count, size_t item_bytes, vo
     return pithi_alloc(ctx, n_bytes, block_out);
 }
 
+size_t pithi_grown_items(size_t capacity, size_t needed)
+{
+    return needed <= capacity ? capacity : capacity * 2 > needed ? capacity * 2 : needed + 8;
+}
+
 pith_status pithi_grow(pith_ctx *ctx, void **array, size_t *capacity, size_t needed, size_t item_bytes)
 {
     if (needed <= *capacity) {
         return PITH_OK;
     }
-    size_t grown = *capacity * 2 > needed ? *capacity * 2 : needed + 8;
+    size_t grown = pithi_grown_items(*capacity, needed);
     void *moved = NULL;
     PITH_TRY(pithi_alloc_array(ctx, grown, item_bytes, &moved));
     if (*array) {

@@ -19,6 +19,7 @@ struct pith_model {
     pith_unsupported *unsupported;
     int n_unsupported;
     pith_model_summary summary;
+    pith_layer *layers; /* of the last pith_model_layers() */
 };
 
 /* A stretch bound to memory: operands with addresses. One slot per depth of a run (stretch, its rest, the rest
@@ -73,6 +74,9 @@ pith_status pithi_session_run_template(pith_session *session, pithi_template *te
 /* Runs a control node. `available` are the outputs of the stretch in front of it. */
 pith_status pithi_session_run_control(pith_session *session, const pithi_control *control,
                                       const pith_tensor *available, int depth, pith_tensor *outputs);
+
+/* Bytes that a session of this plan allocates in all, bookkeeping of the allocator included. */
+size_t pithi_session_bytes(const pith_model *model, const pith_plan *plan, int n_threads);
 
 /* A zeroed block that lives until the next run. */
 pith_status pithi_session_keep(pith_session *session, size_t n_bytes, void **block_out);

@@ -289,6 +289,7 @@ void pith_model_destroy(pith_model *model)
     pithi_pack_cache_destroy(model->program.packs);
     pithi_import_info_deinit(model->ctx, &model->import);
     pithi_file_unmap(&model->file);
+    pithi_free(model->ctx, model->layers);
     pithi_arena_deinit(&model->memory);
     pithi_free(model->ctx, model);
 }
@@ -330,44 +331,6 @@ pith_status pithi_model_check_shape(const pith_model *model, int index, const pi
     PITH_CHECK(model->ctx, agrees, PITH_STATUS_SHAPE, "shape %s given, the model wants %s",
                pithi_shape_text(shape, given), pithi_shape_text(declared, wanted));
     return pithi_shape_check(model->ctx, shape, model->inputs[index].dtype, NULL);
-}
-
-static void add_report(const pith_plan *plan, pith_cost_report *report)
-{
-    report->macs += plan->macs;
-    report->flops += plan->flops;
-    report->bytes_read += plan->bytes_read;
-    report->bytes_written += plan->bytes_written;
-    report->arena_bytes += plan->arena_bytes; /* stretches of one run are alive together */
-    report->arena_lower_bound_bytes += plan->arena_lower_bound_bytes;
-    report->n_steps += plan->n_steps;
-    report->n_stretches++;
-}
-
-pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_threads, pith_cost_report *report_out)
-{
-    pith_ctx *ctx = model->ctx;
-    int n_inputs = pith_model_n_inputs(model);
-    void *block = NULL;
-    PITH_TRY(pithi_model_check_complete(model));
-    PITH_TRY(pithi_alloc_array(ctx, (size_t)n_inputs, sizeof(pith_tensor), &block));
-    pith_tensor *inputs = block;
-    pith_status status = PITH_OK;
-    pith_cost_report report = { .is_complete = 1 };
-    for (int i = 0; i < n_inputs; i++) {
-        PITH_TRY_GOTO(pithi_model_check_shape(model, i, &shapes[i]), done);
-        inputs[i] = (pith_tensor){ .dtype = model->inputs[i].dtype, .shape = shapes[i] };
-    }
-    pithi_stretch *stretch = NULL;
-    PITH_TRY_GOTO(
-        pithi_template_stretch(model->root, inputs, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch), done);
-    add_report(stretch->plan, &report);
-    report.is_complete = stretch->rest == NULL;
-    report.weight_bytes = pithi_pack_cache_bytes(model->program.packs);
-    *report_out = report;
-done:
-    pithi_free(ctx, block);
-    return status;
 }
 
 const char *pith_version(void)

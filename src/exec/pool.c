@@ -4,6 +4,7 @@
  * description it has not read. */
 #include <stdatomic.h>
 
+#include "base/ctx.h"
 #include "exec/pool.h"
 #include "platform/platform.h"
 
@@ -105,6 +106,13 @@ static void wake_parked(pithi_exec_pool *pool)
         atomic_fetch_add(&pool->wake_word, 1);
         pithi_futex_wake_all(&pool->wake_word);
     }
+}
+
+size_t pithi_exec_pool_bytes(int n_threads)
+{
+    size_t n_workers = (size_t)n_threads - 1;
+    return pithi_alloc_bytes(sizeof(pithi_exec_pool)) + pithi_alloc_bytes(n_workers * sizeof(worker)) +
+           n_workers * pithi_alloc_bytes(pithi_thread_bytes());
 }
 
 pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals,

@@ -8,6 +8,8 @@
 typedef struct pithi_exec_pool pithi_exec_pool;
 
 /* `n_threads` counts the caller. Workers treat denormals as zero unless `keep_denormals`. */
+/* Bytes that a pool allocates. */
+size_t pithi_exec_pool_bytes(int n_threads);
 pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals,
                                    pithi_exec_pool **pool_out);
 void pithi_exec_pool_destroy(pithi_exec_pool *pool); /* NULL is allowed */

@@ -129,6 +129,21 @@ static pith_status reserve_slot(pith_ctx *ctx, pithi_slot *slot, const pith_plan
     return PITH_OK;
 }
 
+static size_t grown_bytes(int needed, size_t item_bytes)
+{
+    return needed > 0 ? pithi_alloc_bytes(pithi_grown_items(0, (size_t)needed) * item_bytes) : 0;
+}
+
+size_t pithi_session_bytes(const pith_model *model, const pith_plan *plan, int n_threads)
+{
+    return pithi_alloc_bytes(sizeof(pith_session)) + pithi_exec_pool_bytes(n_threads) +
+           pithi_alloc_bytes((size_t)pith_model_n_outputs(model) * sizeof(pith_tensor)) +
+           grown_bytes(1, sizeof(pithi_slot)) + grown_bytes(plan->n_operands, sizeof(pith_tensor)) +
+           grown_bytes(plan->n_steps, sizeof(pith_run)) + grown_bytes(plan->n_outputs, sizeof(pith_tensor)) +
+           grown_bytes(plan->n_operands + plan->n_outputs, sizeof(int)) +
+           pithi_alloc_bytes(plan->arena_bytes + !plan->arena_bytes);
+}
+
 static void bind_operand(pithi_slot *slot, const pithi_operand *operand, int patch, pith_tensor *tensor)
 {
     *tensor = operand->tensor;

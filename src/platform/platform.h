@@ -31,6 +31,7 @@ uint64_t pithi_peak_rss_bytes(void);
 /* ---- threads ------------------------------------------------------------------------------ */
 
 typedef struct pithi_thread pithi_thread;
+size_t pithi_thread_bytes(void); /* what starting one allocates */
 pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *user, pithi_thread **thread_out);
 void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread);
 void pithi_thread_pause(void); /* CPU hint inside a spin loop */

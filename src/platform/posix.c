@@ -160,6 +160,8 @@ static void *thread_entry(void *argument)
     return NULL;
 }
 
+size_t pithi_thread_bytes(void) { return sizeof(pithi_thread); }
+
 pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *user, pithi_thread **thread_out)
 {
     void *block = NULL;
