@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Structure-aware changes for fuzz_onnx: walks down the message tree to some message, changes its list of fields, and
  * writes the tree again with right lengths. New nodes come from the operator registry: any operator of pith, with
- * attributes of its table and operands that exist. */
+ * attributes of its table and operands that exist; so do new op_types of old nodes. Graphs also get weights of any
+ * type, outputs, and control flow around copies of their own nodes. Two models cross by handing over nodes, weights
+ * and inputs of one graph to the other. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n_bytes, size_t max_bytes);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n_bytes, size_t max_bytes, unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data_a, size_t n_a, const uint8_t *data_b, size_t n_b, uint8_t *out,
+                                 size_t max_bytes, unsigned seed);
 
 #define MAX_FIELDS 256
 #define MAX_NAMES 64
@@ -28,6 +32,8 @@ typedef enum kind {
     SHAPE,
     FUNCTION,
     SPARSE,
+    OPSET,
+    WRAPPED_TYPE, /* sequence, optional */
     LEAF
 } kind;
 
@@ -36,12 +42,13 @@ static const struct {
     int field;
     kind inner;
 } children[] = {
-    { MODEL, 7, GRAPH },       { MODEL, 8, LEAF },     { MODEL, 25, FUNCTION },  { GRAPH, 1, NODE },
+    { MODEL, 7, GRAPH },       { MODEL, 8, OPSET },    { MODEL, 25, FUNCTION },  { GRAPH, 1, NODE },
     { GRAPH, 5, TENSOR },      { GRAPH, 11, VALUE },   { GRAPH, 12, VALUE },     { GRAPH, 13, VALUE },
     { GRAPH, 15, SPARSE },     { NODE, 5, ATTRIBUTE }, { ATTRIBUTE, 5, TENSOR }, { ATTRIBUTE, 6, GRAPH },
     { ATTRIBUTE, 22, SPARSE }, { VALUE, 2, TYPE },     { TYPE, 1, TENSOR_TYPE }, { TENSOR_TYPE, 2, SHAPE },
-    { SHAPE, 1, LEAF },        { FUNCTION, 7, NODE },  { FUNCTION, 9, LEAF },    { FUNCTION, 11, ATTRIBUTE },
-    { SPARSE, 1, TENSOR },     { SPARSE, 2, TENSOR },
+    { SHAPE, 1, LEAF },        { FUNCTION, 7, NODE },  { FUNCTION, 9, OPSET },   { FUNCTION, 11, ATTRIBUTE },
+    { SPARSE, 1, TENSOR },     { SPARSE, 2, TENSOR },     { TYPE, 4, WRAPPED_TYPE }, { TYPE, 9, WRAPPED_TYPE },
+    { WRAPPED_TYPE, 1, TYPE },
 };
 
 typedef struct field {
@@ -203,15 +210,20 @@ static void put_attr(mutator *m, pith_proto *out, const pith_attr_spec *spec)
     pith_proto_end(out);
 }
 
+static const pith_spelling *any_spelling(mutator *m, const pith_op **op_out)
+{
+    do {
+        *op_out = pithi_op_at((int)roll(m, (uint32_t)pithi_op_count()));
+    } while ((*op_out)->n_spellings == 0);
+    return &(*op_out)->spellings[roll(m, (uint32_t)(*op_out)->n_spellings)];
+}
+
 /* A node of any operator; sometimes with an operand too few or too many. Its first result becomes a graph output. */
 static void put_new_node(mutator *m, pith_proto *out)
 {
-    const pith_op *op = pithi_op_at((int)roll(m, (uint32_t)pithi_op_count()));
+    const pith_op *op = NULL;
+    const pith_spelling *spelling = any_spelling(m, &op);
     char name[24];
-    if (op->n_spellings == 0) {
-        return;
-    }
-    const pith_spelling *spelling = &op->spellings[roll(m, (uint32_t)op->n_spellings)];
     pith_proto_begin(out, 1);
     pith_proto_text(out, 4, spelling->name);
     pith_proto_text(out, 7, spelling->domain);
@@ -237,6 +249,107 @@ static void put_new_node(mutator *m, pith_proto *out)
     pith_proto_end(out);
 }
 
+/* A weight of any type and a small shape, with as many bytes as they need, or nearly. */
+static void put_new_weight(mutator *m, pith_proto *out)
+{
+    uint8_t data[256];
+    char name[24];
+    size_t count = 1;
+    snprintf(name, sizeof name, "w%u", roll(m, 100000));
+    pith_proto_begin(out, 5);
+    for (uint32_t i = roll(m, 4); i > 0; i--) {
+        uint64_t dim = roll(m, 4);
+        pith_proto_varint(out, 1, dim);
+        count *= dim;
+    }
+    uint32_t type = roll(m, 30);
+    static const uint8_t bytes_of[] = { 0, 4, 1, 1, 2, 2, 4, 8, 0, 1, 2, 8, 4, 8, 8, 16, 2, 1, 1, 1, 1 };
+    size_t size = type < sizeof bytes_of ? bytes_of[type] : 1;
+    pith_proto_varint(out, 2, type);
+    pith_proto_text(out, 8, name);
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i % (size + !size) ? 0 : roll(m, 8));
+    }
+    for (size_t i = 0; type == 8 && i < count; i++) {
+        pith_proto_text(out, 6, any_name(m));
+    }
+    size_t n_bytes = count * size < sizeof data ? count * size : sizeof data;
+    if (type != 8) {
+        pith_proto_bytes(out, 9, data, n_bytes - (n_bytes > 0 && !roll(m, 20)));
+    }
+    pith_proto_end(out);
+}
+
+static void put_new_output(mutator *m, pith_proto *out)
+{
+    pith_proto_begin(out, 12);
+    pith_proto_text(out, 1, any_name(m));
+    pith_proto_end(out);
+}
+
+static void put_field(pith_proto *out, const field *from);
+
+/* A body with copies of nodes and weights of the graph around it. */
+static void put_body(mutator *m, pith_proto *out, const char *attribute, int n_inputs, const field *fields, int count)
+{
+    char name[24];
+    pith_proto_begin(out, 5);
+    pith_proto_text(out, 1, attribute);
+    pith_proto_varint(out, 20, 5);
+    pith_proto_begin(out, 6);
+    for (int i = 0; i < n_inputs; i++) {
+        snprintf(name, sizeof name, "b%d", i);
+        pith_proto_begin(out, 11);
+        pith_proto_text(out, 1, name);
+        pith_proto_end(out);
+    }
+    for (int i = 0; i < count; i++) {
+        if ((fields[i].tag == (1u << 3 | 2) && roll(m, 2)) || (fields[i].tag == (5u << 3 | 2) && !roll(m, 4))) {
+            put_field(out, &fields[i]);
+        }
+    }
+    for (uint32_t i = roll(m, 4); i > 0; i--) {
+        pith_proto_begin(out, 12);
+        snprintf(name, sizeof name, "b%u", roll(m, (uint32_t)n_inputs + 1));
+        pith_proto_text(out, 1, roll(m, 2) ? name : any_name(m));
+        pith_proto_end(out);
+    }
+    pith_proto_end(out);
+    pith_proto_end(out);
+}
+
+static void put_control_node(mutator *m, pith_proto *out, const field *fields, int count)
+{
+    static const char *const types[] = { "If", "Loop", "Scan", "SequenceMap" };
+    uint32_t type = roll(m, PITH_COUNT(types));
+    char name[24];
+    snprintf(name, sizeof name, "c%u", roll(m, 100000));
+    pith_proto_begin(out, 1);
+    pith_proto_text(out, 4, types[type]);
+    for (uint32_t i = 0; i < (type == 0 ? 1 : 1 + roll(m, 4)); i++) {
+        pith_proto_text(out, 1, roll(m, 6) ? any_name(m) : "");
+    }
+    for (uint32_t i = roll(m, 3) + 1; i > 0; i--) {
+        pith_proto_text(out, 2, name);
+        name[strlen(name) - 1]++;
+    }
+    put_body(m, out, type == 0 ? "then_branch" : "body", type == 0 ? 0 : (int)roll(m, 5), fields, count);
+    if (type == 0) {
+        put_body(m, out, "else_branch", 0, fields, count);
+    } else if (type == 2) {
+        pith_proto_begin(out, 5);
+        pith_proto_text(out, 1, "num_scan_inputs");
+        pith_proto_varint(out, 20, 2);
+        pith_proto_varint(out, 3, roll(m, 4));
+        pith_proto_end(out);
+    }
+    pith_proto_end(out);
+    pith_proto_begin(out, 12);
+    name[strlen(name) - 1]--;
+    pith_proto_text(out, 1, name);
+    pith_proto_end(out);
+}
+
 /* ---- changing ------------------------------------------------------------------------------ */
 
 static void put_field(pith_proto *out, const field *from)
@@ -250,8 +363,14 @@ static void put_changed_payload(mutator *m, pith_proto *out, kind outer, const f
     int number = (int)(from->tag >> 3);
     size_t size = (size_t)(from->end - from->payload);
     float f = any_float(m);
-    if ((from->tag & 7) == 0) {
+    const pith_op *op = NULL;
+    bool is_type = (outer == TENSOR && number == 2) || (outer == TENSOR_TYPE && number == 1);
+    if ((from->tag & 7) == 0 && (is_type || outer == OPSET)) {
+        pith_proto_varint(out, number, roll(m, 30));
+    } else if ((from->tag & 7) == 0) {
         pith_proto_varint(out, number, (uint64_t)any_int(m));
+    } else if (outer == NODE && number == 4 && roll(m, 8)) {
+        pith_proto_text(out, number, any_spelling(m, &op)->name);
     } else if ((from->tag & 7) == 5) {
         pith_proto_fixed32(out, number, &f);
     } else if ((from->tag & 7) == 2 && outer == NODE && number == 1 && roll(m, 8)) {
@@ -270,7 +389,7 @@ static void put_changed_payload(mutator *m, pith_proto *out, kind outer, const f
 static void change(mutator *m, pith_proto *out, kind outer, const field *fields, int count)
 {
     int victim = count ? (int)roll(m, (uint32_t)count) : -1, other = count ? (int)roll(m, (uint32_t)count) : -1;
-    uint32_t what = roll(m, outer == GRAPH ? 8 : 6);
+    uint32_t what = roll(m, outer == GRAPH ? 11 : 6);
     for (int i = 0; i < count; i++) {
         if (i == victim && what == 0) {
             continue;
@@ -286,8 +405,13 @@ static void change(mutator *m, pith_proto *out, kind outer, const field *fields,
             put_field(out, &fields[other]);
         }
     }
-    if (what >= 6) {
-        put_new_node(m, out);
+    switch (what) {
+    case 6:
+    case 7: put_new_node(m, out); break;
+    case 8: put_new_weight(m, out); break;
+    case 9: put_new_output(m, out); break;
+    case 10: put_control_node(m, out, fields, count); break;
+    default: break;
     }
 }
 
@@ -333,5 +457,60 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n_bytes, size_t max_bytes, 
         n_bytes = out.n_bytes;
     }
     pith_proto_free(&out);
+    return n_bytes;
+}
+
+/* ---- crossing ------------------------------------------------------------------------------ */
+
+/* The fields of the model's graph; -1 if there is none. */
+static int graph_fields(const uint8_t *data, size_t n_bytes, field fields[MAX_FIELDS])
+{
+    int count = split(data, n_bytes, fields);
+    for (int i = 0; i < count; i++) {
+        if (fields[i].tag == (7u << 3 | 2)) {
+            return split(fields[i].payload, (size_t)(fields[i].end - fields[i].payload), fields);
+        }
+    }
+    return -1;
+}
+
+/* Model a, with some nodes, weights, inputs and outputs of b's graph behind its own. */
+static void cross(mutator *m, pith_proto *out, const field *own, int n_own, const field *others, int n_others)
+{
+    for (int i = 0; i < n_own; i++) {
+        if (own[i].tag != (7u << 3 | 2)) {
+            put_field(out, &own[i]);
+            continue;
+        }
+        pith_proto_begin(out, 7);
+        pith_proto_raw(out, own[i].payload, (size_t)(own[i].end - own[i].payload));
+        uint32_t rarity = 1 + roll(m, 3);
+        for (int k = 0; k < n_others; k++) {
+            if (!roll(m, rarity)) {
+                put_field(out, &others[k]);
+            }
+        }
+        pith_proto_end(out);
+    }
+}
+
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data_a, size_t n_a, const uint8_t *data_b, size_t n_b, uint8_t *out,
+                                 size_t max_bytes, unsigned seed)
+{
+    mutator m = { .random = seed * 2862933555777941757u + 1 };
+    pith_proto made = { 0 };
+    field *own = malloc(sizeof(field) * MAX_FIELDS), *others = malloc(sizeof(field) * MAX_FIELDS);
+    int n_own = own ? split(data_a, n_a, own) : -1, n_others = others ? graph_fields(data_b, n_b, others) : -1;
+    size_t n_bytes = 0;
+    if (n_own >= 0 && n_others >= 0) {
+        cross(&m, &made, own, n_own, others, n_others);
+        n_bytes = made.n_bytes <= max_bytes ? made.n_bytes : 0;
+        if (n_bytes > 0) {
+            memcpy(out, made.data, n_bytes);
+        }
+    }
+    pith_proto_free(&made);
+    free(own);
+    free(others);
     return n_bytes;
 }
