@@ -30,6 +30,8 @@ struct pith_node {
     const char *name;        /* never NULL, maybe "" */
     const char *source_op;   /* how the file spells it, "Conv" or "com.microsoft.Gelu" */
     const char *unsupported;
+    int source_opset;        /* version of its domain in the file; 0: no file has it */
+    int source_since;        /* version since which the file's operator has the meaning that was read; 0: unknown */
     void *attrs;             /* struct of the operator, op->attrs_size bytes */
     pith_value **inputs;     /* NULL entries: optional operands that are absent */
     int n_inputs;

@@ -86,6 +86,7 @@ typedef struct building {
     pith_source source;
     const char *source_op;
     const char *problem; /* why pith can't run it */
+    int since;           /* of the spelling */
 } building;
 
 static pith_status resolve_inputs(building *build, pithi_arena *scratch)
@@ -198,6 +199,7 @@ static pith_status find_operator(building *build, const pith_op **op_out, void *
     if (!op) {
         return build->problem ? PITH_OK : lacks_operator(build, since);
     }
+    build->since = spelling->since;
     for (int i = 0; i < source->n_attrs; i++) {
         source->attrs[i].is_used |= source->attrs[i].graph && (op->flags & PITH_OP_CONTROL);
     }
@@ -258,6 +260,8 @@ static pith_status import_operator(building *build, pithi_arena *scratch)
     node->attrs = op ? attrs : NULL;
     node->source_op = build->source_op;
     node->unsupported = build->problem;
+    node->source_opset = (int)pithi_min_s64(source->opset, INT32_MAX);
+    node->source_since = build->since;
     return adopt_bodies(build, node);
 }
 
