@@ -17,6 +17,9 @@ typedef struct pith_model_options {
     const char *disable_passes; /**< Comma list of passes to leave out, "all" for every one; NULL: none. */
     size_t plan_cache_bytes;    /**< Ceiling for cached plans; 0: 256 MiB. The newest plan always stays. */
     int keep_all_values;        /**< 1: every node's output stays readable after a run (compare, debug). */
+    int exact;                  /**< 1: convolutions and products are plain float32 sums in order of their terms, one
+                                     chain per output: no Winograd, no split sums. Slower; the same bits on all
+                                     instruction sets with fused multiply-add. See docs/numerics.md. */
 } pith_model_options;
 
 /**

@@ -11,7 +11,7 @@ typedef struct bench_settings {
     cli_words shapes;
     int64_t n_warmup, n_runs, seed;
     double max_secs; /* negative: not given */
-    bool json;
+    bool json, exact;
 } bench_settings;
 
 static const cli_option options[] = {
@@ -25,6 +25,8 @@ static const cli_option options[] = {
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(bench_settings, max_secs), "S",
       "time for the timed runs (default 3; none with --runs)", 0, 86400 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(bench_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "exact", 0, CLI_KIND_FLAG, offsetof(bench_settings, exact), NULL,
+      "plain sums in order: no Winograd (slower)", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(bench_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
     { "seed", 0, CLI_KIND_INT, offsetof(bench_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
@@ -115,7 +117,7 @@ static pith_status measure(const char *path, const bench_settings *settings, int
 {
     cli_net net = { 0 };
     cli_net_options net_options = { .isa = settings->isa, .disable_passes = settings->disable_passes,
-                                    .n_threads = n_threads };
+                                    .n_threads = n_threads, .is_exact = settings->exact };
     cli_shapes shapes;
     pith_status status = PITH_OK;
     CLI_TRY_GOTO(cli_net_open(path, &net_options, &net), done);

@@ -10,7 +10,7 @@ typedef struct compare_settings {
     cli_words shapes, inputs;
     int64_t n_threads, seed;
     const char *isa, *isa_b, *disable_passes, *disable_passes_b;
-    bool json, shows_nodes;
+    bool json, shows_nodes, exact, exact_b;
 } compare_settings;
 
 static const cli_option options[] = {
@@ -21,6 +21,9 @@ static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(compare_settings, n_threads), "N", "threads (default: one per core)", 1,
       1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(compare_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "exact", 0, CLI_KIND_FLAG, offsetof(compare_settings, exact), NULL,
+      "plain sums in order: no Winograd (slower)", 0, 0 },
+    { "exact-b", 0, CLI_KIND_FLAG, offsetof(compare_settings, exact_b), NULL, "the same for MODEL_B alone", 0, 0 },
     { "isa-b", 0, CLI_KIND_TEXT, offsetof(compare_settings, isa_b), "NAME", "the same for MODEL_B", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(compare_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
@@ -136,7 +139,7 @@ static pith_status compare_stored(const char *model, const char *against, const 
 {
     cli_net net = { 0 };
     cli_net_options net_options = { .isa = settings->isa, .disable_passes = settings->disable_passes,
-                                    .n_threads = (int)settings->n_threads };
+                                    .n_threads = (int)settings->n_threads, .is_exact = settings->exact };
     cli_cases cases = { 0 };
     pith_status status = PITH_OK;
     CLI_TRY_GOTO(cli_net_open(model, &net_options, &net), done);
@@ -240,8 +243,10 @@ static pith_status compare_models(const char *path_a, const char *path_b, const 
     cli_net a = { 0 };
     cli_net b = { 0 };
     cli_net_options options_a = { .isa = settings->isa, .disable_passes = settings->disable_passes,
-                                  .n_threads = (int)settings->n_threads, .keeps_all_values = true };
+                                  .n_threads = (int)settings->n_threads, .keeps_all_values = true,
+                                  .is_exact = settings->exact };
     cli_net_options options_b = options_a;
+    options_b.is_exact = settings->exact || settings->exact_b;
     options_b.isa = settings->isa_b ? settings->isa_b : settings->isa;
     options_b.disable_passes = settings->disable_passes_b ? settings->disable_passes_b : settings->disable_passes;
     cli_tensors inputs = { 0 };

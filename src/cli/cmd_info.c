@@ -7,7 +7,7 @@ typedef struct info_settings {
     cli_words shapes;
     int64_t n_threads;
     const char *isa;
-    bool json;
+    bool json, exact;
     cli_ceilings ceilings;
 } info_settings;
 
@@ -17,6 +17,8 @@ static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
       "threads that scratch memory is counted for (default 1)", 1, 1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "exact", 0, CLI_KIND_FLAG, offsetof(info_settings, exact), NULL,
+      "plain sums in order: no Winograd (slower)", 0, 0 },
     { "json", 0, CLI_KIND_FLAG, offsetof(info_settings, json), NULL, "print JSON", 0, 0 },
     CLI_CEILINGS(info_settings),
     { 0 },
@@ -246,7 +248,8 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
     info what = { 0 };
     (void)exit_code;
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
-    cli_net_options net_options = { .isa = given->isa, .ceilings = &given->ceilings };
+    cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact,
+                                    .ceilings = &given->ceilings };
     CLI_TRY(cli_net_open(words->items[0], &net_options, &what.net));
     pith_model_summarize(what.net.model, &what.summary);
     pith_status status = cli_net_choose_shapes(&what.net, &given->shapes, &what.shapes);

@@ -10,7 +10,7 @@ typedef struct run_settings {
     cli_words inputs, shapes;
     int64_t n_threads, seed; /* seed -1: not given */
     const char *isa, *sidecar, *draw, *output;
-    bool json, saves_sidecar;
+    bool json, saves_sidecar, exact;
     cli_ceilings ceilings;
     const char *keys[N_KEYS]; /* options named as keys of cli_preprocess */
 } run_settings;
@@ -26,6 +26,8 @@ static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(run_settings, n_threads), "N", "threads (default: one per core)", 1,
       1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(run_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "exact", 0, CLI_KIND_FLAG, offsetof(run_settings, exact), NULL,
+      "plain sums in order: no Winograd (slower)", 0, 0 },
     { "draw", 0, CLI_KIND_TEXT, offsetof(run_settings, draw), "FILE", "picture with the results (or a folder)", 0, 0 },
     { "output", 'o', CLI_KIND_TEXT, offsetof(run_settings, output), "FILE",
       "save outputs: .npz, .npy, .png, a folder", 0, 0 },
@@ -362,7 +364,7 @@ static pith_status run_run(const void *settings, const cli_words *words, int *ex
 {
     run_state state = { .given = settings, .json_writer = { .file = stdout } };
     cli_net_options net_options = { .isa = state.given->isa, .n_threads = (int)state.given->n_threads,
-                                    .ceilings = &state.given->ceilings };
+                                    .is_exact = state.given->exact, .ceilings = &state.given->ceilings };
     pith_status status = PITH_OK;
     (void)exit_code;
     CLI_TRY(check_words(state.given, words));

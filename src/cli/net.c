@@ -31,7 +31,7 @@ static void set_ceilings(const cli_ceilings *given, pith_limits *limits)
 static pith_status load(cli_net *net, const cli_net_options *options)
 {
     pith_model_options model_options = { .disable_passes = options->disable_passes,
-                                         .keep_all_values = options->keeps_all_values };
+                                         .keep_all_values = options->keeps_all_values, .exact = options->is_exact };
     double start = cli_now_ms();
     CLI_CHECK(pith_ctx_create(NULL, &net->ctx) == PITH_OK, PITH_STATUS_NOMEM, "no memory for a context");
     if (options->isa) {

@@ -206,6 +206,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
             model->program.max_cached_bytes = options->plan_cache_bytes;
         }
         model->program.keep_all_values = options->keep_all_values != 0;
+        model->program.is_exact = options->exact != 0;
     }
     return pithi_pack_cache_create(model->ctx, &model->program.packs);
 }

@@ -14,7 +14,7 @@ typedef struct pithi_stretch pithi_stretch;
 typedef struct pithi_program {
     pith_ctx *ctx;
     const char *disabled_passes;
-    bool keep_all_values;
+    bool keep_all_values, is_exact;
     pithi_pack_cache *packs;
     size_t max_cached_bytes; /* ceiling for plans; those in use stay */
     size_t cached_bytes;

@@ -86,8 +86,8 @@ typedef struct pithi_conv_operands {
     float *y;
 } pithi_conv_operands;
 
-bool pithi_conv_winograd_fits(const pithi_conv_geometry *g);
-void pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit);
+/* False where a direct sum is faster or Winograd's scheme doesn't apply; conv is untouched then. */
+bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads);
 size_t pithi_conv_winograd_scratch_bytes(const pithi_conv_f32 *conv);
 /* Items are panels. */
 void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);

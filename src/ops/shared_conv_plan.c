@@ -392,6 +392,13 @@ static bool is_reasonable(const pithi_conv_geometry *g)
     return volume < 0x1p40 && n_variants <= MAX_VARIANTS;
 }
 
+/* Winograd's transforms of weights are for constant ones: in a run they would cost too much. */
+static bool wants_winograd(const pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    return !prepare->is_exact && prepare->inputs[1].data &&
+           pithi_conv_winograd_plan(conv, prepare->isa_limit, prepare->n_threads);
+}
+
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
 {
     const pithi_conv_attrs *attrs = prepare->attrs;
@@ -413,11 +420,9 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     if (is_depthwise(&conv->g)) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
         cut_depthwise(conv, prepare->n_threads);
-    } else if (prepare->inputs[1].data && pithi_conv_winograd_fits(&conv->g)) {
-        pithi_conv_winograd_plan(conv, prepare->isa_limit);
-    } else {
+    } else if (!wants_winograd(prepare, conv)) {
         flatten_pointwise(&conv->g);
-        conv->has_few_outputs = wants_few(&conv->g);
+        conv->has_few_outputs = !prepare->is_exact && wants_few(&conv->g);
         PITH_TRY(make_variants(prepare, conv));
     }
     if (prepare->inputs[1].data) {

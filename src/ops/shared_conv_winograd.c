@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* 3x3 convolutions of stride 1 by kernels/winograd_f32.h: a band of tile rows is transformed into scratch, then
- * for each block of output columns come 16 products (one per position of a tile) and the transform back.
+ * for each block of output columns come n x n products (one per position of a tile) and the transform back.
  *
- * F(2x2) only: 2.25 times fewer multiplications with the error of a direct sum times about 3. Larger tiles
- * would save more, but lose three to four bits. */
+ * Which F(m x m), or none, is a matter of estimated cycles; docs/numerics.md has the errors. */
 #include <math.h>
 
 #include "ops/shared_conv_f32.h"
 
-#define N_POSITIONS 16
-#define MIN_CHANNELS 32 /* below, the transforms cost what the products save */
-#define MIN_TILES 36 /* below, reading 16/9 of the weights costs more than the products */
+#define MIN_CHANNELS 8
 #define MAX_BLOCK 96
+#define MAX_POSITIONS (PITH_WINOGRAD_F32_MAX_N * PITH_WINOGRAD_F32_MAX_N)
+#define ADVANTAGE_6 0.9 /* F(6x6) loses two bits more than F(4x4): it has to be faster by more than that */
 
-bool pithi_conv_winograd_fits(const pithi_conv_geometry *g)
+static int64_t tile_size(const pithi_conv_winograd *w) { return 2 * w->kernel->n_pairs; }
+
+static int64_t n_positions(const pithi_conv_winograd *w) { return (tile_size(w) + 2) * (tile_size(w) + 2); }
+
+static bool fits(const pithi_conv_geometry *g)
 {
-    int64_t n_tiles = pithi_div_up(g->out[1], 2) * pithi_div_up(g->out[2], 2);
     return !g->is_transposed && g->group == 1 && g->kernel[0] == 1 && g->in[0] == 1 && g->pad[0] == 0 &&
            g->out[0] == 1 && g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 &&
            g->dilation[1] == 1 && g->dilation[2] == 1 && g->in_channels >= MIN_CHANNELS &&
-           g->out_channels >= MIN_CHANNELS && n_tiles >= MIN_TILES;
+           g->out_channels >= MIN_CHANNELS && g->out[1] > 0 && g->out[2] > 0;
 }
 
 /* Distance of positions; the odd line keeps them from meeting in one set of the cache. */
@@ -28,22 +30,22 @@ static int64_t position_stride(const pithi_conv_winograd *w, int64_t n_columns)
     return w->band_rows * w->tiles_w * n_columns + 16;
 }
 
-void pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit)
+static void lay_out(const pithi_conv_f32 *conv, int n_threads, pithi_conv_winograd *w)
 {
     const pithi_conv_geometry *g = &conv->g;
-    pithi_conv_winograd *w = &conv->winograd;
-    int64_t nr = conv->gemm->nr;
-    w->kernel = pithi_winograd_f32(isa_limit);
-    w->tiles_h = pithi_div_up(g->out[1], 2);
-    w->tiles_w = pithi_div_up(g->out[2], 2);
-    int64_t row_bytes = w->tiles_w * N_POSITIONS * g->in_channels * (int64_t)sizeof(float);
+    int64_t nr = conv->gemm->nr, positions = n_positions(w);
+    w->tiles_h = pithi_div_up(g->out[1], tile_size(w));
+    w->tiles_w = pithi_div_up(g->out[2], tile_size(w));
+    int64_t row_bytes = w->tiles_w * positions * g->in_channels * (int64_t)sizeof(float);
     /* Weights beyond L2 are read again for each band, so bands are higher then. */
-    bool has_small_weights = g->in_channels * g->out_channels * N_POSITIONS <= (int64_t)PITHI_L2_SHARE / 2;
+    bool has_small_weights = g->in_channels * g->out_channels * positions <= (int64_t)PITHI_L2_SHARE / 2;
     int64_t budget = (int64_t)PITHI_L2_SHARE * (has_small_weights ? 1 : 2);
     int64_t rows = pithi_max_s64(budget / row_bytes, 1);
-    w->band_rows = pithi_div_up(w->tiles_h, pithi_div_up(w->tiles_h, pithi_min_s64(rows, w->tiles_h)));
+    int64_t bands = n_threads > 1 && g->batch < n_threads ? 2 * n_threads : 1;
+    rows = pithi_max_s64(pithi_min_s64(rows, w->tiles_h / bands), 1);
+    w->band_rows = pithi_div_up(w->tiles_h, pithi_div_up(w->tiles_h, rows));
     w->n_bands = pithi_div_up(w->tiles_h, w->band_rows);
-    int64_t column_bytes = w->band_rows * w->tiles_w * N_POSITIONS * (int64_t)sizeof(float);
+    int64_t column_bytes = w->band_rows * w->tiles_w * positions * (int64_t)sizeof(float);
     int64_t columns = pithi_min_s64((int64_t)PITHI_L2_SHARE / column_bytes, MAX_BLOCK) / nr * nr;
     columns = pithi_min_s64(pithi_max_s64(columns, 2 * nr), g->out_channels);
     int64_t n_blocks = pithi_div_up(g->out_channels, columns);
@@ -51,44 +53,73 @@ void pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit)
     w->n_blocks = pithi_div_up(g->out_channels, w->block_columns);
     w->v_stride = position_stride(w, g->in_channels);
     w->m_stride = position_stride(w, w->block_columns);
-    conv->n_grains = g->batch * w->n_bands * w->n_blocks;
-    conv->packed_floats = (size_t)(pithi_div_up(g->out_channels, nr) * nr * N_POSITIONS * g->in_channels);
-    conv->scratch_rows = pithi_align_up((size_t)(w->band_rows * w->tiles_w) * sizeof(float *), PITH_ALIGNMENT);
 }
 
-/* Row pointers, transformed input, products, one pixel of zeros. */
+/* Cycles of a machine with two multiply-adds per cycle, 40 bytes per cycle from L2 and 10 from behind it. The
+ * transforms' were counted: loads, stores and additions of a tile by a vector of channels. */
+static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
+{
+    static const double transforms[PITH_WINOGRAD_F32_MAX_PAIRS][2] = { { 60, 44 }, { 170, 146 }, { 380, 336 } };
+    const pithi_conv_geometry *g = &conv->g;
+    const double *transform = transforms[w->kernel->n_pairs - 1];
+    double panels = (double)pithi_div_up(g->out_channels, conv->gemm->nr), n_tiles = (double)(w->tiles_h * w->tiles_w);
+    double n_c = (double)g->in_channels, products = n_tiles * (double)n_positions(w) * n_c * panels / 2;
+    double vectors = (double)pithi_div_up(g->in_channels, conv->gemm->nr);
+    double bytes = (double)n_positions(w) * n_c * panels * conv->gemm->nr * 4;
+    double weights = (double)w->n_bands * bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
+    return products + weights + n_tiles * (vectors * transform[0] + panels * transform[1]);
+}
+
+static double direct_cost(const pithi_conv_f32 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    double panels = (double)pithi_div_up(g->out_channels, conv->gemm->nr), n_c = (double)g->in_channels;
+    double bytes = 9 * n_c * panels * conv->gemm->nr * 4;
+    return (double)(g->out[1] * g->out[2]) * 9 * n_c * panels / 2 +
+           bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
+}
+
+bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pith_kernel_set *set = pithi_winograd_f32(isa_limit);
+    double best = 0.9 * direct_cost(conv);
+    pithi_conv_winograd chosen = { 0 };
+    for (int i = 0; i < set->n_records && fits(g); i++) {
+        pithi_conv_winograd w = { .kernel = (const pith_winograd_f32 *)set->records + i };
+        lay_out(conv, 1, &w); /* the choice, and so the bits, must not depend on threads */
+        double cycles = cost(conv, &w);
+        if (cycles < best * (i == 2 ? ADVANTAGE_6 : 1.0)) {
+            best = cycles;
+            chosen = w;
+        }
+    }
+    if (!chosen.kernel) {
+        return false;
+    }
+    int64_t nr = conv->gemm->nr;
+    lay_out(conv, n_threads, &chosen);
+    conv->winograd = chosen;
+    conv->n_grains = g->batch * chosen.n_bands * chosen.n_blocks;
+    conv->packed_floats = (size_t)(pithi_div_up(g->out_channels, nr) * nr * n_positions(&chosen) * g->in_channels);
+    conv->scratch_rows =
+        pithi_align_up((size_t)(chosen.band_rows * chosen.tiles_w) * sizeof(float *), PITH_ALIGNMENT);
+    return true;
+}
+
+/* Row pointers, transformed input, products. */
 size_t pithi_conv_winograd_scratch_bytes(const pithi_conv_f32 *conv)
 {
     const pithi_conv_winograd *w = &conv->winograd;
-    int64_t floats = N_POSITIONS * (w->v_stride + w->m_stride) + conv->g.in_channels;
-    return conv->scratch_rows + (size_t)floats * sizeof(float);
+    return conv->scratch_rows + (size_t)(n_positions(w) * (w->v_stride + w->m_stride)) * sizeof(float);
 }
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
-/* u = G g Gt in double, rounded once. */
-static void transform_weights(const float g[9], float u[N_POSITIONS])
-{
-    double t[4][3];
-    for (int j = 0; j < 3; j++) {
-        double top = (double)g[j], middle = (double)g[3 + j], bottom = (double)g[6 + j];
-        t[0][j] = top;
-        t[1][j] = 0.5 * (top + middle + bottom);
-        t[2][j] = 0.5 * (top - middle + bottom);
-        t[3][j] = bottom;
-    }
-    for (int i = 0; i < 4; i++) {
-        u[4 * i] = (float)t[i][0];
-        u[4 * i + 1] = (float)(0.5 * (t[i][0] + t[i][1] + t[i][2]));
-        u[4 * i + 2] = (float)(0.5 * (t[i][0] - t[i][1] + t[i][2]));
-        u[4 * i + 3] = (float)t[i][2];
-    }
-}
-
 /* Floats in front of position 0 of a block: [block][position][panel][channel][nr]. */
 static int64_t block_offset(const pithi_conv_f32 *conv, int64_t block)
 {
-    return block * conv->winograd.block_columns * N_POSITIONS * conv->g.in_channels;
+    return block * conv->winograd.block_columns * n_positions(&conv->winograd) * conv->g.in_channels;
 }
 
 static int64_t block_width(const pithi_conv_f32 *conv, int64_t block)
@@ -101,14 +132,15 @@ static int64_t block_width(const pithi_conv_f32 *conv, int64_t block)
 static void pack_panel(const pithi_conv_f32 *conv, const float *w, int64_t n0, float *to, int64_t position)
 {
     int64_t n_c = conv->g.in_channels, nr = conv->gemm->nr, lanes = pithi_min_s64(nr, conv->g.out_channels - n0);
-    for (int64_t p = 0; p < N_POSITIONS && lanes < nr; p++) {
+    int64_t positions = n_positions(&conv->winograd);
+    for (int64_t p = 0; p < positions && lanes < nr; p++) {
         memset(to + p * position, 0, (size_t)(nr * n_c) * sizeof(float));
     }
     for (int64_t lane = 0; lane < lanes; lane++) {
         for (int64_t c = 0; c < n_c; c++) {
-            float u[N_POSITIONS];
-            transform_weights(w + ((n0 + lane) * n_c + c) * 9, u);
-            for (int64_t p = 0; p < N_POSITIONS; p++) {
+            float u[MAX_POSITIONS];
+            pithi_winograd_f32_weights(conv->winograd.kernel, w + ((n0 + lane) * n_c + c) * 9, u);
+            for (int64_t p = 0; p < positions; p++) {
                 to[p * position + c * nr + lane] = u[p];
             }
         }
@@ -130,39 +162,33 @@ void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float 
 
 typedef struct work {
     const float **rows;
-    float *v, *m, *zeros;
+    float *v, *m;
 } work;
 
 static work split_scratch(const pithi_conv_f32 *conv, void *scratch)
 {
     const pithi_conv_winograd *w = &conv->winograd;
     work s = { .rows = scratch, .v = (float *)(void *)((char *)scratch + conv->scratch_rows) };
-    s.m = s.v + N_POSITIONS * w->v_stride;
-    s.zeros = s.m + N_POSITIONS * w->m_stride;
+    s.m = s.v + n_positions(w) * w->v_stride;
     return s;
 }
 
-/* The 4x4 input pixels of a tile; those outside are zeros. */
-static void find_pixels(const pithi_conv_geometry *g, const float *image, int64_t ty, int64_t tx, const float *zeros,
-                        const float *pixels[N_POSITIONS])
-{
-    int64_t y = 2 * ty - g->pad[1], x = 2 * tx - g->pad[2];
-    for (int p = 0; p < N_POSITIONS; p++) {
-        int64_t iy = y + p / 4, ix = x + p % 4;
-        bool is_inside = iy >= 0 && iy < g->in[1] && ix >= 0 && ix < g->in[2];
-        pixels[p] = is_inside ? image + (iy * g->in[2] + ix) * g->in_channels : zeros;
-    }
-}
-
-static void transform_band(const pithi_conv_f32 *conv, const float *image, int64_t first_row, int64_t n_tiles,
+static void transform_band(const pithi_conv_f32 *conv, const float *image, int64_t first_row, int64_t n_rows,
                            const work *s)
 {
+    const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_winograd *w = &conv->winograd;
-    int64_t n_c = conv->g.in_channels;
-    const float *pixels[N_POSITIONS];
-    for (int64_t t = 0; t < n_tiles; t++) {
-        find_pixels(&conv->g, image, first_row + t / w->tiles_w, t % w->tiles_w, s->zeros, pixels);
-        w->kernel->input(pixels, s->v + t * n_c, (size_t)w->v_stride, (size_t)n_c);
+    int64_t n_c = g->in_channels;
+    pith_winograd_f32_input row = { .x = image, .x_row_stride = (size_t)(g->in[2] * n_c),
+                                    .x_pixel_stride = (size_t)n_c, .in_h = (int)g->in[1], .in_w = (int)g->in[2],
+                                    .x_first = (int)-g->pad[2], .v_stride = (size_t)w->v_stride,
+                                    .n_channels = (size_t)n_c, .n_tiles = (int)w->tiles_w };
+    for (int64_t i = 0; i < n_rows; i++) {
+        row.y_first = (int)(tile_size(w) * (first_row + i) - g->pad[1]);
+        row.v = s->v + i * w->tiles_w * n_c;
+        w->kernel->input(&row);
+    }
+    for (int64_t t = 0; t < n_rows * w->tiles_w; t++) {
         s->rows[t] = s->v + t * n_c;
     }
 }
@@ -172,7 +198,7 @@ static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int6
 {
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t nr = conv->gemm->nr, n_c = conv->g.in_channels, columns = block_width(conv, block);
-    for (int64_t p = 0; p < N_POSITIONS; p++) {
+    for (int64_t p = 0; p < n_positions(w); p++) {
         ptrdiff_t offset = p * w->v_stride;
         pith_gemm_f32_tile tile = {
             .a_rows = s->rows,
@@ -193,31 +219,40 @@ static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int6
     }
 }
 
+static void apply_function(const pithi_conv_f32 *conv, const pith_winograd_f32_output *row)
+{
+    bool is_dense = row->n_channels == row->y_pixel_stride;
+    size_t n = row->n_channels * (size_t)(is_dense ? row->columns : 1);
+    for (int i = 0; i < row->rows; i++) {
+        for (int j = 0; j < (is_dense ? 1 : row->columns); j++) {
+            float *y = row->y + (size_t)i * row->y_row_stride + (size_t)j * row->y_pixel_stride;
+            conv->finish.function(y, y, n, conv->finish.alpha, conv->finish.beta);
+        }
+    }
+}
+
 static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands *o, int64_t image, int64_t first_row,
-                          int64_t n_tiles, int64_t block, const work *s)
+                          int64_t n_rows, int64_t block, const work *s)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t n0 = block * w->block_columns;
-    pith_winograd_f32_output tile = { .m_stride = (size_t)w->m_stride,
-                                      .bias = o->bias ? o->bias + n0 : NULL,
-                                      .n = (size_t)block_width(conv, block),
-                                      .lo = conv->finish.lo,
-                                      .hi = conv->finish.hi };
-    for (int64_t t = 0; t < n_tiles; t++) {
-        tile.m = s->m + t * w->block_columns;
-        for (int i = 0; i < 4; i++) {
-            int64_t y = 2 * (first_row + t / w->tiles_w) + i / 2, x = 2 * (t % w->tiles_w) + i % 2;
-            int64_t at = ((image * g->out[1] + y) * g->out[2] + x) * g->out_channels + n0;
-            bool is_inside = y < g->out[1] && x < g->out[2];
-            tile.y[i] = is_inside ? o->y + at : NULL;
-            tile.residual[i] = is_inside && o->residual ? o->residual + at : NULL;
-        }
-        w->kernel->output(&tile);
-        for (int i = 0; i < 4 && conv->finish.function; i++) {
-            if (tile.y[i]) {
-                conv->finish.function(tile.y[i], tile.y[i], tile.n, conv->finish.alpha, conv->finish.beta);
-            }
+    pith_winograd_f32_output row = { .m_stride = (size_t)w->m_stride, .m_tile_stride = (size_t)w->block_columns,
+                                     .bias = o->bias ? o->bias + n0 : NULL,
+                                     .y_row_stride = (size_t)(g->out[2] * g->out_channels),
+                                     .y_pixel_stride = (size_t)g->out_channels,
+                                     .n_channels = (size_t)block_width(conv, block),
+                                     .n_tiles = (int)w->tiles_w, .columns = (int)g->out[2],
+                                     .lo = conv->finish.lo, .hi = conv->finish.hi };
+    for (int64_t i = 0; i < n_rows; i++) {
+        int64_t y = tile_size(w) * (first_row + i), at = (image * g->out[1] + y) * g->out[2] * g->out_channels + n0;
+        row.m = s->m + i * w->tiles_w * w->block_columns;
+        row.y = o->y + at;
+        row.residual = o->residual ? o->residual + at : NULL;
+        row.rows = (int)pithi_min_s64(tile_size(w), g->out[1] - y);
+        w->kernel->output(&row);
+        if (conv->finish.function) {
+            apply_function(conv, &row);
         }
     }
 }
@@ -228,17 +263,15 @@ void pithi_conv_winograd_run(const pithi_conv_f32 *conv, const pithi_conv_operan
     const pithi_conv_winograd *w = &conv->winograd;
     work s = split_scratch(conv, part->scratch);
     int64_t begin = 0, end = 0, current = -1;
-    memset(s.zeros, 0, (size_t)g->in_channels * sizeof(float));
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
         int64_t band = grain / w->n_blocks, block = grain % w->n_blocks, image = band / w->n_bands;
-        int64_t row = band % w->n_bands * w->band_rows;
-        int64_t n_tiles = pithi_min_s64(w->band_rows, w->tiles_h - row) * w->tiles_w;
+        int64_t row = band % w->n_bands * w->band_rows, n_rows = pithi_min_s64(w->band_rows, w->tiles_h - row);
         if (band != current) {
-            transform_band(conv, o->x + image * g->in[1] * g->in[2] * g->in_channels, row, n_tiles, &s);
+            transform_band(conv, o->x + image * g->in[1] * g->in[2] * g->in_channels, row, n_rows, &s);
             current = band;
         }
-        multiply_block(conv, o->packed, block, n_tiles, &s);
-        restore_block(conv, o, image, row, n_tiles, block, &s);
+        multiply_block(conv, o->packed, block, n_rows * w->tiles_w, &s);
+        restore_block(conv, o, image, row, n_rows, block, &s);
     }
 }
