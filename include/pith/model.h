@@ -3,7 +3,7 @@
 #ifndef PITH_MODEL_H
 #define PITH_MODEL_H
 
-#include "pith/tensor.h"
+#include "pith/object.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +50,7 @@ typedef struct pith_value_info {
     pith_dtype dtype;
     pith_shape shape;                   /**< -1 where a dimension is symbolic or unknown; rank -1: unknown. */
     const char *symbols[PITH_MAX_RANK]; /**< Name of a symbolic dimension, else NULL. */
+    const pith_type *type;              /**< Of a sequence, optional or map (dtype OBJECT); else NULL. */
 } pith_value_info;
 
 /** Numbers of inputs (weights not counted) and outputs, and their descriptions. Borrowed. */

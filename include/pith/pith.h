@@ -4,6 +4,7 @@
 #define PITH_H
 
 #include "pith/model.h"
+#include "pith/object.h"
 #include "pith/session.h"
 #include "pith/status.h"
 #include "pith/tensor.h"

@@ -46,8 +46,9 @@ static pith_status needed_value(pith_graph *graph, pith_node *node, pith_value *
     for (int i = 0; i < node->n_inputs; i++) {
         const pith_value *value = node->inputs[i];
         if (value) {
+            const pith_tensor *known = value->constant ? value->constant : value->outline;
             ((pith_tensor *)inputs)[i] =
-                value->constant ? *value->constant : (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
+                known ? *known : (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
         }
     }
     pith_infer infer = { .ctx = graph->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,

@@ -55,6 +55,7 @@ struct pith_session {
     pithi_fault fault;
     uint64_t n_operations, n_iterations; /* of this run so far, for the limits */
     uint64_t deadline_ns;       /* of this run; 0: none */
+    pithi_arena heap;           /* strings and objects of the last run, its inputs' included */
     pith_tensor *outputs;       /* of the last run */
     bool has_outputs;
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "exec/internal.h"
+#include "graph/object.h"
 #include "passes/pass.h"
 #include "pith_ops_list.h"
 
@@ -21,6 +22,7 @@ static pith_status describe_values(pith_model *model, pith_value *const *values,
         pith_value_info *info = &infos[i];
         PITH_TRY(pithi_arena_text(&model->memory, value->name, strlen(value->name), &info->name));
         info->dtype = value->dtype;
+        PITH_TRY(pithi_type_copy(&model->memory, value->type, &info->type));
         info->shape = value->shape;
         info->shape.rank = value->has_shape ? value->shape.rank : -1;
         for (int k = 0; k < info->shape.rank; k++) {

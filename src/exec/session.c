@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/ctx.h"
+#include "graph/object.h"
 
 #define MAX_DEPTH 1000         /* of stretches and bodies within each other */
 #define PARTS_PER_THREAD 2     /* so that a worker that was held up leaves work to others */
@@ -25,6 +26,7 @@ pith_status pith_session_create(pith_model *model, const pith_session_options *o
     pith_session *session = block;
     session->model = model;
     session->ctx = ctx;
+    session->heap.ctx = ctx;
     session->n_threads = o->n_threads ? o->n_threads : pithi_cpu_count();
     session->keep_denormals = o->keep_denormals != 0;
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)pith_model_n_outputs(model), sizeof(pith_tensor), &outputs), done);
@@ -73,6 +75,7 @@ void pith_session_destroy(pith_session *session)
         pithi_free(ctx, slot->input_operands);
     }
     free_kept(session);
+    pithi_arena_deinit(&session->heap);
     pithi_free(ctx, session->slots);
     pithi_free(ctx, session->outputs);
     pithi_free(ctx, session);
@@ -175,7 +178,8 @@ static pith_status bind(pith_session *session, pithi_slot *slot, pithi_stretch *
         slot->runs[i] = (pith_run){ .node = step->node, .attrs = step->node->attrs, .state = step->state,
                                     .inputs = tensors, .n_inputs = step->node->n_inputs,
                                     .outputs = tensors + step->node->n_inputs, .n_outputs = step->node->n_outputs,
-                                    .shared = slot->arena + step->shared_offset, .fault = &session->fault };
+                                    .shared = slot->arena + step->shared_offset, .fault = &session->fault,
+                                    .heap = &session->heap };
     }
     slot->stretch = stretch;
     stretch->n_users++;
@@ -262,7 +266,7 @@ static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_
     }
     if (atomic_load(&session->fault.is_set)) {
         const pith_node *node = plan->steps[n_done - 1].node;
-        PITH_FAIL(session->ctx, PITH_STATUS_ARG, "node '%s' (%s): %s", node->name, node->op->head.name,
+        PITH_FAIL(session->ctx, session->fault.status ? session->fault.status : PITH_STATUS_ARG, "node '%s' (%s): %s", node->name, node->op->head.name,
                   session->fault.message);
     }
     PITH_CHECK(session->ctx, !late || n_done == plan->n_steps, PITH_STATUS_LIMIT,
@@ -354,6 +358,17 @@ pith_status pithi_session_run_template(pith_session *session, pithi_template *te
 
 /* ---- public ------------------------------------------------------------------------------- */
 
+static pith_status check_type(const pith_session *session, const pith_value_info *wanted, const pith_tensor *input)
+{
+    const pith_object *object = pith_object_of(input);
+    char is[PITH_TYPE_TEXT_BYTES], must[PITH_TYPE_TEXT_BYTES];
+    PITH_CHECK(session->ctx, object, PITH_STATUS_ARG, "input '%s' has no object", wanted->name);
+    PITH_CHECK(session->ctx, !wanted->type || pith_type_equal(object->type, wanted->type), PITH_STATUS_DTYPE,
+               "input '%s' has type %s, the model wants %s", wanted->name, pith_type_text(object->type, is),
+               pith_type_text(wanted->type, must));
+    return PITH_OK;
+}
+
 static pith_status check_inputs(const pith_session *session, const pith_tensor *inputs, int n_inputs)
 {
     const pith_model *model = session->model;
@@ -367,7 +382,34 @@ static pith_status check_inputs(const pith_session *session, const pith_tensor *
         PITH_TRY_AT(session->ctx, pithi_model_check_shape(model, i, &inputs[i].shape), "input '%s'", wanted->name);
         PITH_CHECK(session->ctx, inputs[i].data || pith_tensor_bytes(&inputs[i]) == 0, PITH_STATUS_ARG,
                    "input '%s' has no data", wanted->name);
+        if (wanted->dtype == PITH_DTYPE_OBJECT) {
+            PITH_TRY(check_type(session, wanted, &inputs[i]));
+        }
     }
+    return PITH_OK;
+}
+
+/* Results may point to what inputs point to, and live longer: such inputs are copied with all that they hold. */
+static pith_status adopt_inputs(pith_session *session, const pith_tensor **inputs, int n_inputs)
+{
+    bool has_pointers = false;
+    void *copies = NULL;
+    for (int i = 0; i < n_inputs; i++) {
+        has_pointers |= pithi_dtype_has_pointers((*inputs)[i].dtype);
+    }
+    if (!has_pointers) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_array(&session->heap, (size_t)n_inputs, sizeof(pith_tensor), &copies));
+    memcpy(copies, *inputs, (size_t)n_inputs * sizeof(pith_tensor));
+    for (int i = 0; i < n_inputs; i++) {
+        if (pithi_dtype_has_pointers((*inputs)[i].dtype)) {
+            PITH_TRY_AT(session->ctx,
+                        pithi_value_copy(&session->heap, &(*inputs)[i], PITHI_WHOLE, (pith_tensor *)copies + i),
+                        "input '%s'", pith_model_input(session->model, i)->name);
+        }
+    }
+    *inputs = copies;
     return PITH_OK;
 }
 
@@ -382,6 +424,9 @@ pith_status pith_session_run(pith_session *session, const pith_tensor *inputs, i
     session->n_operations = session->n_iterations = 0;
     bool has_deadline = limits->max_run_ms > 0 && limits->max_run_ms < (uint64_t)1 << 40; /* beyond: 34 years */
     session->deadline_ns = has_deadline ? pithi_clock_ns() + limits->max_run_ms * 1000000u : 0;
+    session->fault.status = PITH_OK;
+    pithi_arena_deinit(&session->heap);
+    PITH_TRY(adopt_inputs(session, &inputs, n_inputs));
     pith_status status = pithi_session_run_template(session, session->model->root, inputs, 0, session->outputs);
     session->has_outputs = status == PITH_OK;
     return status;

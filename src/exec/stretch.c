@@ -2,6 +2,7 @@
 /* Templates and the cache of their stretches. */
 #include "exec/stretch.h"
 
+#include "graph/object.h"
 #include "passes/pass.h"
 
 pith_status pithi_template_create(pithi_program *program, pith_graph *graph, bool keeps_outputs,
@@ -105,7 +106,7 @@ static bool matches(const pithi_stretch *stretch, const pith_tensor *inputs, int
         if (key->dtype != inputs[i].dtype || !pith_shape_equal(&key->shape, &inputs[i].shape)) {
             return false;
         }
-        if (key->data && (!inputs[i].data || memcmp(key->data, inputs[i].data, pith_tensor_bytes(key)) != 0)) {
+        if (key->data && (!inputs[i].data || !pithi_value_same(key, &inputs[i], PITHI_OUTLINE))) {
             return false;
         }
     }
@@ -148,14 +149,14 @@ static pith_status embed(pith_graph *graph, pith_value *value, const pith_tensor
 {
     PITH_CHECK(graph->ctx, input->data, PITH_STATUS_STATE,
                "shapes depend on the value of input '%s', which isn't known before a run", value->name);
-    void *data = NULL, *constant = NULL;
-    size_t n_bytes = pith_tensor_bytes(input);
-    PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes ? n_bytes : 1, &data));
-    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof *input, &constant));
-    memcpy(data, input->data, n_bytes);
-    memcpy(constant, input, sizeof *input);
-    ((pith_tensor *)constant)->data = data;
-    value->constant = constant;
+    void *copy = NULL;
+    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof *input, &copy));
+    PITH_TRY(pithi_value_copy(&graph->arena, input, PITHI_OUTLINE, copy));
+    if (pithi_dtype_has_pointers(input->dtype)) { /* results may point to what it points to, and outlive the plan */
+        value->outline = copy;
+    } else {
+        value->constant = copy;
+    }
     return PITH_OK;
 }
 
@@ -235,9 +236,7 @@ static pith_status make_key(pithi_stretch *stretch, const pith_tensor *inputs)
     for (size_t i = 0; i < n_inputs; i++) {
         stretch->key[i] = (pith_tensor){ .dtype = inputs[i].dtype, .shape = inputs[i].shape };
         if (template->embeds[i]) {
-            size_t n_bytes = pith_tensor_bytes(&inputs[i]);
-            PITH_TRY(pithi_arena_alloc(&stretch->memory, n_bytes ? n_bytes : 1, &stretch->key[i].data));
-            memcpy(stretch->key[i].data, inputs[i].data, n_bytes);
+            PITH_TRY(pithi_value_copy(&stretch->memory, &inputs[i], PITHI_OUTLINE, &stretch->key[i]));
         }
     }
     return PITH_OK;

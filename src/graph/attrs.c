@@ -3,6 +3,7 @@
 #include "graph/attrs.h"
 
 #include "graph/graph.h"
+#include "graph/object.h"
 
 static void *field_of(void *attrs, const pith_attr_spec *spec)
 {
@@ -59,6 +60,12 @@ static pith_status deepen_field(const pith_attr_spec *spec, pithi_arena *arena, 
         *(const pith_tensor **)field = items;
     } else if (spec->kind == PITH_ATTR_KIND_STRING && *(const char **)field) {
         PITH_TRY(pithi_arena_text(arena, *(const char **)field, strlen(*(const char **)field), field));
+    } else if (spec->kind == PITH_ATTR_KIND_STRINGS) { /* the text itself is shared, as tensors' data are */
+        pith_strings *strings = field;
+        PITH_TRY(copy_items(arena, strings->items, strings->n_items, sizeof *strings->items, &items));
+        strings->items = items;
+    } else if (spec->kind == PITH_ATTR_KIND_TYPE) {
+        PITH_TRY(pithi_type_copy(arena, *(const pith_type **)field, field));
     }
     return PITH_OK;
 }
@@ -102,6 +109,17 @@ static void print_choices(const pith_attr_spec *spec, const pith_ints *indices, 
     pithi_text_add(text, "]");
 }
 
+static void print_strings(const pith_strings *strings, pithi_text *text)
+{
+    pithi_text_add(text, "[");
+    for (int i = 0; i < strings->n_items; i++) {
+        const pith_string *item = &strings->items[i];
+        pithi_text_add(text, i ? ",\"%.*s\"" : "\"%.*s\"", item->n_bytes > 80 ? 80 : (int)item->n_bytes,
+                       item->n_bytes ? item->data : "");
+    }
+    pithi_text_add(text, "]");
+}
+
 static bool is_default(const pith_attr_spec *spec, const void *field)
 {
     switch (spec->kind) {
@@ -113,12 +131,15 @@ static bool is_default(const pith_attr_spec *spec, const void *field)
     case PITH_ATTR_KIND_STRING: return *(const char *const *)field == NULL;
     case PITH_ATTR_KIND_FLOATS: return ((const pith_floats *)field)->n_items == 0;
     case PITH_ATTR_KIND_TENSOR: return *(const pith_tensor *const *)field == NULL;
+    case PITH_ATTR_KIND_STRINGS: return ((const pith_strings *)field)->n_items == 0;
+    case PITH_ATTR_KIND_TYPE: return *(const pith_type *const *)field == NULL;
     }
     return false;
 }
 
 void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text)
 {
+    char type[PITH_TYPE_TEXT_BYTES];
     for (int i = 0; i < head->n_attrs; i++) {
         const pith_attr_spec *spec = &head->attrs[i];
         const void *field = const_field_of(attrs, spec);
@@ -135,6 +156,10 @@ void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *
         case PITH_ATTR_KIND_TENSOR: pithi_text_add(text, "tensor"); break;
         case PITH_ATTR_KIND_CHOICES: print_choices(spec, field, text); break;
         case PITH_ATTR_KIND_STRING: pithi_text_add(text, "%s", *(const char *const *)field); break;
+        case PITH_ATTR_KIND_STRINGS: print_strings(field, text); break;
+        case PITH_ATTR_KIND_TYPE:
+            pithi_text_add(text, "%s", pith_type_text(*(const pith_type *const *)field, type));
+            break;
         }
     }
 }
@@ -151,6 +176,15 @@ static bool same_tensor(const pith_tensor *a, const pith_tensor *b)
 static bool same_list(const void *a, int n_a, const void *b, int n_b, size_t item_bytes)
 {
     return n_a == n_b && (n_a == 0 || memcmp(a, b, (size_t)n_a * item_bytes) == 0);
+}
+
+static bool same_strings(const pith_strings *a, const pith_strings *b)
+{
+    bool same = a->n_items == b->n_items;
+    for (int i = 0; same && i < a->n_items; i++) {
+        same = pithi_string_same(&a->items[i], &b->items[i]);
+    }
+    return same;
 }
 
 static bool same_field(const pith_attr_spec *spec, const void *a, const void *b)
@@ -173,6 +207,8 @@ static bool same_field(const pith_attr_spec *spec, const void *a, const void *b)
         const char *x = *(const char *const *)a, *y = *(const char *const *)b;
         return x == y || (x && y && pithi_same_text(x, y));
     }
+    case PITH_ATTR_KIND_STRINGS: return same_strings(a, b);
+    case PITH_ATTR_KIND_TYPE: return pith_type_equal(*(const pith_type *const *)a, *(const pith_type *const *)b);
     }
     return false;
 }

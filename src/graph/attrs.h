@@ -4,7 +4,7 @@
 #define PITH_GRAPH_ATTRS_H
 
 #include "base/base.h"
-#include "pith/tensor.h"
+#include "pith/object.h"
 
 typedef struct pith_ints {
     const int64_t *items;
@@ -16,6 +16,11 @@ typedef struct pith_floats {
     int n_items;
 } pith_floats;
 
+typedef struct pith_strings {
+    const pith_string *items;
+    int n_items;
+} pith_strings;
+
 typedef enum pith_attr_kind {
     PITH_ATTR_KIND_INT,    /* int64_t */
     PITH_ATTR_KIND_FLOAT,  /* float */
@@ -24,7 +29,9 @@ typedef enum pith_attr_kind {
     PITH_ATTR_KIND_CHOICE, /* int64_t: index into `choices`; written as a string in files */
     PITH_ATTR_KIND_TENSOR, /* const pith_tensor * */
     PITH_ATTR_KIND_CHOICES, /* pith_ints: indices into `choices`; written as a list of strings */
-    PITH_ATTR_KIND_STRING   /* const char *; NULL while absent */
+    PITH_ATTR_KIND_STRING,  /* const char *; NULL while absent */
+    PITH_ATTR_KIND_STRINGS, /* pith_strings */
+    PITH_ATTR_KIND_TYPE     /* const pith_type *; NULL while absent */
 } pith_attr_kind;
 
 /* One field of an operator's attribute struct. Import, printing and samples read this table. */
@@ -63,6 +70,11 @@ typedef struct pith_attr_spec {
     {                                                                                                                \
         (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false                            \
     }
+#define PITH_ATTR_STRINGS(type, field, name)                                                                         \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_STRINGS, offsetof(type, field), 0, NULL, false, false                                 \
+    }
+#define PITH_ATTR_TYPE(type, field, name) { (name), PITH_ATTR_KIND_TYPE, offsetof(type, field), 0, NULL, false, false }
 #define PITH_ATTR_REQUIRED_STRING(type, field, name)                                                                 \
     {                                                                                                                \
         (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true, false                                   \

@@ -5,7 +5,7 @@
 #define PITH_GRAPH_H
 
 #include "base/base.h"
-#include "pith/tensor.h"
+#include "pith/object.h"
 
 typedef struct pith_op pith_op;       /* ops/op.h */
 typedef struct pith_node pith_node;
@@ -21,6 +21,9 @@ struct pith_value {
     const char *symbols[PITH_MAX_RANK]; /* names of symbolic dimensions, else NULL */
     pith_node *producer;
     const pith_tensor *constant;        /* known value; data borrowed from the file or from the graph */
+    const pith_tensor *outline;         /* of strings and objects: what inference may read of a value that isn't
+                                         * constant (graph/object.h) */
+    const pith_type *type;              /* of objects, where the file declares it; else NULL */
     int n_uses;                         /* set by pithi_graph_count_uses(); outputs count as a use */
     int index;                          /* scratch number for passes and planner */
 };

@@ -15,7 +15,8 @@ typedef enum pith_source_kind {
     PITH_SOURCE_STRINGS,
     PITH_SOURCE_TENSOR,
     PITH_SOURCE_GRAPH,
-    PITH_SOURCE_OTHER /* type protos, sparse tensors, lists of graphs */
+    PITH_SOURCE_TYPE,
+    PITH_SOURCE_OTHER /* lists of tensors, graphs or types; bytes that are no text */
 } pith_source_kind;
 
 typedef struct pith_source_attr {
@@ -30,6 +31,7 @@ typedef struct pith_source_attr {
     int n_items; /* of ints, floats, strings */
     pith_tensor tensor;
     pith_graph *graph;
+    const pith_type *type;
     bool is_used; /* whoever understood the attribute sets it; an unused one is refused */
 } pith_source_attr;
 

@@ -53,9 +53,9 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return pithi_axes_attr_channels_last(graph, &attrs->axes, rank, rank);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "CenterCropPad", 18, NULL } };
 static const char *const samples[] = { "f32[5,4] s64[2]{2,7}", "s8[3,4,5] s32[2]{6,1} | axes=[-1,0]",
                                        "f32[0,3] s64[1]{2} | axes=[1]" };

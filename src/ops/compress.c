@@ -59,12 +59,14 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "condition", PITH_DTYPES_BOOL, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Compress", 9, NULL } };
 static const char *const samples[] = { "f32[3,4] bool[3]{1,0,1} | axis=0", "s8[3,4] bool[2]{0,1} | axis=-1",
-                                       "f32[2,3] bool[5]{0,1,1,0,1}", "f32[2,0] bool[2]{1,1} | axis=0" };
+                                       "f32[2,3] bool[5]{0,1,1,0,1}", "f32[2,0] bool[2]{1,1} | axis=0",
+    "string[3,4] bool[3]{1,0,1} | axis=0",
+};
 
 const pith_op pith_op_compress = {
     .head = { "compress", 1, PITH_ATTRS(attr_table, compress_attrs) },

@@ -32,7 +32,7 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_operand_spec inputs[] = { { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ConstantOfShape", 9, NULL } };
 static const char *const samples[] = { "s64[2]{3,5}", "s64[1]{7} | value=s16[1]{-3}", "s64[0]{} | value=f64[1]{2.5}",
                                        "s64[2]{0,2}" };

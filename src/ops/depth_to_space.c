@@ -22,8 +22,8 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_block(infer, true);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "DepthToSpace", 1, NULL } };
 static const char *const samples[] = {
     "f32[2,12,3,5] | blocksize=2",

@@ -45,13 +45,14 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_broadcast(&both, &infer->outputs[0].shape);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Expand", 8, NULL } };
 static const char *const samples[] = {
     "f32[3,1] s64[3]{2,1,6}", "s8[3,1] s64[2]{3,7}", "bool[] s64[2]{5,9}", "f32[1,60,1] s64[3]{9,60,70}",
     "f64[3,4] s64[1]{1}", "f32[1,4] s64[2]{0,4}",
+    "string[3,1] s64[2]{3,5}",
 };
 
 const pith_op pith_op_expand = {

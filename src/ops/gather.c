@@ -108,9 +108,9 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Gather", 1, NULL } };
 static const char *const samples[] = {
     "f32[5,4,3] s64[2,2]{0,-1,4,2}",
@@ -121,6 +121,7 @@ static const char *const samples[] = {
     "f32[2,0] s64[3]{0,1,1}",
     "f32[130,8] s32[50]{-8:8} | axis=1",
     "f32[0,2] s64[0]{}",
+    "string[3,2] s64[2]{-1,0}",
 };
 
 const pith_op pith_op_gather = {

@@ -99,9 +99,9 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherElements", 11, NULL } };
 static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}",
                                        "s8[3,4] s32[3,2]{0:4} | axis=-1",
@@ -109,7 +109,9 @@ static const char *const samples[] = { "f32[3,4] s64[2,4]{-3:3}",
                                        "s32[3,4,5] s32[2,3,5]{-4:4} | axis=1",
                                        "f32[6,4] s64[5,2]{0:6}",
                                        "f64[0,3] s64[0,2] | axis=1",
-                                       "s64[5] s64[3]{4,-5,0}" };
+                                       "s64[5] s64[3]{4,-5,0}",
+    "string[3,4] s64[2,4]{-3:3}",
+};
 
 const pith_op pith_op_gather_elements = {
     .head = { "gather_elements", 1, PITH_ATTRS(attr_table, gather_elements_attrs) },

@@ -68,13 +68,15 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "indices", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GatherND", 11, NULL } };
 static const char *const samples[] = { "f32[2,3,4] s64[3,2]{0,1,1,-1,0,0}",
                                        "s8[2,3,4] s64[2,1]{1,0} | batch_dims=1", "f32[5] s64[2,2,1]{-5:5}",
-                                       "f64[2,3] s64[0,2]", "f32[2,2] s64[1,0]" };
+                                       "f64[2,3] s64[0,2]", "f32[2,2] s64[1,0]",
+    "string[2,3] s64[2,1]{1,-1}",
+};
 
 const pith_op pith_op_gather_nd = {
     .head = { "gather_nd", 1, PITH_ATTRS(attr_table, gather_nd_attrs) },

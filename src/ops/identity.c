@@ -8,8 +8,8 @@ static void ref(const pith_run *run)
     memmove(run->outputs[0].data, run->inputs[0].data, pith_tensor_bytes(&run->inputs[0]));
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY_VALUE, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY_VALUE, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Identity", 1, NULL } };
 static const char *const samples[] = { "f32[2,3]", "s64[]", "bool[0,4]" };
 

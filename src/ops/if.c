@@ -25,7 +25,7 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
 }
 
 static const pith_operand_spec inputs[] = { { "cond", PITH_DTYPES_BOOL, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "outputs", PITH_DTYPES_ANY, PITH_VARIADIC } };
+static const pith_operand_spec outputs[] = { { "outputs", PITH_DTYPES_ANY_VALUE, PITH_VARIADIC } };
 static const pith_spelling spellings[] = { { "onnx", "", "If", 1, map } };
 
 const pith_op pith_op_if = {

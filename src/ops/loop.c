@@ -22,8 +22,8 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
 
 static const pith_operand_spec inputs[] = { { "trip_count", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
                                             { "cond", PITH_DTYPES_BOOL, PITH_OPTIONAL },
-                                            { "initial", PITH_DTYPES_ANY, PITH_VARIADIC } };
-static const pith_operand_spec outputs[] = { { "finals_and_scans", PITH_DTYPES_ANY, PITH_VARIADIC } };
+                                            { "initial", PITH_DTYPES_ANY_VALUE, PITH_VARIADIC } };
+static const pith_operand_spec outputs[] = { { "finals_and_scans", PITH_DTYPES_ANY_VALUE, PITH_VARIADIC } };
 static const pith_spelling spellings[] = { { "onnx", "", "Loop", 1, map } };
 
 const pith_op pith_op_loop = {

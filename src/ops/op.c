@@ -81,6 +81,17 @@ static pith_status read_choices(pith_ctx *ctx, const pith_attr_spec *spec, const
     return PITH_OK;
 }
 
+static pith_status read_strings(const pith_source_attr *attr, pithi_arena *arena, pith_strings *field)
+{
+    void *items = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)attr->n_items, sizeof *field->items, &items));
+    for (int i = 0; i < attr->n_items; i++) {
+        ((pith_string *)items)[i] = (pith_string){ attr->strings[i], strlen(attr->strings[i]) };
+    }
+    *field = (pith_strings){ items, attr->n_items };
+    return PITH_OK;
+}
+
 static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pith_source_attr *attr,
                              pithi_arena *arena, void *field)
 {
@@ -89,9 +100,10 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
         [PITH_ATTR_KIND_INTS] = PITH_SOURCE_INTS,     [PITH_ATTR_KIND_FLOATS] = PITH_SOURCE_FLOATS,
         [PITH_ATTR_KIND_CHOICE] = PITH_SOURCE_STRING, [PITH_ATTR_KIND_TENSOR] = PITH_SOURCE_TENSOR,
         [PITH_ATTR_KIND_CHOICES] = PITH_SOURCE_STRINGS, [PITH_ATTR_KIND_STRING] = PITH_SOURCE_STRING,
+        [PITH_ATTR_KIND_STRINGS] = PITH_SOURCE_STRINGS, [PITH_ATTR_KIND_TYPE] = PITH_SOURCE_TYPE,
     };
     static const char *const kinds[] = { "an int", "a float", "a string", "a list of ints", "a list of floats",
-                                         "a list of strings", "a tensor", "a graph", "something else" };
+                                         "a list of strings", "a tensor", "a graph", "a type", "something else" };
     PITH_CHECK(ctx, attr->kind == wanted[spec->kind], PITH_STATUS_FORMAT, "attribute '%s' must be %s, but is %s",
                spec->name, kinds[wanted[spec->kind]], kinds[attr->kind]);
     void *copy = NULL;
@@ -101,6 +113,8 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
     case PITH_ATTR_KIND_CHOICE: return read_choice(ctx, spec, attr->s, field);
     case PITH_ATTR_KIND_CHOICES: return read_choices(ctx, spec, attr, arena, field);
     case PITH_ATTR_KIND_STRING: return pithi_arena_text(arena, attr->s, strlen(attr->s), field);
+    case PITH_ATTR_KIND_STRINGS: return read_strings(attr, arena, field);
+    case PITH_ATTR_KIND_TYPE: *(const pith_type **)field = attr->type; break;
     case PITH_ATTR_KIND_INTS: *(pith_ints *)field = (pith_ints){ attr->ints, attr->n_items }; break;
     case PITH_ATTR_KIND_FLOATS: *(pith_floats *)field = (pith_floats){ attr->floats, attr->n_items }; break;
     case PITH_ATTR_KIND_TENSOR:
@@ -274,6 +288,30 @@ void pithi_run_fault(const pith_run *run, const char *format, ...)
     }
 }
 
+void *pithi_run_alloc(const pith_run *run, size_t count, size_t item_bytes)
+{
+    void *block = NULL;
+    pith_status status = pithi_arena_array(run->heap, count + !count, item_bytes, &block);
+    if (status == PITH_OK) {
+        return block;
+    }
+    pith_ctx *ctx = run->heap->ctx;
+    run->fault->status = status;
+    pithi_run_fault(run, "no memory for strings or objects: %s", pith_ctx_error(ctx));
+    pith_ctx_clear_error(ctx);
+    return NULL;
+}
+
+bool pithi_run_string(const pith_run *run, const char *text, size_t n_bytes, pith_string *string_out)
+{
+    char *copy = pithi_run_alloc(run, n_bytes, 1);
+    if (copy && n_bytes > 0) {
+        memcpy(copy, text, n_bytes);
+    }
+    *string_out = (pith_string){ copy, copy ? n_bytes : 0 };
+    return copy != NULL;
+}
+
 /* References may write output 0 unasked, so a node of which nobody wants anything must not be run. */
 static bool is_any_wanted(const pith_tensor *outputs, int n_outputs)
 {
@@ -287,9 +325,20 @@ static bool is_any_wanted(const pith_tensor *outputs, int n_outputs)
 pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                           pith_tensor *outputs, int n_outputs)
 {
+    pithi_arena heap = { .ctx = ctx };
+    pith_status status = pithi_op_eval_into(&heap, node, inputs, n_inputs, outputs, n_outputs);
+    PITH_ASSERT(heap.n_bytes == 0); /* such nodes are never folded */
+    pithi_arena_deinit(&heap);
+    return status;
+}
+
+pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const pith_tensor *inputs, int n_inputs,
+                               pith_tensor *outputs, int n_outputs)
+{
+    pith_ctx *ctx = heap->ctx;
     pithi_fault fault = { 0 };
     pith_run run = { .node = node, .attrs = node->attrs, .inputs = inputs, .n_inputs = n_inputs,
-                     .outputs = outputs, .n_outputs = n_outputs, .fault = &fault };
+                     .outputs = outputs, .n_outputs = n_outputs, .fault = &fault, .heap = heap };
     if (!is_any_wanted(outputs, n_outputs)) {
         return PITH_OK;
     }
@@ -298,6 +347,6 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
     }
     node->op->ref(&run);
     pithi_free(ctx, run.shared);
-    PITH_CHECK(ctx, !fault.is_set, PITH_STATUS_ARG, "%s", fault.message);
+    PITH_CHECK(ctx, !fault.is_set, fault.status ? fault.status : PITH_STATUS_ARG, "%s", fault.message);
     return PITH_OK;
 }

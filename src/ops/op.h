@@ -105,6 +105,7 @@ typedef struct pith_run {
     int n_outputs;
     void *shared;              /* prepare->shared_bytes */
     struct pithi_fault *fault;
+    pithi_arena *heap;         /* see pithi_run_alloc() */
 } pith_run;
 
 typedef struct pith_part {
@@ -119,8 +120,16 @@ void pithi_run_fault(const pith_run *run, const char *format, ...) PITH_PRINTF(2
 
 typedef struct pithi_fault {
     _Atomic int is_set;
+    pith_status status; /* of the run; 0: PITH_STATUS_ARG */
     char message[256];
 } pithi_fault;
+
+/* Zeroed memory for what a value points to (bytes of strings, objects), which lives until the session's next
+ * run begins. Only for operators with PITH_OP_HEAP, in one part. NULL: the memory is at an end (max_memory_bytes),
+ * which has been reported as a fault; the operator returns. */
+void *pithi_run_alloc(const pith_run *run, size_t count, size_t item_bytes);
+/* The same for a copy of `n_bytes` bytes of text. */
+bool pithi_run_string(const pith_run *run, const char *text, size_t n_bytes, pith_string *string_out);
 
 /* First and last+1 of `total` items for this part. */
 static inline void pithi_part_range(const pith_part *part, int64_t total, int64_t *begin, int64_t *end)
@@ -140,8 +149,13 @@ static inline void pithi_part_range(const pith_part *part, int64_t total, int64_
      PITH_DTYPES(PITH_DTYPE_U16) | PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_U32) |     \
      PITH_DTYPES(PITH_DTYPE_S64) | PITH_DTYPES(PITH_DTYPE_U64))
 #define PITH_DTYPES_BOOL PITH_DTYPES(PITH_DTYPE_BOOL)
+#define PITH_DTYPES_STRING PITH_DTYPES(PITH_DTYPE_STRING)
+#define PITH_DTYPES_OBJECT PITH_DTYPES(PITH_DTYPE_OBJECT)
 #define PITH_DTYPES_NUMBER (PITH_DTYPES_FLOAT | PITH_DTYPES_INTEGER)
 #define PITH_DTYPES_ANY (PITH_DTYPES_NUMBER | PITH_DTYPES_BOOL)
+/* Elements that operators may copy without knowing what they are: of whole bytes. */
+#define PITH_DTYPES_MOVED (PITH_DTYPES_ANY | PITH_DTYPES_STRING)
+#define PITH_DTYPES_ANY_VALUE (~PITH_DTYPES(PITH_DTYPE_NONE))
 #define PITH_DTYPES_INDEX (PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_S64))
 
 typedef enum pith_arity { PITH_ONE, PITH_OPTIONAL, PITH_VARIADIC } pith_arity; /* VARIADIC: last, one or more */
@@ -183,7 +197,8 @@ enum {
     PITH_OP_COMMUTATIVE = 8,   /* inputs 0 and 1 may be swapped */
     PITH_OP_CONTROL = 16,      /* if, loop, scan: expanded by the executor, see exec/ */
     PITH_OP_RANDOM = 32,       /* never folded, never merged */
-    PITH_OP_READS_SHAPE = 64   /* needs only shapes, not values, of its inputs (shape, size) */
+    PITH_OP_READS_SHAPE = 64,  /* needs only shapes, not values, of its inputs (shape, size) */
+    PITH_OP_HEAP = 128         /* makes strings or objects with pithi_run_alloc(); such nodes aren't folded, and run in one part */
 };
 
 struct pith_op {
@@ -248,6 +263,9 @@ void pithi_op_cost(const pith_infer *infer, pith_cost *cost_out);
 /* Computes outputs (data allocated by the caller) with op->ref. Fails if the operator faults. */
 pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                           pith_tensor *outputs, int n_outputs);
+/* The same for any operator: what outputs point to is taken from `heap`. */
+pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const pith_tensor *inputs, int n_inputs,
+                               pith_tensor *outputs, int n_outputs);
 
 /* ---- shared by operator files --------------------------------------------------------------- */
 

@@ -244,12 +244,12 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },
+    { "x", PITH_DTYPES_MOVED, PITH_ONE },
     { "pads", PITH_DTYPES_INDEX, PITH_ONE },
-    { "constant_value", PITH_DTYPES_ANY, PITH_OPTIONAL },
+    { "constant_value", PITH_DTYPES_MOVED, PITH_OPTIONAL },
     { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "Pad", 1, map_1 }, { "onnx", "", "Pad", 2, map_2 }, { "onnx", "", "Pad", 11, NULL }
 };
@@ -264,6 +264,7 @@ static const char *const samples[] = {
     "s64[3] s64[2]{9,11} | mode=reflect",
     "f32[0,2] s64[4]{1,0,2,0} f32[]{3}",
     "f32[2,3] s64[4]{0,0,0,0}",
+    "string[2,3] s64[4]{1,0,2,3}", "string[3] s64[2]{1,2} string[]{x}",
 };
 
 const pith_op pith_op_pad = {

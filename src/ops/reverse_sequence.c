@@ -53,13 +53,15 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_same(infer);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "sequence_lens", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ReverseSequence", 10, NULL } };
 static const char *const samples[] = { "f32[4,3] s64[3]{4,0,2}",
                                        "s8[2,5,3] s64[2]{5,3} | batch_axis=0 time_axis=1",
-                                       "f32[4,0] s64[0]{}" };
+                                       "f32[4,0] s64[0]{}",
+    "string[4,3] s64[3]{4,0,2}",
+};
 
 const pith_op pith_op_reverse_sequence = {
     .head = { "reverse_sequence", 1, PITH_ATTRS(attr_table, reverse_sequence_attrs) },

@@ -69,12 +69,21 @@ static pith_status read_shape(reader *in, pith_shape *shape)
     return PITH_OK;
 }
 
+/* One word as a string; its text lives in the graph's arena. */
+static pith_status read_string(reader *in, pith_graph *graph, const char *stops, pith_string *string)
+{
+    char word[64];
+    PITH_TRY(read_word(in, stops, word, sizeof word));
+    string->n_bytes = strlen(word);
+    return pithi_arena_text(&graph->arena, word, string->n_bytes, &string->data);
+}
+
 static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, const pith_shape *shape,
                                double *low, double *high, pith_value **value_out)
 {
     const char *start = in->at;
-    *low = read_number(in);
-    if (take(in, ':')) {
+    *low = dtype == PITH_DTYPE_STRING ? 0.0 : read_number(in);
+    if (dtype != PITH_DTYPE_STRING && take(in, ':')) {
         *high = read_number(in);
         PITH_CHECK(in->ctx, take(in, '}'), PITH_STATUS_FORMAT, "sample: '}' expected at '%s'", in->at);
         return PITH_OK;
@@ -85,6 +94,12 @@ static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, 
     int64_t count = pith_shape_elements(shape);
     int64_t i = 0;
     for (; !take(in, '}') && *in->at; i++) {
+        if (dtype == PITH_DTYPE_STRING) {
+            pith_string unused;
+            PITH_TRY(read_string(in, graph, ",}", i < count ? (pith_string *)tensor.data + i : &unused));
+            take(in, ',');
+            continue;
+        }
         double value = read_number(in);
         if (i < count) {
             pithi_tensor_set_f64(&tensor, i, value);
@@ -179,6 +194,23 @@ static pith_status read_choices(reader *in, pith_graph *graph, const pith_attr_s
     return PITH_OK;
 }
 
+static pith_status read_strings(reader *in, pith_graph *graph, pith_strings *field)
+{
+    pith_string strings[64];
+    int n_items = 0;
+    void *items = NULL;
+    PITH_CHECK(in->ctx, take(in, '['), PITH_STATUS_FORMAT, "sample: '[' expected at '%s'", in->at);
+    while (!take(in, ']')) {
+        PITH_CHECK(in->ctx, *in->at && n_items < PITH_COUNT(strings), PITH_STATUS_FORMAT, "sample: bad list");
+        PITH_TRY(read_string(in, graph, ",]", &strings[n_items++]));
+        take(in, ',');
+    }
+    PITH_TRY(pithi_arena_array(&graph->arena, (size_t)n_items, sizeof *strings, &items));
+    memcpy(items, strings, (size_t)n_items * sizeof *strings);
+    *field = (pith_strings){ items, n_items };
+    return PITH_OK;
+}
+
 /* A tensor with its values, "f32[2]{1,2}". */
 static pith_status read_tensor(reader *in, pith_graph *graph, const pith_tensor **field)
 {
@@ -214,6 +246,13 @@ static pith_status read_attr(reader *in, pith_graph *graph, const pith_op *op, v
             PITH_TRY(read_word(in, " |", word, sizeof word));
             return pithi_arena_text(&graph->arena, word, strlen(word), field);
         case PITH_ATTR_KIND_TENSOR: return read_tensor(in, graph, field);
+        case PITH_ATTR_KIND_STRINGS: return read_strings(in, graph, field);
+        case PITH_ATTR_KIND_TYPE: { /* of a sequence of tensors of this dtype */
+            pith_dtype dtype;
+            PITH_TRY(read_dtype(in, &dtype));
+            *(const pith_type **)field = pith_type_sequence(dtype);
+            return PITH_OK;
+        }
         }
     }
     PITH_FAIL(in->ctx, PITH_STATUS_FORMAT, "sample: unknown attribute '%s'", name);

@@ -26,8 +26,8 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_INTS(pithi_scan_attrs, scan_output_axes, "scan_output_axes"),
     PITH_ATTR_INTS(pithi_scan_attrs, scan_output_directions, "scan_output_directions"),
 };
-static const pith_operand_spec inputs[] = { { "states_and_scans", PITH_DTYPES_ANY, PITH_VARIADIC } };
-static const pith_operand_spec outputs[] = { { "finals_and_scans", PITH_DTYPES_ANY, PITH_VARIADIC } };
+static const pith_operand_spec inputs[] = { { "states_and_scans", PITH_DTYPES_ANY_VALUE, PITH_VARIADIC } };
+static const pith_operand_spec outputs[] = { { "finals_and_scans", PITH_DTYPES_ANY_VALUE, PITH_VARIADIC } };
 static const pith_spelling spellings[] = { { "onnx", "", "Scan", 9, map } };
 
 const pith_op pith_op_scan = {

@@ -41,6 +41,7 @@ static pith_status infer(pith_infer *infer)
     const scatter_elements_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[0].shape, *indices = &infer->inputs[1].shape;
     int axis;
+    PITH_TRY(pithi_scatter_check(infer, ((const scatter_elements_attrs *)infer->attrs)->reduction));
     PITH_TRY(pithi_infer_axis(infer, attrs->axis, x->rank, &axis));
     PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
                "updates are %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
@@ -57,11 +58,11 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },
+    { "x", PITH_DTYPES_MOVED, PITH_ONE },
     { "indices", PITH_DTYPES_INDEX, PITH_ONE },
-    { "updates", PITH_DTYPES_ANY, PITH_ONE },
+    { "updates", PITH_DTYPES_MOVED, PITH_ONE },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ScatterElements", 11, NULL },
                                            { "onnx", "", "Scatter", 9, NULL } };
 static const char *const samples[] = {
@@ -70,6 +71,7 @@ static const char *const samples[] = {
     "f32[5] s64[4]{1,1,-1,1} f32[4] | reduction=add",
     "f32[2,3] s64[2,0] f32[2,0]",
     "s64[4] s64[2]{2,2} s64[2] | reduction=mul",
+    "string[3,4] s64[2,3]{-3:3} string[2,3]",
 };
 
 const pith_op pith_op_scatter_elements = {

@@ -37,6 +37,7 @@ static void ref(const pith_run *run)
 static pith_status infer(pith_infer *infer)
 {
     const pith_shape *x = &infer->inputs[0].shape, *indices = &infer->inputs[1].shape;
+    PITH_TRY(pithi_scatter_check(infer, ((const scatter_nd_attrs *)infer->attrs)->reduction));
     PITH_CHECK(infer->ctx, infer->inputs[2].dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
                "updates are %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
                pith_dtype_name(infer->inputs[0].dtype));
@@ -60,11 +61,11 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },
+    { "x", PITH_DTYPES_MOVED, PITH_ONE },
     { "indices", PITH_DTYPES_INDEX, PITH_ONE },
-    { "updates", PITH_DTYPES_ANY, PITH_ONE },
+    { "updates", PITH_DTYPES_MOVED, PITH_ONE },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ScatterND", 11, NULL } };
 static const char *const samples[] = {
     "f32[4,3] s64[2,1]{-1,0} f32[2,3]",
@@ -72,6 +73,7 @@ static const char *const samples[] = {
     "f32[6] s64[2,1]{1,1} f32[2] | reduction=min",
     "f64[3] s64[0,1] f64[0]",
     "bool[2,2] s64[1,2]{1,0} bool[1]",
+    "string[4,3] s64[2,1]{-1,0} string[2,3]",
 };
 
 const pith_op pith_op_scatter_nd = {

@@ -26,6 +26,14 @@ static int64_t reduce_ints(int64_t a, int64_t b, int64_t reduction, bool is_unsi
     }
 }
 
+pith_status pithi_scatter_check(pith_infer *infer, int64_t reduction)
+{
+    PITH_CHECK(infer->ctx, reduction == PITHI_SCATTER_NONE || infer->inputs[0].dtype != PITH_DTYPE_STRING,
+               PITH_STATUS_DTYPE, "strings can't be reduced (attribute 'reduction' is '%s')",
+               pithi_scatter_reductions[reduction]);
+    return PITH_OK;
+}
+
 void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count,
                    int64_t reduction)
 {

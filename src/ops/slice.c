@@ -111,16 +111,17 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },           { "starts", PITH_DTYPES_INDEX, PITH_ONE },
+    { "x", PITH_DTYPES_MOVED, PITH_ONE },           { "starts", PITH_DTYPES_INDEX, PITH_ONE },
     { "ends", PITH_DTYPES_INDEX, PITH_ONE },      { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL },
     { "steps", PITH_DTYPES_INDEX, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Slice", 1, map_1 }, { "onnx", "", "Slice", 10, NULL } };
 static const char *const samples[] = {
     "f32[5,6] s64[2]{1,-4} s64[2]{3,100}", "f32[5,6] s64[1]{-1} s64[1]{-100} s64[1]{-1} s64[1]{-1}",
     "s8[20] s32[1]{-2} s32[1]{1} - s32[1]{-3}", "f32[2,64,20,20] s64[2]{0,1} s64[2]{9999,9999} s64[2]{2,3} s64[2]{2,2}",
     "f32[60,60,12] s64[1]{3} s64[1]{9} s64[1]{2}", "f32[4,3] s64[1]{3} s64[1]{3} s64[1]{0}", "s64[7] s64[0]{} s64[0]{}",
+    "string[5,6] s64[2]{1,-1} s64[2]{5,-7} - s64[2]{2,-2}",
 };
 
 const pith_op pith_op_slice = {

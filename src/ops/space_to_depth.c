@@ -22,8 +22,8 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_block(infer, false);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "SpaceToDepth", 1, NULL } };
 static const char *const samples[] = {
     "f32[2,3,6,4] | blocksize=2", "s8[1,2,6,9] | blocksize=3 mode=CRD", "f32[2,6,8,3] | blocksize=2 channels_last=1",

@@ -117,14 +117,15 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "split", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "split", PITH_DTYPES_INDEX, PITH_OPTIONAL } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_VARIADIC } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_VARIADIC } };
 static const pith_spelling spellings[] = { { "onnx", "", "Split", 1, map_1 }, { "onnx", "", "Split", 13, NULL } };
 static const char *const samples[] = {
     "f32[2,7,4] | axis=1 | 3",    "f32[2,7] s64[2]{3,4} | axis=-1 | 2",
     "s64[6] | num_outputs=3 | 3", "f32[40,40,24] | axis=2 | 2",
     "s8[0,4] | axis=1 | 2",       "f64[5,2] s64[3]{0,1,4} | | 3",
+    "string[2,4] | axis=1 | 2",
 };
 
 const pith_op pith_op_split = {

@@ -50,13 +50,14 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "repeats", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Tile", 6, NULL } };
 static const char *const samples[] = {
     "f32[2,3] s64[2]{2,3}", "s8[3] s64[1]{5}", "f32[4,5,6] s64[3]{1,2,1}", "f32[2,1,40] s64[3]{3,70,4}",
     "f64[2,3] s64[2]{0,2}", "bool[] s64[0]{}",
+    "string[2,3] s64[2]{2,3}",
 };
 
 const pith_op pith_op_tile = {

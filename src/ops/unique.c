@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unique: the different slices of x along `axis` (elements of flattened x without it), sorted or in order of
  * first appearance; where each first stood, which one each slice is, and how often each occurs. ONNX Unique. */
+#include "graph/object.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
@@ -37,6 +38,14 @@ static int compare(const unique_view *view, int64_t a, int64_t b)
 {
     for (int64_t i = 0; i < view->outer * view->inner; i++) {
         int64_t base = i / view->inner * view->n * view->inner + i % view->inner;
+        if (view->x->dtype == PITH_DTYPE_STRING) {
+            const pith_string *strings = view->x->data;
+            int order = pithi_string_order(&strings[base + a * view->inner], &strings[base + b * view->inner]);
+            if (order != 0) {
+                return order;
+            }
+            continue;
+        }
         int64_t key_a = pithi_order_key(view->x, base + a * view->inner);
         int64_t key_b = pithi_order_key(view->x, base + b * view->inner);
         if (key_a != key_b) {
@@ -204,16 +213,17 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_operand_spec outputs[] = {
-    { "y", PITH_DTYPES_ANY, PITH_ONE },
+    { "y", PITH_DTYPES_MOVED, PITH_ONE },
     { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
     { "inverse_indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
     { "counts", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },
 };
 static const pith_spelling spellings[] = { { "onnx", "", "Unique", 11, NULL } };
 static const char *const samples[] = { "f32[6]{2,1,1,3,4,3} | | 4", "s8[3,4]{0:2} | sorted=0 | 4",
-                                       "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1", "f32[0] | | 4" };
+                                       "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1", "f32[0] | | 4",
+                                       "string[5]{b,a,,b,ab} | | 4", "string[2,2]{b,a,b,a} | axis=0 sorted=0 | 4" };
 
 const pith_op pith_op_unique = {
     .head = { "unique", 1, PITH_ATTRS(attr_table, unique_attrs) },

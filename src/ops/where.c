@@ -44,23 +44,25 @@ WHERE_ROW(row_1, uint8_t)
 WHERE_ROW(row_2, uint16_t)
 WHERE_ROW(row_4, uint32_t)
 WHERE_ROW(row_8, uint64_t)
+WHERE_ROW(row_16, pith_string)
 
 static pith_status prepare(pith_prepare *prepare)
 {
     pithi_rows *rows = NULL;
     const size_t n_bytes = pith_dtype_bytes(prepare->outputs[0].dtype);
     PITH_TRY(pithi_rows_prepare(prepare, &rows));
-    rows->row = n_bytes == 1 ? row_1 : n_bytes == 2 ? row_2 : n_bytes == 4 ? row_4 : row_8;
+    rows->row = n_bytes == 1 ? row_1 : n_bytes == 2 ? row_2 : n_bytes == 4 ? row_4 : n_bytes == 8 ? row_8 : row_16;
     return PITH_OK;
 }
 
 static const pith_operand_spec inputs[] = { { "condition", PITH_DTYPES_BOOL, PITH_ONE },
-                                            { "a", PITH_DTYPES_ANY, PITH_ONE },
-                                            { "b", PITH_DTYPES_ANY, PITH_ONE } };
+                                            { "a", PITH_DTYPES_MOVED, PITH_ONE },
+                                            { "b", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Where", 9, NULL } };
 static const char *const samples[] = {
     "bool[2,33] f32[2,33] f32[]{-1e9}", "bool[3,1,4] f32[2,1] f32[4]", "bool[] s64[5] s64[5]", "bool[7] f16[7] f16[1]",
-    "bool[4] bool[4] bool[4]", "bool[2,1] f64[1,3] f64[2,3]", "bool[0] u8[1] u8[0]"
+    "bool[4] bool[4] bool[4]", "bool[2,1] f64[1,3] f64[2,3]", "bool[0] u8[1] u8[0]",
+    "bool[2,1] string[3]{x,,yz} string[2,3]"
 };
 
 const pith_op pith_op_where = {

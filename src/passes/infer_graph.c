@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shapes and dtypes of a whole graph, in topological order. Shape arithmetic becomes constants on the
  * way, since the shapes behind it depend on its values. */
+#include "graph/object.h"
 #include "passes/rewrite.h"
 
 /* A folded result is kept with the graph; larger ones are left to fold_constants, which weighs them. */
@@ -63,6 +64,7 @@ static pith_status gather_operands(walker *walk, const pith_node *node, bool *re
             *ready_out &= is_known(value);
             walk->inputs[i].dtype = value->dtype;
             walk->inputs[i].shape = value->shape;
+            walk->inputs[i].data = value->outline ? value->outline->data : NULL;
         }
     }
     for (int i = 0; i < node->n_outputs; i++) {
@@ -124,6 +126,11 @@ static bool is_foldable(const walker *walk, const pith_node *node)
     }
     for (int i = 0; i < node->n_inputs && !(node->op->flags & PITH_OP_READS_SHAPE); i++) {
         if (node->inputs[i] && !node->inputs[i]->constant) {
+            return false;
+        }
+    }
+    for (int i = 0; i < node->n_outputs && (node->op->flags & PITH_OP_HEAP); i++) {
+        if (pithi_dtype_has_pointers(walk->outputs[i].dtype)) {
             return false;
         }
     }

@@ -144,7 +144,7 @@ static void check_sample(pith_test *test, const pith_op *op, const char *text)
     }
     setup_inputs(test, &c);
     if (infer_outputs(test, &c)) {
-        TEST_OK(test, pithi_op_eval(test->ctx, c.sample.node, c.inputs, c.sample.node->n_inputs, c.wanted,
+        TEST_OK(test, pithi_op_eval_into(&c.arena, c.sample.node, c.inputs, c.sample.node->n_inputs, c.wanted,
                                     c.sample.node->n_outputs));
         for (int isa = 0; op->prepare && isa < pithi_isa_count(); isa++) {
             if (pithi_isa_is_available(isa)) {

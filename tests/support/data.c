@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "graph/graph.h"
+#include "graph/object.h"
 #include "support/test.h"
 
 uint64_t pith_test_random(pith_test *test)
@@ -29,7 +30,12 @@ void pith_test_fill(pith_test *test, pith_tensor *tensor, double low, double hig
     static const double values[] = {
         0.0, -0.0, 1.0, -1.0, NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-40
     };
+    static const pith_string strings[] = { { "", 0 }, { "a", 1 }, { "b", 1 }, { "Ab", 2 }, { "long word", 9 },
+                                           { "\xc3\xa9", 2 } };
     int64_t count = pith_shape_elements(&tensor->shape);
+    for (int64_t i = 0; i < count && tensor->dtype == PITH_DTYPE_STRING; i++) {
+        ((pith_string *)tensor->data)[i] = strings[pith_test_random(test) % PITH_COUNT(strings)];
+    }
     for (int64_t i = 0; i < count; i++) {
         double value = pith_test_uniform(test, low, high);
         if (specials && pithi_dtype_is_float(tensor->dtype) && pith_test_random(test) % 8 == 0) {
@@ -76,6 +82,9 @@ double pith_test_difference(const pith_tensor *a, const pith_tensor *b)
 {
     if (a->dtype != b->dtype || !pith_shape_equal(&a->shape, &b->shape)) {
         return INFINITY;
+    }
+    if (pithi_dtype_has_pointers(a->dtype)) {
+        return pithi_value_same(a, b, PITHI_WHOLE) ? 0.0 : 1.0;
     }
     if (!pithi_dtype_is_float(a->dtype)) {
         return pith_tensor_bytes(a) && memcmp(a->data, b->data, pith_tensor_bytes(a)) != 0 ? 1.0 : 0.0;

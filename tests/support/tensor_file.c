@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "graph/object.h"
 #include "import/onnx/onnx.h"
 
 pith_status pith_tensor_file_read_pb(pith_graph *graph, const char *path, pith_tensor *tensor_out)
@@ -40,6 +41,14 @@ bool pith_tensor_close(const pith_tensor *a, const pith_tensor *b, double rtol, 
         return false;
     }
     int64_t n_elements = pith_shape_elements(&a->shape), n_bad = 0, worst_at = 0;
+    for (int64_t i = 0; i < n_elements && a->dtype == PITH_DTYPE_STRING; i++) {
+        const pith_string *x = (const pith_string *)a->data + i, *y = (const pith_string *)b->data + i;
+        if (!pithi_string_same(x, y)) {
+            snprintf(message, message_bytes, "string %lld is '%.*s', wanted '%.*s'", (long long)i, (int)x->n_bytes,
+                     x->data, (int)y->n_bytes, y->data);
+            return false;
+        }
+    }
     double worst = -1;
     for (int64_t i = 0; i < n_elements; i++) {
         double x = pithi_tensor_get_f64(a, i), y = pithi_tensor_get_f64(b, i);

@@ -137,6 +137,9 @@ pith_status pithi_onnx_value_info(pithi_onnx *onnx, const pithi_pb_span *message
 /* Reads a TypeProto into dtype, shape and symbols of `value`; *problem_out: why pith lacks the type. */
 pith_status pithi_onnx_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, pith_value *value,
                             const char **problem_out);
+/* The same for a type without a value (attributes, items). */
+pith_status pithi_onnx_full_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
+                                 const pith_type **type_out);
 
 /* ---- onnx_tensor.c, onnx_external.c ------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 #include "import/onnx/onnx.h"
 
 typedef struct attr_fields {
-    pithi_pb_span message, name, reference, s, t, g, sparse;
+    pithi_pb_span message, name, reference, s, t, g, sparse, tp;
     int64_t type, i;
     int64_t type_seen; /* of the last value that is there */
     float f;
@@ -34,6 +34,7 @@ static int64_t type_of_field(uint32_t number)
     case ATTRIBUTE_INTS: return ATTRIBUTE_TYPE_INTS;
     case ATTRIBUTE_STRINGS: return ATTRIBUTE_TYPE_STRINGS;
     case ATTRIBUTE_SPARSE_TENSOR: return ATTRIBUTE_TYPE_SPARSE_TENSOR;
+    case ATTRIBUTE_TP: return ATTRIBUTE_TYPE_TYPE_PROTO;
     default: return ATTRIBUTE_TYPE_UNDEFINED;
     }
 }
@@ -55,6 +56,7 @@ static pith_status read_field(const pithi_pb *pb, const pithi_pb_field *field, a
     case ATTRIBUTE_T: return pithi_pb_get_span(pb, field, "t", &attr->t);
     case ATTRIBUTE_G: return pithi_pb_get_span(pb, field, "g", &attr->g);
     case ATTRIBUTE_SPARSE_TENSOR: return pithi_pb_get_span(pb, field, "sparse_tensor", &attr->sparse);
+    case ATTRIBUTE_TP: return pithi_pb_get_span(pb, field, "tp", &attr->tp);
     case ATTRIBUTE_FLOATS: return count_items(pb, field, PITHI_PB_FIXED32, "floats", &attr->n_floats);
     case ATTRIBUTE_INTS: return count_items(pb, field, PITHI_PB_VARINT, "ints", &attr->n_ints);
     case ATTRIBUTE_STRINGS: attr->n_strings++; return pithi_pb_get_span(pb, field, "strings", &unused);
@@ -211,6 +213,10 @@ static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, const a
         attr->kind = PITH_SOURCE_TENSOR;
         PITH_CHECK(onnx->ctx, fields->sparse.data, PITH_STATUS_FORMAT, "there is no sparse tensor");
         return pithi_onnx_sparse(onnx, graph, &fields->sparse, &attr->tensor, NULL, problem_out);
+    case ATTRIBUTE_TYPE_TYPE_PROTO:
+        attr->kind = PITH_SOURCE_TYPE;
+        PITH_CHECK(onnx->ctx, fields->tp.data, PITH_STATUS_FORMAT, "there is no type");
+        return pithi_onnx_full_type(onnx, graph, &fields->tp, &attr->type);
     default: attr->kind = PITH_SOURCE_OTHER; return PITH_OK;
     }
 }

@@ -68,6 +68,7 @@ static pith_status declare_type(pithi_onnx *onnx, const pithi_onnx_scope *scope,
         return PITH_OK;
     }
     value->dtype = declared.dtype != PITH_DTYPE_NONE ? declared.dtype : value->dtype;
+    value->type = declared.type ? declared.type : value->type;
     if (declared.has_shape && !value->has_shape) {
         value->has_shape = true;
         value->shape = declared.shape;

@@ -12,7 +12,7 @@ typedef struct tensor_fields {
     uint32_t typed_field; /* the list that has items, 0: none */
     int n_chunks;         /* fields that hold them */
     pithi_onnx_external external;
-    bool has_segment, has_strings;
+    bool has_segment;
 } tensor_fields;
 
 /* ---- fields -------------------------------------------------------------------------------- */
@@ -69,8 +69,11 @@ static pithi_pb_wire list_wire(uint32_t number)
 
 static pith_status read_list(pithi_onnx *onnx, const pithi_pb *pb, const pithi_pb_field *field, tensor_fields *tensor)
 {
-    size_t count = 0;
-    PITH_TRY(pithi_pb_count(pb, field, list_wire(field->number), "data", &count));
+    pithi_pb_span string;
+    size_t count = 1;
+    PITH_TRY(field->number == TENSOR_STRING_DATA
+                 ? pithi_pb_get_span(pb, field, "string_data", &string)
+                 : pithi_pb_count(pb, field, list_wire(field->number), "data", &count));
     if (count > 0) {
         PITH_CHECK(onnx->ctx, !tensor->typed_field || tensor->typed_field == field->number, PITH_STATUS_FORMAT,
                    "data is given in two lists (fields %u and %u)", tensor->typed_field, field->number);
@@ -91,7 +94,7 @@ static pith_status read_field(pithi_onnx *onnx, const pithi_pb *pb, pithi_pb_fie
     case TENSOR_NAME: return pithi_pb_get_span(pb, field, "name", &tensor->name);
     case TENSOR_RAW_DATA: return pithi_pb_get_span(pb, field, "raw_data", &tensor->raw);
     case TENSOR_SEGMENT: tensor->has_segment = true; return PITH_OK;
-    case TENSOR_STRING_DATA: tensor->has_strings = true; return PITH_OK;
+    case TENSOR_STRING_DATA:
     case TENSOR_FLOAT_DATA:
     case TENSOR_INT32_DATA:
     case TENSOR_INT64_DATA:
@@ -195,6 +198,7 @@ static const typed_rule rules[PITH_DTYPE_COUNT] = {
     [PITH_DTYPE_S64] = { TENSOR_INT64_DATA, INT64_MIN, INT64_MAX },
     [PITH_DTYPE_U64] = { TENSOR_UINT64_DATA, INT64_MIN, INT64_MAX }, /* all 64 bits */
     [PITH_DTYPE_BOOL] = { TENSOR_INT32_DATA, 0, 1 },
+    [PITH_DTYPE_STRING] = { TENSOR_STRING_DATA, 0, 0 },
 };
 
 /* Stores the low bytes of `bits` in host order. */
@@ -214,6 +218,10 @@ static pith_status decode_chunk(pithi_onnx *onnx, const pithi_pb *pb, pithi_pb_f
     const typed_rule *rule = &rules[tensor->dtype];
     pithi_pb_wire wire = list_wire(field->number);
     size_t count = 0, item_bytes = pith_dtype_bytes(tensor->dtype);
+    if (field->number == TENSOR_STRING_DATA) { /* bytes stay in the file */
+        ((pith_string *)tensor->data)[(*n_done)++] = (pith_string){ (const char *)field->span.data, field->span.n_bytes };
+        return PITH_OK;
+    }
     PITH_TRY(pithi_pb_count(pb, field, wire, "data", &count));
     for (size_t i = 0; i < count; i++) {
         uint64_t bits = pithi_pb_take(field, wire);
@@ -238,7 +246,8 @@ static pith_status take_typed(pithi_onnx *onnx, pith_graph *graph, const tensor_
     pithi_pb pb;
     pithi_pb_field field;
     size_t n_done = 0;
-    bool is_plain = fields->n_chunks == 1 && list_wire(wanted) != PITHI_PB_VARINT;
+    bool is_string = wanted == TENSOR_STRING_DATA;
+    bool is_plain = fields->n_chunks == 1 && !is_string && list_wire(wanted) != PITHI_PB_VARINT;
     if (!is_plain) {
         PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes, &tensor->data));
     }
@@ -249,6 +258,8 @@ static pith_status take_typed(pithi_onnx *onnx, pith_graph *graph, const tensor_
                 return adopt_bytes(graph, field.span.data, n_bytes, tensor);
             }
             PITH_TRY(decode_chunk(onnx, &pb, &field, tensor, &n_done));
+        } else if (field.number == wanted && is_string) { /* an empty one */
+            n_done++;
         }
     }
     return pb.status;
@@ -283,10 +294,11 @@ static pith_status take_data(pithi_onnx *onnx, pith_graph *graph, const tensor_f
 {
     size_t n_bytes = 0;
     PITH_TRY(pithi_shape_check(onnx->ctx, &fields->shape, tensor->dtype, &n_bytes));
-    PITH_CHECK(onnx->ctx, !fields->has_strings, PITH_STATUS_FORMAT, "a tensor of dtype %s holds strings",
-               pith_dtype_name(tensor->dtype));
     tensor->shape = fields->shape;
-    if (fields->n_typed == 0) {
+    bool is_string = tensor->dtype == PITH_DTYPE_STRING;
+    PITH_CHECK(onnx->ctx, !is_string || (!fields->raw.data && fields->data_location == 0), PITH_STATUS_FORMAT,
+               "strings can only be given as string_data");
+    if (fields->n_typed == 0 && !(is_string && n_bytes > 0)) {
         return take_raw(onnx, graph, fields, n_bytes, tensor);
     }
     PITH_CHECK(onnx->ctx, !fields->raw.data && fields->data_location == 0, PITH_STATUS_FORMAT, "data is given twice");

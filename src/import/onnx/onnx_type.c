@@ -114,14 +114,89 @@ static pith_status read_tensor_type(pithi_onnx *onnx, pith_graph *graph, const p
     return shape.data ? read_shape(onnx, graph, &shape, value, problem_out) : PITH_OK;
 }
 
+/* ---- sequences, optionals, maps ------------------------------------------------------------ */
+
+static pith_status read_element(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, int depth,
+                                pith_type *type);
+
+/* The two fields of Sequence, Optional and Map. */
+static pith_status read_container(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, int depth,
+                                  pith_type *type)
+{
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span element = { 0 };
+    int64_t code = 0;
+    const char *name = NULL;
+    void *block = NULL;
+    bool is_map = type->kind == PITH_KIND_MAP;
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (is_map && field.number == MAP_KEY) {
+            PITH_TRY(pithi_pb_get_s64(&pb, &field, "key_type", &code));
+        } else if (field.number == (is_map ? MAP_VALUE : ELEMENT_TYPE)) {
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "elem_type", &element));
+        }
+    }
+    PITH_TRY(pb.status);
+    type->dtype = is_map ? pithi_onnx_elem_type(code, &name) : PITH_DTYPE_NONE;
+    PITH_CHECK(onnx->ctx, !is_map || type->dtype == PITH_DTYPE_STRING || pithi_dtype_is_integer(type->dtype),
+               PITH_STATUS_FORMAT, "a map has keys of type %lld, which are neither integers nor strings",
+               (long long)code);
+    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_type), &block));
+    type->element = block;
+    return read_element(onnx, graph, &element, depth + 1, block);
+}
+
+/* An element without shape: those of items may differ. A tensor of unknown type has dtype NONE. */
+static pith_status read_element(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, int depth,
+                                pith_type *type)
+{
+    static const pith_kind kinds[] = { [TYPE_TENSOR] = PITH_KIND_TENSOR, [TYPE_SEQUENCE] = PITH_KIND_SEQUENCE,
+                                       [TYPE_MAP] = PITH_KIND_MAP, [TYPE_OPTIONAL] = PITH_KIND_OPTIONAL };
+    pithi_pb pb;
+    pithi_pb_field field;
+    pithi_pb_span inner = { 0 };
+    const char *problem = NULL;
+    uint32_t number = 0;
+    PITH_CHECK(onnx->ctx, depth < PITH_MAX_TYPE_DEPTH, PITH_STATUS_LIMIT, "a type is nested deeper than %d",
+               PITH_MAX_TYPE_DEPTH);
+    PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
+    while (pithi_pb_next(&pb, &field)) {
+        if (field.number < PITH_COUNT(kinds) && (field.number == TYPE_TENSOR || kinds[field.number])) {
+            PITH_CHECK(onnx->ctx, number == 0, PITH_STATUS_FORMAT, "a type is two types at once");
+            number = field.number;
+            PITH_TRY(pithi_pb_get_span(&pb, &field, "type", &inner));
+        }
+    }
+    PITH_TRY(pb.status);
+    PITH_CHECK(onnx->ctx, number > 0, PITH_STATUS_FORMAT,
+               "the type of an element is missing or none of tensor, sequence, optional and map");
+    type->kind = kinds[number];
+    if (number != TYPE_TENSOR) {
+        return read_container(onnx, graph, &inner, depth, type);
+    }
+    pith_value value = { .name = "element" };
+    PITH_TRY(read_tensor_type(onnx, graph, &inner, &value, &problem));
+    PITH_CHECK(onnx->ctx, !problem, PITH_STATUS_UNSUPPORTED, "%s", problem);
+    type->dtype = value.dtype;
+    return PITH_OK;
+}
+
+pith_status pithi_onnx_full_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
+                                 const pith_type **type_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_type), &block));
+    *type_out = block;
+    return read_element(onnx, graph, message, 0, block);
+}
+
 static const char *kind_name(uint32_t number)
 {
     switch (number) {
-    case TYPE_SEQUENCE: return "a sequence";
-    case TYPE_MAP: return "a map";
     case TYPE_OPAQUE: return "an opaque type";
     case TYPE_SPARSE_TENSOR: return "a sparse tensor";
-    case TYPE_OPTIONAL: return "an optional";
     default: return NULL;
     }
 }
@@ -132,6 +207,7 @@ pith_status pithi_onnx_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_
     pithi_pb pb;
     pithi_pb_field field;
     pithi_pb_span tensor = { 0 };
+    bool is_object = false;
     *problem_out = NULL;
     PITH_TRY(pithi_pb_open(&onnx->file, message, &pb));
     while (pithi_pb_next(&pb, &field)) {
@@ -141,7 +217,14 @@ pith_status pithi_onnx_type(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_
             PITH_TRY(pithi_arena_format(&graph->arena, problem_out, "value '%.80s' is %s, which pith doesn't have",
                                         value->name, kind_name(field.number)));
         }
+        is_object |= field.number == TYPE_SEQUENCE || field.number == TYPE_OPTIONAL || field.number == TYPE_MAP;
     }
     PITH_TRY(pb.status);
+    if (is_object && !*problem_out) {
+        value->dtype = PITH_DTYPE_OBJECT;
+        value->has_shape = true; /* rank 0 */
+        PITH_TRY_AT(onnx->ctx, pithi_onnx_full_type(onnx, graph, message, &value->type), "value '%.80s'", value->name);
+        return PITH_OK;
+    }
     return tensor.data && !*problem_out ? read_tensor_type(onnx, graph, &tensor, value, problem_out) : PITH_OK;
 }
