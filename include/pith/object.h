@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values that are no plain tensors: sequences, optionals and maps. Such a value is a tensor of dtype
- * PITH_DTYPE_OBJECT and rank 0, whose one element is a pith_handle. Objects are immutable; they share what they hold. */
+ * PITH_DTYPE_OBJECT and rank 0, whose one element is a pith_handle. Objects are immutable and share what they
+ * hold. */
 #ifndef PITH_OBJECT_H
 #define PITH_OBJECT_H
 

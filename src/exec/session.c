@@ -266,7 +266,8 @@ static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_
     }
     if (atomic_load(&session->fault.is_set)) {
         const pith_node *node = plan->steps[n_done - 1].node;
-        PITH_FAIL(session->ctx, session->fault.status ? session->fault.status : PITH_STATUS_ARG, "node '%s' (%s): %s", node->name, node->op->head.name,
+        pith_status status = session->fault.status ? session->fault.status : PITH_STATUS_ARG;
+        PITH_FAIL(session->ctx, status, "node '%s' (%s): %s", node->name, node->op->head.name,
                   session->fault.message);
     }
     PITH_CHECK(session->ctx, !late || n_done == plan->n_steps, PITH_STATUS_LIMIT,

@@ -101,7 +101,8 @@ static pith_status copy_strings(pithi_arena *arena, const pith_tensor *from, pit
     size_t n_strings = (size_t)pith_shape_elements(&from->shape), total = 0;
     void *bytes = NULL;
     for (size_t i = 0; i < n_strings; i++) {
-        PITH_CHECK(arena->ctx, strings[i].data || strings[i].n_bytes == 0, PITH_STATUS_ARG, "string %zu has no data", i);
+        PITH_CHECK(arena->ctx, strings[i].data || strings[i].n_bytes == 0, PITH_STATUS_ARG, "string %zu has no data",
+                   i);
         PITH_CHECK(arena->ctx, pithi_add_size(total, strings[i].n_bytes, &total), PITH_STATUS_LIMIT,
                    "the strings overflow a size");
     }

@@ -50,7 +50,8 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     PITH_TRY(pithi_arena_alloc(&source->graph->arena, sizeof(pith_tensor), &block));
     PITH_TRY(pithi_arena_array(&source->graph->arena, (size_t)n_items, sizeof(pith_string), &data));
     pith_tensor *tensor = block;
-    *tensor = (pith_tensor){ is_string ? PITH_DTYPE_STRING : is_int ? PITH_DTYPE_S64 : PITH_DTYPE_F32, { is_list, { n_items } }, data };
+    pith_dtype dtype = is_string ? PITH_DTYPE_STRING : is_int ? PITH_DTYPE_S64 : PITH_DTYPE_F32;
+    *tensor = (pith_tensor){ dtype, { is_list, { n_items } }, data };
     for (int i = 0; i < n_items; i++) {
         if (is_int) {
             ((int64_t *)data)[i] = is_list ? attr->ints[i] : attr->i;

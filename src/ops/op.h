@@ -198,7 +198,8 @@ enum {
     PITH_OP_CONTROL = 16,      /* if, loop, scan: expanded by the executor, see exec/ */
     PITH_OP_RANDOM = 32,       /* never folded, never merged */
     PITH_OP_READS_SHAPE = 64,  /* needs only shapes, not values, of its inputs (shape, size) */
-    PITH_OP_HEAP = 128         /* makes strings or objects with pithi_run_alloc(); such nodes aren't folded, and run in one part */
+    PITH_OP_HEAP = 128         /* makes strings or objects with pithi_run_alloc(): such nodes aren't folded, and run in
+                                * one part */
 };
 
 struct pith_op {

@@ -7,7 +7,8 @@ pith_dtype pithi_onnx_dtype(int64_t code)
 {
     static const pith_dtype dtypes[] = {
         [1] = PITH_DTYPE_F32,  [2] = PITH_DTYPE_U8,   [3] = PITH_DTYPE_S8,   [4] = PITH_DTYPE_U16,
-        [5] = PITH_DTYPE_S16,  [6] = PITH_DTYPE_S32,  [7] = PITH_DTYPE_S64,  [8] = PITH_DTYPE_STRING, [9] = PITH_DTYPE_BOOL,
+        [5] = PITH_DTYPE_S16,  [6] = PITH_DTYPE_S32,  [7] = PITH_DTYPE_S64,  [8] = PITH_DTYPE_STRING,
+        [9] = PITH_DTYPE_BOOL,
         [10] = PITH_DTYPE_F16, [11] = PITH_DTYPE_F64, [12] = PITH_DTYPE_U32, [13] = PITH_DTYPE_U64,
         [16] = PITH_DTYPE_BF16,
     };

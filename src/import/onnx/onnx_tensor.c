@@ -219,7 +219,8 @@ static pith_status decode_chunk(pithi_onnx *onnx, const pithi_pb *pb, pithi_pb_f
     pithi_pb_wire wire = list_wire(field->number);
     size_t count = 0, item_bytes = pith_dtype_bytes(tensor->dtype);
     if (field->number == TENSOR_STRING_DATA) { /* bytes stay in the file */
-        ((pith_string *)tensor->data)[(*n_done)++] = (pith_string){ (const char *)field->span.data, field->span.n_bytes };
+        pith_string string = { (const char *)field->span.data, field->span.n_bytes };
+        ((pith_string *)tensor->data)[(*n_done)++] = string;
         return PITH_OK;
     }
     PITH_TRY(pithi_pb_count(pb, field, wire, "data", &count));
