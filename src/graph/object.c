@@ -9,8 +9,8 @@
 
 #define ALL_DTYPES(_)                                                                                                \
     _(NONE), _(F32), _(F16), _(BF16), _(F64), _(F8E4M3FN), _(F8E4M3FNUZ), _(F8E5M2), _(F8E5M2FNUZ), _(F8E8M0),       \
-        _(F4E2M1), _(S8), _(U8), _(S16), _(U16), _(S32), _(U32), _(S64), _(U64), _(S4), _(U4), _(S2), _(U2),         \
-        _(BOOL), _(C64), _(C128), _(STRING)
+        _(F6E2M3), _(F6E3M2), _(F4E2M1), _(S8), _(U8), _(S16), _(U16), _(S32), _(U32), _(S64), _(U64), _(S4), _(U4), \
+        _(S2), _(U2), _(BOOL), _(C64), _(C128), _(STRING)
 #define TENSOR_TYPE(name) [PITH_DTYPE_##name] = { PITH_KIND_TENSOR, PITH_DTYPE_##name, NULL }
 #define SEQUENCE_TYPE(name) [PITH_DTYPE_##name] = { PITH_KIND_SEQUENCE, PITH_DTYPE_NONE, &tensors[PITH_DTYPE_##name] }
 #define OPTIONAL_TYPE(name) [PITH_DTYPE_##name] = { PITH_KIND_OPTIONAL, PITH_DTYPE_NONE, &tensors[PITH_DTYPE_##name] }

@@ -139,6 +139,9 @@ static void put_number(pith_proto *out, const type *kind, const char *text)
 
 static void put_list(parser *parse, const type *kind, bool is_packed)
 {
+    while (kind->list_field == 6 && !at_end(parse)) { /* strings */
+        put_name(parse, 6);
+    }
     if (is_packed) {
         pith_proto_begin(parse->out, kind->list_field);
     }
@@ -240,37 +243,66 @@ static void put_sparse(parser *parse, bool has_name)
     pith_proto_end(parse->out);
 }
 
-/* A ValueInfoProto: name [type[dims]]; "seq" for a sequence. */
-static void put_value_info(parser *parse, int field)
+static void put_tensor_type(parser *parse)
 {
     char dims[64];
+    const type *kind = read_type(parse, dims);
+    pith_proto_begin(parse->out, 1);
+    pith_proto_varint(parse->out, 1, (uint64_t)kind->code);
+    if (*dims) {
+        pith_proto_begin(parse->out, 2);
+    }
+    for (const char *dim = dims; *dim && dim[1]; dim += 1 + strcspn(dim + 1, ",")) {
+        pith_proto_begin(parse->out, 1);
+        if (strchr("-0123456789", dim[1])) {
+            pith_proto_varint(parse->out, 1, (uint64_t)strtoll(dim + 1, NULL, 0));
+        } else if (dim[1] != '?') {
+            pith_proto_bytes(parse->out, 2, dim + 1, strcspn(dim + 1, ","));
+        }
+        pith_proto_end(parse->out);
+    }
+    if (*dims) {
+        pith_proto_end(parse->out);
+    }
+    pith_proto_end(parse->out);
+}
+
+/* The content of a TypeProto: type[dims], seq TYPE, opt TYPE, map KEY TYPE, opaque; "seq" may have no TYPE. */
+static void put_type(parser *parse)
+{
+    static const struct {
+        const char *word;
+        int field;
+    } containers[] = { { "seq", 4 }, { "opt", 9 }, { "map", 5 }, { "opaque", 7 } };
+    char dims[64];
+    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++) {
+        if (!accept(parse, containers[i].word)) {
+            continue;
+        }
+        pith_proto_begin(parse->out, containers[i].field);
+        bool is_map = containers[i].field == 5;
+        if (is_map) {
+            pith_proto_varint(parse->out, 1, (uint64_t)read_type(parse, dims)->code);
+        }
+        if (!at_end(parse)) {
+            pith_proto_begin(parse->out, is_map ? 2 : 1);
+            put_type(parse);
+            pith_proto_end(parse->out);
+        }
+        pith_proto_end(parse->out);
+        return;
+    }
+    put_tensor_type(parse);
+}
+
+/* A ValueInfoProto: name [type]. */
+static void put_value_info(parser *parse, int field)
+{
     pith_proto_begin(parse->out, field);
     put_name(parse, 1);
-    if (accept(parse, "seq")) {
+    if (!at_end(parse)) {
         pith_proto_begin(parse->out, 2);
-        pith_proto_text(parse->out, 4, "");
-        pith_proto_end(parse->out);
-    } else if (!at_end(parse)) {
-        const type *kind = read_type(parse, dims);
-        pith_proto_begin(parse->out, 2);
-        pith_proto_begin(parse->out, 1);
-        pith_proto_varint(parse->out, 1, (uint64_t)kind->code);
-        if (*dims) {
-            pith_proto_begin(parse->out, 2);
-        }
-        for (const char *dim = dims; *dim && dim[1]; dim += 1 + strcspn(dim + 1, ",")) {
-            pith_proto_begin(parse->out, 1);
-            if (strchr("-0123456789", dim[1])) {
-                pith_proto_varint(parse->out, 1, (uint64_t)strtoll(dim + 1, NULL, 0));
-            } else if (dim[1] != '?') {
-                pith_proto_bytes(parse->out, 2, dim + 1, strcspn(dim + 1, ","));
-            }
-            pith_proto_end(parse->out);
-        }
-        if (*dims) {
-            pith_proto_end(parse->out);
-        }
-        pith_proto_end(parse->out);
+        put_type(parse);
         pith_proto_end(parse->out);
     }
     pith_proto_end(parse->out);
@@ -335,6 +367,10 @@ static void put_attr_value(parser *parse, const char *kind)
             put_sparse(parse, false);
         }
         pith_proto_end(out);
+    } else if (strcmp(kind, "type") == 0) {
+        pith_proto_begin(out, 14);
+        put_type(parse);
+        pith_proto_end(out);
     } else {
         fprintf(stderr, "model text: no attribute kind '%s'\n", kind);
         parse->failed = true;
@@ -347,7 +383,7 @@ static void put_attr(parser *parse, int field)
     static const struct {
         const char *name;
         int code;
-    } kinds[] = { { "float", 1 },  { "int", 2 },  { "string", 3 },  { "tensor", 4 }, { "graph", 5 }, { "floats", 6 },
+    } kinds[] = { { "float", 1 },  { "int", 2 },  { "string", 3 },  { "tensor", 4 }, { "graph", 5 }, { "floats", 6 }, { "type", 13 },
                   { "ints", 7 }, { "strings", 8 }, { "sparse", 11 } };
     char kind[32];
     snprintf(kind, sizeof kind, "%.31s", parse->word);

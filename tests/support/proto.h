@@ -7,8 +7,9 @@
  *
  * Statements end with ";" or a line break. Inside a graph: name, input, output, info, weight, sparse, node; a
  * node may go on with `as NAME`, `in DOMAIN`, `overload NAME` and `{ attributes }`: int, float, string, ints,
- * floats, strings, tensor, sparse, graph NAME { ... }, ref NAME OF. "_" is an empty name. Tensor data: `raw`,
+ * floats, strings, type, tensor, sparse, graph NAME { ... }, ref NAME OF. "_" is an empty name. Tensor data: `raw`,
  * `packed` (typed list), `list` (typed, unpacked), `external FILE OFFSET LENGTH`, or nothing.
+ * Types: f32[2,N], `seq TYPE`, `opt TYPE`, `map KEY TYPE`, opaque.
  * Anywhere: `field NUMBER varint VALUE`, `field NUMBER text WORD`, `bytes HEX...` write whatever is wanted. */
 #ifndef PITH_TEST_PROTO_H
 #define PITH_TEST_PROTO_H

@@ -63,6 +63,10 @@ static pith_status declare_type(pithi_onnx *onnx, const pithi_onnx_scope *scope,
                               value->dtype == declared.dtype,
                PITH_STATUS_FORMAT, "value '%.80s' is declared as %s, but is %s", value->name,
                pith_dtype_name(declared.dtype), pith_dtype_name(value->dtype));
+    char is[PITH_TYPE_TEXT_BYTES], said[PITH_TYPE_TEXT_BYTES];
+    PITH_CHECK(onnx->ctx, !value->type || !declared.type || pith_type_equal(value->type, declared.type),
+               PITH_STATUS_FORMAT, "value '%.80s' is declared as %s, but is %s", value->name,
+               pith_type_text(declared.type, said), pith_type_text(value->type, is));
     entry->problem = entry->problem ? entry->problem : problem;
     if (value->constant) {
         return PITH_OK;
