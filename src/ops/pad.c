@@ -59,15 +59,22 @@ static void read_axes(const pith_tensor *inputs, int n_inputs, pad_axis axes[PIT
     }
 }
 
+/* Room for one element of any dtype. */
+typedef struct pad_fill {
+    uint64_t words[2];
+} pad_fill;
+
 /* The constant as an element of x's dtype. */
-static void read_fill(const pith_run *run, uint64_t *fill)
+static void read_fill(const pith_run *run, pad_fill *fill)
 {
-    *fill = 0;
+    *fill = (pad_fill){ 0 };
     pith_tensor element = { run->inputs[0].dtype, { 0 }, fill };
     if (!pithi_has_operand(run->inputs, run->n_inputs, 2)) {
         return;
     }
-    if (pithi_dtype_is_float(element.dtype)) {
+    if (element.dtype == run->inputs[2].dtype) {
+        memcpy(fill, run->inputs[2].data, pith_dtype_bytes(element.dtype));
+    } else if (pithi_dtype_is_float(element.dtype)) {
         pithi_tensor_set_f64(&element, 0, pithi_tensor_get_f64(&run->inputs[2], 0));
     } else {
         pithi_tensor_set_s64(&element, 0, pithi_tensor_get_s64(&run->inputs[2], 0));
@@ -80,7 +87,7 @@ static void ref(const pith_run *run)
     const pith_tensor *x = &run->inputs[0], *y = &run->outputs[0];
     size_t n_bytes = pith_dtype_bytes(x->dtype);
     pad_axis axes[PITH_MAX_RANK];
-    uint64_t fill;
+    pad_fill fill;
     read_axes(run->inputs, run->n_inputs, axes);
     read_fill(run, &fill);
     int64_t count = pith_shape_elements(&y->shape);
@@ -141,7 +148,7 @@ static void run_part(const pith_run *run, const pith_part *part)
 {
     const pad_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0], *y = &run->outputs[0];
-    uint64_t fill;
+    pad_fill fill;
     pad_rows rows = { .mode = attrs->mode, .filler = (const char *)&fill,
                       .element_bytes = (int64_t)pith_dtype_bytes(x->dtype) };
     read_axes(run->inputs, run->n_inputs, rows.axes);

@@ -383,8 +383,8 @@ static void put_attr(parser *parse, int field)
     static const struct {
         const char *name;
         int code;
-    } kinds[] = { { "float", 1 },  { "int", 2 },  { "string", 3 },  { "tensor", 4 }, { "graph", 5 }, { "floats", 6 }, { "type", 13 },
-                  { "ints", 7 }, { "strings", 8 }, { "sparse", 11 } };
+    } kinds[] = { { "float", 1 },  { "int", 2 },  { "string", 3 },  { "tensor", 4 }, { "graph", 5 }, { "floats", 6 },
+                  { "ints", 7 }, { "strings", 8 }, { "sparse", 11 }, { "type", 13 } };
     char kind[32];
     snprintf(kind, sizeof kind, "%.31s", parse->word);
     pith_proto_begin(parse->out, field);
