@@ -34,6 +34,7 @@ typedef enum pithi_forest_aggregate { PITHI_FOREST_AVERAGE, PITHI_FOREST_SUM, PI
 
 typedef struct pithi_forest_attrs {
     int64_t n_targets, aggregate_function, post_transform;
+    int64_t gives_f32; /* whatever the input: before version 5 */
     const pith_tensor *roots;        /* s32[n_trees], as a child */
     const pith_tensor *nodes;        /* s32[n_nodes, 7] */
     const pith_tensor *splits;       /* f64[n_nodes] */

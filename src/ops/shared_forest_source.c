@@ -416,6 +416,7 @@ static pith_status map_old(pith_ctx *ctx, pith_source *source, const char *kind,
     pithi_arena scratch = { .ctx = ctx };
     old_nodes old = { 0 };
     pith_status status = PITH_OK;
+    attrs->gives_f32 = 1;
     PITH_TRY_GOTO(read_old_lists(ctx, source, &old), done);
     PITH_TRY_GOTO(number_nodes(ctx, &scratch, &old), done);
     PITH_TRY_GOTO(convert_nodes(ctx, source, &old, attrs), done);

@@ -13,6 +13,7 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_INT(pithi_forest_attrs, n_targets, "n_targets", 1),
     PITH_ATTR_CHOICE(pithi_forest_attrs, aggregate_function, "aggregate_function", PITHI_FOREST_SUM, aggregates),
     PITH_ATTR_CHOICE(pithi_forest_attrs, post_transform, "post_transform", PITHI_ML_NONE, pithi_ml_post_names),
+    PITH_ATTR_OWN_INT(pithi_forest_attrs, gives_f32, "gives_f32", 0),
     OWN_TABLE(roots), OWN_TABLE(nodes), OWN_TABLE(splits), OWN_TABLE(members),
     OWN_TABLE(leaf_begins), OWN_TABLE(vote_targets), OWN_TABLE(vote_weights), OWN_TABLE(base_values),
 };
@@ -50,8 +51,8 @@ static pith_status infer(pith_infer *infer)
     pithi_ml_matrix matrix;
     PITH_TRY(pithi_infer_ml_matrix(infer, &matrix));
     PITH_TRY(pithi_forest_check(infer->ctx, attrs, matrix.n_columns));
-    const bool is_wide = infer->inputs[0].dtype == PITH_DTYPE_F64 || infer->inputs[0].dtype == PITH_DTYPE_F16;
-    infer->outputs[0].dtype = is_wide ? infer->inputs[0].dtype : PITH_DTYPE_F32;
+    const bool is_same = pithi_dtype_is_float(infer->inputs[0].dtype) && !attrs->gives_f32;
+    infer->outputs[0].dtype = is_same ? infer->inputs[0].dtype : PITH_DTYPE_F32;
     infer->outputs[0].shape = (pith_shape){ 2, { matrix.n_rows, attrs->n_targets } };
     return PITH_OK;
 }
@@ -81,7 +82,7 @@ static const pith_spelling spellings[] = {
 #define TWO_TREES " roots=s32[2]{0,1} splits=f64[3]{0.25,-0.5,0.5}" ONE_LEAF_ONE_VOTE
 static const char *const samples[] = {
     "f32[19,3] |" TWO_TREES " nodes=s32[3,7]{0,0,0,-1,-2,0,0,1,1,1,2,-3,0,0,2,3,0,-2,-1,0,0}",
-    "f64[11,2] |" TWO_TREES " nodes=s32[3,7]{0,2,1,-1,-2,0,0,1,3,1,2,-3,0,0,1,3,0,-2,-1,0,0} aggregate_function=AVERAGE",
+    "f64[11,2] | gives_f32=1" TWO_TREES " nodes=s32[3,7]{0,2,1,-1,-2,0,0,1,3,1,2,-3,0,0,1,3,0,-2,-1,0,0} aggregate_function=AVERAGE",
     "s32[9,2]{-1:4} | roots=s32[2]{0,1} splits=f64[3]{1,2,0} members=f64[3]{3,1,-1} n_targets=2 "
     "aggregate_function=MAX nodes=s32[3,7]{0,4,1,-1,-2,0,0,1,5,1,2,-3,0,0,1,6,0,-2,-1,0,3} leaf_begins=s32[4]{0,2,3,3} "
     "vote_targets=s32[3]{0,1,1} vote_weights=f64[3]{-1,2,4.5} base_values=f64[2]{0.5,0.25}",
