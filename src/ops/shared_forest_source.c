@@ -91,8 +91,8 @@ static pith_status new_f64s(pith_source *source, const list *values, const pith_
 
 static pith_status to_s32(pith_ctx *ctx, const char *what, int64_t value, int32_t *out)
 {
-    PITH_CHECK(ctx, value >= 0 && value <= INT32_MAX, PITH_STATUS_FORMAT, "'%s' has an item %lld, which is out of range",
-               what, (long long)value);
+    PITH_CHECK(ctx, value >= 0 && value <= INT32_MAX, PITH_STATUS_FORMAT,
+               "'%s' has an item %lld, which is out of range", what, (long long)value);
     *out = (int32_t)value;
     return PITH_OK;
 }

@@ -71,7 +71,8 @@ static pith_status infer(pith_infer *infer)
 static const pith_operand_spec inputs[] = { { "x", PITHI_ML_DTYPES, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITHI_ML_F32, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "ai.onnx.ml", "SVMRegressor", 1, NULL } };
-#define TWO_VECTORS " | n_supports=2 coefficients=[0.5,-1] rho=[0.1] support_vectors=[1,2,3,-1] kernel_params=[0.5,1,3] "
+#define TWO_VECTORS                                                                                                   \
+    " | n_supports=2 coefficients=[0.5,-1] rho=[0.1] support_vectors=[1,2,3,-1] kernel_params=[0.5,1,3] "
 static const char *const samples[] = {
     "f32[7,2]" TWO_VECTORS "kernel_type=RBF",
     "f64[7,2]" TWO_VECTORS "kernel_type=POLY",

@@ -82,7 +82,8 @@ static const pith_spelling spellings[] = {
 #define TWO_TREES " roots=s32[2]{0,1} splits=f64[3]{0.25,-0.5,0.5}" ONE_LEAF_ONE_VOTE
 static const char *const samples[] = {
     "f32[19,3] |" TWO_TREES " nodes=s32[3,7]{0,0,0,-1,-2,0,0,1,1,1,2,-3,0,0,2,3,0,-2,-1,0,0}",
-    "f64[11,2] | gives_f32=1" TWO_TREES " nodes=s32[3,7]{0,2,1,-1,-2,0,0,1,3,1,2,-3,0,0,1,3,0,-2,-1,0,0} aggregate_function=AVERAGE",
+    "f64[11,2] | gives_f32=1" TWO_TREES
+    " nodes=s32[3,7]{0,2,1,-1,-2,0,0,1,3,1,2,-3,0,0,1,3,0,-2,-1,0,0} aggregate_function=AVERAGE",
     "s32[9,2]{-1:4} | roots=s32[2]{0,1} splits=f64[3]{1,2,0} members=f64[3]{3,1,-1} n_targets=2 "
     "aggregate_function=MAX nodes=s32[3,7]{0,4,1,-1,-2,0,0,1,5,1,2,-3,0,0,1,6,0,-2,-1,0,3} leaf_begins=s32[4]{0,2,3,3} "
     "vote_targets=s32[3]{0,1,1} vote_weights=f64[3]{-1,2,4.5} base_values=f64[2]{0.5,0.25}",
