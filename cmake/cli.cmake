@@ -2,6 +2,15 @@
 find_package(PkgConfig QUIET)
 pith_collect_records("${generated}" cmd command)
 pith_collect_records("${generated}" task task)
+
+# src/cli/profile_report.html as bytes of a C array
+set(report "${PROJECT_SOURCE_DIR}/src/cli/profile_report.html")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${report}")
+file(READ "${report}" report_bytes HEX)
+string(REGEX REPLACE "(..)" "0x\\1," report_bytes "${report_bytes}")
+string(REGEX REPLACE ",$" "" report_bytes "${report_bytes}")
+pith_write_list("${generated}/profile_report.inc" "${report_bytes}")
+
 file(GLOB cli_sources CONFIGURE_DEPENDS src/cli/*.c)
 list(REMOVE_ITEM cli_sources "${PROJECT_SOURCE_DIR}/src/cli/main.c")
 

@@ -42,6 +42,16 @@ typedef struct pithi_kept {
     void *data;
 } pithi_kept;
 
+/* Looks on while a session is profiled (profile.c): called around every step, and, where times_parts, with the time
+ * of every part on its worker's own thread. */
+typedef struct pithi_recorder pithi_recorder;
+struct pithi_recorder {
+    void (*before)(pithi_recorder *recorder, const pithi_slot *slot, int step);
+    void (*after)(pithi_recorder *recorder, const pithi_slot *slot, int step, int n_parts);
+    void (*part)(pithi_recorder *recorder, int worker, uint64_t start_ns, uint64_t stop_ns);
+    bool times_parts;
+};
+
 struct pith_session {
     pith_model *model;
     pith_ctx *ctx;
@@ -58,6 +68,7 @@ struct pith_session {
     pithi_arena heap;           /* strings and objects of the last run, its inputs' included */
     pith_tensor *outputs;       /* of the last run */
     bool has_outputs;
+    pithi_recorder *recorder;   /* NULL: nobody looks on */
 };
 
 /* A model from a graph that was built by hand; takes the graph on success. */

@@ -206,6 +206,7 @@ typedef struct step_job {
     const pith_step *step;
     char *scratch;
     int phase, n_parts;
+    pithi_recorder *recorder;
 } step_job;
 
 static void run_part(void *user, int index, int worker)
@@ -215,19 +216,59 @@ static void run_part(void *user, int index, int worker)
     job->step->node->op->run(job->run, &part);
 }
 
-static void run_step(pith_session *session, const pithi_slot *slot, int index)
+static void run_part_recorded(void *user, int index, int worker)
+{
+    const step_job *job = user;
+    uint64_t start_ns = pithi_clock_ns();
+    run_part(user, index, worker);
+    job->recorder->part(job->recorder, worker, start_ns, pithi_clock_ns());
+}
+
+/* Returns the number of parts. */
+static int run_step(pith_session *session, const pithi_slot *slot, int index, pithi_recorder *recorder)
 {
     const pith_step *step = &slot->stretch->plan->steps[index];
     if (!step->use_run) {
         step->node->op->ref(&slot->runs[index]);
-        return;
+        return 1;
     }
     int wanted = session->n_threads == 1 ? 1 : session->n_threads * PARTS_PER_THREAD;
     step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0,
-                     step->max_parts < wanted ? step->max_parts : wanted };
+                     step->max_parts < wanted ? step->max_parts : wanted, recorder };
     for (; job.phase < step->n_phases; job.phase++) {
-        pithi_exec_pool_run(session->pool, job.n_parts, run_part, &job);
+        pithi_exec_pool_run(session->pool, job.n_parts,
+                            recorder && recorder->times_parts ? run_part_recorded : run_part, &job);
     }
+    return job.n_parts;
+}
+
+/* A value that an operator can't take, or the time for the run is over. */
+static bool must_stop(const pith_session *session)
+{
+    return atomic_load_explicit(&session->fault.is_set, memory_order_relaxed) ||
+           (session->deadline_ns && pithi_clock_ns() > session->deadline_ns);
+}
+
+/* The loops return the number of steps that were begun. */
+static int run_steps(pith_session *session, const pithi_slot *slot, int n_steps)
+{
+    int n_done = 0;
+    while (n_done < n_steps && !must_stop(session)) {
+        run_step(session, slot, n_done++, NULL);
+    }
+    return n_done;
+}
+
+static int run_steps_recorded(pith_session *session, const pithi_slot *slot, int n_steps)
+{
+    pithi_recorder *recorder = session->recorder;
+    int n_done = 0;
+    while (n_done < n_steps && !must_stop(session)) {
+        recorder->before(recorder, slot, n_done);
+        int n_parts = run_step(session, slot, n_done, recorder);
+        recorder->after(recorder, slot, n_done++, n_parts);
+    }
+    return n_done;
 }
 
 /* Counts the work of a plan before any of it is done. */
@@ -242,24 +283,15 @@ static pith_status spend(pith_session *session, const pith_plan *plan)
     return PITH_OK;
 }
 
-static bool is_late(const pith_session *session)
-{
-    return session->deadline_ns && pithi_clock_ns() > session->deadline_ns;
-}
-
 static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_tensor *inputs)
 {
     const pith_plan *plan = slot->stretch->plan;
     PITH_TRY(spend(session, plan));
     uint32_t former = session->keep_denormals ? 0 : pithi_denormals_off();
-    int n_done = 0;
     patch_inputs(slot, inputs);
     pithi_exec_pool_begin(session->pool);
-    bool late = false;
-    while (n_done < plan->n_steps && !atomic_load_explicit(&session->fault.is_set, memory_order_relaxed) && !late) {
-        run_step(session, slot, n_done++);
-        late = is_late(session);
-    }
+    int n_done = session->recorder ? run_steps_recorded(session, slot, plan->n_steps)
+                                   : run_steps(session, slot, plan->n_steps);
     pithi_exec_pool_end(session->pool);
     if (!session->keep_denormals) {
         pithi_denormals_restore(former);
@@ -270,7 +302,7 @@ static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_
         PITH_FAIL(session->ctx, status, "node '%s' (%s): %s", node->name, node->op->head.name,
                   session->fault.message);
     }
-    PITH_CHECK(session->ctx, !late || n_done == plan->n_steps, PITH_STATUS_LIMIT,
+    PITH_CHECK(session->ctx, n_done == plan->n_steps, PITH_STATUS_LIMIT,
                "the run took longer than %llu ms and was stopped after step %d of %d; pith_limits.max_run_ms "
                "(--max-time) raises the ceiling", (unsigned long long)session->ctx->limits.max_run_ms, n_done,
                plan->n_steps);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/peak_f32.h"
+
+#include "kernels/x86_avx512/vec_f32.h"
+#include "kernels/peak_f32_body.h"
+
+PITH_EXPORT_KERNEL(peak_f32, x86_avx512, records);

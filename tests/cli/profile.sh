@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Profiles: table, JSON, trace, report, and the file that keeps the machine's limits.
+. "$(dirname "$0")/support.inc"
+PITH_CACHE_DIR=$work/kept
+export PITH_CACHE_DIR
+
+run 0 profile tiny.onnx --shape x=2x3 --rounds 5
+has out "measured now, kept in $work/kept/machine-"
+has out "most is alive at step"
+has out "operator, kernel"
+has out "bound by"
+has out "conversions between channels-first and channels-last remain"
+run 0 profile tiny.onnx --shape x=2x3 --rounds 5 --all --json --trace trace.json --html report.html
+has out "measured before, kept in $work/kept/machine-"
+for key in machine run operators steps blocks median_ms limit_share bound kernel live_bytes hz f32_flops_per_s; do
+    has out "\"$key\": "
+done
+has trace.json '"ph": "X"'
+has report.html '<svg id="roofline"'
+has report.html '"model": "tiny.onnx"'
+sed -i '2s/.*/hz nonsense/' kept/machine-*.txt
+run 0 profile tiny.onnx --shape x=2x3 --rounds 5
+has out "measured now, kept in"
+run 0 profile tiny.onnx --shape x=2x3 --rounds 5 --remeasure --no-cache --no-counters --threads 2
+has out "measured now, not kept"
+has out "switched off"
+run 2 profile tiny.onnx --shape x=2x3 --rounds 5 --html nowhere/report.html
+has err "can't write 'nowhere/report.html'"
+run 2 profile odd.onnx
+has err "Frobnicate"
+finish
