@@ -20,6 +20,8 @@ typedef struct pith_model_options {
     int exact;                  /**< 1: convolutions and products are plain float32 sums in order of their terms, one
                                      chain per output: no Winograd, no split sums. Slower; the same bits on all
                                      instruction sets with fused multiply-add. See docs/numerics.md. */
+    int describe_only;          /**< 1: nothing is optimised, so that a model that contradicts itself loads, too; for
+                                     pith_model_check() and pith_model_view(). It can't be run. */
 } pith_model_options;
 
 /**
@@ -69,6 +71,33 @@ typedef struct pith_unsupported {
 /** Nodes that can't run. 0 means that the model is complete. Borrowed. */
 int pith_model_n_unsupported(const pith_model *model);
 const pith_unsupported *pith_model_unsupported(const pith_model *model, int index);
+
+/** One operator of a file in one version, with all its uses. */
+typedef struct pith_op_use {
+    const char *op;      /**< As the file spells it, with its domain: "Conv", "com.microsoft.Gelu". */
+    const char *runs_as; /**< pith's operator; "" where it has none. */
+    const char *dtypes;  /**< Element types of its operands as far as they are known, "f32 s64". */
+    int opset;           /**< Version of the domain that the file imports. */
+    int since;           /**< Version of the operator that this means; 0: unknown. */
+    int n_nodes;
+    int n_problems;      /**< Uses that would not run. */
+} pith_op_use;
+
+/** What would run and what would not. Arrays are borrowed until the next call for the model. */
+typedef struct pith_check {
+    const pith_op_use *uses;          /**< Sorted by name and version. */
+    int n_uses;
+    const pith_unsupported *problems; /**< In the order of the file. */
+    int n_problems;
+} pith_check;
+
+/**
+ * Looks at every node of a model that was loaded with describe_only, without running anything: operators,
+ * attributes and versions, and shapes and types as far as they follow from the file and from `shapes`.
+ *
+ * @param shapes  One per model input (-1 where a dimension stays open), or NULL: only what the file says.
+ */
+pith_status pith_model_check(pith_model *model, const pith_shape *shapes, pith_check *check_out);
 
 /** One row of the operator table. */
 typedef struct pith_op_count {

@@ -122,7 +122,7 @@ static pith_status measure(const char *path, const bench_settings *settings, int
     pith_status status = PITH_OK;
     CLI_TRY_GOTO(cli_net_open(path, &net_options, &net), done);
     CLI_TRY_GOTO(cli_net_start(&net, &net_options), done);
-    CLI_TRY_GOTO(cli_net_choose_shapes(&net, &settings->shapes, &shapes), done);
+    CLI_TRY_GOTO(cli_net_choose_shapes(&net, &settings->shapes, NULL, &shapes), done);
     if (is_first) {
         cli_net_tell_assumed(&net, &shapes);
     }

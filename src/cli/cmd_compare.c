@@ -194,7 +194,7 @@ static pith_status make_inputs(cli_net *net, const compare_settings *settings, c
     }
     CLI_CHECK(inputs->n == 0, PITH_STATUS_ARG, "%d of %d inputs were given; give all of them or none", inputs->n,
               pith_model_n_inputs(net->model));
-    CLI_TRY(cli_net_choose_shapes(net, &settings->shapes, &shapes));
+    CLI_TRY(cli_net_choose_shapes(net, &settings->shapes, NULL, &shapes));
     cli_net_tell_assumed(net, &shapes);
     return cli_net_random_inputs(net, &shapes, (uint64_t)settings->seed, inputs);
 }

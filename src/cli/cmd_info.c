@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith info: what a model is, and what one run will cost, without running it. */
-#include "json.h"
-#include "net.h"
+#include "info.h"
 
 typedef struct info_settings {
-    cli_words shapes;
+    cli_words shapes, dims;
     int64_t n_threads;
     const char *isa;
-    bool json, exact;
+    bool json, exact, lists_ops, lists_layers;
     cli_ceilings ceilings;
 } info_settings;
 
 static const cli_option options[] = {
     { "shape", 0, CLI_KIND_WORDS, offsetof(info_settings, shapes), "NAME=1x3x224x224",
       "shape of an input (repeat for more); open dimensions are assumed otherwise", 0, 0 },
+    { "dim", 0, CLI_KIND_WORDS, offsetof(info_settings, dims), "SYMBOL=SIZE",
+      "size of a symbolic dimension (repeat)", 0, 0 },
+    { "ops", 0, CLI_KIND_FLAG, offsetof(info_settings, lists_ops), NULL,
+      "operators with their versions and types, and every use that would not run (exit code 1 then)", 0, 0 },
+    { "layers", 0, CLI_KIND_FLAG, offsetof(info_settings, lists_layers), NULL,
+      "shape, memory and work of every step", 0, 0 },
     { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
       "threads that scratch memory is counted for (default 1)", 1, 1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
@@ -28,6 +33,7 @@ typedef struct info {
     cli_net net;
     pith_model_summary summary;
     cli_shapes shapes;
+    pith_shape outputs[CLI_MAX_INPUTS]; /* that follow from `shapes`, where there is a cost */
     pith_cost_report cost;
     bool has_cost;
     const char *why_not; /* set where there is no cost */
@@ -49,11 +55,17 @@ static void find_cost(info *what, const info_settings *settings)
         return;
     }
     what->has_cost = true;
+    if (pith_model_n_outputs(what->net.model) > CLI_MAX_INPUTS ||
+        pith_model_output_shapes(what->net.model, what->shapes.items, (int)settings->n_threads, what->outputs) !=
+            PITH_OK) {
+        what->outputs[0].rank = -2;
+    }
 }
 
 /* ---- words -------------------------------------------------------------------------------- */
 
-static void print_value(const char *role, const pith_value_info *value, const pith_shape *assumed)
+/* `known`: the shape that was assumed or that follows; NULL: the model says all. */
+static void print_value(const char *role, const pith_value_info *value, const char *how, const pith_shape *known)
 {
     char text[CLI_SHAPE_BYTES];
     printf("%-8s %-28s %-5s %s", role, value->name, pith_dtype_name(value->dtype), cli_shape_text(&value->shape, text));
@@ -65,8 +77,8 @@ static void print_value(const char *role, const pith_value_info *value, const pi
         }
     }
     printf("%s", has_names ? ")" : "");
-    if (assumed) {
-        printf("  assumed %s", cli_shape_text(assumed, text));
+    if (known && known->rank >= 0) {
+        printf("  %s %s", how, cli_shape_text(known, text));
     }
     printf("\n");
 }
@@ -85,6 +97,30 @@ static void print_ops(const pith_model_summary *summary)
     printf("\n");
 }
 
+/* To the byte: what one session with these shapes takes, known before it runs. */
+static void print_memory(const pith_cost_report *cost)
+{
+    const struct {
+        const char *what;
+        size_t n_bytes;
+        const char *comment;
+    } rows[] = {
+        { "arena", cost->arena_bytes, "activations and scratch of one session" },
+        { "scratch", cost->scratch_bytes, "of it, the most that one step wants for itself" },
+        { "weights", cost->weight_bytes, "packed for the kernels, shared by all sessions" },
+        { "session", cost->session_bytes, "everything that one session allocates, arena included" },
+        { "model", cost->model_bytes, "graph, plan, packed weights" },
+        { "peak", cost->peak_bytes, "most that is ever allocated, loading included" },
+        { "mapped", cost->mapped_bytes, "model files; pages are read where weights are not packed" },
+    };
+    printf("memory%s\n", cost->is_complete ? "" : "   (up to the first shape that depends on data)");
+    for (int i = 0; i < CLI_COUNT(rows); i++) {
+        char text[CLI_HUMAN_BYTES];
+        printf("  %-8s %12zu B %10s  %s\n", rows[i].what, rows[i].n_bytes,
+               cli_human_bytes((double)rows[i].n_bytes, text), rows[i].comment);
+    }
+}
+
 static void print_cost(const pith_cost_report *cost)
 {
     char a[CLI_HUMAN_BYTES];
@@ -98,7 +134,7 @@ static void print_cost(const pith_cost_report *cost)
     printf("arena    %s for activations and scratch; lower bound %s (%.2f times)\n",
            cli_human_bytes((double)cost->arena_bytes, a), cli_human_bytes((double)cost->arena_lower_bound_bytes, b),
            ratio);
-    printf("weights  %s as prepared for running\n", cli_human_bytes((double)cost->weight_bytes, a));
+    print_memory(cost);
     if (cost->n_stretches > 1 || !cost->is_complete) {
         printf("         shapes depend on data: %d stretches%s\n", cost->n_stretches,
                cost->is_complete ? "" : "; what follows the first unknown shape isn't counted");
@@ -114,10 +150,16 @@ static void print_words(const info *what)
            summary->format, (long long)summary->opset, (long long)summary->ir_version,
            summary->producer[0] ? ", written by " : "", summary->producer);
     for (int i = 0; i < pith_model_n_inputs(model); i++) {
-        print_value("input", pith_model_input(model, i), what->shapes.is_assumed[i] ? &what->shapes.items[i] : NULL);
+        const pith_shape *shape = &what->shapes.items[i];
+        bool is_given = !what->shapes.is_assumed[i] && !pith_shape_equal(shape, &pith_model_input(model, i)->shape);
+        print_value("input", pith_model_input(model, i), is_given ? "given" : "assumed",
+                    is_given || what->shapes.is_assumed[i] ? shape : NULL);
     }
     for (int i = 0; i < pith_model_n_outputs(model); i++) {
-        print_value("output", pith_model_output(model, i), NULL);
+        const pith_value_info *output = pith_model_output(model, i);
+        bool follows = what->has_cost && what->outputs[0].rank > -2 &&
+                       !pith_shape_equal(&what->outputs[i], &output->shape);
+        print_value("output", output, "here", follows ? &what->outputs[i] : NULL);
     }
     print_ops(summary);
     printf("params   %s", cli_human_count((double)summary->n_params, a));
@@ -168,6 +210,11 @@ static void write_cost(cli_json *json, const info *what)
         { "arena_bytes", (double)cost->arena_bytes },
         { "arena_lower_bound_bytes", (double)cost->arena_lower_bound_bytes },
         { "weight_bytes", (double)cost->weight_bytes },
+        { "scratch_bytes", (double)cost->scratch_bytes },
+        { "session_bytes", (double)cost->session_bytes },
+        { "model_bytes", (double)cost->model_bytes },
+        { "peak_bytes", (double)cost->peak_bytes },
+        { "mapped_bytes", (double)cost->mapped_bytes },
         { "n_steps", cost->n_steps },
         { "n_stretches", cost->n_stretches },
     };
@@ -242,35 +289,49 @@ static void write_json(const info *what)
     cli_json_end(&json);
 }
 
+static pith_status show(info *what, const info_settings *given, int *exit_code)
+{
+    int n_problems = 0;
+    if (given->lists_ops) {
+        CLI_TRY(cli_net_given_shapes(&what->net, &given->shapes, &given->dims, &what->shapes));
+        pith_status status = cli_info_ops(&what->net, &what->shapes, given->json, &n_problems);
+        *exit_code = n_problems ? CLI_EXIT_DIFFERENT : CLI_EXIT_OK;
+        return status;
+    }
+    pith_status status = cli_net_choose_shapes(&what->net, &given->shapes, &given->dims, &what->shapes);
+    if (status == PITH_STATUS_ARG || status == PITH_STATUS_LIMIT) { /* a bad --shape, not a bad guess */
+        return status;
+    }
+    if (given->lists_layers) {
+        return cli_info_layers(&what->net, &what->shapes, (int)given->n_threads, given->json);
+    }
+    pith_model_summarize(what->net.model, &what->summary);
+    find_cost(what, given);
+    if (given->json) {
+        write_json(what);
+    } else {
+        print_words(what);
+    }
+    return PITH_OK;
+}
+
 static pith_status run_info(const void *settings, const cli_words *words, int *exit_code)
 {
     const info_settings *given = settings;
     info what = { 0 };
-    (void)exit_code;
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
-    cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact,
-                                    .ceilings = &given->ceilings };
+    cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .ceilings = &given->ceilings,
+                                    .describes_only = given->lists_ops };
     CLI_TRY(cli_net_open(words->items[0], &net_options, &what.net));
-    pith_model_summarize(what.net.model, &what.summary);
-    pith_status status = cli_net_choose_shapes(&what.net, &given->shapes, &what.shapes);
-    if (status == PITH_STATUS_ARG || status == PITH_STATUS_LIMIT) { /* a bad --shape, not a bad guess */
-        cli_net_close(&what.net);
-        return status;
-    }
-    find_cost(&what, given);
-    if (given->json) {
-        write_json(&what);
-    } else {
-        print_words(&what);
-    }
+    pith_status status = show(&what, given, exit_code);
     cli_net_close(&what.net);
-    return PITH_OK;
+    return status;
 }
 
 static const info_settings defaults = { .n_threads = 1 };
 
 const cli_command cli_command_info = {
-    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--json]",
+    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json]",
     .summary = "say what a model is and what one run costs", .options = options,
     .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,
 };

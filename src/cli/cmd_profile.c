@@ -94,7 +94,7 @@ static pith_status profile_net(cli_net *net, const profile_settings *given, cli_
     cli_shapes shapes;
     cli_profile_view view = { .model = net->path, .machine = &machine, .machine_source = source };
     pith_status status = PITH_OK;
-    CLI_TRY(cli_net_choose_shapes(net, &given->shapes, &shapes));
+    CLI_TRY(cli_net_choose_shapes(net, &given->shapes, NULL, &shapes));
     cli_net_tell_assumed(net, &shapes);
     cli_net_shapes_text(net, &shapes, view.shapes, sizeof view.shapes);
     CLI_TRY(cli_net_random_inputs(net, &shapes, (uint64_t)given->seed, list));

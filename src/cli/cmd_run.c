@@ -302,7 +302,7 @@ static pith_status run_generated(run_state *state)
     cli_run_inputs inputs = { 0 };
     cli_shapes shapes;
     uint64_t seed = given->seed >= 0 ? (uint64_t)given->seed : 1;
-    CLI_TRY(cli_net_choose_shapes(&state->net, &given->shapes, &shapes));
+    CLI_TRY(cli_net_choose_shapes(&state->net, &given->shapes, NULL, &shapes));
     cli_net_tell_assumed(&state->net, &shapes);
     if (given->seed < 0) {
         cli_warn("no input was given: it is generated from seed %llu", (unsigned long long)seed);

@@ -31,7 +31,8 @@ static void set_ceilings(const cli_ceilings *given, pith_limits *limits)
 static pith_status load(cli_net *net, const cli_net_options *options)
 {
     pith_model_options model_options = { .disable_passes = options->disable_passes,
-                                         .keep_all_values = options->keeps_all_values, .exact = options->is_exact };
+                                         .keep_all_values = options->keeps_all_values, .exact = options->is_exact,
+                                         .describe_only = options->describes_only };
     double start = cli_now_ms();
     CLI_CHECK(pith_ctx_create(NULL, &net->ctx) == PITH_OK, PITH_STATUS_NOMEM, "no memory for a context");
     if (options->isa) {
@@ -215,14 +216,50 @@ static bool fill_all(const cli_net *net, cli_shapes *shapes, int attempt)
     return is_open;
 }
 
-pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shapes *shapes_out)
+/* "SYMBOL=SIZE" for every open dimension of that name. */
+static pith_status apply_dim(const cli_net *net, const char *word, cli_shapes *shapes)
 {
-    cli_shapes open = { .n = pith_model_n_inputs(net->model) };
-    for (int i = 0; i < open.n; i++) {
-        open.items[i] = pith_model_input(net->model, i)->shape;
+    const char *equals = strrchr(word, '=');
+    int64_t size = -1;
+    int n_found = 0;
+    CLI_CHECK(equals && cli_parse_s64(equals + 1, &size) && size >= 0, PITH_STATUS_ARG,
+              "--dim takes SYMBOL=SIZE, not '%s'", word);
+    for (int i = 0; i < shapes->n; i++) {
+        const pith_value_info *input = pith_model_input(net->model, i);
+        for (int d = 0; d < input->shape.rank && d < shapes->items[i].rank; d++) {
+            const char *symbol = input->symbols[d];
+            if (symbol && strlen(symbol) == (size_t)(equals - word) && strncmp(symbol, word, strlen(symbol)) == 0) {
+                shapes->items[i].dims[d] = size;
+                n_found++;
+            }
+        }
     }
+    CLI_CHECK(n_found > 0, PITH_STATUS_ARG, "'%s' has no input with a dimension called '%.*s' ('pith info' lists them)",
+              net->path, (int)(equals - word), word);
+    return PITH_OK;
+}
+
+pith_status cli_net_given_shapes(const cli_net *net, const cli_words *words, const cli_words *dims,
+                                 cli_shapes *shapes_out)
+{
+    cli_shapes shapes = { .n = pith_model_n_inputs(net->model) };
+    for (int i = 0; i < shapes.n; i++) {
+        shapes.items[i] = pith_model_input(net->model, i)->shape;
+    }
+    *shapes_out = shapes;
+    for (int i = 0; dims && i < dims->n; i++) {
+        CLI_TRY(apply_dim(net, dims->items[i], &shapes));
+    }
+    CLI_TRY(apply_words(net, words, &shapes));
+    *shapes_out = shapes;
+    return PITH_OK;
+}
+
+pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, const cli_words *dims, cli_shapes *shapes_out)
+{
+    cli_shapes open;
+    CLI_TRY(cli_net_given_shapes(net, words, dims, &open));
     *shapes_out = open;
-    CLI_TRY(apply_words(net, words, &open));
     cli_shapes first = open;
     bool is_open = fill_all(net, &first, 0);
     *shapes_out = first;

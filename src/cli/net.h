@@ -39,6 +39,7 @@ typedef struct cli_net_options {
     int n_threads;                    /* 0: default */
     bool keeps_all_values, is_exact;
     const cli_ceilings *ceilings;     /* may be NULL */
+    bool describes_only;
 } cli_net_options;
 
 pith_status cli_net_open(const char *path, const cli_net_options *options, cli_net *net_out);
@@ -60,12 +61,17 @@ typedef struct cli_shapes {
     int n;
 } cli_shapes;
 
+/* Shapes of inputs as the model and the words (NAME=SIZES; dims: SYMBOL=SIZE, may be NULL) give them; -1 where both
+ * leave a dimension open. */
+pith_status cli_net_given_shapes(const cli_net *net, const cli_words *words, const cli_words *dims,
+                                 cli_shapes *shapes_out);
+
 /* Shapes of all inputs: from the words, from the model, and where both leave a dimension open, by
  * trying sizes until the model can be planned: what another input has in a dimension of the same
  * name, 1 for the first dimension, 3 for channels of rank 4, 224 and then others for height and
  * width, 32 and then others elsewhere. On failure the shapes of the first try are left in
  * `shapes_out`. */
-pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, cli_shapes *shapes_out);
+pith_status cli_net_choose_shapes(cli_net *net, const cli_words *words, const cli_words *dims, cli_shapes *shapes_out);
 /* "x=1x3x224x224, y=1x2"; cut if too long. */
 void cli_net_shapes_text(const cli_net *net, const cli_shapes *shapes, char *text, size_t n_bytes);
 /* A line on stderr if a shape was assumed. */

@@ -20,6 +20,8 @@ struct pith_model {
     int n_unsupported;
     pith_model_summary summary;
     pith_layer *layers; /* of the last pith_model_layers() */
+    bool describe_only;
+    pithi_arena checked; /* what the last pith_model_check() found */
 };
 
 /* A stretch bound to memory: operands with addresses. One slot per depth of a run (stretch, its rest, the rest

@@ -70,24 +70,46 @@ static int by_count(const void *a, const void *b)
     return x->n_nodes != y->n_nodes ? y->n_nodes - x->n_nodes : strcmp(x->op, y->op);
 }
 
-static pith_status count_ops(pith_model *model, const pith_graph *graph, pith_op_count *rows, int *n_rows)
+static const char *op_name(const pith_node *node)
+{
+    return node->op ? node->op->head.name : node->source_op;
+}
+
+static void list_op_names(const pith_graph *graph, const char **names, int *n_names)
 {
     for (const pith_node *node = graph->first; node; node = node->next) {
-        const char *name = node->op ? node->op->head.name : node->source_op;
-        int row = 0;
-        while (row < *n_rows && !pithi_same_text(rows[row].op, name)) {
-            row++;
-        }
-        if (row == *n_rows) {
-            PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &rows[row].op));
-            ++*n_rows;
-        }
-        rows[row].n_nodes++;
+        names[(*n_names)++] = op_name(node);
         for (int i = 0; i < node->n_bodies; i++) {
-            PITH_TRY(count_ops(model, node->bodies[i], rows, n_rows));
+            list_op_names(node->bodies[i], names, n_names);
         }
     }
-    return PITH_OK;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted first, so that a file of a hundred thousand different operators takes no time worth mentioning. */
+static pith_status count_ops(pith_model *model, const pith_graph *graph, int n_nodes, pith_op_count *rows, int *n_rows)
+{
+    void *block = NULL;
+    int n_names = 0;
+    PITH_TRY(pithi_alloc_array(model->ctx, (size_t)n_nodes, sizeof(char *), &block));
+    const char **names = block;
+    pith_status status = PITH_OK;
+    list_op_names(graph, names, &n_names);
+    if (n_names > 0) {
+        qsort(names, (size_t)n_names, sizeof *names, by_text);
+    }
+    for (int i = 0; i < n_names && status == PITH_OK; i++) {
+        if (i == 0 || !pithi_same_text(names[i], names[i - 1])) {
+            status = pithi_arena_text(&model->memory, names[i], strlen(names[i]), &rows[(*n_rows)++].op);
+        }
+        rows[*n_rows - 1].n_nodes++;
+    }
+    pithi_free(model->ctx, block);
+    return status;
 }
 
 static void count_params(const pith_graph *graph, pith_model_summary *summary)
@@ -118,7 +140,7 @@ static pith_status describe(pith_model *model, pith_graph *graph)
     PITH_TRY(pithi_arena_array(&model->memory, (size_t)summary->n_nodes, sizeof(pith_op_count), &rows));
     model->unsupported = unsupported;
     PITH_TRY(list_unsupported(model, graph));
-    PITH_TRY(count_ops(model, graph, rows, &summary->n_ops));
+    PITH_TRY(count_ops(model, graph, summary->n_nodes, rows, &summary->n_ops));
     qsort(rows, (size_t)summary->n_ops, sizeof(pith_op_count), by_count);
     summary->ops = rows;
     pithi_graph_count_uses(graph);
@@ -167,7 +189,7 @@ static bool inputs_are_static(const pith_graph *graph)
 
 static pith_status optimise(pith_model *model, pith_graph *graph)
 {
-    if (model->n_unsupported > 0) {
+    if (model->n_unsupported > 0 || model->describe_only) {
         return PITH_OK; /* only described, never run */
     }
     PITH_TRY(separate_outputs(graph));
@@ -207,6 +229,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
         if (options->plan_cache_bytes) {
             model->program.max_cached_bytes = options->plan_cache_bytes;
         }
+        model->describe_only = options->describe_only != 0;
         model->program.keep_all_values = options->keep_all_values != 0;
         model->program.is_exact = options->exact != 0;
     }
@@ -293,6 +316,7 @@ void pith_model_destroy(pith_model *model)
     pithi_import_info_deinit(model->ctx, &model->import);
     pithi_file_unmap(&model->file);
     pithi_free(model->ctx, model->layers);
+    pithi_arena_deinit(&model->checked);
     pithi_arena_deinit(&model->memory);
     pithi_free(model->ctx, model);
 }
@@ -317,6 +341,8 @@ void pith_model_summarize(const pith_model *model, pith_model_summary *summary_o
 
 pith_status pithi_model_check_complete(const pith_model *model)
 {
+    PITH_CHECK(model->ctx, !model->describe_only, PITH_STATUS_STATE,
+               "the model was loaded with describe_only; load it without to run or plan it");
     PITH_CHECK(model->ctx, model->n_unsupported == 0, PITH_STATUS_UNSUPPORTED,
                "the model has %d nodes that can't run; the first is '%s' (%s): %s", model->n_unsupported,
                model->unsupported[0].node, model->unsupported[0].op, model->unsupported[0].reason);

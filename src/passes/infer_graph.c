@@ -213,6 +213,24 @@ pith_status pithi_graph_infer(pith_graph *graph)
     return walk_graph(&walk);
 }
 
+pith_status pithi_graph_infer_all(pith_graph *graph, pithi_infer_report *report, void *user)
+{
+    walker walk = { .graph = graph };
+    pith_status status = PITH_OK;
+    for (pith_node *node = graph->first, *next; node && status == PITH_OK; node = next) {
+        next = node->next;
+        status = infer_node(&walk, node);
+        if (status != PITH_OK && status != PITH_STATUS_NOMEM) {
+            forget_outputs(node);
+            status = report(user, node, pith_ctx_error(graph->ctx));
+            pith_ctx_clear_error(graph->ctx);
+        }
+    }
+    pithi_free(graph->ctx, walk.inputs);
+    pithi_free(graph->ctx, walk.outputs);
+    return status;
+}
+
 pith_status pithi_graph_fold(pith_graph *graph, int *n_folded)
 {
     walker walk = { .graph = graph, .fold_large = true };

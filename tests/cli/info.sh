@@ -8,7 +8,7 @@ head -n 5 out > head
 is head <<END
 tiny.onnx: onnx, opset 13, IR 8
 input    x                            f32   ?x3  (? = n)  assumed 1x3
-output   y                            f32   ?x2  (? = n)
+output   y                            f32   ?x2  (? = n)  here 1x2
 ops      2 nodes: matmul 1, relu 1
 params   6 (24 B)
 END
@@ -24,6 +24,34 @@ run 2 info tiny.onnx --shape z=4x3
 has err "no input 'z'; nearest is 'x'"
 run 0 info tiny.onnx --shape x=4x5
 has out "cost     unknown:"
+
+run 0 info tiny.onnx --dim n=5 --json
+has out '"x": [5, 3]'
+has out '"session_bytes": '
+run 2 info tiny.onnx --dim m=5
+has err "no input with a dimension called 'm'"
+run 0 info tiny.onnx --dim n=5
+has out "given 5x3"
+has out "here 5x2"
+has out "everything that one session allocates"
+run 0 info tiny.onnx --layers
+has out "matmul"
+run 0 info tiny.onnx --layers --json
+has out '"weight_bytes": 24,'
+run 0 info tiny.onnx --ops
+has out "all 2 nodes run"
+run 1 info tiny.onnx --ops --shape x=4x5
+has out "1 of 2 nodes would not run"
+has out "tiny.onnx: node "
+run 1 info odd.onnx --ops
+has out "Frobnicate"
+run 1 info odd.onnx --ops --json
+has out '"runs": false'
+has out '"node": "odd",'
+run 2 run tiny.onnx --random 1 --max-memory 10K
+has err "pith_limits.max_memory_bytes (--max-memory) raises it"
+run 2 info tiny.onnx --max-memory lots
+has err "takes a number such as 1000, 512M or 2G"
 
 run 0 info odd.onnx
 has out "unsupported nodes: 1"

@@ -127,7 +127,7 @@ static void run_on_random(pith_test *test, cli_net *net)
     static const cli_words none = { 0 };
     cli_shapes shapes;
     cli_tensors inputs = { 0 };
-    TEST_CHECK_MESSAGE(test, cli_net_choose_shapes(net, &none, &shapes) == PITH_OK, "%s", cli_error());
+    TEST_CHECK_MESSAGE(test, cli_net_choose_shapes(net, &none, NULL, &shapes) == PITH_OK, "%s", cli_error());
     if (!test->case_failed) {
         TEST_CHECK(test, cli_net_random_inputs(net, &shapes, test->seed, &inputs) == PITH_OK);
         run_on(test, net, &inputs, NULL);

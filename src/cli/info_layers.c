@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pith info --layers: the steps of a run with what each takes. */
+#include "info.h"
+
+static void write_json(const cli_net *net, const pith_layer *layers, int n_layers)
+{
+    cli_json json = { .file = stdout };
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "model", net->path);
+    cli_json_list(&json, "layers");
+    for (int i = 0; i < n_layers; i++) {
+        const pith_layer *layer = &layers[i];
+        cli_json_object(&json, NULL);
+        cli_json_text(&json, "name", layer->name);
+        cli_json_text(&json, "op", layer->op);
+        cli_json_text(&json, "kernel", layer->kernel);
+        cli_json_text(&json, "dtype", pith_dtype_name(layer->output.dtype));
+        cli_json_shape(&json, "shape", &layer->output.shape);
+        cli_json_whole(&json, "macs", (int64_t)layer->macs);
+        cli_json_whole(&json, "flops", (int64_t)layer->flops);
+        cli_json_whole(&json, "output_bytes", (int64_t)layer->output_bytes);
+        cli_json_whole(&json, "weight_bytes", (int64_t)layer->weight_bytes);
+        cli_json_whole(&json, "scratch_bytes", (int64_t)layer->scratch_bytes);
+        cli_json_end(&json);
+    }
+    cli_json_end(&json);
+    cli_json_end(&json);
+}
+
+static void print_words(const pith_layer *layers, int n_layers)
+{
+    printf("%5s  %-20s %-18s %-5s %-18s %10s %10s %11s %11s %10s\n", "step", "operator", "kernel", "type", "output",
+           "MACs", "FLOPs", "output B", "weights B", "scratch B");
+    for (int i = 0; i < n_layers; i++) {
+        const pith_layer *layer = &layers[i];
+        char shape[CLI_SHAPE_BYTES], macs[CLI_HUMAN_BYTES], flops[CLI_HUMAN_BYTES];
+        printf("%5d  %-20s %-18s %-5s %-18s %10s %10s %11zu %11zu %10zu  %s\n", i, layer->op,
+               layer->kernel ? layer->kernel : "reference", pith_dtype_name(layer->output.dtype),
+               cli_shape_text(&layer->output.shape, shape), cli_human_count((double)layer->macs, macs),
+               cli_human_count((double)layer->flops, flops), layer->output_bytes, layer->weight_bytes,
+               layer->scratch_bytes, layer->name);
+    }
+}
+
+pith_status cli_info_layers(const cli_net *net, const cli_shapes *shapes, int n_threads, bool is_json)
+{
+    const pith_layer *layers = NULL;
+    int n_layers = 0;
+    pith_status status = pith_model_layers(net->model, shapes->items, n_threads, &layers, &n_layers);
+    if (status != PITH_OK) {
+        return cli_net_fail(net, status);
+    }
+    if (is_json) {
+        write_json(net, layers, n_layers);
+    } else {
+        print_words(layers, n_layers);
+    }
+    return PITH_OK;
+}
