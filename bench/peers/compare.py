@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Times pith and its peers on the same models, inputs and threads, interleaved, and checks that outputs agree.
+"""Times pith and its peers on the same models, inputs and threads, interleaved, and checks that the outputs agree.
 
-    bench/peers/run.sh [--threads 1] [--rounds 15] [--out DIR] MODEL.onnx...
+    bench/peers/run.sh [--threads 1,2] [--only REGEX] [--quick] [--out build/peers] [MODEL.onnx...]
 
-Each round gives every engine one short burst, in changing order, so that a busy moment of the machine hits all of
-them; the result is the median of bursts. Writes table.md and results.json to --out.
+Without models: the comparison set (bench/networks/make.py and the real networks of ../shared). Every engine is a process of its
+own, so that load time, memory and crashes are its own. Each round gives every engine one burst, in random order, while the others
+are stopped; the result is the median of bursts. Results are kept in OUT/results/ by network and threads; what is there is not
+measured again (--again does), so a run can be made in pieces. The end of every run writes OUT/table.md, OUT/results.json and
+OUT/plot.svg from all results there are.
 """
 import argparse
 import json
 import pathlib
 import random
+import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -19,161 +24,181 @@ import time
 
 import numpy
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bindings/python"))
-import pith  # noqa: E402
+import convert
+import models
+import report
+from engines import ENGINES, ROOT, fitted
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
-class Pith:
-    name = "pith"
+class Worker:
+    """A process with one engine; `ready` is its first answer, or what went wrong."""
 
-    def __init__(self, path, feeds, threads):
-        self.model = pith.Model(path, threads=threads)
-        self.model.bind(feeds)
+    def __init__(self, name, network, path, threads, folder):
+        self.name, self.arrays = name, None
+        self.out, self.words = pathlib.Path(folder) / f"{name}.npz", pathlib.Path(folder) / f"{name}.log"
+        command = [sys.executable, HERE / "worker.py", name, path, network.feeds_path, threads, self.out]
+        with open(self.words, "w") as words:
+            self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True)
+        self.ready = self.answer()
+        if "error" in self.ready:
+            self.close()
+        else:
+            self.arrays = list(numpy.load(self.out).values())
+            self.process.send_signal(signal.SIGSTOP)
 
-    def execute(self):
-        self.model.execute()
+    def answer(self):
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        code = self.process.wait()
+        last = (self.words.read_text(errors="replace").strip() or "no words").splitlines()[-1]
+        return {"error": (f"killed by signal {-code}" if code < 0 else f"exit code {code}") + f": {last[-200:]}"}
 
-    def outputs(self, feeds):
-        return list(self.model.run(feeds).values())
+    def burst(self, seconds):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        self.process.send_signal(signal.SIGSTOP)
+        return answer
 
-
-class OnnxRuntime:
-    name = "onnxruntime"
-
-    def __init__(self, path, feeds, threads):
-        import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.feeds = feeds
-
-    def execute(self):
-        self.session.run(None, self.feeds)
-
-    def outputs(self, feeds):
-        return self.session.run(None, feeds)
-
-
-class Ncnn:
-    name = "ncnn"
-
-    def __init__(self, path, feeds, threads):
-        import ncnn
-        import pnnx
-        self.ncnn = ncnn
-        with tempfile.TemporaryDirectory() as folder:
-            copy = pathlib.Path(folder) / "model.onnx"
-            copy.write_bytes(pathlib.Path(path).read_bytes())
-            shapes = ",".join("[" + ",".join(map(str, array.shape)) + "]" for array in feeds.values())
-            subprocess.run([str(pathlib.Path(pnnx.__file__).parent / "pnnx"), str(copy), f"inputshape={shapes}", "fp16=0"],
-                           check=True, capture_output=True, cwd=folder, timeout=120)
-            self.net = ncnn.Net()
-            self.net.opt.num_threads = threads
-            self.net.opt.use_vulkan_compute = False
-            if self.net.load_param(str(copy.with_suffix(".ncnn.param"))) or self.net.load_model(str(copy.with_suffix(".ncnn.bin"))):
-                raise RuntimeError("ncnn can't load the converted model")
-        self.feeds = [numpy.ascontiguousarray(array[0]) for array in feeds.values()]
-
-    def extract(self):
-        extractor = self.net.create_extractor()
-        for name, array in zip(self.net.input_names(), self.feeds):
-            extractor.input(name, self.ncnn.Mat(array))
-        return [extractor.extract(name)[1] for name in self.net.output_names()]
-
-    def execute(self):
-        self.extract()
-
-    def outputs(self, feeds):
-        return [numpy.array(mat) for mat in self.extract()]
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
 
-def feeds_of(path):
-    """Stored inputs beside the model, else random ones for fixed shapes."""
-    stored = path.with_suffix(".io.npz")
-    if stored.exists():
-        return {key[3:]: array for key, array in numpy.load(stored).items() if key.startswith("in/")}
-    import onnx
-    graph, generator = onnx.load(path).graph, numpy.random.default_rng(1)
-    weights = {initializer.name for initializer in graph.initializer}
-    return {value.name: generator.standard_normal([max(dim.dim_value, 1) for dim in value.type.tensor_type.shape.dim],
-                                                  dtype=numpy.float32)
-            for value in graph.input if value.name not in weights}
+def error_of(expected, got):
+    """The largest error relative to the largest expected value; infinite when shapes can't be brought together."""
+    if expected.size != got.size:
+        return float("inf")
+    squeezed = got.reshape([dim for dim in got.shape if dim != 1])
+    try:
+        got = fitted(squeezed, [dim for dim in expected.shape if dim != 1])
+    except ValueError:
+        pass  # an engine that flattens
+    scale = max(float(numpy.abs(expected).max(initial=0)), 1e-9)
+    return float(numpy.abs(expected.astype(float).ravel() - got.astype(float).ravel()).max(initial=0)) / scale
 
 
-def difference(ours, theirs):
-    """Largest error relative to the largest expected value, over outputs in order; shapes may differ by a batch of 1."""
-    worst = 0.0
-    for a, b in zip(ours, theirs):
-        if a.size != b.size:
-            return float("inf")
-        scale = max(float(numpy.abs(b).max(initial=0)), 1e-9)
-        worst = max(worst, float(numpy.abs(a.astype(float).ravel() - b.astype(float).ravel()).max(initial=0)) / scale)
-    return worst
+def difference(reference, outputs):
+    """Engines order outputs differently: each expected output counts with the one that fits it best."""
+    return max(min((error_of(expected, got) for got in outputs), default=float("inf")) for expected in reference)
 
 
-def burst(engine, seconds):
-    """Median milliseconds of as many runs as fit."""
-    times, end = [], time.perf_counter() + seconds
-    while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        engine.execute()
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
+def start(network, threads, options, folder):
+    row, workers = {}, []
+    for name in options.engines:
+        path, problem = convert.result_of(name, network, options.converted)
+        ready = {"error": problem}
+        if path:
+            worker = Worker(name, network, path, threads, folder)
+            ready = worker.ready
+            if worker.arrays is not None:
+                workers.append(worker)
+        row[name] = ready
+    return row, workers
 
 
-def measure(path, threads, rounds, seconds):
-    feeds, engines, row = feeds_of(path), [], {"model": f"{path.parent.name}/{path.stem}", "threads": threads}
-    for kind in (Pith, OnnxRuntime, Ncnn):
+def check(row, workers):
+    """Against onnxruntime where it runs, else against the first engine."""
+    judge = next((worker for worker in workers if worker.name == "onnxruntime"), workers[0] if workers else None)
+    for worker in workers:
+        row[worker.name]["difference"] = difference(judge.arrays, worker.arrays)
+
+
+def measure(network, threads, options):
+    with tempfile.TemporaryDirectory() as folder:
+        row, workers = start(network, threads, options, folder)
         try:
-            engine = kind(path, feeds, threads)
-            outputs = engine.outputs(feeds)
-        except Exception as error:  # a peer that can't run the model is part of the result
-            row[kind.name] = {"error": str(error)[:200]}
-            continue
-        engines.append((engine, outputs))
-        row[kind.name] = {"bursts": []}
-    reference = engines[0][1]
-    for engine, outputs in engines:
-        row[engine.name]["difference"] = difference(outputs, reference)
-    for _ in range(rounds):
-        random.shuffle(engines)
-        for engine, _ in engines:
-            row[engine.name]["bursts"].append(burst(engine, seconds))
-    for engine, _ in engines:
-        row[engine.name]["median_ms"] = statistics.median(row[engine.name]["bursts"])
-        row[engine.name]["best_ms"] = min(row[engine.name]["bursts"])
-    return row
+            check(row, workers)
+            bursts = {worker.name: [] for worker in workers}
+            for _ in range(options.rounds):
+                for worker in random.sample(workers, len(workers)):
+                    if worker.name not in bursts:
+                        continue
+                    result = worker.burst(options.burst)
+                    if "error" in result:
+                        row[worker.name] = result
+                        del bursts[worker.name]
+                    else:
+                        bursts[worker.name].append(result)
+            for name, results in bursts.items():
+                row[name]["ms"] = statistics.median(result["median"] for result in results)
+                row[name]["best_ms"] = min(result["best"] for result in results)
+        finally:
+            for worker in workers:
+                worker.close()
+    return {"network": network.name, "threads": threads, "macs": macs_of(network), "engines": row}
 
 
-def table(rows):
-    lines = ["| model | threads | pith ms | onnxruntime ms | ncnn ms | best peer / pith |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        peers = [row[name]["median_ms"] for name in ("onnxruntime", "ncnn") if "median_ms" in row[name]]
-        ours = row["pith"].get("median_ms")
-        cells = [f"{row[name]['median_ms']:.3f}" if "median_ms" in row[name] else "-" for name in ("pith", "onnxruntime", "ncnn")]
-        ratio = f"{min(peers) / ours:.2f}" if peers and ours else "-"
-        lines.append(f"| {row['model']} | {row['threads']} | {' | '.join(cells)} | {ratio} |")
-    return "\n".join(lines) + "\n"
+def macs_of(network):
+    """Multiply-adds of one run as pith counts them, Winograd or not; None when unknown."""
+    shapes = [word for name, array in network.feeds().items() for word in ("--shape", f"{name}={'x'.join(map(str, array.shape))}")]
+    done = subprocess.run([ROOT / "build/pith", "info", "--json", network.path, *shapes], capture_output=True, text=True)
+    return json.loads(done.stdout).get("macs") if done.returncode == 0 else None
+
+
+def peak_of(options):
+    """GFLOP/s of one core, measured once per output folder."""
+    stored = options.out / "peak.json"
+    if not stored.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "peak"
+            subprocess.run(["cc", "-O3", "-march=native", "-ffp-contract=fast", "-o", program, HERE / "peak.c"], check=True)
+            stored.write_text(subprocess.run([program], check=True, capture_output=True, text=True).stdout)
+    return json.loads(stored.read_text())
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=pathlib.Path)
+    parser.add_argument("--threads", default="1,2", help="comma list")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--burst", type=float, default=0.1, help="seconds per engine and round")
+    parser.add_argument("--quick", action="store_true", help="5 rounds of 30 ms")
+    parser.add_argument("--only", default="", help="regular expression over the names of networks")
+    parser.add_argument("--engines", default=",".join(ENGINES), help="comma list; pith is always in")
+    parser.add_argument("--again", action="store_true", help="measure (and convert what failed) again")
+    parser.add_argument("--prepare", action="store_true", help="convert only")
+    parser.add_argument("--report", action="store_true", help="write the tables and the plot only")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/peers")
+    parser.add_argument("--networks", type=pathlib.Path, default=ROOT / "build/networks")
+    parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
+    parser.add_argument("--onnx2tf", type=pathlib.Path, help="converter for LiteRT, of an environment that has it")
+    options = parser.parse_args()
+    options.out = options.out.resolve()
+    options.converted = options.out / "converted"
+    options.engines = ["pith"] + [name for name in options.engines.split(",") if name != "pith"]
+    if options.quick:
+        options.rounds, options.burst = 5, 0.03
+    (options.out / "results").mkdir(parents=True, exist_ok=True)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=pathlib.Path)
-    parser.add_argument("--threads", default="1", help="comma list")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--burst", type=float, default=0.15, help="seconds per engine and round")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/peers"))
-    options = parser.parse_args()
-    rows = []
-    for path in options.models:
+    options = parsed()
+    chosen = [models.network(path, options.out) for path in options.models] or \
+        models.comparison_set(options.networks, options.shared, options.out)
+    chosen = [network for network in chosen if re.search(options.only, network.name)]
+    if not chosen:
+        sys.exit("no network fits: give MODEL.onnx, or make the comparison set with bench/networks/make.py")
+    for network in chosen if not options.report else []:
+        for engine in options.engines:
+            if engine in convert.FILES:
+                convert.convert(engine, network, options)
+    if options.prepare:
+        return
+    for network in chosen if not options.report else []:
         for threads in map(int, options.threads.split(",")):
-            rows.append(measure(path, threads, options.rounds, options.burst))
-            print(table(rows[-1:]).splitlines()[-1], flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(rows, indent=1))
-    (options.out / "table.md").write_text(table(rows))
+            stored = options.out / "results" / f"{network.name}.{threads}.json"
+            if not stored.exists() or options.again:
+                row = measure(network, threads, options)
+                row["time"] = time.strftime("%Y-%m-%dT%H:%M:%S")
+                stored.write_text(json.dumps(row, indent=1))
+                print(report.line(row), flush=True)
+    report.write(options.out, peak_of(options))
 
 
 main()
