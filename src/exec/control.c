@@ -161,11 +161,14 @@ static void copy_slice(pith_tensor *whole, int axis, int64_t index, pith_tensor 
 {
     size_t outer, inner;
     around_axis(&whole->shape, axis, &outer, &inner);
-    size_t n_bytes = inner * pith_dtype_bytes(whole->dtype);
     for (size_t i = 0; i < outer; i++) {
-        char *in_whole = (char *)whole->data + (i * (size_t)whole->shape.dims[axis] + (size_t)index) * n_bytes;
-        char *in_slice = (char *)slice->data + i * n_bytes;
-        memcpy(to_whole ? in_whole : in_slice, to_whole ? in_slice : in_whole, n_bytes);
+        int64_t in_whole = (int64_t)((i * (size_t)whole->shape.dims[axis] + (size_t)index) * inner);
+        int64_t in_slice = (int64_t)(i * inner);
+        if (to_whole) {
+            pithi_tensor_copy_elements(whole, in_whole, slice, in_slice, (int64_t)inner);
+        } else {
+            pithi_tensor_copy_elements(slice, in_slice, whole, in_whole, (int64_t)inner);
+        }
     }
 }
 

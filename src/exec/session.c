@@ -229,7 +229,7 @@ static int run_step(pith_session *session, const pithi_slot *slot, int index, pi
 {
     const pith_step *step = &slot->stretch->plan->steps[index];
     if (!step->use_run) {
-        step->node->op->ref(&slot->runs[index]);
+        pithi_op_run_ref(&slot->runs[index]);
         return 1;
     }
     int wanted = session->n_threads == 1 ? 1 : session->n_threads * PARTS_PER_THREAD;

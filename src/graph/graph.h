@@ -147,6 +147,8 @@ void pithi_tensor_set_code(pith_tensor *tensor, int64_t index, unsigned code); /
 /* Copies neighbouring elements between tensors of one dtype. */
 void pithi_tensor_copy_elements(pith_tensor *to, int64_t to_index, const pith_tensor *from, int64_t from_index,
                                 int64_t count);
+/* A complex tensor as the list of its real and imaginary parts in turn; any other tensor as it is. */
+pith_tensor pithi_tensor_parts(const pith_tensor *tensor);
 /* Zeroes the bits behind the last element. */
 void pithi_tensor_clear_rest(pith_tensor *tensor);
 /* Rounded to odd: another rounding to less than 52 bits gives what one rounding of `value` gives. */

@@ -195,6 +195,15 @@ void pithi_tensor_copy_elements(pith_tensor *to, int64_t to_index, const pith_te
     }
 }
 
+pith_tensor pithi_tensor_parts(const pith_tensor *tensor)
+{
+    if (tensor->dtype != PITH_DTYPE_C64 && tensor->dtype != PITH_DTYPE_C128) {
+        return *tensor;
+    }
+    const pith_dtype dtype = tensor->dtype == PITH_DTYPE_C64 ? PITH_DTYPE_F32 : PITH_DTYPE_F64;
+    return (pith_tensor){ dtype, { 1, { 2 * pith_shape_elements(&tensor->shape) } }, tensor->data };
+}
+
 void pithi_tensor_clear_rest(pith_tensor *tensor)
 {
     const size_t n_bits = (size_t)pith_shape_elements(&tensor->shape) * pith_dtype_bits(tensor->dtype);

@@ -63,15 +63,20 @@ static void ref(const pith_run *run)
     for (int i = 0; i < g.n; i++) {
         n_pixels *= g.image[i];
     }
-    for (int64_t i = 0; i < count; i++) {
+    const pith_tensor x = pithi_tensor_parts(&run->inputs[0]);
+    pith_tensor y = pithi_tensor_parts(&run->outputs[0]);
+    const int64_t n_parts = count ? pith_shape_elements(&y.shape) / count : 1; /* of complex numbers: 2 */
+    for (int64_t k = 0; k < count * n_parts; k++) {
+        const int64_t i = k / n_parts;
         double sum = 0.0;
         for (int64_t tap = 0; tap < g.n_taps; tap++) {
             int64_t window = find_window(&g, i % n_pixels, tap);
             if (window >= 0) {
-                sum += pithi_tensor_get_f64(&run->inputs[0], (i / n_pixels * g.n_taps + tap) * g.n_windows + window);
+                int64_t at = (i / n_pixels * g.n_taps + tap) * g.n_windows + window;
+                sum += pithi_tensor_get_f64(&x, at * n_parts + k % n_parts);
             }
         }
-        pithi_tensor_set_f64(&run->outputs[0], i, sum);
+        pithi_tensor_set_f64(&y, k, sum);
     }
 }
 
@@ -122,14 +127,15 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_NUMBER, PITH_ONE },
+    { "x", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE },
     { "image_shape", PITH_DTYPES_INDEX, PITH_ONE },
     { "block_shape", PITH_DTYPES_INDEX, PITH_ONE },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Col2Im", 18, NULL } };
 static const char *const samples[] = { "f32[1,5,5] s64[2]{5,5} s64[2]{1,5}",
                                        "f32[2,8,12] s64[2]{5,4} s64[2]{2,2}",
+                                       "c64[1,4,12] s64[2]{5,4} s64[2]{2,2}",
                                        "f32[1,4,4] s64[1]{7} s64[1]{4} | dilations=[2] pads=[2,1]" };
 
 const pith_op pith_op_col2im = {

@@ -66,7 +66,7 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return PITH_OK;
 }
 
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Constant", 1, map_1 } };
 static const char *const samples[] = { "| value=f32[2,2]{1,2,-3,4}", "| value=s64[]{5}", "| value=bool[0]{}",
     "| value=string[2]{ab,c}",

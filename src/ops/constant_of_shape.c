@@ -16,6 +16,9 @@ static void ref(const pith_run *run)
     const constant_of_shape_attrs *attrs = run->attrs;
     const float zero = 0.0f;
     pith_tensor *y = &run->outputs[0];
+    for (int64_t i = 0; pith_dtype_bytes(y->dtype) == 0 && i < pith_shape_elements(&y->shape); i++) {
+        pithi_tensor_copy_elements(y, i, attrs->value, 0, 1);
+    }
     pithi_fill_items(y->data, attrs->value ? attrs->value->data : &zero, (int64_t)pith_dtype_bytes(y->dtype),
                      pith_shape_elements(&y->shape));
 }
@@ -32,10 +35,11 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_operand_spec inputs[] = { { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "ConstantOfShape", 9, NULL } };
 static const char *const samples[] = { "s64[2]{3,5}", "s64[1]{7} | value=s16[1]{-3}", "s64[0]{} | value=f64[1]{2.5}",
-                                       "s64[2]{0,2}" };
+                                       "s64[2]{0,2}",
+                                       "s64[1]{5} | value=s4[1]{-3}" };
 
 const pith_op pith_op_constant_of_shape = {
     .head = { "constant_of_shape", 1, PITH_ATTRS(attr_table, constant_of_shape_attrs) },

@@ -25,10 +25,10 @@ static void ref(const pith_run *run)
     const pith_tensor *x = &run->inputs[0], *scale = &run->inputs[1];
     pithi_quant_rows rows = pithi_quant_rows_make(&x->shape, &scale->shape, attrs->axis, attrs->block_size);
     bool has_zero = pithi_has_operand(run->inputs, run->n_inputs, 2);
-    for (int64_t i = 0; i < rows.total; i++) {
+    for (int64_t i = 0; i < rows.total; i++) { /* differences are exact in double */
         int64_t k = pithi_quant_scale_at(&rows, i);
-        int64_t zero = has_zero ? pithi_tensor_get_s64(&run->inputs[2], k) : 0;
-        float value = (float)(pithi_tensor_get_s64(x, i) - zero) * (float)pithi_tensor_get_f64(scale, k);
+        double zero = has_zero ? pithi_tensor_get_f64(&run->inputs[2], k) : 0.0;
+        float value = (float)(pithi_tensor_get_f64(x, i) - zero) * (float)pithi_tensor_get_f64(scale, k);
         pithi_tensor_set_f64(&run->outputs[0], i, (double)value);
     }
 }
@@ -89,8 +89,9 @@ static void run_part(const pith_run *run, const pith_part *part)
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    prepare->use_run = pith_dtype_bytes(prepare->inputs[0].dtype) <= 2 && prepare->inputs[1].dtype == PITH_DTYPE_F32 &&
-                       prepare->outputs[0].dtype == PITH_DTYPE_F32;
+    const uint32_t loops = PITHI_QUANT_DTYPES & PITH_DTYPES_INTEGER;
+    prepare->use_run = (PITH_DTYPES(prepare->inputs[0].dtype) & loops) &&
+                       prepare->inputs[1].dtype == PITH_DTYPE_F32 && prepare->outputs[0].dtype == PITH_DTYPE_F32;
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
     const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
     prepare->state = (void *)(uintptr_t)kernel;
@@ -106,9 +107,10 @@ static pith_status infer(pith_infer *infer)
     pith_dtype dtype = infer->inputs[1].dtype;
     if (attrs->output_dtype) {
         PITH_TRY(pithi_infer_onnx_dtype(infer, "output_dtype", attrs->output_dtype, &dtype));
-        PITH_CHECK(infer->ctx, pithi_dtype_is_float(dtype), PITH_STATUS_DTYPE, "output_dtype is %s, not a float",
-                   pith_dtype_name(dtype));
     }
+    PITH_CHECK(infer->ctx, PITH_DTYPES(dtype) & PITH_DTYPES_FLOAT, PITH_STATUS_DTYPE,
+               "the result would be %s, not a float of 16 bits or more; attribute output_dtype can say another",
+               pith_dtype_name(dtype));
     PITH_CHECK(infer->ctx, !pithi_has_operand(infer->inputs, infer->n_inputs, 2) ||
                                infer->inputs[2].dtype == infer->inputs[0].dtype,
                PITH_STATUS_DTYPE, "the zero point is %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
@@ -130,13 +132,11 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
-#define PITH_DTYPES_QUANTIZED                                                                      \
-    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) |       \
-     PITH_DTYPES(PITH_DTYPE_U16) | PITH_DTYPES(PITH_DTYPE_S32))
+#define DTYPES (PITHI_QUANT_DTYPES | PITH_DTYPES(PITH_DTYPE_S32))
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_QUANTIZED, PITH_ONE },
-    { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "zero_point", PITH_DTYPES_QUANTIZED, PITH_OPTIONAL },
+    { "x", DTYPES, PITH_ONE },
+    { "scale", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_F8E8M0), PITH_ONE },
+    { "zero_point", DTYPES, PITH_OPTIONAL },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "DequantizeLinear", 10, NULL } };
@@ -152,6 +152,8 @@ static const char *const samples[] = {
     "u8[0,3] f32[]{1}",
     "s8[6,3] f32[3]",
     "u8[4] f32[]{2} | output_dtype=11",
+    "s4[3,5]{-8:7} f32[]{0.3} s4[]{2}", "u2[2,6]{0:3} f16[2,3] u2[2,3]{0:3} | block_size=2", "f8e4m3fn[2,3] f32[3]",
+    "f4e2m1[3,3]{-6:6} f8e8m0[]{4} | output_dtype=16", "f6e2m3[5]{-6:6} f32[]{0.5}", "f8e5m2[4] f16[]{2} f8e5m2[]{0}",
 };
 
 const pith_op pith_op_dequantize_linear = {

@@ -53,11 +53,11 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },
-    { "ratio", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
+    { "x", PITH_DTYPES_ANY | PITH_DTYPES_F8, PITH_ONE },
+    { "ratio", PITH_DTYPES_FLOAT | PITH_DTYPES_F8, PITH_OPTIONAL },
     { "training_mode", PITH_DTYPES_BOOL, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY | PITH_DTYPES_F8, PITH_ONE },
                                              { "mask", PITH_DTYPES_BOOL, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = { { "onnx", "", "Dropout", 1, map_1 }, { "onnx", "", "Dropout", 7, NULL } };
 static const char *const samples[] = { "f32[2,3] | ratio=0.3", "f32[5] f32[]{0.5} bool[]{0} | | 2", "f64[0,2] | | 2" };

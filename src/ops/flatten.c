@@ -23,8 +23,8 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Flatten", 1, NULL } };
 static const char *const samples[] = { "f32[2,3,4]", "s32[2,3,4] | axis=-1", "f32[3] | axis=0", "u8[0,3] | axis=2" };
 

@@ -134,13 +134,20 @@ static void sample_channels_f32(const channels_f32 *channels, const int64_t *off
     }
 }
 
-static double sample_plane(const pith_tensor *x, int64_t plane, const int64_t *offsets, const double *weights, int n)
+/* Any dtype; complex numbers by parts. */
+static void sample_point(const pith_tensor *x, int64_t plane, const int64_t *offsets, const double *weights, int n,
+                         pith_tensor *y, int64_t to)
 {
-    double sum = 0.0;
-    for (int k = 0; k < n; k++) {
-        sum += weights[k] * pithi_tensor_get_f64(x, plane + offsets[k]);
+    const pith_tensor from = pithi_tensor_parts(x);
+    pith_tensor result = pithi_tensor_parts(y);
+    const int64_t n_parts = from.dtype == x->dtype ? 1 : 2;
+    for (int64_t part = 0; part < n_parts; part++) {
+        double sum = 0.0;
+        for (int k = 0; k < n; k++) {
+            sum += weights[k] * pithi_tensor_get_f64(&from, (plane + offsets[k]) * n_parts + part);
+        }
+        pithi_tensor_set_f64(&result, to * n_parts + part, sum);
     }
-    return sum;
 }
 
 /* Positions `begin` to `end` of all batches, every channel. */
@@ -167,8 +174,7 @@ static void sample_range(const pith_run *run, int64_t begin, int64_t end)
             continue;
         }
         for (int64_t c = 0; c < n_channels; c++) {
-            pithi_tensor_set_f64(&run->outputs[0], to + c * n_points,
-                                 sample_plane(x, (plane + c) * plane_size, offsets, weights, n));
+            sample_point(x, (plane + c) * plane_size, offsets, weights, n, &run->outputs[0], to + c * n_points);
         }
     }
 }
@@ -219,11 +225,11 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_NUMBER, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE },
                                             { "grid", PITH_DTYPES_FLOAT, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_NUMBER, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "GridSample", 16, NULL } };
-static const char *const samples[] = {
+static const char *const samples[] = { "c64[1,2,4,5] f32[1,3,3,2]{-1:1}",
     "f32[2,3,5,4] f32[2,3,7,2]{-1.2:1.2}",
     "f32[1,2,5,4] f32[1,3,4,2]{-3:3} | mode=cubic padding_mode=reflection align_corners=1",
     "f32[1,2,3,4,5] f32[1,2,3,2,3]{-1.5:1.5} | mode=nearest padding_mode=border",

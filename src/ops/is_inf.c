@@ -34,16 +34,18 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT | PITH_DTYPES_F8, PITH_ONE } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "IsInf", 10, NULL },
 };
 static const char *const samples[] = { "f32[2,33]", "f32[3]{-inf,1,inf}", "f32[3]{-inf,1,inf} | detect_negative=0",
-    "f16[2]{nan,-inf} | detect_positive=0", "f64[]{inf}", "f32[0]" };
+    "f16[2]{nan,-inf} | detect_positive=0", "f64[]{inf}", "f32[0]",
+                                       "f8e5m2[3]{nan,1,-inf}" };
 
 const pith_op pith_op_is_inf = {
     .head = { "is_inf", 1, PITH_ATTRS(attrs_table, is_inf_attrs) },
     
-    .inputs = pithi_x_float, .n_inputs = 1,
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = pithi_y_bool, .n_outputs = 1,
     .infer = infer,
     .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run,

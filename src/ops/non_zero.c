@@ -5,6 +5,10 @@
 
 static bool is_set(const pith_tensor *x, int64_t i)
 {
+    if (PITH_DTYPES(x->dtype) & PITH_DTYPES_COMPLEX) {
+        const pith_tensor parts = pithi_tensor_parts(x);
+        return pithi_tensor_get_f64(&parts, 2 * i) != 0.0 || pithi_tensor_get_f64(&parts, 2 * i + 1) != 0.0;
+    }
     return pithi_dtype_is_float(x->dtype) ? pithi_tensor_get_f64(x, i) != 0.0 : pithi_tensor_get_s64(x, i) != 0;
 }
 
@@ -41,11 +45,11 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "NonZero", 9, NULL } };
 static const char *const samples[] = { "f32[2,3]{0,1.5,0,-1,0,0.25}", "bool[4,5]", "s64[3]{0,0,0}", "f32[0,2]",
-                                       "s32[]{4}" };
+                                       "s32[]{4}", "c64[3]" };
 
 const pith_op pith_op_non_zero = {
     .head = { "non_zero", 1, PITH_NO_ATTRS },

@@ -56,9 +56,9 @@ static pith_status infer(pith_infer *infer)
 static const pith_operand_spec inputs[] = {
     { "indices", PITH_DTYPES_NUMBER, PITH_ONE },
     { "depth", PITH_DTYPES_NUMBER, PITH_ONE },
-    { "values", PITH_DTYPES_ANY, PITH_ONE },
+    { "values", PITH_DTYPES_MOVED, PITH_ONE },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "OneHot", 9, NULL } };
 static const char *const samples[] = { "s64[2,3]{-6:9} s64[]{5} f32[2]{0,1}",
                                        "f32[4]{0,2,-1,7} f32[1]{4} s8[2]{3,9} | axis=0",

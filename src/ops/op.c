@@ -322,6 +322,16 @@ static bool is_any_wanted(const pith_tensor *outputs, int n_outputs)
     return wanted;
 }
 
+void pithi_op_run_ref(const pith_run *run)
+{
+    run->node->op->ref(run);
+    for (int i = 0; i < run->n_outputs; i++) {
+        if (run->outputs[i].data) {
+            pithi_tensor_clear_rest(&run->outputs[i]);
+        }
+    }
+}
+
 pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                           pith_tensor *outputs, int n_outputs)
 {
@@ -345,7 +355,7 @@ pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const p
     if (node->op->ref_bytes) {
         PITH_TRY(pithi_alloc(ctx, node->op->ref_bytes(&run), &run.shared));
     }
-    node->op->ref(&run);
+    pithi_op_run_ref(&run);
     pithi_free(ctx, run.shared);
     PITH_CHECK(ctx, !fault.is_set, fault.status ? fault.status : PITH_STATUS_ARG, "%s", fault.message);
     return PITH_OK;

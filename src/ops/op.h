@@ -153,8 +153,19 @@ static inline void pithi_part_range(const pith_part *part, int64_t total, int64_
 #define PITH_DTYPES_OBJECT PITH_DTYPES(PITH_DTYPE_OBJECT)
 #define PITH_DTYPES_NUMBER (PITH_DTYPES_FLOAT | PITH_DTYPES_INTEGER)
 #define PITH_DTYPES_ANY (PITH_DTYPES_NUMBER | PITH_DTYPES_BOOL)
+#define PITH_DTYPES_F8                                                                             \
+    (PITH_DTYPES(PITH_DTYPE_F8E4M3FN) | PITH_DTYPES(PITH_DTYPE_F8E4M3FNUZ) | PITH_DTYPES(PITH_DTYPE_F8E5M2) |        \
+     PITH_DTYPES(PITH_DTYPE_F8E5M2FNUZ))
+#define PITH_DTYPES_F6 (PITH_DTYPES(PITH_DTYPE_F6E2M3) | PITH_DTYPES(PITH_DTYPE_F6E3M2))
+#define PITH_DTYPES_S4U4 (PITH_DTYPES(PITH_DTYPE_S4) | PITH_DTYPES(PITH_DTYPE_U4))
+#define PITH_DTYPES_S2U2 (PITH_DTYPES(PITH_DTYPE_S2) | PITH_DTYPES(PITH_DTYPE_U2))
+#define PITH_DTYPES_COMPLEX (PITH_DTYPES(PITH_DTYPE_C64) | PITH_DTYPES(PITH_DTYPE_C128))
 /* Elements that operators may copy without knowing what they are: of whole bytes. */
-#define PITH_DTYPES_MOVED (PITH_DTYPES_ANY | PITH_DTYPES_STRING)
+#define PITH_DTYPES_MOVED (PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX | PITH_DTYPES_STRING)
+/* The same with what is only stored: shapes, views and transposition take them. */
+#define PITH_DTYPES_STORED                                                                                           \
+    (PITH_DTYPES_MOVED | PITH_DTYPES_F8 | PITH_DTYPES(PITH_DTYPE_F8E8M0) | PITH_DTYPES(PITH_DTYPE_F4E2M1) |         \
+     PITH_DTYPES_S4U4 | PITH_DTYPES_S2U2)
 #define PITH_DTYPES_ANY_VALUE (~PITH_DTYPES(PITH_DTYPE_NONE))
 #define PITH_DTYPES_INDEX (PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_S64))
 
@@ -267,6 +278,9 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
 /* The same for any operator: what outputs point to is taken from `heap`. */
 pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                                pith_tensor *outputs, int n_outputs);
+
+/* op->ref, then zeroes behind packed elements of less than a byte. */
+void pithi_op_run_ref(const pith_run *run);
 
 /* ---- shared by operator files --------------------------------------------------------------- */
 

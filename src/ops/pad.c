@@ -59,37 +59,37 @@ static void read_axes(const pith_tensor *inputs, int n_inputs, pad_axis axes[PIT
     }
 }
 
-/* Room for one element of any dtype. */
+/* Room for the constant as an element of x's dtype. */
 typedef struct pad_fill {
-    uint64_t words[2];
+    uint64_t bits[2];
 } pad_fill;
 
-/* The constant as an element of x's dtype. */
-static void read_fill(const pith_run *run, pad_fill *fill)
+static pith_tensor read_fill(const pith_run *run, pad_fill *fill)
 {
-    *fill = (pad_fill){ 0 };
+    *fill = (pad_fill){ { 0 } };
     pith_tensor element = { run->inputs[0].dtype, { 0 }, fill };
     if (!pithi_has_operand(run->inputs, run->n_inputs, 2)) {
-        return;
+        return element;
     }
-    if (element.dtype == run->inputs[2].dtype) {
-        memcpy(fill, run->inputs[2].data, pith_dtype_bytes(element.dtype));
-    } else if (pithi_dtype_is_float(element.dtype)) {
+    if (run->inputs[2].dtype == element.dtype) {
+        pithi_tensor_copy_elements(&element, 0, &run->inputs[2], 0, 1);
+    } else if (pithi_dtype_is_float(element.dtype)) { /* opset 1 wrote a float attribute */
         pithi_tensor_set_f64(&element, 0, pithi_tensor_get_f64(&run->inputs[2], 0));
     } else {
         pithi_tensor_set_s64(&element, 0, pithi_tensor_get_s64(&run->inputs[2], 0));
     }
+    return element;
 }
 
 static void ref(const pith_run *run)
 {
     const pad_attrs *attrs = run->attrs;
-    const pith_tensor *x = &run->inputs[0], *y = &run->outputs[0];
-    size_t n_bytes = pith_dtype_bytes(x->dtype);
+    const pith_tensor *x = &run->inputs[0];
+    pith_tensor *y = &run->outputs[0];
     pad_axis axes[PITH_MAX_RANK];
     pad_fill fill;
     read_axes(run->inputs, run->n_inputs, axes);
-    read_fill(run, &fill);
+    const pith_tensor element = read_fill(run, &fill);
     int64_t count = pith_shape_elements(&y->shape);
     for (int64_t position = 0; position < count; position++) {
         int64_t rest = position, offset = 0, stride = 1;
@@ -99,8 +99,7 @@ static void ref(const pith_run *run)
             offset = index < 0 || offset < 0 ? -1 : offset + index * stride;
             stride *= x->shape.dims[i];
         }
-        const void *from = offset < 0 ? (const void *)&fill : (const char *)x->data + (size_t)offset * n_bytes;
-        memcpy((char *)y->data + (size_t)position * n_bytes, from, n_bytes);
+        pithi_tensor_copy_elements(y, position, offset < 0 ? &element : x, offset < 0 ? 0 : offset, 1);
     }
 }
 
@@ -182,7 +181,7 @@ static void run_part(const pith_run *run, const pith_part *part)
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    prepare->use_run = prepare->inputs[0].shape.rank > 0;
+    prepare->use_run = prepare->inputs[0].shape.rank > 0 && pith_dtype_bytes(prepare->inputs[0].dtype) > 0;
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
     prepare->kernel = "copy";
     return PITH_OK;
@@ -251,12 +250,12 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_MOVED, PITH_ONE },
+    { "x", PITH_DTYPES_STORED, PITH_ONE },
     { "pads", PITH_DTYPES_INDEX, PITH_ONE },
-    { "constant_value", PITH_DTYPES_MOVED, PITH_OPTIONAL },
+    { "constant_value", PITH_DTYPES_STORED, PITH_OPTIONAL },
     { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "Pad", 1, map_1 }, { "onnx", "", "Pad", 2, map_2 }, { "onnx", "", "Pad", 11, NULL }
 };
@@ -269,6 +268,8 @@ static const char *const samples[] = {
     "f64[2,3,2] s64[2]{4,3} - s32[1]{1} | mode=edge",
     "f32[3,1] s64[4]{0,2,0,2} | mode=reflect",
     "s64[3] s64[2]{9,11} | mode=reflect",
+    "s4[2,3] s64[4]{1,0,2,3} s4[]{-3}", "c64[3] s64[2]{1,2}", "u2[5] s64[2]{2,1} | mode=edge",
+    "c128[2,2] s64[4]{1,0,0,1} | mode=wrap",
     "f32[0,2] s64[4]{1,0,2,0} f32[]{3}",
     "f32[2,3] s64[4]{0,0,0,0}",
     "string[2,3] s64[4]{1,0,2,3}", "string[3] s64[2]{1,2} string[]{x}",

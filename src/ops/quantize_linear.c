@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* quantize_linear: y = saturate(round_half_even(x / scale) + zero_point), scale and zero point for all
+/* quantize_linear: y = saturate(round_half_even(x / scale) + zero_point), for floats of 8 bits and less the nearest one
+ * to x / scale + zero_point; scale and zero point for all
  * elements, for each index of an axis or for each block along it. ONNX QuantizeLinear. */
+#include "graph/small_float.h"
 #include "kernels/quantize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
@@ -21,12 +23,23 @@ static const pith_attr_spec attr_table[] = {
     PITH_ATTR_INT(quantize_attrs, saturate, "saturate", 1),
 };
 
-/* The quotient has the precision of the scale or of the attribute; halves are rounded after that. */
-static double divide(const pith_run *run, double x, double scale)
+/* Dtype that the quotient has: of the attribute, else of the scale; where that is no float of 16 bits or more, of x. */
+static pith_dtype quotient_dtype(const pith_run *run)
 {
     const quantize_attrs *attrs = run->attrs;
+    const pith_dtype choices[] = { pithi_onnx_dtype(attrs->precision), run->inputs[1].dtype, run->inputs[0].dtype };
+    for (int i = 0; i < PITH_COUNT(choices); i++) {
+        if (PITH_DTYPES(choices[i]) & PITH_DTYPES_FLOAT) {
+            return choices[i];
+        }
+    }
+    return run->inputs[1].dtype == PITH_DTYPE_F8E8M0 ? PITH_DTYPE_F32 : PITH_DTYPE_F64;
+}
+
+/* Halves are rounded after a division in float32. */
+static double divide(pith_dtype dtype, double x, double scale)
+{
     uint64_t bits = 0;
-    pith_dtype dtype = attrs->precision ? pithi_onnx_dtype(attrs->precision) : run->inputs[1].dtype;
     pith_tensor quotient = { dtype, { 0 }, &bits };
     if (dtype == PITH_DTYPE_F64) {
         return x / scale;
@@ -39,14 +52,20 @@ static void ref(const pith_run *run)
 {
     const quantize_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0], *scale = &run->inputs[1];
+    const pith_tensor *zeros = pithi_has_operand(run->inputs, run->n_inputs, 2) ? &run->inputs[2] : NULL;
     pith_tensor *y = &run->outputs[0];
+    const pith_dtype precision = quotient_dtype(run);
     pithi_quant_rows rows = pithi_quant_rows_make(&x->shape, &scale->shape, attrs->axis, attrs->block_size);
-    bool has_zero = pithi_has_operand(run->inputs, run->n_inputs, 2);
     for (int64_t i = 0; i < rows.total; i++) {
         int64_t k = pithi_quant_scale_at(&rows, i);
-        int64_t zero = has_zero ? pithi_tensor_get_s64(&run->inputs[2], k) : 0;
-        double quotient = divide(run, pithi_tensor_get_f64(x, i), pithi_tensor_get_f64(scale, k));
-        pithi_tensor_set_s64(y, i, pithi_quantize(quotient, zero, y->dtype));
+        double quotient = divide(precision, pithi_tensor_get_f64(x, i), pithi_tensor_get_f64(scale, k));
+        if (pithi_dtype_is_float(y->dtype)) {
+            double zero = zeros ? pithi_tensor_get_f64(zeros, k) : 0.0;
+            quotient = zero != 0.0 ? quotient + zero : quotient; /* -0 stays */
+            pithi_tensor_set_code(y, i, pithi_small_float_encode(y->dtype, quotient, attrs->saturate != 0));
+        } else {
+            pithi_tensor_set_s64(y, i, pithi_quantize(quotient, zeros ? pithi_tensor_get_s64(zeros, k) : 0, y->dtype));
+        }
     }
 }
 
@@ -104,10 +123,13 @@ static pith_status infer(pith_infer *infer)
     } else if (has_zero) {
         dtype = infer->inputs[2].dtype;
     }
-    PITH_CHECK(infer->ctx, pith_dtype_bytes(dtype) <= 2 && pithi_dtype_is_integer(dtype), PITH_STATUS_DTYPE,
-               "quantising to %s; s8, u8, s16 and u16 are possible", pith_dtype_name(dtype));
+    PITH_CHECK(infer->ctx, PITHI_QUANT_DTYPES & PITH_DTYPES(dtype), PITH_STATUS_DTYPE,
+               "quantising to %s; integers of 2 to 16 bits and floats of 4 to 8 bits are possible",
+               pith_dtype_name(dtype));
     if (attrs->precision) {
         PITH_TRY(pithi_infer_onnx_dtype(infer, "precision", attrs->precision, &precision));
+        PITH_CHECK(infer->ctx, PITH_DTYPES(precision) & PITH_DTYPES_FLOAT, PITH_STATUS_DTYPE,
+                   "precision is %s, not a float of 16 bits or more", pith_dtype_name(precision));
     }
     PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size));
     infer->outputs[0].dtype = dtype;
@@ -126,15 +148,12 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
-#define PITH_DTYPES_QUANTIZED                                                                \
-    (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8) | PITH_DTYPES(PITH_DTYPE_S16) | \
-     PITH_DTYPES(PITH_DTYPE_U16))
 static const pith_operand_spec inputs[] = {
     { "x", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE },
-    { "scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "zero_point", PITH_DTYPES_QUANTIZED, PITH_OPTIONAL },
+    { "scale", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_F8E8M0), PITH_ONE },
+    { "zero_point", PITHI_QUANT_DTYPES, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_QUANTIZED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITHI_QUANT_DTYPES, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "QuantizeLinear", 10, NULL } };
 static const char *const samples[] = {
     "f32[3,9]{-300:300} f32[]{1.7} u8[]{128}",
@@ -147,6 +166,10 @@ static const char *const samples[] = {
     "s32[4] f32[]{3} s8[]{-2}",
     "f32[0,3] f32[]{1} s8[]{0}",
     "f32[2,4]{-9:9} f32[4]{0.01:0.1} | output_dtype=3",
+    "f32[3,5]{-9:9} f32[]{1.5} s4[]{1}", "f32[3,5]{-9:9} f32[]{0.7} | output_dtype=26",
+    "f16[3,4]{-99:99} f16[]{0.1} f8e4m3fn[]{0}", "f32[4]{-9e6:9e6} f32[]{2} f8e5m2fnuz[]{0} | saturate=0",
+    "bf16[2,4]{-9:9} f8e8m0[2,2]{1:8} | block_size=2 output_dtype=23", "f32[5]{-9:9} f32[]{1} f6e3m2[]{2}",
+    "s32[3] s32[]{7} u2[]{1}",
 };
 
 const pith_op pith_op_quantize_linear = {

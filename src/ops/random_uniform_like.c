@@ -11,7 +11,7 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_FLOAT(pithi_random_attrs, high, "high", 1.0),
 };
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "RandomUniformLike", 1, NULL } };
 static const char *const samples[] = { "f32[2,3]", "f64[7] | seed=3 low=-1 high=3", "s32[4] | dtype=1", "f32[0]" };

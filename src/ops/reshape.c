@@ -57,9 +57,9 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "shape", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE },
                                             { "shape", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Reshape", 1, map_1 }, { "onnx", "", "Reshape", 5, NULL } };
 static const char *const samples[] = {
     "f32[2,3,4] s64[2]{6,-1}", "s8[2,3,4] s64[3]{0,2,-1}", "f32[0,3] s64[2]{3,0} | allowzero=1", "f64[1,1] s64[0]{}",

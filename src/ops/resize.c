@@ -46,10 +46,12 @@ static void store(pith_tensor *y, int64_t position, double value)
     pithi_tensor_set_f64(y, position, value);
 }
 
-/* Weighted sum over all combinations of the axes' taps. */
-static double interpolate(const pith_run *run, const pithi_resize_axis *axes, const pithi_resize_taps *taps)
+/* Weighted sum over all combinations of the axes' taps, of part 0 or 1 of complex numbers. */
+static double interpolate(const pith_run *run, const pithi_resize_axis *axes, const pithi_resize_taps *taps, int part)
 {
     const pith_tensor *x = &run->inputs[0];
+    const pith_tensor parts = pithi_tensor_parts(x);
+    const int64_t n_parts = parts.dtype == x->dtype ? 1 : 2;
     int64_t tap[PITH_MAX_RANK] = { 0 };
     double sum = 0.0;
     for (bool is_done = false; !is_done;) {
@@ -59,7 +61,7 @@ static double interpolate(const pith_run *run, const pithi_resize_axis *axes, co
             weight *= pithi_resize_weight(run->attrs, &axes[i], &taps[i], tap[i]);
             offset = offset * axes[i].in + pithi_resize_index(&axes[i], &taps[i], tap[i]);
         }
-        sum += weight != 0.0 ? weight * pithi_tensor_get_f64(x, offset) : 0.0;
+        sum += weight != 0.0 ? weight * pithi_tensor_get_f64(&parts, offset * n_parts + part) : 0.0;
         is_done = true;
         for (int i = x->shape.rank - 1; i >= 0 && is_done; i--) {
             tap[i] = tap[i] + 1 < taps[i].count ? tap[i] + 1 : 0;
@@ -74,7 +76,8 @@ static void ref(const pith_run *run)
     const pithi_resize_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0];
     pith_tensor *y = &run->outputs[0];
-    size_t n_bytes = pith_dtype_bytes(x->dtype);
+    pith_tensor parts = pithi_tensor_parts(y);
+    const int n_parts = parts.dtype == y->dtype ? 1 : 2;
     pithi_resize_axis axes[PITH_MAX_RANK];
     pithi_resize_taps taps[PITH_MAX_RANK];
     pithi_resize_axes(attrs, run->inputs, run->n_inputs, axes);
@@ -90,12 +93,15 @@ static void ref(const pith_run *run)
             is_outside = is_outside || taps[i].is_outside;
         }
         if (is_outside) {
-            store(y, position, (double)attrs->extrapolation_value);
+            for (int part = 0; part < n_parts; part++) {
+                store(&parts, position * n_parts + part, part ? 0.0 : (double)attrs->extrapolation_value);
+            }
         } else if (attrs->mode == PITHI_RESIZE_NEAREST) {
-            memcpy((char *)y->data + (size_t)position * n_bytes,
-                   (const char *)x->data + (size_t)offset * n_bytes, n_bytes);
+            pithi_tensor_copy_elements(y, position, x, offset, 1);
         } else {
-            store(y, position, interpolate(run, axes, taps));
+            for (int part = 0; part < n_parts; part++) {
+                store(&parts, position * n_parts + part, interpolate(run, axes, taps, part));
+            }
         }
     }
 }
@@ -384,6 +390,8 @@ static pith_status infer(pith_infer *infer)
     PITH_TRY(pithi_infer_axes_attr(infer, &attrs->axes, x->rank, x->rank, named, &n_named));
     PITH_CHECK(infer->ctx, given[2] != given[3] || n_named == 0, PITH_STATUS_FORMAT,
                "%s of 'scales' and 'sizes' given, exactly one is needed", given[2] ? "both" : "none");
+    PITH_CHECK(infer->ctx, infer->inputs[0].dtype != PITH_DTYPE_STRING || attrs->mode == PITHI_RESIZE_NEAREST,
+               PITH_STATUS_DTYPE, "strings can't be interpolated; mode nearest can move them");
     PITH_CHECK(infer->ctx, !attrs->antialias || attrs->mode != PITHI_RESIZE_NEAREST, PITH_STATUS_UNSUPPORTED,
                "antialias has no meaning for mode nearest");
     if (n_named > 0) {
@@ -467,12 +475,12 @@ static pith_status map_upsample_1(pith_ctx *ctx, pith_source *source, void *attr
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_ANY, PITH_ONE },
+    { "x", PITH_DTYPES_MOVED, PITH_ONE },
     { "roi", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
     { "scales", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
     { "sizes", PITH_DTYPES_INDEX, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "Resize", 10, map_10 },
     { "onnx", "", "Resize", 11, NULL },
@@ -481,6 +489,7 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "Upsample", 9, map_10 },
 };
 static const char *const samples[] = {
+    "c64[1,2,4,5] - f32[4]{1,1,2,1.5} | mode=linear", "c128[2,3] - f32[2]{2,2}",
     "f32[1,2,3,5] - f32[4]{1,1,2,2}",
     "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
     "f32[2,3,4,5] - - s64[4]{2,3,7,9} | mode=linear coordinate_transformation_mode=align_corners",

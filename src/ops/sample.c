@@ -46,7 +46,7 @@ static pith_status read_word(reader *in, const char *stops, char *word, size_t c
 
 static pith_status read_dtype(reader *in, pith_dtype *dtype_out)
 {
-    char word[8];
+    char word[16];
     PITH_TRY(read_word(in, "[ |", word, sizeof word));
     for (int dtype = PITH_DTYPE_NONE + 1; dtype < PITH_DTYPE_COUNT; dtype++) {
         if (pithi_same_text(pith_dtype_name((pith_dtype)dtype), word)) {

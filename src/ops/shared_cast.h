@@ -6,14 +6,25 @@
 #include "ops/op.h"
 #include "ops/sample.h"
 
-extern const pith_operand_spec pithi_x_any[1], pithi_y_any[1];
+typedef struct pithi_cast_attrs {
+    int64_t to;         /* a pith_dtype; not of cast_like */
+    int64_t saturate;   /* to floats of 8 bits: the largest instead of NaN or infinity */
+    int64_t round_mode; /* a pithi_round_mode, to f8e8m0 */
+} pithi_cast_attrs;
+
+extern const char *const pithi_cast_round_modes[];
+#define PITHI_CAST_ROUNDING_ATTRS                                                                  \
+    PITH_ATTR_INT(pithi_cast_attrs, saturate, "saturate", 1),                                      \
+    PITH_ATTR_CHOICE(pithi_cast_attrs, round_mode, "round_mode", 0, pithi_cast_round_modes)
+
+/* All numbers but the complex ones. */
+#define PITHI_CAST_DTYPES                                                                                            \
+    (PITH_DTYPES_ANY | PITH_DTYPES_F8 | PITH_DTYPES(PITH_DTYPE_F8E8M0) | PITH_DTYPES_F6 |                            \
+     PITH_DTYPES(PITH_DTYPE_F4E2M1) | PITH_DTYPES_S4U4 | PITH_DTYPES_S2U2)
 
 /* outputs[0] = inputs[0] in the dtype of outputs[0]. */
 void pithi_cast_ref(const pith_run *run);
 pith_status pithi_cast_prepare(pith_prepare *prepare);
 void pithi_cast_run(const pith_run *run, const pith_part *part);
-
-/* `saturate` and `round_mode` speak of 8-bit floats, which pith doesn't have. */
-pith_status pithi_map_cast_rounding(pith_ctx *ctx, pith_source *source, void *attrs);
 
 #endif

@@ -5,7 +5,8 @@
 
 pithi_copy pithi_copy_make(const pith_tensor *from, pith_tensor *to)
 {
-    return (pithi_copy){ .from = from->data, .to = to->data, .item_bytes = (int64_t)pith_dtype_bytes(to->dtype) };
+    return (pithi_copy){ .from = from->data, .to = to->data, .dtype = to->dtype,
+                         .item_bytes = (int64_t)pith_dtype_bytes(to->dtype) };
 }
 
 void pithi_copy_add(pithi_copy *copy, int64_t dim, int64_t from_stride, int64_t to_stride)
@@ -53,13 +54,15 @@ static int64_t count_items(const pithi_copy *copy)
 void pithi_copy_plain(const pithi_copy *copy)
 {
     int64_t index[PITHI_COPY_MAX_RANK] = { 0 };
+    const pith_tensor from_items = { .dtype = copy->dtype, .data = (void *)(uintptr_t)copy->from };
+    pith_tensor to_items = { .dtype = copy->dtype, .data = copy->to };
     for (int64_t left = count_items(copy); left > 0; left--) {
         int64_t from = 0, to = 0;
         for (int i = 0; i < copy->rank; i++) {
             from += index[i] * copy->from_strides[i];
             to += index[i] * copy->to_strides[i];
         }
-        memcpy(copy->to + to * copy->item_bytes, copy->from + from * copy->item_bytes, (size_t)copy->item_bytes);
+        pithi_tensor_copy_elements(&to_items, to, &from_items, from, 1);
         for (int i = copy->rank - 1; i >= 0 && ++index[i] == copy->dims[i]; i--) {
             index[i] = 0;
         }
@@ -336,6 +339,9 @@ pith_status pithi_copy_prepare(pith_prepare *prepare)
     PITH_TRY(pithi_arena_array(prepare->arena, PITH_TRANSPOSE_SIZES, sizeof(pith_transpose_fn *), &block));
     pith_transpose_fn **transposes = block;
     int64_t n_bytes = 0;
+    if (pith_dtype_bytes(prepare->inputs[0].dtype) == 0) {
+        return PITH_OK; /* elements of less than a byte */
+    }
     for (int i = 0; i < PITH_TRANSPOSE_SIZES; i++) {
         transposes[i] = pithi_transpose_find(prepare->isa_limit, i);
     }

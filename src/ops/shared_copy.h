@@ -15,7 +15,8 @@
 typedef struct pithi_copy {
     const char *from;
     char *to;
-    int64_t item_bytes;
+    int64_t item_bytes; /* 0: less than a byte, copied by pithi_copy_plain() only */
+    pith_dtype dtype;
     int rank;
     int64_t dims[PITHI_COPY_MAX_RANK], from_strides[PITHI_COPY_MAX_RANK], to_strides[PITHI_COPY_MAX_RANK];
 } pithi_copy;

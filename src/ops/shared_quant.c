@@ -76,8 +76,9 @@ int64_t pithi_quant_scale_at(const pithi_quant_rows *rows, int64_t position)
 
 void pithi_quant_range(pith_dtype dtype, int64_t *low_out, int64_t *high_out)
 {
-    bool is_signed = dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_S16;
-    int64_t span = INT64_C(1) << (8 * pith_dtype_bytes(dtype));
+    bool is_signed = dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_S16 || dtype == PITH_DTYPE_S4 ||
+                     dtype == PITH_DTYPE_S2;
+    int64_t span = INT64_C(1) << pith_dtype_bits(dtype);
     *low_out = is_signed ? -span / 2 : 0;
     *high_out = is_signed ? span / 2 - 1 : span - 1;
 }

@@ -65,6 +65,11 @@ static inline pithi_quant_pair pithi_quant_pair_of(const pith_tensor *scale, con
 /* Inputs `scale` and the one behind it are one element each; the zero point, where present, has `dtype`. */
 pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtype dtype);
 
+/* What quantize_linear makes. */
+#define PITHI_QUANT_DTYPES                                                                                           \
+    (PITH_DTYPES_8BIT | PITH_DTYPES(PITH_DTYPE_S16) | PITH_DTYPES(PITH_DTYPE_U16) | PITH_DTYPES_F8 | PITH_DTYPES_F6 | \
+     PITH_DTYPES(PITH_DTYPE_F4E2M1) | PITH_DTYPES_S4U4 | PITH_DTYPES_S2U2)
+
 #define PITH_DTYPES_8BIT (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
 
 #endif

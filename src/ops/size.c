@@ -15,7 +15,7 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "size", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Size", 1, NULL } };
 static const char *const samples[] = { "f32[2,3,4]", "s8[]", "bool[0,4]" };

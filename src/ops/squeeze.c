@@ -35,9 +35,9 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "axes", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE },
                                             { "axes", PITH_DTYPES_INDEX, PITH_OPTIONAL } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Squeeze", 1, map_1 }, { "onnx", "", "Squeeze", 13, NULL } };
 static const char *const samples[] = { "f32[1,3,1,5]", "s16[1,3,1,5] s64[1]{-2}", "f32[1,0,1] s64[2]{0,2}", "bool[1]" };
 

@@ -39,10 +39,9 @@ static void ref(const pith_run *run)
     const tensor_scatter_attrs *attrs = run->attrs;
     const pith_shape *cache = &run->inputs[CACHE].shape;
     int axis = (int)(attrs->axis < 0 ? attrs->axis + cache->rank : attrs->axis);
-    size_t row_bytes = pith_dtype_bytes(run->inputs[CACHE].dtype);
-    int64_t n = cache->dims[axis], n_new = run->inputs[UPDATE].shape.dims[axis], per_batch = 1;
+    int64_t n = cache->dims[axis], n_new = run->inputs[UPDATE].shape.dims[axis], per_batch = 1, inner = 1;
     for (int i = axis + 1; i < cache->rank; i++) {
-        row_bytes *= (size_t)cache->dims[i];
+        inner *= cache->dims[i];
     }
     for (int i = 1; i < axis; i++) {
         per_batch *= cache->dims[i];
@@ -50,8 +49,8 @@ static void ref(const pith_run *run)
     memmove(run->outputs[0].data, run->inputs[CACHE].data, pith_tensor_bytes(&run->outputs[0]));
     for (int64_t k = 0; k < cache->dims[0] * per_batch * n_new; k++) {
         int64_t outer = k / n_new, i = k % n_new;
-        memcpy((char *)run->outputs[0].data + (size_t)(outer * n + row_of(run, outer / per_batch, i, n)) * row_bytes,
-               (const char *)run->inputs[UPDATE].data + (size_t)k * row_bytes, row_bytes);
+        pithi_tensor_copy_elements(&run->outputs[0], (outer * n + row_of(run, outer / per_batch, i, n)) * inner,
+                                   &run->inputs[UPDATE], k * inner, inner);
     }
 }
 
@@ -75,16 +74,17 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_same(infer);
 }
 
-static const pith_operand_spec inputs[] = { { "past_cache", PITH_DTYPES_ANY, PITH_ONE },
-                                            { "update", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "past_cache", PITH_DTYPES_STORED, PITH_ONE },
+                                            { "update", PITH_DTYPES_STORED, PITH_ONE },
                                             { "write_indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
-static const pith_operand_spec outputs[] = { { "present_cache", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "present_cache", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "TensorScatter", 24, NULL } };
 static const char *const samples[] = {
     "f32[2,3,7,4] f32[2,3,2,4] s64[2]{5,0}",
     "s8[3,5] s8[3,3] s64[3]{0,4,3} | mode=circular axis=1",
     "f32[2,5,3] f32[2,2,3]",
     "f32[0,5,3] f32[0,2,3]",
+    "u4[3,5,3] u4[3,2,3] s64[3]{0,1,3}",
 };
 
 const pith_op pith_op_tensor_scatter = {

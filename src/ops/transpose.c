@@ -62,14 +62,15 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Transpose", 1, NULL } };
 static const char *const samples[] = {
     "f32[2,3]", "f32[3,70,131] | perm=[0,2,1]", "f32[2,17,9,5] | perm=[0,2,3,1]", "s8[2,9,6,3] | perm=[0,3,1,2]",
     "f32[2,5,3,6,2] | perm=[0,2,1,3,4]", "s64[33,18] | perm=[1,0]", "f16[4,1,19,3] | perm=[2,0,3,1]",
     "f32[65,40,2] | perm=[1,0,2]", "u8[] ", "f32[0,4,3] | perm=[1,0,2]", "bool[3,2,2,3] | perm=[3,1,2,0]",
     "string[17,20] | perm=[1,0]", "string[2,3,4,5] | perm=[0,2,3,1]",
+    "u4[3,5]", "s2[2,3,3] | perm=[2,0,1]", "f4e2m1[3,3]", "c128[4,3,2]", "c64[9,20]", "f8e4m3fn[5,7]",
 };
 
 const pith_op pith_op_transpose = {

@@ -36,9 +36,9 @@ static pith_status infer(pith_infer *infer)
     return pithi_infer_same(infer);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "k", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_ANY, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Trilu", 14, NULL } };
 static const char *const samples[] = { "f32[4,5]",           "s64[2,3,3] s64[]{1} | upper=0",
                                        "f32[3,4] s64[]{-2}", "f32[4,3] s64[]{-1} | upper=0",

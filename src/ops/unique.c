@@ -33,7 +33,7 @@ static unique_view view_of(const unique_attrs *attrs, const pith_tensor *x)
                           pithi_dims_product(&x->shape, axis + 1, x->shape.rank) };
 }
 
-/* Below, equal (0) or above, by the first element that differs. */
+/* Below, equal (0) or above, by the first element that differs; complex numbers by the real part first. */
 static int compare(const unique_view *view, int64_t a, int64_t b)
 {
     for (int64_t i = 0; i < view->outer * view->inner; i++) {
@@ -41,6 +41,15 @@ static int compare(const unique_view *view, int64_t a, int64_t b)
         if (view->x->dtype == PITH_DTYPE_STRING) {
             const pith_string *strings = view->x->data;
             int order = pithi_string_order(&strings[base + a * view->inner], &strings[base + b * view->inner]);
+            if (order != 0) {
+                return order;
+            }
+            continue;
+        }
+        if (PITH_DTYPES(view->x->dtype) & PITH_DTYPES_COMPLEX) {
+            const pith_tensor parts = pithi_tensor_parts(view->x);
+            const unique_view twice = { &parts, 1, view->n * view->outer * view->inner, 2 };
+            int order = compare(&twice, base + a * view->inner, base + b * view->inner);
             if (order != 0) {
                 return order;
             }
@@ -223,7 +232,9 @@ static const pith_operand_spec outputs[] = {
 static const pith_spelling spellings[] = { { "onnx", "", "Unique", 11, NULL } };
 static const char *const samples[] = { "f32[6]{2,1,1,3,4,3} | | 4", "s8[3,4]{0:2} | sorted=0 | 4",
                                        "s64[4,2]{0:2} | axis=0 | 4", "bool[2,3] | axis=-1", "f32[0] | | 4",
-                                       "string[5]{b,a,,b,ab} | | 4", "string[2,2]{b,a,b,a} | axis=0 sorted=0 | 4" };
+                                       "string[5]{b,a,,b,ab} | | 4", "string[2,2]{b,a,b,a} | axis=0 sorted=0 | 4",
+
+                                       "c64[5] | | 4" };
 
 const pith_op pith_op_unique = {
     .head = { "unique", 1, PITH_ATTRS(attr_table, unique_attrs) },

@@ -34,9 +34,9 @@ static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
     return pithi_source_attr_to_input(source, "axes", 1);
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_STORED, PITH_ONE },
                                             { "axes", PITH_DTYPES_INDEX, PITH_ONE } };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_STORED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Unsqueeze", 1, map_1 },
                                            { "onnx", "", "Unsqueeze", 13, NULL } };
 static const char *const samples[] = { "f32[3,5] s64[2]{0,-1}", "s64[] s64[1]{0}", "f32[0,2] s64[3]{2,0,1}" };

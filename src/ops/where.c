@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* where: y = condition ? a : b, numpy broadcasting of all three. ONNX Where. */
 #include "ops/shared_broadcast.h"
-#include "ops/shared_cast.h"
+#include "ops/sample.h"
 
 static pith_status infer(pith_infer *infer)
 {
@@ -58,17 +58,18 @@ static pith_status prepare(pith_prepare *prepare)
 static const pith_operand_spec inputs[] = { { "condition", PITH_DTYPES_BOOL, PITH_ONE },
                                             { "a", PITH_DTYPES_MOVED, PITH_ONE },
                                             { "b", PITH_DTYPES_MOVED, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "Where", 9, NULL } };
 static const char *const samples[] = {
     "bool[2,33] f32[2,33] f32[]{-1e9}", "bool[3,1,4] f32[2,1] f32[4]", "bool[] s64[5] s64[5]", "bool[7] f16[7] f16[1]",
     "bool[4] bool[4] bool[4]", "bool[2,1] f64[1,3] f64[2,3]", "bool[0] u8[1] u8[0]",
-    "bool[2,1] string[3]{x,,yz} string[2,3]"
+    "bool[2,1] string[3]{x,,yz} string[2,3]", "bool[2,3] c128[2,3] c128[1]"
 };
 
 const pith_op pith_op_where = {
     .head = { "where", 1, PITH_NO_ATTRS },
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
-    .outputs = pithi_y_any, .n_outputs = 1,
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .prepare = prepare, .run = pithi_rows_run,
     .layout = PITH_LAYOUT_FREE,

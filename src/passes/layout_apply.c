@@ -71,7 +71,7 @@ static pith_status last_version(layout *all, pith_node *reader, pith_value *valu
 static void copy_permuted(const pith_tensor *from, const int64_t *perm, const pith_tensor *to)
 {
     int64_t strides[PITH_MAX_RANK], stride = 1;
-    size_t item_bytes = pith_dtype_bytes(from->dtype);
+    pith_tensor copy = *to;
     int rank = from->shape.rank;
     for (int i = rank - 1; i >= 0; i--) {
         strides[i] = stride;
@@ -83,8 +83,7 @@ static void copy_permuted(const pith_tensor *from, const int64_t *perm, const pi
             source += rest % to->shape.dims[k] * strides[perm[k]];
             rest /= to->shape.dims[k];
         }
-        memcpy((char *)to->data + (size_t)i * item_bytes, (const char *)from->data + (size_t)source * item_bytes,
-               item_bytes);
+        pithi_tensor_copy_elements(&copy, i, from, source, 1);
     }
 }
 

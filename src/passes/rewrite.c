@@ -30,7 +30,7 @@ bool pithi_has_no_activation(const pith_node *node)
 
 bool pithi_is_uniform(const pith_tensor *tensor, double *element_out)
 {
-    if (!tensor || tensor->dtype == PITH_DTYPE_NONE) {
+    if (!tensor || pith_dtype_bytes(tensor->dtype) == 0 || tensor->dtype >= PITH_DTYPE_C64) {
         return false;
     }
     int64_t count = pith_shape_elements(&tensor->shape);

@@ -167,6 +167,44 @@ static void test_weights(pith_test *test, pith_proto *proto)
     }
 }
 
+/* Elements that share bytes, and complex numbers: raw and listed. Numbers are those of onnx.numpy_helper. */
+static void test_small_weights(pith_test *test, pith_proto *proto)
+{
+    static const struct {
+        const char *text;
+        double values[4];
+    } cases[] = {
+        { "int4[4] raw 0x17 0x8f", { 7, 1, -1, -8 } },        { "int4[4] packed 0x17 0x8f", { 7, 1, -1, -8 } },
+        { "u4[4] raw 0x17 0x8f", { 7, 1, 15, 8 } },           { "u4[4] list 0x17 0x8f", { 7, 1, 15, 8 } },
+        { "s2[4] raw 0x8d", { 1, -1, 0, -2 } },               { "u2[4] packed 0x8d", { 1, 3, 0, 2 } },
+        { "f4e2m1[4] raw 0x17 0xf0", { 6, 0.5, 0, -6 } },     { "f4e2m1[4] packed 0x17 0xf0", { 6, 0.5, 0, -6 } },
+        { "f6e2m3[4] raw 0x48 0x07 0x80", { 1, 6.5, 0, -0.0 } },
+        { "f6e2m3[4] packed 8 29 0 32", { 1, 6.5, 0, -0.0 } },
+        { "f6e3m2[4] packed 12 31 0 0x3f", { 1, 28, 0, -28 } },
+        { "f8e8m0[4] raw 127 128 0 254", { 1, 2, 0x1p-127, 0x1p127 } },
+        { "f8e4m3fn[4] packed 0x38 0x7e 0 0xc0", { 1, 448, 0, -2 } },
+        { "f8e4m3fnuz[4] raw 0x40 0x7f 0 0xc8", { 1, 240, 0, -2 } },
+        { "f8e5m2[4] raw 0x3c 0x7b 0 0xc0", { 1, 57344, 0, -2 } },
+        { "f8e5m2fnuz[4] packed 0x40 0x7f 0 0xc4", { 1, 57344, 0, -2 } },
+        { "c64[2] raw 1 -2 0.5 4", { 1, -2, 0.5, 4 } },       { "c64[2] packed 1 -2 0.5 4", { 1, -2, 0.5, 4 } },
+        { "c128[2] raw 1 -2 0.5 4", { 1, -2, 0.5, 4 } },      { "c128[2] list 1 -2 0.5 4", { 1, -2, 0.5, 4 } },
+    };
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        char text[200];
+        pith_imported imported;
+        pith_test_case(test, "weight %s", cases[i].text);
+        snprintf(text, sizeof text, "ir 8 ; opset 13 ; graph { weight w %s\noutput w }", cases[i].text);
+        if (import_text(test, text, proto, &imported)) {
+            const pith_tensor parts = pithi_tensor_parts(imported.graph->outputs[0]->constant);
+            TEST_CHECK(test, pith_shape_elements(&parts.shape) == 4);
+            for (int k = 0; k < 4; k++) {
+                TEST_CHECK(test, pithi_tensor_get_f64(&parts, k) == cases[i].values[k]);
+            }
+        }
+        pith_imported_deinit(&imported);
+    }
+}
+
 static void test_borrowing(pith_test *test, pith_proto *proto)
 {
     pith_imported imported;
@@ -217,13 +255,13 @@ static void test_unsupported(pith_test *test, pith_proto *proto)
         { "graph { input x f32[1] ; node Add x,x -> y { int activation -1 }\noutput y }",
           "attribute 'activation' is not known" },
         { "graph { input x opaque\nnode Identity x -> y\noutput y }", "'x' is an opaque type" },
-        { "graph { weight w int4[2] raw 1\ninput x f32[1] ; node Add x,w -> y\noutput y }", "element type int4" },
         { "graph { weight w f32[1,1,1,1,1,1,1,1,1] raw 1\nnode Relu w -> y\noutput y }", "has 9 dimensions" },
         { "graph { input x f32[1] ; node Relu x -> y\noutput y f32[1,1,1,1,1,1,1,1,1] }",
           "more than 8 dimensions" },
-        { "graph { input c bool[] ; weight w int4[1] raw 1 ; node If c -> y { graph then_branch { output w }\n"
+        { "graph { input c bool[] ; weight w f32[1,1,1,1,1,1,1,1,1] raw 1\n"
+          "node If c -> y { graph then_branch { output w }\n"
           "graph else_branch { output w } }\noutput y }",
-          "element type int4" },
+          "9 dimensions" },
     };
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         char text[400];
@@ -258,8 +296,9 @@ static void test_details(pith_test *test, pith_proto *proto)
     }
     pith_imported_deinit(&imported);
     pith_test_case(test, "types that pith lacks may be declared if nothing reads them");
-    if (import_text(test, "ir 8 ; opset 13 ; graph { input s opaque\ninput x f32[1] ; weight w int4[2] raw 1\n"
-                          "node Relu x -> y\noutput y }", proto, &imported)) {
+    if (import_text(test, "ir 8 ; opset 13 ; graph { input s opaque\n"
+                          " input x f32[1]\n"
+                          "weight w f32[1,1,1,1,1,1,1,1,1] raw 1 ; node Relu x -> y\noutput y }", proto, &imported)) {
         TEST_CHECK(test, imported.graph->n_inputs == 1 && imported.graph->first->op);
     }
     pith_imported_deinit(&imported);
@@ -288,6 +327,7 @@ void test_onnx_read(pith_test *test)
     test_base_models(test, &proto);
     test_functions(test, &proto);
     test_weights(test, &proto);
+    test_small_weights(test, &proto);
     pith_proto_free(&proto);
     test_borrowing(test, &proto);
     test_unsupported(test, &proto);

@@ -32,6 +32,8 @@ void pith_test_fill(pith_test *test, pith_tensor *tensor, double low, double hig
     };
     static const pith_string strings[] = { { "", 0 }, { "a", 1 }, { "b", 1 }, { "Ab", 2 }, { "long word", 9 },
                                            { "\xc3\xa9", 2 } };
+    pith_tensor parts = pithi_tensor_parts(tensor);
+    tensor = &parts;
     int64_t count = pith_shape_elements(&tensor->shape);
     for (int64_t i = 0; i < count && tensor->dtype == PITH_DTYPE_STRING; i++) {
         ((pith_string *)tensor->data)[i] = strings[pith_test_random(test) % PITH_COUNT(strings)];

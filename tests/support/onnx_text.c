@@ -108,6 +108,11 @@ static const type types[] = {
     { "s16", 5, 2, 5, false },  { "s32", 6, 4, 5, false },  { "s64", 7, 8, 7, false },   { "str", 8, 1, 6, false },
     { "bool", 9, 1, 5, false }, { "f16", 10, 2, 5, false }, { "f64", 11, 8, 10, true },  { "u32", 12, 4, 11, false },
     { "u64", 13, 8, 11, false }, { "bf16", 16, 2, 5, false }, { "int4", 22, 1, 5, false }, { "none", 0, 1, 5, false },
+    { "c64", 14, 4, 4, true },  { "c128", 15, 8, 10, true }, { "f8e4m3fn", 17, 1, 5, false },
+    { "f8e4m3fnuz", 18, 1, 5, false }, { "f8e5m2", 19, 1, 5, false }, { "f8e5m2fnuz", 20, 1, 5, false },
+    { "u4", 21, 1, 5, false },  { "f4e2m1", 23, 1, 5, false }, { "f8e8m0", 24, 1, 5, false },
+    { "u2", 25, 1, 5, false },  { "s2", 26, 1, 5, false },  { "f6e2m3", 27, 1, 5, false },
+    { "f6e3m2", 28, 1, 5, false },
     { "t99", 99, 1, 5, false },
 };
 

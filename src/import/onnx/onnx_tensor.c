@@ -2,6 +2,7 @@
 /* TensorProto -> dense tensor. Bytes are borrowed from the file where they lie as pith wants them:
  * little-endian and aligned to the element; else they are copied or decoded into the graph's arena. */
 #include "import/onnx/onnx.h"
+#include "ops/op.h"
 
 typedef struct tensor_fields {
     pithi_pb_span message, name, raw;
@@ -129,10 +130,17 @@ static bool host_is_little_endian(void)
     return first == 1;
 }
 
+/* Bytes of what is aligned and has an order: halves of complex numbers, one where elements share bytes. */
+static size_t unit_bytes(pith_dtype dtype)
+{
+    const size_t n_bytes = pith_dtype_bytes(dtype);
+    return n_bytes == 0 ? 1 : PITH_DTYPES(dtype) & PITH_DTYPES_COMPLEX ? n_bytes / 2 : n_bytes;
+}
+
 /* Borrows little-endian bytes, or copies what is unaligned or has the wrong byte order. */
 static pith_status adopt_bytes(pith_graph *graph, const unsigned char *bytes, size_t n_bytes, pith_tensor *tensor)
 {
-    size_t item_bytes = pith_dtype_bytes(tensor->dtype);
+    size_t item_bytes = unit_bytes(tensor->dtype);
     if (n_bytes > 0 && host_is_little_endian() && (uintptr_t)bytes % item_bytes == 0) {
         tensor->data = (void *)(uintptr_t)bytes;
         return PITH_OK;
@@ -179,10 +187,13 @@ static pith_status take_raw(pithi_onnx *onnx, pith_graph *graph, const tensor_fi
 
 /* ---- typed lists --------------------------------------------------------------------------- */
 
+/* An entry holds an element, half of a complex one, or a byte of packed ones (of 6 bits: one element). */
 typedef struct typed_rule {
     uint32_t field; /* the list that ONNX prescribes for the dtype */
     int64_t low, high;
 } typed_rule;
+
+#define CODES(bits) { TENSOR_INT32_DATA, 0, (1 << (bits)) - 1 }
 
 static const typed_rule rules[PITH_DTYPE_COUNT] = {
     [PITH_DTYPE_F32] = { TENSOR_FLOAT_DATA, 0, 0 },
@@ -199,6 +210,20 @@ static const typed_rule rules[PITH_DTYPE_COUNT] = {
     [PITH_DTYPE_U64] = { TENSOR_UINT64_DATA, INT64_MIN, INT64_MAX }, /* all 64 bits */
     [PITH_DTYPE_BOOL] = { TENSOR_INT32_DATA, 0, 1 },
     [PITH_DTYPE_STRING] = { TENSOR_STRING_DATA, 0, 0 },
+    [PITH_DTYPE_C64] = { TENSOR_FLOAT_DATA, 0, 0 },
+    [PITH_DTYPE_C128] = { TENSOR_DOUBLE_DATA, 0, 0 },
+    [PITH_DTYPE_F8E4M3FN] = CODES(8),
+    [PITH_DTYPE_F8E4M3FNUZ] = CODES(8),
+    [PITH_DTYPE_F8E5M2] = CODES(8),
+    [PITH_DTYPE_F8E5M2FNUZ] = CODES(8),
+    [PITH_DTYPE_F8E8M0] = CODES(8),
+    [PITH_DTYPE_F6E2M3] = CODES(6),
+    [PITH_DTYPE_F6E3M2] = CODES(6),
+    [PITH_DTYPE_F4E2M1] = CODES(8),
+    [PITH_DTYPE_S4] = CODES(8),
+    [PITH_DTYPE_U4] = CODES(8),
+    [PITH_DTYPE_S2] = CODES(8),
+    [PITH_DTYPE_U2] = CODES(8),
 };
 
 /* Stores the low bytes of `bits` in host order. */
@@ -217,7 +242,7 @@ static pith_status decode_chunk(pithi_onnx *onnx, const pithi_pb *pb, pithi_pb_f
 {
     const typed_rule *rule = &rules[tensor->dtype];
     pithi_pb_wire wire = list_wire(field->number);
-    size_t count = 0, item_bytes = pith_dtype_bytes(tensor->dtype);
+    size_t count = 0, item_bytes = unit_bytes(tensor->dtype);
     if (field->number == TENSOR_STRING_DATA) { /* bytes stay in the file */
         pith_string string = { (const char *)field->span.data, field->span.n_bytes };
         ((pith_string *)tensor->data)[(*n_done)++] = string;
@@ -229,7 +254,11 @@ static pith_status decode_chunk(pithi_onnx *onnx, const pithi_pb *pb, pithi_pb_f
         PITH_CHECK(onnx->ctx, wire != PITHI_PB_VARINT || ((int64_t)bits >= rule->low && (int64_t)bits <= rule->high),
                    PITH_STATUS_FORMAT, "element %zu is %lld, which %s can't hold", *n_done, (long long)bits,
                    pith_dtype_name(tensor->dtype));
-        store_item(tensor->data, (*n_done)++, item_bytes, bits);
+        if (pith_dtype_bits(tensor->dtype) == 6) {
+            pithi_tensor_set_code(tensor, (int64_t)(*n_done)++, (unsigned)bits);
+        } else {
+            store_item(tensor->data, (*n_done)++, item_bytes, bits);
+        }
     }
     return PITH_OK;
 }
@@ -241,9 +270,10 @@ static pith_status take_typed(pithi_onnx *onnx, pith_graph *graph, const tensor_
     PITH_CHECK(onnx->ctx, fields->typed_field == wanted, PITH_STATUS_FORMAT,
                "data of dtype %s stands in field %u instead of %u", pith_dtype_name(tensor->dtype), fields->typed_field,
                wanted);
-    PITH_CHECK(onnx->ctx, fields->n_typed == n_bytes / pith_dtype_bytes(tensor->dtype), PITH_STATUS_FORMAT,
-               "the data has %zu elements, the shape wants %zu", fields->n_typed,
-               n_bytes / pith_dtype_bytes(tensor->dtype));
+    size_t n_wanted = pith_dtype_bits(tensor->dtype) == 6 ? (size_t)pith_shape_elements(&tensor->shape)
+                                                          : n_bytes / unit_bytes(tensor->dtype);
+    PITH_CHECK(onnx->ctx, fields->n_typed == n_wanted, PITH_STATUS_FORMAT,
+               "the data has %zu elements, the shape wants %zu", fields->n_typed, n_wanted);
     pithi_pb pb;
     pithi_pb_field field;
     size_t n_done = 0;
@@ -334,7 +364,6 @@ static pith_status scatter(pithi_onnx *onnx, const pith_tensor *values, const pi
 {
     int64_t n_values = values->shape.dims[0], n_elements = pith_shape_elements(&dense->shape), last = -1;
     int n_coordinates = indices->shape.rank == 2 ? dense->shape.rank : 1;
-    size_t item_bytes = pith_dtype_bytes(values->dtype);
     for (int64_t i = 0; i < n_values; i++) {
         int64_t at = 0;
         for (int k = 0; k < n_coordinates; k++) {
@@ -348,8 +377,7 @@ static pith_status scatter(pithi_onnx *onnx, const pith_tensor *values, const pi
         PITH_CHECK(onnx->ctx, at > last, PITH_STATUS_FORMAT, "sparse indices must ascend, value %lld doesn't",
                    (long long)i);
         last = at;
-        memcpy((char *)dense->data + (size_t)at * item_bytes, (const char *)values->data + (size_t)i * item_bytes,
-               item_bytes);
+        pithi_tensor_copy_elements(dense, at, values, i, 1);
     }
     return PITH_OK;
 }
