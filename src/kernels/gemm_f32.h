@@ -27,6 +27,14 @@
  * (with accumulate) k are split over calls. clamp: min(max(v, lo), hi) with NaN kept; -inf, +inf: none.
  * Nothing outside the named elements is read or written. Exactness: PITH_BOUNDED with k = n_k + 2.
  *
+ * `narrow` (NULL where max_fold is 1) does the same for a panel of at most nr / fold columns, fold 2 or 4: a vector of
+ * B holds `fold` values of k for each column, so that no lanes are empty:
+ *
+ *   (s, k, n) at b[(s * ceil(segment_length / fold) + k / fold) * nr + n * fold + k % fold], the rest is zeros
+ *
+ * k can't be cut (accumulate, b_row_stride and b_panel_stride are not read). Each output is the sum of `fold` chains,
+ * the same bits however rows and columns are split. Exactness as `tile`.
+ *
  * `few` does the same where there are too few columns to fill a vector: lanes run along k instead. B is
  * transposed, element (k, n) is b[n * b_panel_stride + k]; k can't be cut (accumulate and b_row_stride are not
  * read). The bits don't depend on how rows and columns are split, but differ from those of `tile`. */
@@ -53,6 +61,7 @@ typedef struct pith_gemm_f32_tile {
     size_t c_stride;
     int mr, n_columns;
     int accumulate;
+    int fold; /* for `narrow` */
     float lo, hi;
 } pith_gemm_f32_tile;
 
@@ -61,13 +70,33 @@ typedef struct pith_gemm_f32 {
     int nr;     /* panel width, also the vector length in floats */
     int mr_max; /* rows of the register tile, at most PITH_GEMM_F32_MAX_MR */
     int nv_max; /* panels of the register tile */
+    int max_fold;
     void (*tile)(const pith_gemm_f32_tile *tile);
     void (*few)(const pith_gemm_f32_tile *tile);
+    void (*narrow)(const pith_gemm_f32_tile *tile);
 } pith_gemm_f32;
 
 static inline const pith_gemm_f32 *pithi_gemm_f32(int isa_limit)
 {
     return pithi_kernel_find("gemm_f32", isa_limit)->records;
+}
+
+/* How `narrow` would fold n columns; 1: they are for `tile`. Columns left over by full panels aren't worth a pass of
+ * their own: measured 5 to 20 % slower than one more vector in the tile. */
+static inline int pithi_gemm_f32_fold(const pith_gemm_f32 *kernel, int64_t n)
+{
+    int fold = kernel->max_fold;
+    while (fold > 1 && n * fold > kernel->nr) {
+        fold /= 2;
+    }
+    return fold;
+}
+
+/* Where (k, lane) of a panel lies; segments of `length` each. */
+static inline size_t pithi_gemm_f32_place(const pith_gemm_f32 *kernel, int fold, size_t length, size_t k, size_t lane)
+{
+    size_t f = (size_t)fold, in = k % length, row = k / length * ((length + f - 1) / f) + in / f;
+    return row * (size_t)kernel->nr + lane * f + in % f;
 }
 
 /* Floats of packed B [n_k][n]. */

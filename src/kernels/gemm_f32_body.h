@@ -3,6 +3,7 @@
  *
  *   GEMM_MR, GEMM_NV   rows and vectors of the register tile; GEMM_MR * GEMM_NV + GEMM_NV + 1 registers
  *   GEMM_NAME          name of the record
+ *   GEMM_MAX_FOLD, GEMM_NARROW   where the folder has a `narrow`: the most it folds, and the function
  *
  * Loops over rows and vectors have constant bounds once block() is inlined and are unrolled, so that the
  * accumulators live in registers. One step of k does mr * nv multiply-adds for nv loads of B and mr
@@ -276,6 +277,12 @@ static void few(const pith_gemm_f32_tile *t)
     }
 }
 
+#ifndef GEMM_MAX_FOLD
+#define GEMM_MAX_FOLD 1
+#define GEMM_NARROW NULL
+#endif
+
 static const pith_gemm_f32 records[] = {
-    { .head = { GEMM_NAME, PITH_BOUNDED }, .nr = V_N, .mr_max = GEMM_MR, .nv_max = GEMM_NV, .tile = tile, .few = few }
+    { .head = { GEMM_NAME, PITH_BOUNDED }, .nr = V_N, .mr_max = GEMM_MR, .nv_max = GEMM_NV, .max_fold = GEMM_MAX_FOLD,
+      .tile = tile, .few = few, .narrow = GEMM_NARROW }
 };

@@ -129,9 +129,13 @@ static pith_status make_segments(pithi_arena *arena, const pithi_conv_geometry *
 /* Floats of a group. */
 static size_t packed_size(const pithi_conv_f32 *conv, const pithi_conv_variant *v)
 {
-    size_t n_k = (size_t)(v->n_taps * (conv->g.in_channels / conv->g.group));
+    size_t n_k = (size_t)v->n_segments * v->segment_length, fold = (size_t)conv->fold, nr = (size_t)conv->gemm->nr;
     size_t n = (size_t)(conv->g.out_channels / conv->g.group);
-    return conv->has_few_outputs ? n_k * n : pithi_gemm_f32_packed_size(conv->gemm, n_k, n);
+    if (conv->has_few_outputs) {
+        return n_k * n;
+    }
+    return fold > 1 ? (size_t)v->n_segments * ((v->segment_length + fold - 1) / fold) * nr
+                    : pithi_gemm_f32_packed_size(conv->gemm, n_k, n);
 }
 
 static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
@@ -158,11 +162,11 @@ static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
         v->axis[2] = &axes[2][i % counts[2]];
         v->n_taps = (int64_t)v->axis[0]->n_taps * v->axis[1]->n_taps * v->axis[2]->n_taps;
         v->gathers = wants_gather(g, v);
+        cut_variant(conv, v, prepare->n_threads);
+        PITH_TRY(make_segments(prepare->arena, g, v));
         v->packed_offset = conv->packed_floats;
         v->packed_per_group = packed_size(conv, v);
         conv->packed_floats += (size_t)g->group * v->packed_per_group;
-        cut_variant(conv, v, prepare->n_threads);
-        PITH_TRY(make_segments(prepare->arena, g, v));
         v->first_grain = conv->n_grains;
         v->n_grains = g->batch * g->group * v->bands_per_image * v->n_column_blocks;
         conv->n_grains += v->n_grains;
@@ -219,33 +223,49 @@ int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv)
     return conv->depthwise ? conv->g.in_channels : conv->n_variants * conv->g.group * panels_per_group(conv);
 }
 
-/* Element (channel c, output n) of a group and tap is w[c * c_stride + n * n_stride]. */
-static float *pack_tap(const float *w, int64_t n_c, int64_t c_stride, int64_t n_stride, int64_t n_lanes, int64_t nr,
-                       float *packed)
+/* Weights of a panel: element (channel c, lane) of a tap is w[c * c_stride + lane_offset[lane]]. */
+typedef struct panel_weights {
+    int64_t n_c, c_stride, n_lanes;
+    int64_t lane_offset[64];
+} panel_weights;
+
+/* Merged columns count as outputs: n is column * n_m + output. */
+static panel_weights find_weights(const pithi_conv_f32 *conv, int64_t n0)
 {
-    for (int64_t c = 0; c < n_c; c++, packed += nr) {
-        for (int64_t lane = 0; lane < nr; lane++) {
-            packed[lane] = lane < n_lanes ? w[c * c_stride + lane * n_stride] : 0.0f;
-        }
+    const pithi_conv_geometry *g = &conv->g;
+    int64_t n_taps = product3(g->kernel) * conv->merged, n_all = g->out_channels / g->group, n_m = n_all / conv->merged;
+    panel_weights w = { .n_c = g->in_channels / g->group, .c_stride = g->is_transposed ? n_m * n_taps : n_taps,
+                        .n_lanes = pithi_min_s64(panel_width(conv), n_all - n0) };
+    for (int64_t lane = 0; lane < w.n_lanes; lane++) {
+        int64_t n = n0 + lane;
+        w.lane_offset[lane] = n % n_m * (g->is_transposed ? n_taps : w.n_c * n_taps) + n / n_m;
     }
-    return packed;
+    return w;
 }
 
 static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, int64_t group, int64_t panel,
                        const float *w, float *packed)
 {
     const pithi_conv_geometry *g = &conv->g;
-    int64_t n_c = g->in_channels / g->group, n_m = g->out_channels / g->group, nr = panel_width(conv);
-    int64_t n_taps = product3(g->kernel), n0 = panel * nr;
-    int64_t c_stride = g->is_transposed ? n_m * n_taps : n_taps, n_stride = g->is_transposed ? n_taps : n_c * n_taps;
-    const float *from = w + group * n_c * n_m * n_taps + n0 * n_stride;
-    float *to = packed + v->packed_offset + (size_t)group * v->packed_per_group + (size_t)(n0 * v->n_taps * n_c);
-    for (int64_t t = 0; t < v->n_taps; t++) {
-        const pithi_conv_axis *rows = v->axis[1], *columns = v->axis[2];
-        int64_t i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps,
-                k = t % columns->n_taps;
-        int64_t tap = (v->axis[0]->k[i] * g->kernel[1] + rows->k[j]) * g->kernel[2] + columns->k[k];
-        to = pack_tap(from + tap, n_c, c_stride, n_stride, pithi_min_s64(nr, n_m - n0), nr, to);
+    const pithi_conv_axis *rows = v->axis[1], *columns = v->axis[2];
+    int64_t nr = panel_width(conv), n0 = panel * nr;
+    const panel_weights p = find_weights(conv, n0);
+    int64_t n_k = v->n_taps * p.n_c, group_floats = product3(g->kernel) * p.n_c * (g->out_channels / g->group);
+    float *to = packed + v->packed_offset + (size_t)group * v->packed_per_group + (size_t)(n0 * n_k);
+    if (p.n_lanes < nr) {
+        size_t rest = v->packed_per_group - (size_t)(n0 * n_k);
+        memset(to, 0, rest * sizeof(float));
+    }
+    for (int64_t k = 0; k < n_k; k++) {
+        int64_t t = k / p.n_c, i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps;
+        int64_t tap = (v->axis[0]->k[i] * g->kernel[1] + rows->k[j]) * g->kernel[2] * conv->merged +
+                      columns->k[t % columns->n_taps];
+        const float *from = w + group * group_floats + tap + k % p.n_c * p.c_stride;
+        for (int64_t lane = 0; lane < p.n_lanes; lane++) {
+            size_t at = nr == 1 ? (size_t)k : pithi_gemm_f32_place(conv->gemm, conv->fold, v->segment_length,
+                                                                   (size_t)k, (size_t)lane);
+            to[at] = from[p.lane_offset[lane]];
+        }
     }
 }
 
@@ -298,7 +318,8 @@ static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
                         g->is_transposed ? g->stride[2] : 0, g->is_transposed ? g->pad[0] : 0,
                         g->is_transposed ? g->pad[1] : 0, g->is_transposed ? g->pad[2] : 0,
                         g->is_transposed ? g->dilation[0] : 0, g->is_transposed ? g->dilation[1] : 0,
-                        g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns, conv->has_few_outputs };
+                        g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns, conv->has_few_outputs,
+                        conv->fold, conv->merged };
     const char *name = kernel_name(conv);
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
     pack_job job = { conv, prepare->inputs[1].data };
@@ -392,6 +413,34 @@ static bool is_reasonable(const pithi_conv_geometry *g)
     return volume < 0x1p40 && n_variants <= MAX_VARIANTS;
 }
 
+/* A transposed convolution whose kernel columns don't overlap puts them side by side: output pixel (y, x * stride + k)
+ * is "channel group" k of pixel (y, x). Then columns are more output channels, and outputs in a row are neighbours. */
+static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    pithi_conv_geometry *g = &conv->g;
+    const pith_tensor *bias = prepare->n_inputs > 2 ? &prepare->inputs[2] : NULL;
+    bool has_bias = bias && bias->dtype != PITH_DTYPE_NONE;
+    int64_t columns = g->stride[2], n = g->out_channels;
+    if (!g->is_transposed || g->group > 1 || columns < 2 || g->kernel[2] != columns || g->pad[2] != 0 ||
+        g->out[2] != g->in[2] * columns || (has_bias && !bias->data)) {
+        return PITH_OK;
+    }
+    if (has_bias) {
+        void *block = NULL;
+        PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n * columns), sizeof(float), &block));
+        float *merged = block;
+        for (int64_t i = 0; i < n * columns; i++) {
+            merged[i] = ((const float *)bias->data)[i % n];
+        }
+        conv->merged_bias = merged;
+    }
+    conv->merged = columns;
+    g->out_channels = n * columns;
+    g->kernel[2] = g->stride[2] = g->dilation[2] = 1;
+    g->out[2] = g->in[2];
+    return PITH_OK;
+}
+
 /* Winograd's transforms of weights are for constant ones: in a run they would cost too much. */
 static bool wants_winograd(const pith_prepare *prepare, pithi_conv_f32 *conv)
 {
@@ -415,6 +464,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     conv->gemm = pithi_gemm_f32(prepare->isa_limit);
     conv->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     conv->finish = finish;
+    conv->merged = conv->fold = 1;
     conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);
     conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
     if (is_depthwise(&conv->g)) {
@@ -422,7 +472,9 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
         cut_depthwise(conv, prepare->n_threads);
     } else if (!wants_winograd(prepare, conv)) {
         flatten_pointwise(&conv->g);
+        PITH_TRY(merge_columns(prepare, conv));
         conv->has_few_outputs = !prepare->is_exact && wants_few(&conv->g);
+        conv->fold = prepare->is_exact ? 1 : pithi_gemm_f32_fold(conv->gemm, conv->g.out_channels / conv->g.group);
         PITH_TRY(make_variants(prepare, conv));
     }
     if (prepare->inputs[1].data) {

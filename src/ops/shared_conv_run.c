@@ -16,7 +16,7 @@ static pithi_conv_operands find_operands(const pith_run *run, const pithi_conv_f
     return (pithi_conv_operands){
         .x = first ? (float *)(void *)(shared + conv->shared_x) : input_data(run, 0),
         .packed = conv->packed ? conv->packed : (float *)(void *)(shared + conv->shared_packed),
-        .bias = input_data(run, 2),
+        .bias = conv->merged_bias ? conv->merged_bias : input_data(run, 2),
         .residual =
             first && conv->has_residual ? (float *)(void *)(shared + conv->shared_residual) : input_data(run, 3),
         .y = first ? (float *)(void *)(shared + conv->shared_y) : run->outputs[0].data,
@@ -144,6 +144,7 @@ static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int6
             .bias = o->bias ? o->bias + channel : NULL,
             .residual = o->residual ? o->residual + at : NULL, .residual_stride = stride,
             .c = o->y + at, .c_stride = stride, .mr = (int)run, .n_columns = (int)n,
+            .fold = conv->fold,
         };
         if (conv->has_few_outputs) {
             pithi_gemm_f32_few(conv->gemm, &tile, &conv->finish);

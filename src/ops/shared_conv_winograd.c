@@ -55,6 +55,13 @@ static void lay_out(const pithi_conv_f32 *conv, int n_threads, pithi_conv_winogr
     w->m_stride = position_stride(w, w->block_columns);
 }
 
+/* Vectors of outputs that a product takes, per value of k. */
+static double count_panels(const pithi_conv_f32 *conv)
+{
+    int64_t nr = conv->gemm->nr, n = conv->g.out_channels;
+    return (double)pithi_div_up(n, nr) / conv->fold;
+}
+
 /* Cycles of a machine with two multiply-adds per cycle, 40 bytes per cycle from L2 and 10 from behind it. The
  * transforms' were counted: loads, stores and additions of a tile by a vector of channels. */
 static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
@@ -62,7 +69,7 @@ static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
     static const double transforms[PITH_WINOGRAD_F32_MAX_PAIRS][2] = { { 60, 44 }, { 170, 146 }, { 380, 336 } };
     const pithi_conv_geometry *g = &conv->g;
     const double *transform = transforms[w->kernel->n_pairs - 1];
-    double panels = (double)pithi_div_up(g->out_channels, conv->gemm->nr), n_tiles = (double)(w->tiles_h * w->tiles_w);
+    double panels = count_panels(conv), n_tiles = (double)(w->tiles_h * w->tiles_w);
     double n_c = (double)g->in_channels, products = n_tiles * (double)n_positions(w) * n_c * panels / 2;
     double vectors = (double)pithi_div_up(g->in_channels, conv->gemm->nr);
     double bytes = (double)n_positions(w) * n_c * panels * conv->gemm->nr * 4;
@@ -73,7 +80,7 @@ static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
 static double direct_cost(const pithi_conv_f32 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
-    double panels = (double)pithi_div_up(g->out_channels, conv->gemm->nr), n_c = (double)g->in_channels;
+    double panels = count_panels(conv), n_c = (double)g->in_channels;
     double bytes = 9 * n_c * panels * conv->gemm->nr * 4;
     return (double)(g->out[1] * g->out[2]) * 9 * n_c * panels / 2 +
            bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
@@ -83,6 +90,7 @@ bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads
 {
     const pithi_conv_geometry *g = &conv->g;
     const pith_kernel_set *set = pithi_winograd_f32(isa_limit);
+    conv->fold = pithi_gemm_f32_fold(conv->gemm, g->out_channels);
     double best = 0.9 * direct_cost(conv);
     pithi_conv_winograd chosen = { 0 };
     for (int i = 0; i < set->n_records && fits(g); i++) {
@@ -128,20 +136,29 @@ static int64_t block_width(const pithi_conv_f32 *conv, int64_t block)
     return pithi_min_s64(conv->winograd.block_columns, conv->g.out_channels - n0);
 }
 
+/* Floats of one position of a block. */
+static int64_t position_floats(const pithi_conv_f32 *conv, int64_t block)
+{
+    int64_t nr = conv->gemm->nr, n_c = conv->g.in_channels, n = block_width(conv, block);
+    return pithi_div_up(n, nr) * nr * pithi_div_up(n_c, conv->fold);
+}
+
 /* Lanes past the last column are zero. */
 static void pack_panel(const pithi_conv_f32 *conv, const float *w, int64_t n0, float *to, int64_t position)
 {
     int64_t n_c = conv->g.in_channels, nr = conv->gemm->nr, lanes = pithi_min_s64(nr, conv->g.out_channels - n0);
     int64_t positions = n_positions(&conv->winograd);
+    int fold = lanes < nr ? conv->fold : 1;
     for (int64_t p = 0; p < positions && lanes < nr; p++) {
-        memset(to + p * position, 0, (size_t)(nr * n_c) * sizeof(float));
+        memset(to + p * position, 0, (size_t)(nr * pithi_div_up(n_c, fold)) * sizeof(float));
     }
     for (int64_t lane = 0; lane < lanes; lane++) {
         for (int64_t c = 0; c < n_c; c++) {
             float u[MAX_POSITIONS];
+            int64_t place = (int64_t)pithi_gemm_f32_place(conv->gemm, fold, (size_t)n_c, (size_t)c, (size_t)lane);
             pithi_winograd_f32_weights(conv->winograd.kernel, w + ((n0 + lane) * n_c + c) * 9, u);
             for (int64_t p = 0; p < positions; p++) {
-                to[p * position + c * nr + lane] = u[p];
+                to[p * position + place] = u[p];
             }
         }
     }
@@ -154,7 +171,7 @@ void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float 
     for (int64_t panel = begin; panel < end; panel++) {
         int64_t n0 = panel * nr, block = n0 / columns;
         pack_panel(conv, w, n0, packed + block_offset(conv, block) + n0 % columns * n_c,
-                   pithi_div_up(block_width(conv, block), nr) * nr * n_c);
+                   position_floats(conv, block));
     }
 }
 
@@ -205,17 +222,18 @@ static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int6
             .segment_offsets = &offset,
             .n_segments = 1,
             .segment_length = (size_t)n_c,
-            .b = packed + block_offset(conv, block) + p * pithi_div_up(columns, nr) * nr * n_c,
+            .b = packed + block_offset(conv, block) + p * position_floats(conv, block),
             .b_row_stride = (size_t)nr,
             .b_panel_stride = (size_t)(nr * n_c),
             .c = s->m + p * w->m_stride,
             .c_stride = (size_t)w->block_columns,
             .mr = (int)n_tiles,
             .n_columns = (int)columns,
+            .fold = conv->fold,
             .lo = -INFINITY,
             .hi = INFINITY,
         };
-        conv->gemm->tile(&tile);
+        (conv->fold > 1 ? conv->gemm->narrow : conv->gemm->tile)(&tile);
     }
 }
 

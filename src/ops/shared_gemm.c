@@ -39,7 +39,7 @@ static size_t count_cuts(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *
 {
     size_t row_bytes = (size_t)(kernel->nr * kernel->nv_max) * sizeof(float);
     size_t n_bytes = (size_t)block->n_segments * block->segment_length * row_bytes;
-    if (block->mr <= kernel->mr_max || n_units == 0) {
+    if (block->mr <= kernel->mr_max || n_units == 0 || block->fold > 1) {
         return 1;
     }
     size_t n_cuts = (n_bytes + 2 * PITHI_L2_SHARE - 1) / (2 * PITHI_L2_SHARE);
@@ -64,7 +64,7 @@ void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile 
         cut.residual = is_last ? block->residual : NULL;
         cut.lo = is_last ? finish->lo : -INFINITY;
         cut.hi = is_last ? finish->hi : INFINITY;
-        kernel->tile(&cut);
+        (block->fold > 1 ? kernel->narrow : kernel->tile)(&cut);
     }
     if (finish->function) {
         apply_function(block, finish);

@@ -21,7 +21,7 @@ typedef struct pithi_finish {
 bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_finish *finish_out);
 
 /* Runs `block` with k cut so that nv_max panels of B stay in L2; residual and clamp come with the last
- * cut (block->lo, hi are not read), then finish->function. */
+ * cut (block->lo, hi are not read), then finish->function. A folded block goes to kernel->narrow. */
 void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish);
 
 /* Runs `block` by kernel->few, with B transposed. */

@@ -179,31 +179,40 @@ static void run_in_pieces(pith_test *test, const pith_gemm_f32 *kernel, const bl
     }
 }
 
-/* The first columns by `few`: values, and the same bits row by row. */
-static void check_few(pith_test *test, const pith_gemm_f32 *kernel, block_case *c)
+/* The first columns by `few` (fold 0) or `narrow`: values, and the same bits row by row. */
+static void check_few(pith_test *test, const pith_gemm_f32 *kernel, block_case *c, int fold)
 {
-    int n_columns = c->n < 4 ? c->n : 4;
-    operand b = make_operand(test, (size_t)n_columns * c->n_k, false), rows = make_operand(test, c->c.count, false);
-    for (size_t i = 0; i < b.count; i++) {
-        b.data[i] = c->plain_b.data[i % c->n_k * c->b_stride + i / c->n_k];
+    int most = fold ? kernel->nr / fold : 4, n_columns = c->n < most ? c->n : most;
+    size_t length = c->length, folded = (size_t)c->n_segments * ((length + 3) / 2) * (size_t)kernel->nr;
+    operand b = make_operand(test, fold ? folded : (size_t)n_columns * c->n_k, false);
+    operand rows = make_operand(test, c->c.count, false);
+    if (fold) {
+        memset(b.data, 0, b.count * sizeof(float));
+    }
+    for (size_t i = 0; i < (size_t)n_columns * c->n_k; i++) {
+        size_t k = i % c->n_k, n = i / c->n_k;
+        b.data[fold ? pithi_gemm_f32_place(kernel, fold, length, k, n) : i] = c->plain_b.data[k * c->b_stride + n];
     }
     c->tile.accumulate = 0;
     pith_gemm_f32_tile t = c->tile;
+    void (*run)(const pith_gemm_f32_tile *) = fold ? kernel->narrow : kernel->few;
     t.b = b.data;
     t.b_panel_stride = c->n_k;
     t.n_columns = n_columns;
+    t.fold = fold;
     restart(c);
     memcpy(rows.data, c->start.data, rows.count * sizeof(float));
-    kernel->few(&t);
+    run(&t);
     for (size_t i = 0; i < c->c.count; i++) {
         double bound = 0.0, got = (double)c->c.data[i];
         bool is_done = i % c->c_stride < (size_t)n_columns;
         double wanted = is_done ? wanted_value(c, i / c->c_stride, i % c->c_stride, &bound) : (double)c->start.data[i];
-        TEST_CHECK_MESSAGE(test, is_close(got, wanted, bound), "few: element %zu is %.9g, not %.9g", i, got, wanted);
+        TEST_CHECK_MESSAGE(test, is_close(got, wanted, bound), "fold %d: element %zu is %.9g, not %.9g", fold, i,
+                           got, wanted);
     }
     t.mr = 1;
     for (t.c = rows.data; t.a_rows < c->tile.a_rows + c->mr; t.a_rows++, t.c += t.c_stride) {
-        kernel->few(&t);
+        run(&t);
         t.residual = t.residual ? t.residual + t.residual_stride : NULL;
     }
     for (size_t i = 0; i < rows.count; i++) { /* which NaN it is may differ */
@@ -228,7 +237,10 @@ static void check_case(pith_test *test, const pith_gemm_f32 *kernel)
     TEST_CHECK_MESSAGE(test, memcmp(whole, c.c.data, c.c.count * sizeof(float)) == 0,
                        "pieces give other bits than the block");
     free(whole);
-    check_few(test, kernel, &c);
+    for (int fold = 2; fold <= kernel->max_fold; fold *= 2) {
+        check_few(test, kernel, &c, fold);
+    }
+    check_few(test, kernel, &c, 0);
     free_case(&c);
 }
 
