@@ -126,12 +126,8 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
     return PITH_OK;
 }
 
-pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spelling *spelling,
-                                pith_source *source, void *attrs)
+pith_status pithi_op_take_attrs(pith_ctx *ctx, const pith_op *op, bool all_required, pith_source *source, void *attrs)
 {
-    if (spelling->map) {
-        PITH_TRY(spelling->map(ctx, source, attrs));
-    }
     for (int i = 0; i < op->head.n_attrs; i++) {
         const pith_attr_spec *spec = &op->head.attrs[i];
         pith_source_attr *attr = NULL;
@@ -143,10 +139,20 @@ pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spe
             attr->is_used = true;
             PITH_TRY(read_attr(ctx, spec, attr, &source->graph->arena, (char *)attrs + spec->offset));
         } else {
-            PITH_CHECK(ctx, !spec->is_required || spelling->map, PITH_STATUS_FORMAT, "attribute '%s' is missing",
+            PITH_CHECK(ctx, !spec->is_required || !all_required, PITH_STATUS_FORMAT, "attribute '%s' is missing",
                        spec->name);
         }
     }
+    return PITH_OK;
+}
+
+pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spelling *spelling,
+                                pith_source *source, void *attrs)
+{
+    if (spelling->map) {
+        PITH_TRY(spelling->map(ctx, source, attrs));
+    }
+    PITH_TRY(pithi_op_take_attrs(ctx, op, !spelling->map, source, attrs));
     for (int k = 0; k < source->n_attrs; k++) {
         PITH_CHECK(ctx, source->attrs[k].is_used, PITH_STATUS_UNSUPPORTED,
                    "attribute '%s' is not known for %s of opset %lld; it would change the result, so it is not ignored",

@@ -268,6 +268,8 @@ const pith_op *pithi_op_spelled(const char *format, const char *domain, const ch
  * attribute. Memory from graph->arena. */
 pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spelling *spelling,
                                 pith_source *source, void *attrs);
+/* Only the attributes that the operator's table names and nobody has used yet; others stay. */
+pith_status pithi_op_take_attrs(pith_ctx *ctx, const pith_op *op, bool all_required, pith_source *source, void *attrs);
 /* Operand counts and dtypes against the table, then op->infer, then checks of the result. */
 pith_status pithi_op_infer(pith_infer *infer);
 /* Cost of a node whose outputs are inferred. */

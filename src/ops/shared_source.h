@@ -13,4 +13,15 @@ pith_status pithi_source_add_inputs(pith_ctx *ctx, pith_source *source, int othe
 pith_status pithi_source_unary_input(pith_ctx *ctx, pith_source *source, int index, const pith_op *op,
                                      pith_node **node_out);
 
+/* Puts a node of operator `op` in front of this one: it takes over the inputs and the attributes that its table names.
+ * Its outputs, fresh values, become the inputs. */
+pith_status pithi_source_front(pith_ctx *ctx, pith_source *source, const char *op, int n_outputs, pith_node **node_out);
+
+/* An attribute as a tensor of rank 1 in the graph's memory: ints as s64, floats as f32, strings, one of them, or a
+ * tensor as it is. NULL if the node has none, or an empty list. */
+pith_status pithi_source_list(pith_ctx *ctx, pith_source *source, const char *name, const pith_tensor **list_out);
+/* A rank 1 tensor of zeros for a spelling to fill. */
+pith_status pithi_source_new_list(pith_source *source, pith_dtype dtype, int64_t n_items, const pith_tensor **list_out,
+                                  void *data_out);
+
 #endif
