@@ -32,7 +32,7 @@ class _ValueInfo(ctypes.Structure):
 
 class _ModelOptions(ctypes.Structure):
     _fields_ = [("disable_passes", ctypes.c_char_p), ("plan_cache_bytes", ctypes.c_size_t),
-                ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int)]
+                ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int), ("describe_only", ctypes.c_int)]
 
 
 class _SessionOptions(ctypes.Structure):
