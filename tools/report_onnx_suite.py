@@ -12,7 +12,8 @@ import argparse
 import json
 import os
 
-SUITES = {"onnx_suite": "newest wheel", "onnx_suite_old": "older suite"}
+SUITES = {"onnx_suite": "newest wheel", "onnx_suite_old": "older suite",
+          "onnx_suite_contrib": "ONNX Runtime's operators"}
 WORDS = {"passed": "passed", "superseded": "corrected by ONNX", "lacking": "pith lacks it", "failed": "FAILED"}
 
 

@@ -1,10 +1,19 @@
 #!/bin/sh
-# Unpacks the older ONNX backend suite beside the checkout (../shared/data) into BUILD/onnx_suite_old, once, for
-# tests/models/test_onnx_suite.c. Without the archive the test counts as skipped.
+# Unpacks, once, what tests/models/test_onnx_suite.c runs besides the newest wheel's cases: the older ONNX backend suite
+# beside the checkout (../shared/data; without it the test counts as skipped) into BUILD/onnx_suite_old, and the
+# operators of ONNX Runtime (tools/make_contrib_suite.py) into BUILD/onnx_suite_contrib.
 set -eu
 build=${1:-build}
-archive=$(cd "$(dirname "$0")/.." && pwd)/../shared/data/onnx_backend_suite.tar.xz
-[ -f "$archive" ] && [ ! -f "$build/onnx_suite_old/complete" ] || exit 0
-mkdir -p "$build/onnx_suite_old"
-tar -xJf "$archive" -C "$build/onnx_suite_old"
-touch "$build/onnx_suite_old/complete"
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+# unpack ARCHIVE FOLDER
+unpack() {
+    [ -f "$1" ] && [ ! "$build/$2/complete" -nt "$1" ] || return 0
+    rm -rf "${build:?}/$2"
+    mkdir -p "$build/$2"
+    tar -xJf "$1" -C "$build/$2"
+    touch "$build/$2/complete"
+}
+
+unpack "$root/../shared/data/onnx_backend_suite.tar.xz" onnx_suite_old
+unpack "$root/tests/models/contrib_suite.tar.xz" onnx_suite_contrib

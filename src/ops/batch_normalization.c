@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batch_normalization: y = (x - mean) / sqrt(var + epsilon) scale + b per channel of [N, C, ...] (channels_last:
  * [N, ..., C]). ONNX BatchNormalization; Ioffe and Szegedy 2015. With training_mode mean and var are those of the
- * batch, and the running statistics come out. */
+ * batch, and the running statistics come out (and, as of opset 1 to 9, those of the batch). */
 #include <math.h>
 
 #include "kernels/norm_f32.h"
@@ -66,13 +66,17 @@ static void batch_statistics(const pith_tensor *x, const extent *e, int64_t c, d
     *var = squares / (double)n_points;
 }
 
+static void set_output(const pith_run *run, int output, int64_t c, double value)
+{
+    if (output < run->n_outputs && run->outputs[output].data) {
+        pithi_tensor_set_f64(&run->outputs[output], c, value);
+    }
+}
+
 static void set_running(const pith_run *run, int output, int64_t c, double old, double current)
 {
-    const batch_norm_attrs *attrs = run->attrs;
-    if (output < run->n_outputs && run->outputs[output].data) {
-        double momentum = (double)attrs->momentum;
-        pithi_tensor_set_f64(&run->outputs[output], c, old * momentum + current * (1.0 - momentum));
-    }
+    double momentum = (double)((const batch_norm_attrs *)run->attrs)->momentum;
+    set_output(run, output, c, old * momentum + current * (1.0 - momentum));
 }
 
 static void ref(const pith_run *run)
@@ -86,6 +90,8 @@ static void ref(const pith_run *run)
             batch_statistics(&run->inputs[X], &e, c, &mean, &var);
             set_running(run, 1, c, old_mean, mean);
             set_running(run, 2, c, old_var, var);
+            set_output(run, 3, c, mean);
+            set_output(run, 4, c, var);
         }
         const double factor = pithi_tensor_get_f64(&run->inputs[SCALE], c) / sqrt(var + (double)attrs->epsilon);
         const double shift = pithi_tensor_get_f64(&run->inputs[B], c);
@@ -198,7 +204,7 @@ static pith_status infer(pith_infer *infer)
     for (int k = 1; k < infer->n_outputs; k++) {
         PITH_CHECK(infer->ctx, attrs->training_mode, PITH_STATUS_FORMAT,
                    "running statistics are outputs of training_mode only");
-        infer->outputs[k].dtype = infer->inputs[k == 1 ? MEAN : VAR].dtype;
+        infer->outputs[k].dtype = infer->inputs[k % 2 == 1 ? MEAN : VAR].dtype;
         infer->outputs[k].shape = infer->inputs[MEAN].shape;
     }
     return pithi_infer_same(infer);
@@ -216,23 +222,21 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
-/* Before opset 14 training was told by more outputs (and before 7 by is_test); before 9 `spatial` 0 meant statistics
- * per position. */
+/* Before opset 14 training was told by more outputs (is_test, before 7, said so again), among them the statistics of
+ * the batch; before 9 `spatial` 0 meant statistics per position. */
 static pith_status map_old(pith_ctx *ctx, pith_source *source, void *attrs)
 {
-    (void)attrs;
     (void)pithi_source_attr(source, "consumed_inputs");
     (void)pithi_source_attr(source, "is_test");
     const pith_source_attr *spatial = pithi_source_attr(source, "spatial");
     PITH_CHECK(ctx, !spatial || spatial->i == 1, PITH_STATUS_UNSUPPORTED,
                "spatial=0 (statistics per position, dropped in opset 9) is not supported");
+    int n_outputs = 1;
     for (int i = 1; i < source->n_outputs; i++) {
-        PITH_CHECK(ctx, !source->outputs[i], PITH_STATUS_UNSUPPORTED,
-                   "output %d means training as opset %lld knew it; export the model for inference, or with "
-                   "opset 14 or newer",
-                   i, (long long)source->opset);
+        n_outputs = source->outputs[i] ? i + 1 : n_outputs;
     }
-    source->n_outputs = 1;
+    source->n_outputs = n_outputs;
+    ((batch_norm_attrs *)attrs)->training_mode = n_outputs > 1;
     return PITH_OK;
 }
 
@@ -243,7 +247,9 @@ static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_FLOAT, PITH_ONE }
                                             { "var", PITH_DTYPES_FLOAT, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE },
                                              { "running_mean", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
-                                             { "running_var", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
+                                             { "running_var", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
+                                             { "batch_mean", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
+                                             { "batch_var", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = {
     { "onnx", "", "BatchNormalization", 1, map_old },
     { "onnx", "", "BatchNormalization", 14, NULL },
@@ -253,6 +259,7 @@ static const char *const samples[] = {
     "f32[2,5,7,37] f32[37] f32[37] f32[37] f32[37]{0.1:2} | channels_last=1 epsilon=0.01",
     "f32[4,19] f32[19] f32[19] f32[19] f32[19]{0.1:2}", "f16[2,3,4] f16[3] f16[3] f32[3] f32[3]{0.5:2}",
     "f32[2,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2} | training_mode=1 momentum=0.75 | 3",
+    "f32[3,2] f32[2] f32[2] f32[2] f32[2]{0.5:2} | training_mode=1 | 5",
     "f32[0,3,4] f32[3] f32[3] f32[3] f32[3]{0.5:2}",
     "f32[6] f32[1] f32[1] f32[1] f32[1]{0.5:2}"
 };

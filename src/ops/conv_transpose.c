@@ -16,6 +16,28 @@ static pith_status prepare(pith_prepare *prepare) { return pithi_conv_f32_prepar
 static pith_status infer(pith_infer *infer) { return pithi_conv_infer(infer, true); }
 static void cost(const pith_infer *infer, pith_cost *cost) { pithi_conv_cost(infer, cost, true); }
 
+/* ONNX Runtime's ConvTransposeWithDynamicPads has the pads as input 2, in front of the bias. */
+static pith_status map_pads(pith_ctx *ctx, pith_source *source, void *attrs_out)
+{
+    const pith_value *value = source->n_inputs > 2 ? source->inputs[2] : NULL;
+    void *items = NULL;
+    if (value) {
+        PITH_CHECK(ctx, value->constant && value->constant->dtype == PITH_DTYPE_S64, PITH_STATUS_UNSUPPORTED,
+                   "the pads must be a constant of type s64, but the graph computes them or has another type");
+        const int64_t n_pads = pith_shape_elements(&value->constant->shape);
+        PITH_TRY(pithi_arena_array(&source->graph->arena, (size_t)n_pads, sizeof(int64_t), &items));
+        for (int64_t i = 0; i < n_pads; i++) {
+            ((int64_t *)items)[i] = pithi_tensor_get_s64(value->constant, i);
+        }
+        ((pithi_conv_attrs *)attrs_out)->pads = (pith_ints){ items, (int)n_pads };
+    }
+    if (source->n_inputs > 2) {
+        source->inputs[2] = source->n_inputs > 3 ? source->inputs[3] : NULL;
+        source->n_inputs = source->inputs[2] ? 3 : 2;
+    }
+    return PITH_OK;
+}
+
 static const pith_operand_spec inputs[] = {
     { "x", PITH_DTYPES_FLOAT, PITH_ONE },
     { "w", PITH_DTYPES_FLOAT, PITH_ONE },
@@ -23,7 +45,10 @@ static const pith_operand_spec inputs[] = {
     { "residual", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
 };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_ONE } };
-static const pith_spelling spellings[] = { { "onnx", "", "ConvTranspose", 1, NULL } };
+static const pith_spelling spellings[] = {
+    { "onnx", "", "ConvTranspose", 1, NULL },
+    { "onnx", "com.microsoft", "ConvTransposeWithDynamicPads", 1, map_pads },
+};
 static const char *const samples[] = {
     "f32[1,5,4,6] f32[5,7,3,3] f32[7] | strides=[2,2] pads=[1,1,1,1] output_padding=[1,1]",
     "f32[2,5,6,9] f32[9,20,2,2] f32[20] | channels_last=1 strides=[2,2] activation=3",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ONNX backend tests: thousands of models with inputs and outputs that the standard's own reference computed.
- * Two suites lie in the build folder: that of the newest `onnx` wheel (tools/make_onnx_suite.py) and an older one
- * (tools/unpack_suite.sh). Every case is listed with its result in onnx_suite_results.tsv of the build folder
- * (suite, group, case, result, reason), from which tools/report_onnx_suite.py makes the report. */
+ * These suites lie in the build folder: that of the newest `onnx` wheel with models of all older opsets
+ * (tools/make_onnx_suite.py), an older one, and ONNX Runtime's own operators (tools/unpack_suite.sh). Every case is
+ * listed with its result in onnx_suite_results.tsv of the build folder (suite, group, case, result, reason), from which
+ * tools/report_onnx_suite.py makes the report. */
 #define _DEFAULT_SOURCE /* scandir */
 #include <dirent.h>
 #include <math.h>
@@ -21,6 +22,7 @@
 #define MAX_OPERANDS 32
 #define NEWEST "onnx_suite"
 #define OLDER "onnx_suite_old"
+#define CONTRIB "onnx_suite_contrib"
 
 /* Cases whose expected result can't be told from the standard: what is compared then, and why. */
 static const struct {
@@ -307,7 +309,8 @@ static void test_case(suite_run run)
 
 static void test_suite(suite_run run)
 {
-    static const char *const groups[] = { "node", "simple", "pytorch-converted", "pytorch-operator", "real" };
+    static const char *const groups[] = { "node", "simple", "pytorch-converted", "pytorch-operator", "real",
+                                           "contrib", "versions" };
     for (int g = 0; g < PITH_COUNT(groups); g++) {
         struct dirent **entries = NULL;
         char folder[400];
@@ -327,7 +330,7 @@ static void test_suite(suite_run run)
 
 void test_onnx_suite(pith_test *test)
 {
-    static const char *const suites[] = { NEWEST, OLDER };
+    static const char *const suites[] = { NEWEST, OLDER, CONTRIB };
     suite_run run = { .test = test };
     if (!test->only_case) {
         run.results = fopen(PITH_BINARY_DIR "/onnx_suite_results.tsv", "w");

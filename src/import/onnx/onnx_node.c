@@ -4,6 +4,7 @@
 #include "import/onnx/onnx.h"
 
 #include "base/ctx.h"
+#include "import/onnx/onnx_recipe.h"
 #include "ops/op.h"
 
 /* ---- fields -------------------------------------------------------------------------------- */
@@ -242,13 +243,36 @@ static pith_status import_constant(building *build)
     return pithi_onnx_define_constant(build->onnx, build->scope, &build->node->outputs[0], &tensor, build->problem);
 }
 
-static pith_status import_operator(building *build, pithi_arena *scratch)
+/* The node `build->source` describes, or those of its recipe. */
+static pith_status insert_source(building *build, pithi_arena *scratch);
+
+typedef struct recipe_caller {
+    const building *build; /* of the node with the recipe */
+    pithi_arena *scratch;
+} recipe_caller;
+
+static pith_status insert_recipe_node(void *user, pith_source *node)
 {
-    const pith_op *op = NULL;
+    const recipe_caller *caller = user;
+    building build = { .onnx = caller->build->onnx, .scope = caller->build->scope, .node = caller->build->node,
+                       .source = *node, .source_op = node->type };
+    return insert_source(&build, caller->scratch);
+}
+
+static pith_status insert_source(building *build, pithi_arena *scratch)
+{
     void *attrs = NULL;
     pith_node *node = NULL;
     pith_source *source = &build->source;
-    PITH_TRY(make_outputs(build, scratch));
+    const pith_spelling *spelling = NULL;
+    int since = 0;
+    const pith_op *op = pithi_op_spelled("onnx", source->domain, source->type, source->opset, &spelling, &since);
+    const pithi_onnx_recipe *recipe = build->problem ? NULL : pithi_onnx_recipe_find(source, op ? spelling->since : 0);
+    if (recipe) {
+        recipe_caller caller = { build, scratch };
+        return pithi_onnx_recipe_expand(build->onnx, recipe, source, scratch, insert_recipe_node, &caller);
+    }
+    op = NULL;
     PITH_TRY(find_operator(build, &op, &attrs));
     const char *name = source->name;
     if (*build->scope->prefix && *name) {
@@ -263,6 +287,12 @@ static pith_status import_operator(building *build, pithi_arena *scratch)
     node->source_opset = (int)pithi_min_s64(source->opset, INT32_MAX);
     node->source_since = build->since;
     return adopt_bodies(build, node);
+}
+
+static pith_status import_operator(building *build, pithi_arena *scratch)
+{
+    PITH_TRY(make_outputs(build, scratch));
+    return insert_source(build, scratch);
 }
 
 void pithi_onnx_refuse(pith_node *node, const char *reason)

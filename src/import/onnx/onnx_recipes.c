@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recipes. The form is that of onnx_recipe.h. Sources: the operators of early ONNX (docs/Operators.md of opset 1 to
+ * 9, among them the experimental ones that exporters wrote), and ONNX Runtime's docs/ContribOperators.md. */
+#include "import/onnx/onnx_recipe.h"
+
+#define MS "com.microsoft"
+#define WITH_ACTIVATION /* of a value `g`; the default parameters of the ONNX operators */ \
+    "!activation Y = Identity g\n?activation=Relu Y = Relu g\n?activation=Tanh Y = Tanh g\n" \
+    "?activation=Sigmoid Y = Sigmoid g\n?activation=LeakyRelu Y = LeakyRelu g alpha=$activation_alpha\n" \
+    "?activation=HardSigmoid Y = HardSigmoid g alpha=$activation_alpha beta=$activation_beta\n" \
+    "?activation=Elu Y = Elu g alpha=$activation_alpha\n?activation=Softplus Y = Softplus g\n" \
+    "?activation=Selu Y = Selu g\n?activation=Softsign Y = Softsign g\n" \
+    "?activation=ThresholdedRelu Y = ThresholdedRelu g alpha=$activation_alpha\n" \
+    "?activation=Gelu Y = Gelu g\n?activation=FastGelu Y = Gelu g approximate=tanh"
+#define ACTIVATION_ATTRS " activation activation_alpha activation_beta activation_gamma"
+#define BATCH_FRONT(x, flag, r) /* x [M, batch..., K] -> r [batch..., M, K], temporaries r1 to r7 */ \
+    "?" flag " " r "1 = Shape " x " start=1 end=-1\n?" flag " " r "2 = Shape " x " end=1\n?" flag " " r "3 = Shape " x \
+    " start=-1\n?" flag " " r "4 = Concat " r "2 [-1] " r "3 axis=0\n?" flag " " r "5 = Reshape " x " " r "4\n?" \
+    flag " " r "6 = Transpose " r "5 perm=[1,0,2]\n?" flag " " r "7 = Concat " r "1 " r "2 " r "3 axis=0\n?" flag " " r \
+    " = Reshape " r "6 " r "7\n!" flag " " r " = Identity " x "\n"
+#define BATCHED \
+    BATCH_FRONT("A", "transBatchA", "a") \
+    BATCH_FRONT("B", "transBatchB", "b") "Y = ms:FusedMatMul a b alpha=$alpha transA=$transA transB=$transB"
+#define CONV_ATTRS "auto_pad dilations group kernel_shape pads strides"
+#define CONV_VALUES \
+    " auto_pad=$auto_pad dilations=$dilations group=$group kernel_shape=$kernel_shape pads=$pads strides=$strides"
+
+const pithi_onnx_recipe pithi_onnx_recipes[] = {
+    /* ---- what ONNX gave up ---- */
+    { "", "Affine", 1, NULL, "x", "y", "alpha=1.0 beta=0.0", "a = Mul x $alpha~x\ny = Add a $beta~x" },
+    { "", "ParametricSoftplus", 1, NULL, "x", "y", "alpha=1.0 beta=1.0",
+      "b = Mul x $beta~x\ns = Softplus b\ny = Mul s $alpha~x" },
+    { "", "ScaledTanh", 1, NULL, "x", "y", "alpha=1.0 beta=1.0", "b = Mul x $beta~x\nt = Tanh b\ny = Mul t $alpha~x" },
+    { "", "Scale", 1, NULL, "x", "y", "scale=1.0", "y = Mul x $scale~x" },
+    { "", "ImageScaler", 1, NULL, "x", "y", "scale=1.0 bias=0.0",
+      "s = Mul x $scale~x\nb = Reshape $bias~x [-1,1,1]\ny = Add s b" },
+    { "", "Crop", 1, NULL, "x", "y", "border scale", /* border: left, top, right, bottom; scale: height, width */
+      "o = Gather $border [1,0]\n?scale e = Add o $scale\n!scale n = Gather $border [3,2]\n"
+      "!scale s = Shape x start=2\n!scale e = Sub s n\ny = Slice x o e [2,3]" },
+    { "", "DynamicSlice", 1, NULL, "x starts ends axes?", "y", "", "y = Slice x starts ends axes" },
+    { "", "ConstantFill", 1, NULL, "x?", "y", "shape extra_shape input_as_shape=0 value=0.0 dtype=1",
+      "!x s = Identity $shape\n?x !input_as_shape s = Shape x\n?x ?input_as_shape s = Cast x to=7\n"
+      "?extra_shape t = Concat s $extra_shape axis=0\n!extra_shape t = Identity s\nv = Cast $value to=$dtype\n"
+      "y = Expand v t" },
+    { "", "GivenTensorFill", 1, NULL, "", "y", "values shape", "y = Reshape $values $shape" },
+    { "", "MeanVarianceNormalization", 1, NULL, "x", "y", "across_channels=0 normalize_variance=1",
+      "?normalize_variance ?across_channels y = MeanVarianceNormalization x axes=[1,2,3]\n"
+      "?normalize_variance !across_channels y = MeanVarianceNormalization x axes=[2,3]\n"
+      "!normalize_variance ?across_channels m = ReduceMean x [1,2,3]\n"
+      "!normalize_variance !across_channels m = ReduceMean x [2,3]\n!normalize_variance y = Sub x m" },
+    { "", "Tile", 1, NULL, "x tiles axis", "y", "",
+      "s = Shape x\nn = Shape s\no = Expand 1 n\na = Cast axis to=7\nb = Reshape a [1]\nt = Cast tiles to=7\n"
+      "u = Reshape t [1]\nr = ScatterElements o b u\ny = Tile x r" },
+    { "", "BatchNormalization", 1, "spatial=0", "x scale b mean var", "y",
+      "spatial epsilon=1e-5 momentum is_test consumed_inputs",
+      "f = Flatten x axis=1\ns = Reshape scale [-1]\nc = Reshape b [-1]\nm = Reshape mean [-1]\nv = Reshape var [-1]\n"
+      "n = BatchNormalization f s c m v epsilon=$epsilon\ni = Shape x\ny = Reshape n i" },
+
+    /* ---- ONNX Runtime's own: quantised ---- */
+    { MS, "QuantizeLinear", 1, NULL, "x s z?", "y", "axis", "y = QuantizeLinear x s z axis=$axis" },
+    { MS, "DequantizeLinear", 1, NULL, "x s z?", "y", "axis", "y = DequantizeLinear x s z axis=$axis" },
+    { MS, "MatMulIntegerToFloat", 1, NULL, "A B as bs az? bz? bias?", "Y", "",
+      "i = MatMulInteger A B az bz\nf = Cast i to=1\nt = Mul as bs\n!bias Y = Mul f t\n?bias p = Mul f t\n"
+      "?bias Y = Add p bias" },
+    { MS, "DynamicQuantizeMatMul", 1, NULL, "A B bs bz? bias?", "Y", "",
+      "q s z = DynamicQuantizeLinear A\nY = ms:MatMulIntegerToFloat q B s bs z bz bias" },
+    { MS, "QLinearWhere", 1, NULL, "c X xs xz Y ys yz zs zz", "Z", "",
+      "x = DequantizeLinear X xs xz\na = QuantizeLinear x zs zz\ny = DequantizeLinear Y ys yz\n"
+      "b = QuantizeLinear y zs zz\nZ = Where c a b" },
+    { MS, "QLinearReduceMean", 1, NULL, "X xs xz? ys yz?", "Y", "axes keepdims=1",
+      "x = DequantizeLinear X xs xz\n?axes m = ReduceMean x $axes keepdims=$keepdims\n"
+      "!axes m = ReduceMean x keepdims=$keepdims\nY = QuantizeLinear m ys yz" },
+    { MS, "QAttention", 1, NULL, "X W bias xs ws mask? xz? wz? past?", "Y present",
+      "num_heads unidirectional scale mask_filter_value do_rotary past_present_share_buffer",
+      "x = DequantizeLinear X xs xz\nw = DequantizeLinear W ws wz axis=1\n"
+      "Y present = ms:Attention x w bias mask past num_heads=$num_heads unidirectional=$unidirectional scale=$scale "
+      "mask_filter_value=$mask_filter_value do_rotary=$do_rotary "
+      "past_present_share_buffer=$past_present_share_buffer" },
+    { MS, "QEmbedLayerNormalization", 1, NULL,
+      "ids segments? W P S? G B mask? ws ps ss? gs bs wz pz sz? gz bz", "Y index", "epsilon=1e-12",
+      "w = DequantizeLinear W ws wz\np = DequantizeLinear P ps pz\n?S s = DequantizeLinear S ss sz\n"
+      "g = DequantizeLinear G gs gz\nb = DequantizeLinear B bs bz\n"
+      "?S Y index = ms:EmbedLayerNormalization ids segments w p s g b mask epsilon=$epsilon\n"
+      "!S Y index = ms:EmbedLayerNormalization ids - w p - g b mask epsilon=$epsilon" },
+    { MS, "DynamicQuantizeLSTM", 1, NULL, "X W R B? lens? h? c? P? ws wz rs rz", "Y Yh Yc",
+      "activation_alpha activation_beta activations clip direction hidden_size input_forget",
+      /* W is [directions, inputs, 4 hidden], its scales [directions] or [directions, 4 hidden] */
+      "d = Shape W end=1\nk = Concat d [1,-1] axis=0\na = Reshape ws k\nb = Reshape wz k\n"
+      "e = Reshape rs k\nf = Reshape rz k\nv = Cast W to=1\nu = Cast b to=1\nt = Sub v u\ns = Mul t a\n"
+      "w = Transpose s perm=[0,2,1]\nl = Cast R to=1\nm = Cast f to=1\nn = Sub l m\np = Mul n e\n"
+      "r = Transpose p perm=[0,2,1]\n"
+      "Y Yh Yc = LSTM X w r B lens h c P activation_alpha=$activation_alpha activation_beta=$activation_beta "
+      "activations=$activations clip=$clip direction=$direction hidden_size=$hidden_size "
+      "input_forget=$input_forget" },
+    { MS, "MatMulNBits", 1, NULL, "A B scales zeros? group? bias?", "Y",
+      "K N bits=4 block_size accuracy_level weight_prepacked=0",
+      /* B [N, blocks, bytes], scales [N, blocks]; zero points are packed by row like B, or of the type of the scales */
+      "k = Reshape $K [1]\nn = Shape B end=2\nm = Shape B end=1\nr = Concat m [-1] axis=0\n"
+      "u = pith:UnpackBits B bits=$bits\nf = CastLike u scales\ns = Reshape scales n\n"
+      "?zeros:u8 v = pith:UnpackBits zeros bits=$bits\n?zeros:u8 q = Reshape v r\n?zeros:u8 b = Shape B start=1 end=2\n"
+      "?zeros:u8 i = Slice q [0] b [1]\n?zeros:u8 z = CastLike i scales\n!zeros:u8 ?zeros z = Reshape zeros n\n"
+      "!zeros ?bits=2 z = Expand 2.0~scales n\n!zeros ?bits=4 z = Expand 8.0~scales n\n"
+      "!zeros ?bits=8 z = Expand 128.0~scales n\n!group a = Concat n [1] axis=0\n!group p = Reshape s a\n"
+      "!group o = Reshape z a\n!group d = Sub f o\n!group e = Mul d p\n!group h = Reshape e r\n"
+      "!group w = Slice h [0] k [1]\n?group h = Reshape f r\n?group l = Slice h [0] k [1]\n"
+      "?group p = Gather s group axis=1\n?group o = Gather z group axis=1\n?group d = Sub l o\n?group w = Mul d p\n"
+      "t = Transpose w perm=[1,0]\n!bias Y = MatMul A t\n?bias y = MatMul A t\n?bias Y = Add y bias" },
+    { MS, "MatMulBnb4", 1, NULL, "A B absmax", "Y", "K N block_size quant_type training_mode=0 transB=1",
+      /* Dettmers et al. 2023, QLoRA: tables of the types FP4 and NF4 */
+      "?quant_type t = Identity [-1.0,-0.6961928,-0.52507305,-0.3949175,-0.28444138,-0.18477343,-0.091050036,0.0,"
+      "0.0795803,0.1609302,0.2461123,0.33791524,0.44070983,0.562617,0.72295684,1.0]\n"
+      "!quant_type t = Identity [0.0,0.0052083333,0.66666667,1.0,0.33333333,0.5,0.16666667,0.25,-0.0,-0.0052083333,"
+      "-0.66666667,-1.0,-0.33333333,-0.5,-0.16666667,-0.25]\n"
+      "o = Reshape B [-1]\nu = pith:UnpackBits o bits=4 high_first=1\ni = Cast u to=7\ng = Gather t i\n"
+      "b = Reshape $block_size [1]\nc = Concat [1] b axis=0\na = Unsqueeze absmax [1]\ne = Expand a c\n"
+      "f = Reshape e [-1]\nl = Reshape $N [1]\nk = Reshape $K [1]\nm = Mul l k\nh = Slice g [0] m [0]\n"
+      "p = Slice f [0] m [0]\nv = Mul h p\nd = Concat l k axis=0\n?transB w = Reshape v d\n"
+      "?transB q = Transpose w perm=[1,0]\n!transB r = Concat k l axis=0\n!transB q = Reshape v r\n"
+      "s = CastLike q A\nY = MatMul A s" },
+    { MS, "GatherBlockQuantized", 1, NULL, "data indices scales zeros?", "Y",
+      "bits=4 block_size=128 gather_axis=0 quantize_axis=1",
+      "?data:u8 u = pith:UnpackBits data bits=$bits\n!data:u8 u = Identity data\n"
+      "?data:u8 ?zeros z = pith:UnpackBits zeros bits=$bits\n?data:u8 !zeros n = Shape scales\n"
+      "?data:u8 !zeros ?bits=8 z = Expand 128~u n\n?data:u8 !zeros ?bits=4 z = Expand 8~u n\n"
+      "?data:u8 !zeros ?bits=2 z = Expand 2~u n\n!data:u8 ?zeros z = Identity zeros\n"
+      "?data:u8 w = DequantizeLinear u scales z axis=$quantize_axis block_size=$block_size\n"
+      "!data:u8 ?zeros w = DequantizeLinear u scales z axis=$quantize_axis block_size=$block_size\n"
+      "!data:u8 !zeros w = DequantizeLinear u scales axis=$quantize_axis block_size=$block_size\n"
+      "Y = Gather w indices axis=$gather_axis" },
+    { MS, "MatMulInteger16", 1, NULL, "A B", "Y", "", "a = Cast A to=6\nb = Cast B to=6\nY = MatMul a b" },
+    { MS, "MulInteger", 1, NULL, "A az? B bz?", "C", "",
+      "a = Cast A to=6\n?az u = Cast az to=6\n?az a = Sub a u\n"
+      "b = Cast B to=6\n?bz v = Cast bz to=6\n?bz b = Sub b v\n"
+      "C = Mul a b" },
+    { MS, "ReduceSumInteger", 1, NULL, "X", "Y", "axes keepdims=1",
+      "i = Cast X to=6\nY = ReduceSum i $axes keepdims=$keepdims" },
+
+    /* ---- ONNX Runtime's own: fused ---- */
+    { MS, "FusedGemm", 1, NULL, "A B C?", "Y", "alpha beta transA transB" ACTIVATION_ATTRS,
+      "g = Gemm A B C alpha=$alpha beta=$beta transA=$transA transB=$transB\n" WITH_ACTIVATION },
+    { MS, "FusedMatMulActivation", 1, NULL, "A B", "Y",
+      "alpha transA transB transBatchA transBatchB activation_axis" ACTIVATION_ATTRS,
+      "g = ms:FusedMatMul A B alpha=$alpha transA=$transA transB=$transB transBatchA=$transBatchA "
+      "transBatchB=$transBatchB\n" WITH_ACTIVATION },
+    { MS, "FusedMatMul", 1, "transBatchA=1", "A B", "Y", "alpha transA transB transBatchA transBatchB", BATCHED },
+    { MS, "FusedMatMul", 1, "transBatchB=1", "A B", "Y", "alpha transA transB transBatchA transBatchB", BATCHED },
+    { MS, "TransposeMatMul", 1, NULL, "A B", "Y", "alpha transA transB",
+      "Y = ms:FusedMatMul A B alpha=$alpha transA=$transA transB=$transB" },
+    { MS, "GemmFastGelu", 1, NULL, "X W bias?", "Y", "", "m = MatMul X W\nY = ms:FastGelu m bias" },
+    { MS, "BiasAdd", 1, NULL, "X bias skip", "Y", "", "t = Add X bias\nY = Add t skip" },
+    { MS, "BiasSplitGelu", 1, NULL, "X bias", "Y", "",
+      "t = Add X bias\na b = Split t num_outputs=2 axis=-1\ng = Gelu b\nY = Mul a g" },
+    { MS, "BiasDropout", 1, NULL, "X bias residual? ratio? training?", "Y mask", "seed",
+      "t = Add X bias\nd mask = Dropout t ratio training seed=$seed\n?residual Y = Add d residual\n"
+      "!residual Y = Identity d" },
+    { MS, "GroupNorm", 1, NULL, "X gamma beta", "Y", "activation groups epsilon=1e-5 channels_last=1",
+      "!channels_last t = Identity X\n?channels_last t = Transpose X perm=[0,3,1,2]\n"
+      "g = GroupNormalization t gamma beta num_groups=$groups epsilon=$epsilon\n?activation a = Swish g\n"
+      "!activation a = Identity g\n?channels_last Y = Transpose a perm=[0,2,3,1]\n!channels_last Y = Identity a" },
+    { MS, "EmbedLayerNormalization", 1, NULL, "ids segments? W P S? gamma beta mask? positions?", "Y index sum",
+      "epsilon=1e-12 mask_index_type=0",
+      "w = Gather W ids\nl = Shape ids start=1 end=2\n!positions p = Slice P [0] l [0]\n"
+      "?positions p = Gather P positions\n"
+      "a = Add w p\n?segments s = Gather S segments\n?segments a = Add a s\n"
+      "Y = LayerNormalization a gamma beta axis=-1 epsilon=$epsilon\nsum = Identity a\n"
+      "?mask m = Cast mask to=6\n?mask index = ReduceSum m [1] keepdims=0\n"
+      "!mask n = Shape ids end=1\n!mask z = Cast 0 to=6\n!mask index = Expand z n" },
+
+    /* ---- ONNX Runtime's own: channels-last ---- */
+    { MS, "NhwcMaxPool", 1, NULL, "X", "Y", "auto_pad ceil_mode dilations kernel_shape pads strides",
+      "t = Transpose X perm=[0,3,1,2]\np = MaxPool t auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations "
+      "kernel_shape=$kernel_shape pads=$pads strides=$strides\nY = Transpose p perm=[0,2,3,1]" },
+    { MS, "NhwcConv", 1, NULL, "X W B?", "Y", CONV_ATTRS,
+      "x = Transpose X perm=[0,3,1,2]\nw = Transpose W perm=[0,3,1,2]\nc = Conv x w B" CONV_VALUES
+      "\nY = Transpose c perm=[0,2,3,1]" },
+    { MS, "NhwcFusedConv", 1, NULL, "X W B? Z?", "Y", CONV_ATTRS " activation activation_params",
+      "x = Transpose X perm=[0,3,1,2]\n?Z z = Transpose Z perm=[0,3,1,2]\n"
+      "?Z c = ms:FusedConv x W B z activation=$activation activation_params=$activation_params" CONV_VALUES "\n"
+      "!Z c = ms:FusedConv x W B activation=$activation activation_params=$activation_params" CONV_VALUES "\n"
+      "Y = Transpose c perm=[0,2,3,1]" },
+
+    /* ---- ONNX Runtime's own: what ONNX has under the same or another name ---- */
+    { MS, "ExpandDims", 1, NULL, "X axis", "Y", "", "a = Cast axis to=7\nb = Reshape a [1]\nY = Unsqueeze X b" },
+    { MS, "GatherND", 1, NULL, "X indices", "Y", "", "Y = GatherND X indices" },
+    { MS, "Trilu", 1, NULL, "X k?", "Y", "upper", "Y = Trilu X k upper=$upper" },
+    { MS, "Unique", 1, NULL, "X", "Y index counts", "", "Y - index counts = Unique X sorted=0" },
+    { MS, "Range", 1, NULL, "start limit delta?", "Y", "",
+      "?delta Y = Range start limit delta\n!delta Y = Range start limit 1~start" },
+    { MS, "Pad", 1, NULL, "X pads value?", "Y", "mode", "p = Reshape pads [-1]\n"
+      "?value v = Reshape value []\n?value Y = Pad X p v mode=$mode\n!value Y = Pad X p mode=$mode" },
+    { MS, "GridSample", 1, NULL, "X grid", "Y", "align_corners mode=bilinear padding_mode",
+      "?mode=bilinear Y = GridSample X grid align_corners=$align_corners padding_mode=$padding_mode mode=linear\n"
+      "?mode=bicubic Y = GridSample X grid align_corners=$align_corners padding_mode=$padding_mode mode=cubic\n"
+      "?mode=nearest Y = GridSample X grid align_corners=$align_corners padding_mode=$padding_mode mode=nearest" },
+    { MS, "TorchEmbedding", 1, NULL, "W ids padding? by_frequency?", "Y", "", "Y = Gather W ids" },
+    { MS, "CDist", 1, NULL, "A B", "C", "metric=sqeuclidean",
+      "a = Unsqueeze A [1]\nb = Unsqueeze B [0]\nd = Sub a b\n"
+      "?metric=sqeuclidean C = ReduceSumSquare d [2] keepdims=0\n"
+      "?metric=euclidean C = ReduceL2 d [2] keepdims=0" },
+};
+const int pithi_onnx_n_recipes = PITH_COUNT(pithi_onnx_recipes);

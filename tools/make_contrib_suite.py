@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/models/contrib_suite.tar.xz: models of com.microsoft operators with outputs that ONNX Runtime gave.
+
+    make_contrib_suite.py [FOLDER]      (needs onnx, onnxruntime and numpy; default: the archive in tests/models)
+
+The cases lie as in the ONNX backend suite: contrib/test_NAME/{model.onnx,tolerance,test_data_set_0/...}. Operators
+without a kernel for CPUs in ONNX Runtime are computed from the formula in its documentation; `expected` says so.
+"""
+
+import io
+import os
+import sys
+import tarfile
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+MS = "com.microsoft"
+OPSET = 17
+CASES = []
+random = np.random.default_rng(7)
+
+
+def f32(*shape, low=-1.0, high=1.0):
+    return random.uniform(low, high, shape).astype(np.float32)
+
+
+def u8(*shape, low=0, high=256):
+    return random.integers(low, high, shape).astype(np.uint8)
+
+
+def s8(*shape, low=-127, high=128):
+    return random.integers(low, high, shape).astype(np.int8)
+
+
+def scalar(value, dtype=np.float32):
+    return np.array(value, dtype)
+
+
+def case(name, operator, inputs, n_outputs=1, expected=None, rtol=1e-3, atol=1e-6, types=None, constants=(), **attributes):
+    """`inputs`: arrays by position, None where absent; those whose number is in `constants` become initialisers."""
+    names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
+    outputs = [f"y{i}" for i in range(n_outputs)]
+    node = helper.make_node(operator, names, outputs, domain=MS, **attributes)
+    infos = [helper.make_tensor_value_info(names[i], helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+             for i, x in enumerate(inputs) if x is not None and i not in constants]
+    weights = [numpy_helper.from_array(inputs[i], names[i]) for i in constants]
+    feeds = {names[i]: x for i, x in enumerate(inputs) if x is not None and i not in constants}
+    out_infos = [helper.make_tensor_value_info(y, TensorProto.FLOAT, None) for y in outputs]
+    for i, dtype in (types or {}).items():
+        out_infos[i] = helper.make_tensor_value_info(outputs[i], dtype, None)
+    graph = helper.make_graph([node], name, infos, out_infos, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(MS, 1)],
+                              ir_version=8)
+    if expected is None:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        expected = session.run(None, feeds)
+    CASES.append((f"test_{name}", model, list(feeds.values()), expected, rtol, atol))
+
+
+def quantised():
+    a, b = u8(3, 8), u8(8, 5)
+    sa, sb = scalar(0.02), scalar(0.03)
+    case("matmul_integer_to_float", "MatMulIntegerToFloat", [a, b, sa, sb, scalar(120, np.uint8), scalar(130, np.uint8)])
+    case("matmul_integer_to_float_bias", "MatMulIntegerToFloat",
+         [a, s8(8, 5), sa, f32(5, low=0.01, high=0.05), None, s8(5), f32(5)])
+    case("dynamic_quantize_matmul", "DynamicQuantizeMatMul", [f32(4, 8), u8(8, 5), sb, scalar(128, np.uint8), f32(5)])
+    case("dynamic_quantize_matmul_columns", "DynamicQuantizeMatMul", [f32(2, 4, 8), s8(8, 5), f32(5, low=0.01, high=0.05)])
+    for dtype, zero in ((np.uint8, 128), (np.int8, 3)):
+        x = f32(3, 4, low=-3, high=3)
+        kind = TensorProto.UINT8 if dtype == np.uint8 else TensorProto.INT8
+        case(f"quantize_linear_{dtype.__name__}", "QuantizeLinear", [x, sa, scalar(zero, dtype)], types={0: kind})
+        q = random.integers(-100 if dtype == np.int8 else 0, 100, (3, 4)).astype(dtype)
+        case(f"dequantize_linear_{dtype.__name__}", "DequantizeLinear", [q, f32(4, low=0.1, high=1), q[0]], axis=1)
+    x16 = random.integers(0, 60000, (3, 4)).astype(np.uint16)
+    case("dequantize_linear_uint16", "DequantizeLinear", [x16, scalar(0.001), scalar(30000, np.uint16)])
+    case("qlinear_where", "QLinearWhere", [random.integers(0, 2, (3, 4)).astype(bool), u8(3, 4), sa, scalar(3, np.uint8),
+                                           u8(1, 4), sb, scalar(9, np.uint8), scalar(0.05), scalar(7, np.uint8)],
+         types={0: TensorProto.UINT8})
+    hidden, heads = 8, 2
+    case("qattention", "QAttention",
+         [u8(2, 3, hidden), u8(hidden, 3 * hidden), f32(3 * hidden), scalar(0.02), scalar(0.03), None,
+          scalar(128, np.uint8), scalar(128, np.uint8)], num_heads=heads, atol=1e-5)
+    case("qattention_mask_columns", "QAttention",
+         [u8(2, 3, hidden), s8(hidden, 3 * hidden), f32(3 * hidden), scalar(0.02), f32(3 * hidden, low=0.01, high=0.04),
+          np.array([[1, 1, 0], [1, 1, 1]], np.int32), scalar(128, np.uint8), s8(3 * hidden, low=-2, high=2)],
+         num_heads=heads, unidirectional=1, atol=1e-5, constants=(1, 4, 7))
+    case("qembed_layer_normalization", "QEmbedLayerNormalization",
+         [np.array([[1, 2, 0]], np.int32), np.array([[0, 1, 1]], np.int32), u8(5, 8), u8(4, 8), u8(2, 8), u8(8), u8(8),
+          None, scalar(0.02), scalar(0.02), scalar(0.02), scalar(0.01), scalar(0.01), scalar(128, np.uint8),
+          scalar(120, np.uint8), scalar(128, np.uint8), scalar(100, np.uint8), scalar(128, np.uint8)], n_outputs=2,
+         types={1: TensorProto.INT32}, atol=1e-5)
+    for bits, block in ((4, 16), (4, 32), (8, 32), (2, 16)):
+        n, k = 6, 40
+        blocks = -(-k // block)
+        weights = [u8(n, blocks, block * bits // 8), f32(n, blocks, low=0.01, high=0.1)]
+        zeros = u8(n, -(-blocks * bits // 8))
+        label = f"matmul_{bits}bits_{block}"
+        case(label, "MatMulNBits", [f32(3, k), *weights], K=k, N=n, bits=bits, block_size=block, constants=(1, 2),
+             atol=1e-5)
+        case(label + "_zeros", "MatMulNBits", [f32(2, 3, k), *weights, zeros], K=k, N=n, bits=bits, block_size=block,
+             constants=(1, 2, 3), atol=1e-5)
+    case("matmul_4bits_bias", "MatMulNBits", [f32(3, 32), u8(5, 2, 8), f32(5, 2), None, None, f32(5)], K=32, N=5, bits=4,
+         block_size=16, constants=(1, 2))
+    for quant_type in (0, 1):
+        case(f"matmul_bnb4_{quant_type}", "MatMulBnb4", [f32(3, 40), u8(6 * 40 // 2), f32(15, low=0.1, high=1)], K=40,
+             N=6, block_size=16, quant_type=quant_type, constants=(1, 2))
+    for bits in (4, 8):
+        case(f"gather_block_quantized_{bits}", "GatherBlockQuantized",
+             [u8(5, 32 * bits // 8), np.array([[1, 4], [0, 2]], np.int64), f32(5, 2), u8(5, 2 * bits // 8)], bits=bits,
+             block_size=16, quantize_axis=1, gather_axis=0)
+    case("matmul_integer16", "MatMulInteger16", [random.integers(-900, 900, (3, 6)).astype(np.int16),
+                                                 random.integers(-900, 900, (6, 4)).astype(np.int16)],
+         types={0: TensorProto.INT32})
+
+
+def fused():
+    a, b, c = f32(3, 6), f32(6, 5), f32(5)
+    for activation in ("Relu", "Tanh", "Sigmoid", "LeakyRelu"):
+        extra = {"activation_alpha": 0.2} if activation == "LeakyRelu" else {}
+        case(f"fused_gemm_{activation.lower()}", "FusedGemm", [a, b, c], activation=activation, alpha=0.5, beta=2.0, **extra)
+    case("fused_gemm_transposed", "FusedGemm", [f32(6, 3), f32(5, 6)], activation="Relu", transA=1, transB=1)
+    case("fused_matmul", "FusedMatMul", [f32(2, 6, 3), f32(2, 5, 6)], transA=1, transB=1, alpha=0.25)
+    case("fused_matmul_batch", "FusedMatMul", [f32(3, 2, 6), f32(2, 6, 5)], transBatchA=1)
+    case("fused_matmul_batch_both", "FusedMatMul", [f32(3, 2, 6), f32(6, 2, 5)], transBatchA=1, transBatchB=1)
+    case("transpose_matmul", "TransposeMatMul", [f32(6, 3), f32(6, 5)], transA=1)
+    case("gelu", "Gelu", [f32(3, 5, low=-4, high=4)])
+    case("fast_gelu_bias", "FastGelu", [f32(3, 5, low=-4, high=4), f32(5)])
+    case("bias_gelu", "BiasGelu", [f32(3, 5, low=-4, high=4), f32(5)])
+    case("quick_gelu", "QuickGelu", [f32(3, 5, low=-4, high=4)], alpha=1.25)
+    x, skip, gamma, beta = f32(2, 3, 8), f32(2, 3, 8), f32(8), f32(8)
+    case("skip_layer_normalization", "SkipLayerNormalization", [x, skip, gamma, beta, f32(8)], epsilon=1e-5)
+    case("skip_simplified_layer_normalization", "SkipSimplifiedLayerNormalization", [x, skip, gamma], epsilon=1e-5)
+    word, position, segment = f32(7, 8), f32(5, 8), f32(2, 8)
+    ids = np.array([[1, 6, 0], [3, 3, 2]], np.int32)
+    case("embed_layer_normalization", "EmbedLayerNormalization",
+         [ids, np.array([[0, 0, 1], [0, 1, 1]], np.int32), word, position, segment, gamma, beta,
+          np.array([[1, 1, 0], [1, 1, 1]], np.int32)], n_outputs=2, types={1: TensorProto.INT32}, epsilon=1e-5)
+    case("embed_layer_normalization_positions", "EmbedLayerNormalization",
+         [ids, None, word, position, None, gamma, beta, None, np.array([[2, 0, 1], [0, 3, 1]], np.int32)], n_outputs=3,
+         types={1: TensorProto.INT32}, epsilon=1e-5)
+    t = x + gamma
+    case("bias_add", "BiasAdd", [x, gamma, skip], expected=[t + skip])
+    from math import erf
+    left, right = t[..., :4], t[..., 4:]
+    case("bias_split_gelu", "BiasSplitGelu", [x, gamma],
+         expected=[(left * right * (1 + np.vectorize(erf)(right / np.sqrt(2))) / 2).astype(np.float32)])
+    case("bias_dropout", "BiasDropout", [x, gamma, skip], expected=[t + skip])
+    nhwc = f32(2, 3, 4, 6)
+    groups = nhwc.reshape(2, 12, 2, 3)
+    normal = (groups - groups.mean((1, 3), keepdims=True)) / np.sqrt(groups.var((1, 3), keepdims=True) + 1e-5)
+    y = normal.reshape(nhwc.shape) * gamma[:6] + beta[:6]
+    case("group_norm", "GroupNorm", [nhwc, gamma[:6], beta[:6]], expected=[y], groups=2, activation=0, epsilon=1e-5)
+    case("group_norm_swish", "GroupNorm", [nhwc, gamma[:6], beta[:6]], expected=[y / (1 + np.exp(-y))], groups=2,
+         activation=1, epsilon=1e-5)
+
+
+def convolutions():
+    x, w, b = f32(1, 4, 6, 5), f32(6, 4, 3, 3), f32(6)
+    case("fused_conv_relu", "FusedConv", [x, w, b], activation="Relu", pads=[1, 1, 1, 1])
+    case("fused_conv_sum", "FusedConv", [x, w, b, f32(1, 6, 6, 5)], activation="Relu", pads=[1, 1, 1, 1])
+    case("fused_conv_clip", "FusedConv", [x, w, b], activation="Clip", activation_params=[-0.2, 0.5])
+    q = u8(1, 6, 5, 4)
+    case("nhwc_max_pool", "NhwcMaxPool", [q], kernel_shape=[3, 2], pads=[1, 0, 1, 0], strides=[2, 1],
+         types={0: TensorProto.UINT8})
+    import torch
+    with torch.no_grad():
+        y = torch.nn.functional.conv2d(torch.tensor(x), torch.tensor(w), torch.tensor(b), padding=1).numpy()
+    case("nhwc_conv", "NhwcConv", [x.transpose(0, 2, 3, 1).copy(), w.transpose(0, 2, 3, 1).copy(), b],
+         expected=[y.transpose(0, 2, 3, 1)], pads=[1, 1, 1, 1])
+    qw, qs = s8(6, 4, 3, 3), [scalar(0.02), scalar(128, np.uint8)]
+    case("qlinear_conv_channels_last", "QLinearConv", [u8(1, 6, 5, 4), *qs, qw, scalar(0.03), scalar(0, np.int8),
+                                                       scalar(0.3), scalar(120, np.uint8)],
+         channels_last=1, pads=[1, 1, 1, 1], types={0: TensorProto.UINT8}, constants=(1, 2, 3, 4, 5, 6, 7))
+    case("conv_transpose_dynamic_pads", "ConvTransposeWithDynamicPads",
+         [x, f32(4, 3, 3, 3), np.array([1, 1, 1, 1], np.int64), f32(3)], strides=[2, 2], constants=(2,))
+
+
+def others():
+    case("expand_dims", "ExpandDims", [f32(2, 3), scalar(1, np.int32)])
+    case("gather_nd", "GatherND", [f32(3, 4, 2), np.array([[0, 1], [2, 3]], np.int64)])
+    case("trilu", "Trilu", [f32(2, 4, 5), np.array(1, np.int64)], upper=0)
+    case("unique", "Unique", [np.array([2, 1, 1, 3, 4, 3], np.float32)], n_outputs=3,
+         types={1: TensorProto.INT64, 2: TensorProto.INT64})
+    case("range", "Range", [scalar(1), scalar(9), scalar(2)])
+    case("range_default", "Range", [scalar(3, np.int32), scalar(7, np.int32)], types={0: TensorProto.INT32})
+    case("pad", "Pad", [f32(2, 3), np.array([0, 1, 2, 0], np.int64), np.array([0.5], np.float32)])
+    case("pad_reflect", "Pad", [f32(4, 3), np.array([[1, 1, 2, 0]], np.int64)], mode="reflect")
+    for mode in ("bilinear", "nearest", "bicubic"):
+        case(f"grid_sample_{mode}", "GridSample", [f32(1, 2, 4, 5), f32(1, 3, 3, 2)], mode=mode, align_corners=1)
+    case("cdist", "CDist", [f32(4, 6), f32(3, 6)], metric="euclidean")
+    case("cdist_squared", "CDist", [f32(4, 6), f32(3, 6)])
+    case("inverse", "Inverse", [f32(2, 4, 4) + 3 * np.eye(4, dtype=np.float32)])
+
+
+def write(archive):
+    with tarfile.open(archive, "w:xz") as tar:
+        def add(path, data):
+            info = tarfile.TarInfo("contrib/" + path)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+        for name, model, inputs, outputs, rtol, atol in CASES:
+            add(f"{name}/model.onnx", model.SerializeToString())
+            add(f"{name}/tolerance", f"{rtol:g} {atol:g}\n".encode())
+            for kind, arrays in (("input", inputs), ("output", outputs)):
+                for i, array in enumerate(arrays):
+                    add(f"{name}/test_data_set_0/{kind}_{i}.pb",
+                        numpy_helper.from_array(np.asarray(array, order="C")).SerializeToString())
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "contrib_suite.tar.xz")
+    for group in (quantised, fused, convolutions, others):
+        group()
+    write(archive)
+    print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")
+
+
+if __name__ == "__main__":
+    main()
