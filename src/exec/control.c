@@ -89,16 +89,22 @@ static pith_status push(loop *l, stack *s, const pith_tensor *item)
     return PITH_OK;
 }
 
+pith_status pithi_session_count_iteration(pith_session *session)
+{
+    const pith_limits *limits = &session->ctx->limits;
+    PITH_CHECK(session->ctx, session->n_iterations++ < limits->max_iterations, PITH_STATUS_LIMIT,
+               "the loops of one run have more than %llu iterations; pith_limits.max_iterations (--max-iterations) "
+               "raises the ceiling", (unsigned long long)limits->max_iterations);
+    PITH_CHECK(session->ctx, !session->deadline_ns || pithi_clock_ns() <= session->deadline_ns, PITH_STATUS_LIMIT,
+               "the run took longer than %llu ms; pith_limits.max_run_ms (--max-time) raises the ceiling",
+               (unsigned long long)limits->max_run_ms);
+    return PITH_OK;
+}
+
 /* `goes_on`: the condition that a Loop's body returns; NULL for Scan. */
 static pith_status iterate(loop *l, uint8_t *goes_on)
 {
-    uint64_t ceiling = l->ctx->limits.max_iterations;
-    PITH_CHECK(l->ctx, l->session->n_iterations++ < ceiling, PITH_STATUS_LIMIT,
-               "the loops of one run have more than %llu iterations; pith_limits.max_iterations (--max-iterations) "
-               "raises the ceiling", (unsigned long long)ceiling);
-    PITH_CHECK(l->ctx, !l->session->deadline_ns || pithi_clock_ns() <= l->session->deadline_ns, PITH_STATUS_LIMIT,
-               "the run took longer than %llu ms; pith_limits.max_run_ms (--max-time) raises the ceiling",
-               (unsigned long long)l->ctx->limits.max_run_ms);
+    PITH_TRY(pithi_session_count_iteration(l->session));
     PITH_TRY(pithi_session_run_template(l->session, l->control->body, l->inputs, l->depth, l->outputs));
     for (int i = 0; i < l->n_stacks; i++) {
         PITH_TRY(push(l, &l->stacks[i], &l->outputs[l->first_out + l->n_states + i]));
@@ -322,6 +328,11 @@ pith_status pithi_session_run_control(pith_session *session, const pithi_control
                                       const pith_tensor *available, int depth, pith_tensor *outputs)
 {
     const pith_node *node = control->node;
+    if (node->op == &pith_op_sequence_map) {
+        PITH_TRY_AT(session->ctx, pithi_session_map_sequence(session, control, available, depth, outputs),
+                    "node '%s' (%s)", node->name, node->op->head.name);
+        return PITH_OK;
+    }
     bool is_loop = node->op == &pith_op_loop;
     PITH_CHECK(session->ctx, is_loop || node->op == &pith_op_scan, PITH_STATUS_INTERNAL,
                "operator %s can't be executed as control flow", node->op->head.name);

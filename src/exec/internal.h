@@ -92,6 +92,12 @@ pith_status pithi_session_run_control(pith_session *session, const pithi_control
 /* Bytes that a session of this plan allocates in all, bookkeeping of the allocator included. */
 size_t pithi_session_bytes(const pith_model *model, const pith_plan *plan, int n_threads);
 
+/* The same for SequenceMap. */
+pith_status pithi_session_map_sequence(pith_session *session, const pithi_control *control,
+                                       const pith_tensor *available, int depth, pith_tensor *outputs);
+/* Fails beyond the ceilings for iterations and time. */
+pith_status pithi_session_count_iteration(pith_session *session);
+
 /* A zeroed block that lives until the next run. */
 pith_status pithi_session_keep(pith_session *session, size_t n_bytes, void **block_out);
 

@@ -47,7 +47,7 @@ static pith_status read_word(reader *in, const char *stops, char *word, size_t c
 static pith_status read_dtype(reader *in, pith_dtype *dtype_out)
 {
     char word[16];
-    PITH_TRY(read_word(in, "[ |", word, sizeof word));
+    PITH_TRY(read_word(in, "[ |{", word, sizeof word));
     for (int dtype = PITH_DTYPE_NONE + 1; dtype < PITH_DTYPE_COUNT; dtype++) {
         if (pithi_same_text(pith_dtype_name((pith_dtype)dtype), word)) {
             *dtype_out = (pith_dtype)dtype;
@@ -111,6 +111,37 @@ static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, 
     return PITH_OK;
 }
 
+static pith_status read_input(reader *in, pith_graph *graph, double *low, double *high, pith_value **value_out);
+
+/* "seq:f32{f32[2]{1,2} f32[1]{3}}": a sequence or an optional of constants. */
+static pith_status read_object(reader *in, pith_graph *graph, pith_value **value_out)
+{
+    bool is_sequence = *in->at == 's';
+    void *object = NULL, *items = NULL;
+    pith_dtype dtype;
+    pith_tensor handle;
+    pith_shape scalar = { 0 };
+    in->at += 4;
+    PITH_TRY(read_dtype(in, &dtype));
+    PITH_CHECK(in->ctx, take(in, '{'), PITH_STATUS_FORMAT, "sample: '{' expected at '%s'", in->at);
+    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_object), &object));
+    PITH_TRY(pithi_arena_array(&graph->arena, MAX_OPERANDS, sizeof(pith_tensor), &items));
+    size_t n_items = 0;
+    for (skip_spaces(in); !take(in, '}'); skip_spaces(in)) {
+        double low, high;
+        pith_value *item = NULL;
+        PITH_TRY(read_input(in, graph, &low, &high, &item));
+        PITH_CHECK(in->ctx, item && item->constant && n_items < MAX_OPERANDS, PITH_STATUS_FORMAT,
+                   "sample: an item needs values");
+        ((pith_tensor *)items)[n_items++] = *item->constant;
+    }
+    *(pith_object *)object = (pith_object){ .type = is_sequence ? pith_type_sequence(dtype) : pith_type_optional(dtype),
+                                            .n_items = n_items, .items = items };
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_OBJECT, &scalar, &handle, value_out));
+    *(pith_handle *)handle.data = (pith_handle){ object, 0 };
+    return PITH_OK;
+}
+
 static pith_status read_input(reader *in, pith_graph *graph, double *low, double *high, pith_value **value_out)
 {
     pith_dtype dtype = PITH_DTYPE_NONE;
@@ -118,6 +149,9 @@ static pith_status read_input(reader *in, pith_graph *graph, double *low, double
     *value_out = NULL;
     if (take(in, '-')) {
         return PITH_OK;
+    }
+    if (strncmp(in->at, "seq:", 4) == 0 || strncmp(in->at, "opt:", 4) == 0) {
+        return read_object(in, graph, value_out);
     }
     PITH_TRY(read_dtype(in, &dtype));
     PITH_TRY(read_shape(in, &shape));

@@ -109,16 +109,20 @@ static void read_tolerance(suite_run *run)
 }
 
 /* input_0.pb, input_1.pb, ... or output_K.pb; the number read. */
-static int read_operands(suite_run *run, pith_graph *arena, const char *folder, const char *kind,
-                         pith_tensor operands[MAX_OPERANDS])
+static int read_operands(suite_run *run, pith_graph *arena, const pith_model *model, const char *folder,
+                         const char *kind, pith_tensor operands[MAX_OPERANDS])
 {
+    bool is_input = strcmp(kind, "input") == 0;
+    int n_known = !model ? 0 : is_input ? pith_model_n_inputs(model) : pith_model_n_outputs(model);
     for (int i = 0; i < MAX_OPERANDS; i++) {
         char path[600];
         snprintf(path, sizeof path, "%.500s/%s_%d.pb", folder, kind, i);
         if (!exists(path)) {
             return i;
         }
-        pith_status status = pith_tensor_file_read_pb(arena, path, &operands[i]);
+        const pith_value_info *info =
+            i >= n_known ? NULL : is_input ? pith_model_input(model, i) : pith_model_output(model, i);
+        pith_status status = pith_value_file_read_pb(arena, path, info ? info->type : NULL, &operands[i]);
         if (status == PITH_STATUS_UNSUPPORTED) {
             snprintf(run->lacks, sizeof run->lacks, "%s", pith_ctx_error(run->test->ctx));
         } else if (status != PITH_OK) {
@@ -160,8 +164,8 @@ static void run_data_set(suite_run *run, pith_model *model, pith_graph *arena, c
     pith_session *session = NULL;
     pith_ctx *ctx = run->test->ctx;
     pith_session_options options = { .n_threads = run->test->n_threads, .keep_denormals = 1 };
-    int n_inputs = read_operands(run, arena, folder, "input", inputs);
-    int n_outputs = read_operands(run, arena, folder, "output", outputs);
+    int n_inputs = read_operands(run, arena, model, folder, "input", inputs);
+    int n_outputs = read_operands(run, arena, model, folder, "output", outputs);
     if (run->lacks[0] || run->problem[0]) {
         return;
     }
@@ -248,8 +252,8 @@ static bool differs_from_newest(const suite_run *older)
     }
     case_path(&run, OLDER, "test_data_set_0", old_path);
     case_path(&run, NEWEST, "test_data_set_0", new_path);
-    int n = read_operands(&run, arena, old_path, "output", a);
-    if (n == read_operands(&run, arena, new_path, "output", b)) {
+    int n = read_operands(&run, arena, NULL, old_path, "output", a);
+    if (n == read_operands(&run, arena, NULL, new_path, "output", b)) {
         differs = false;
         for (int i = 0; i < n; i++) {
             differs = differs || !pith_tensor_close(&a[i], &b[i], run.rtol, run.atol, message, sizeof message);

@@ -9,6 +9,11 @@
 
 pith_status pith_tensor_file_read_pb(pith_graph *graph, const char *path, pith_tensor *tensor_out)
 {
+    return pith_value_file_read_pb(graph, path, NULL, tensor_out);
+}
+
+pith_status pith_value_file_read_pb(pith_graph *graph, const char *path, const pith_type *type, pith_tensor *tensor_out)
+{
     pith_ctx *ctx = graph->ctx;
     pithi_file file = { 0 };
     void *copy = NULL;
@@ -21,13 +26,35 @@ pith_status pith_tensor_file_read_pb(pith_graph *graph, const char *path, pith_t
     }
     pithi_onnx onnx = { .ctx = ctx, .file = { .ctx = ctx, .origin = copy }, .folder = "", .main = graph };
     pithi_pb_span message = { copy, file.n_bytes, 1 };
-    PITH_TRY_GOTO(pithi_onnx_tensor(&onnx, graph, &message, tensor_out, NULL, &problem), done);
-    if (problem) {
+    if (type) {
+        status = pithi_onnx_value(&onnx, graph, &message, type, tensor_out);
+    } else {
+        status = pithi_onnx_tensor(&onnx, graph, &message, tensor_out, NULL, &problem);
+    }
+    if (status == PITH_OK && problem) {
         status = pithi_fail(ctx, PITH_STATUS_UNSUPPORTED, "%s", problem);
     }
 done:
     pithi_file_unmap(&file);
     return status;
+}
+
+static bool objects_are_close(const pith_object *a, const pith_object *b, double rtol, double atol, char *message,
+                              size_t message_bytes)
+{
+    char type_a[PITH_TYPE_TEXT_BYTES], type_b[PITH_TYPE_TEXT_BYTES];
+    if (!a || !b || !pith_type_equal(a->type, b->type) || a->n_items != b->n_items) {
+        snprintf(message, message_bytes, "%s of %zu items, wanted %s of %zu",
+                 pith_type_text(a ? a->type : NULL, type_a), a ? a->n_items : 0,
+                 pith_type_text(b ? b->type : NULL, type_b), b ? b->n_items : 0);
+        return false;
+    }
+    bool is_close = true;
+    for (size_t i = 0; i < a->n_items && is_close; i++) {
+        is_close = pith_tensor_close(&a->items[i], &b->items[i], rtol, atol, message, message_bytes);
+    }
+    return is_close && (a->type->kind != PITH_KIND_MAP ||
+                        pith_tensor_close(&a->keys, &b->keys, rtol, atol, message, message_bytes));
 }
 
 bool pith_tensor_close(const pith_tensor *a, const pith_tensor *b, double rtol, double atol, char *message,
@@ -39,6 +66,9 @@ bool pith_tensor_close(const pith_tensor *a, const pith_tensor *b, double rtol, 
                  pithi_shape_text(&a->shape, shape_a), pith_dtype_name(b->dtype),
                  pithi_shape_text(&b->shape, shape_b));
         return false;
+    }
+    if (a->dtype == PITH_DTYPE_OBJECT) {
+        return objects_are_close(pith_object_of(a), pith_object_of(b), rtol, atol, message, message_bytes);
     }
     const pith_tensor a_parts = pithi_tensor_parts(a), b_parts = pithi_tensor_parts(b);
     a = &a_parts;

@@ -8,6 +8,9 @@
 /* A TensorProto in a file of its own (test_data_set_N/input_K.pb). Memory comes from graph->arena. Fails with
  * UNSUPPORTED for element types that pith lacks. */
 pith_status pith_tensor_file_read_pb(pith_graph *graph, const char *path, pith_tensor *tensor_out);
+/* The same for any value; `type` NULL: a tensor. */
+pith_status pith_value_file_read_pb(pith_graph *graph, const char *path, const pith_type *type,
+                                    pith_tensor *value_out);
 
 /* The rule of the ONNX backend tests: |a - b| <= atol + rtol * |b|, NaN equals NaN; integers are equal. Writes what
  * differs into `message`. */

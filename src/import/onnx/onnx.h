@@ -151,6 +151,10 @@ pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_p
 pith_status pithi_onnx_sparse(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
                               pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out);
 
+/* A value of this type from a TensorProto, SequenceProto, MapProto or OptionalProto. */
+pith_status pithi_onnx_value(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, const pith_type *type,
+                             pith_tensor *value_out);
+
 typedef struct pithi_onnx_external {
     pithi_pb_span location, offset, length; /* values of external_data, as text */
 } pithi_onnx_external;
