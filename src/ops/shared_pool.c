@@ -397,26 +397,40 @@ static float empty_window(const pool_state *state)
     return state->kind == PITH_POOL_MAX ? -INFINITY : state->counts_padding ? 0.0f : NAN;
 }
 
+/* A window at the border, some or all of whose taps lie in the padding. */
+static void run_border(const pool_state *state, const int64_t *out_at, const float *image, const float **taps, float *y)
+{
+    const size_t n_channels = (size_t)state->g.n_channels;
+    int64_t divisor, n_taps = window_taps(state, out_at, image, taps, &divisor);
+    if (n_taps > 0) {
+        state->kernel->pixel[state->kind](taps, (size_t)n_taps, y, n_channels, 1.0f / (float)divisor);
+    }
+    for (size_t c = 0; c < n_channels && n_taps == 0; c++) {
+        y[c] = empty_window(state);
+    }
+}
+
 static void run_last(const pool_state *state, const float *x, float *y, const pith_part *part)
 {
     const pithi_pool_geometry *g = &state->g;
+    const int last = g->n_spatial - 1;
+    const size_t step = (size_t)(g->strides[last] * g->n_channels);
     const float **taps = part->scratch;
     int64_t begin, end;
     pithi_part_range(part, g->n_batch * g->n_out, &begin, &end);
-    for (int64_t pixel = begin; pixel < end; pixel++) {
-        int64_t out_at[PITHI_MAX_SPATIAL], divisor = g->n_taps, n_taps = g->n_taps;
+    for (int64_t pixel = begin, run; pixel < end; pixel += run) {
+        int64_t out_at[PITHI_MAX_SPATIAL];
         coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
         const float *image = x + pixel / g->n_out * g->n_in * g->n_channels;
         float *to = y + pixel * g->n_channels;
         if (!inner_taps(state, out_at, image, taps)) {
-            n_taps = window_taps(state, out_at, image, taps, &divisor);
+            run_border(state, out_at, image, taps, to);
+            run = 1;
+            continue;
         }
-        if (n_taps > 0) {
-            state->kernel->pixel[state->kind](taps, (size_t)n_taps, to, (size_t)g->n_channels, 1.0f / (float)divisor);
-        }
-        for (int64_t c = 0; c < g->n_channels && n_taps == 0; c++) {
-            to[c] = empty_window(state);
-        }
+        run = pithi_min_s64(state->inner_end[last] - out_at[last], end - pixel);
+        state->kernel->run[state->kind](taps, (size_t)g->n_taps, step, to, (size_t)g->n_channels, (size_t)run,
+                                        1.0f / (float)g->n_taps);
     }
 }
 

@@ -38,6 +38,31 @@ static void check_pixel(pith_test *test, const pith_pool_f32 *kernel, int kind, 
     pith_test_floats_free(&y);
 }
 
+/* Neighbouring windows at once, the same bits as one by one. */
+static void check_run(pith_test *test, const pith_pool_f32 *kernel, int kind, size_t n_taps, size_t n)
+{
+    const size_t n_pixels = 1 + n % 5, step = n + n % 3;
+    pith_test_floats x = pith_test_floats_random(test, (n_pixels + n_taps) * step + n, n % 2, -4, 4, true);
+    pith_test_floats y = pith_test_floats_new(n_pixels * n, n % 2), wanted = pith_test_floats_new(n, false);
+    const float *taps[MAX_TAPS], *moved[MAX_TAPS];
+    for (size_t t = 0; t < n_taps; t++) {
+        taps[t] = x.data + t * step;
+    }
+    kernel->run[kind](taps, n_taps, step, y.data, n, n_pixels, 0.5f);
+    for (size_t i = 0; i < n_pixels; i++) {
+        for (size_t t = 0; t < n_taps; t++) {
+            moved[t] = taps[t] + i * step;
+        }
+        kernel->pixel[kind](moved, n_taps, wanted.data, n, 0.5f);
+        for (size_t c = 0; c < n; c++) {
+            TEST_CHECK(test, pith_test_same_float(y.data[i * n + c], wanted.data[c]));
+        }
+    }
+    pith_test_floats_free(&x);
+    pith_test_floats_free(&y);
+    pith_test_floats_free(&wanted);
+}
+
 static void check_row(pith_test *test, const pith_pool_f32 *kernel, int kind, size_t stride, size_t n)
 {
     const size_t n_x = n ? (n - 1) * stride + 1 : 0;
@@ -63,6 +88,7 @@ static void check(pith_test *test, const void *records, const char *isa)
     for (int kind = 0; kind < PITH_POOL_COUNT; kind++) {
         for (size_t n = 0; n <= 67; n++) {
             check_pixel(test, records, kind, 1 + n % MAX_TAPS, n);
+            check_run(test, records, kind, 1 + n % MAX_TAPS, n);
             check_row(test, records, kind, 1 + n % 3, n);
         }
         check_pixel(test, records, kind, 4, 300);

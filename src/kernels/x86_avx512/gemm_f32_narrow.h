@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `narrow` of gemm_f32: up to 8 columns with two, up to 4 with four values of k in one vector. A lane's value of A
- * comes with a broadcast of two or four neighbours; at the end neighbouring lanes are added, for several rows at once. */
+ * comes with a broadcast of two or four neighbours; at the end neighbouring lanes are added, several rows at once. */
 #include "kernels/gemm_f32.h"
 #include "kernels/x86_avx512/vec_f32.h"
 
