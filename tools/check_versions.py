@@ -204,6 +204,9 @@ def make_model(schema, n_inputs, n_outputs, names):
         inputs.append(f"x{i}")
         text = choose_type(schema, operand)
         infos.append(helper.make_value_info(f"x{i}", type_proto(text)))
+        if schema.name == "PRelu" and schema.since_version < 7:  # broadcast by rank
+            for size in ([2, 3], [3])[i]:
+                infos[-1].type.tensor_type.shape.dim.add().dim_value = size
         typed.append((operand.type_str, text))
     outputs, out_infos = [], []
     for i in range(n_outputs):
@@ -221,8 +224,7 @@ def make_model(schema, n_inputs, n_outputs, names):
     opsets = [helper.make_opsetid(schema.domain, schema.since_version)]
     if schema.domain:
         opsets.append(helper.make_opsetid("", defs.onnx_opset_version()))
-    return helper.make_model_gen_version(graph, opset_imports=opsets) if False else helper.make_model(
-        graph, opset_imports=opsets, ir_version=8)
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def forms(schema):
@@ -236,6 +238,8 @@ def forms(schema):
     if schema.name in ("Loop", "If", "Scan"):
         most_in = least_in = {"If": 1, "Loop": 3, "Scan": 1 + (schema.since_version == 8)}[schema.name]
     required = [name for name, a in schema.attributes.items() if a.required]
+    if (schema.name, schema.since_version) == ("Reshape", 1):
+        required = ["shape"]  # the schema forgets to say so
     one_of = [name for name in ONE_OF.get(schema.name, []) if name in schema.attributes]
     if one_of:
         return [(name, 0, 1, [name]) for name in one_of]

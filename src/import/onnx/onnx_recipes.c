@@ -51,6 +51,9 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
     { "", "Tile", 1, NULL, "x tiles axis", "y", "",
       "s = Shape x\nn = Shape s\no = Expand 1 n\na = Cast axis to=7\nb = Reshape a [1]\nt = Cast tiles to=7\n"
       "u = Reshape t [1]\nr = ScatterElements o b u\ny = Tile x r" },
+    { "", "Dropout", 1, NULL, "x", "y mask", "is_test=0 ratio=0.5 consumed_inputs", /* the mask has the type of x */
+      "!is_test t = Cast 1 to=9\n?is_test t = Cast 0 to=9\ny m = Dropout x $ratio t\nmask = CastLike m x" },
+    { "", "Dropout", 7, NULL, "x", "y mask", "ratio", "y m = Dropout x\nmask = CastLike m x" },
     { "", "BatchNormalization", 1, "spatial=0", "x scale b mean var", "y",
       "spatial epsilon=1e-5 momentum is_test consumed_inputs",
       "f = Flatten x axis=1\ns = Reshape scale [-1]\nc = Reshape b [-1]\nm = Reshape mean [-1]\nv = Reshape var [-1]\n"
