@@ -32,7 +32,8 @@ class _ValueInfo(ctypes.Structure):
 
 class _ModelOptions(ctypes.Structure):
     _fields_ = [("disable_passes", ctypes.c_char_p), ("plan_cache_bytes", ctypes.c_size_t),
-                ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int), ("describe_only", ctypes.c_int)]
+                ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int), ("describe_only", ctypes.c_int),
+                ("tuning_file", ctypes.c_char_p)]
 
 
 class _SessionOptions(ctypes.Structure):
@@ -64,7 +65,7 @@ class Model:
             raise MemoryError("pith_ctx_create")
         if isa:
             self._check(self._library.pith_ctx_set_isa_limit(self._ctx, isa.encode()))
-        options = _ModelOptions(disable_passes.encode() if disable_passes else None, 0, 0, int(exact))
+        options = _ModelOptions(disable_passes.encode() if disable_passes else None, 0, 0, int(exact), 0, None)
         self._check(self._library.pith_model_load(self._ctx, os.fsencode(path), ctypes.byref(options),
                                                   ctypes.byref(self._model)))
         options = _SessionOptions(threads, 0, 0)

@@ -22,6 +22,8 @@ typedef struct pith_model_options {
                                      instruction sets with fused multiply-add. See docs/numerics.md. */
     int describe_only;          /**< 1: nothing is optimised, so that a model that contradicts itself loads, too; for
                                      pith_model_check() and pith_model_view(). It can't be run. */
+    const char *tuning_file; /**< Choices of `pith tune`; NULL: the path with ".tune" behind it, if there is such a
+                                  file (from memory: none); "": none. One that isn't for here is left alone. */
 } pith_model_options;
 
 /**
@@ -42,6 +44,9 @@ pith_status pith_model_load(pith_ctx *ctx, const char *path, const pith_model_op
 /** As pith_model_load(), from memory that must stay valid and unchanged while the model lives. */
 pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_bytes,
                                    const pith_model_options *options, pith_model **model_out);
+
+/** What became of the file of choices: "" if there is none, else "N steps from FILE" or "FILE is ignored: reason". */
+const char *pith_model_tuning(const pith_model *model);
 
 /** Destroys a model; NULL is allowed. */
 void pith_model_destroy(pith_model *model);

@@ -9,5 +9,6 @@
 #include "pith/session.h"
 #include "pith/status.h"
 #include "pith/tensor.h"
+#include "pith/tune.h"
 
 #endif

@@ -87,6 +87,7 @@ typedef struct pith_profile_step {
     uint64_t bytes_read, bytes_written; /**< Of operands; weights are read. */
     int max_parts, n_parts, n_phases;   /**< How far it can be cut, and was. */
     int stretch;           /**< Number of the plan it belongs to. */
+    uint64_t key;          /**< Equal for steps that are the same work; 0 unless the model is being tuned. */
     double n_calls;        /**< Per run: 1, other numbers inside of loops. */
     double median_ns, min_ns; /**< The cost of reading the clock is taken off. */
     double start_ns;       /**< In one typical run, from its start. */

@@ -164,6 +164,9 @@ static void print_words(const info *what)
     print_ops(summary);
     printf("params   %s", cli_human_count((double)summary->n_params, a));
     printf(" (%s)\n", cli_human_bytes((double)summary->param_bytes, a));
+    if (pith_model_tuning(model)[0]) {
+        printf("tuning   %s\n", pith_model_tuning(model));
+    }
     if (what->has_cost) {
         print_cost(&what->cost);
     } else {

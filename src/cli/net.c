@@ -47,6 +47,9 @@ static pith_status load(cli_net *net, const cli_net_options *options)
     if (status != PITH_OK) {
         return cli_net_fail(net, status);
     }
+    if (strstr(pith_model_tuning(net->model), " is ignored: ")) {
+        cli_warn("%s", pith_model_tuning(net->model));
+    }
     int n_inputs = pith_model_n_inputs(net->model);
     CLI_CHECK(n_inputs <= CLI_MAX_INPUTS, PITH_STATUS_LIMIT, "'%s' has %d inputs; this tool takes up to %d", net->path,
               n_inputs, CLI_MAX_INPUTS);

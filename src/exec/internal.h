@@ -14,7 +14,9 @@ struct pith_model {
     pithi_import_info import;
     pithi_program program;
     pithi_template *root;
+    pithi_tuning tuning;      /* of the file beside it */
     pithi_arena memory; /* everything below */
+    const char *tuning_file, *tuning_note;
     pith_value_info *inputs, *outputs;
     pith_unsupported *unsupported;
     int n_unsupported;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models: file -> imported, optimised graph -> the root template; descriptions and cost reports. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "exec/internal.h"
 #include "graph/object.h"
 #include "passes/pass.h"
+#include "platform/machine.h"
 #include "pith_ops_list.h"
 
 #define DEFAULT_PLAN_CACHE_BYTES ((size_t)256 << 20)
@@ -219,7 +221,9 @@ static pith_status import_into(pith_model *model, const void *data, size_t n_byt
 
 static pith_status set_options(pith_model *model, const pith_model_options *options)
 {
-    model->program.ctx = model->ctx;
+    model->program.ctx = model->tuning.ctx = model->ctx;
+    model->tuning.fallback = PITHI_TUNED_DEFAULT;
+    model->tuning_note = "";
     model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
     if (options) {
         if (options->disable_passes) {
@@ -232,6 +236,10 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
         model->describe_only = options->describe_only != 0;
         model->program.keep_all_values = options->keep_all_values != 0;
         model->program.is_exact = options->exact != 0;
+        if (options->tuning_file) {
+            PITH_TRY(pithi_arena_text(&model->memory, options->tuning_file, strlen(options->tuning_file),
+                                      &model->tuning_file));
+        }
     }
     return pithi_pack_cache_create(model->ctx, &model->program.packs);
 }
@@ -280,8 +288,48 @@ pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_byt
     return PITH_OK;
 }
 
+/* ---- choices by timing -------------------------------------------------------------------- */
+
+/* A file that can't be used is no failure: the model runs without it. */
+static pith_status read_tuning(pith_model *model, const char *path, bool is_wanted)
+{
+    char reason[200] = "";
+    pithi_file file = { 0 };
+    pithi_topology topology;
+    pith_ctx *ctx = model->ctx;
+    if (!pithi_file_exists(path) && !is_wanted) {
+        return PITH_OK;
+    }
+    if (pithi_file_map(ctx, path, &file) != PITH_OK) {
+        snprintf(reason, sizeof reason, "%.150s", pith_ctx_error(ctx));
+        pith_ctx_clear_error(ctx);
+    } else {
+        pithi_topology_read(&topology);
+        pith_status status =
+            pithi_tuning_parse(&model->tuning, topology.cpu, (const char *)file.data, file.n_bytes, reason);
+        pithi_file_unmap(&file);
+        PITH_TRY(status);
+    }
+    if (reason[0]) {
+        return pithi_arena_format(&model->memory, &model->tuning_note, "%s is ignored: %s", path, reason);
+    }
+    model->program.tuning = &model->tuning;
+    return pithi_arena_format(&model->memory, &model->tuning_note, "%zu steps from %s", model->tuning.n_entries, path);
+}
+
+static pith_status find_tuning(pith_model *model, const char *path)
+{
+    const char *beside = NULL;
+    if (model->tuning_file) {
+        return model->tuning_file[0] ? read_tuning(model, model->tuning_file, true) : PITH_OK;
+    }
+    PITH_TRY(pithi_arena_format(&model->memory, &beside, "%s.tune", path));
+    return read_tuning(model, beside, false);
+}
+
 static pith_status load_file(pith_model *model, const char *path)
 {
+    PITH_TRY(find_tuning(model, path));
     PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
     pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
     const char *slash = strrchr(path, '/');
@@ -313,6 +361,7 @@ void pith_model_destroy(pith_model *model)
     }
     pithi_template_destroy(model->root);
     pithi_pack_cache_destroy(model->program.packs);
+    pithi_tuning_deinit(&model->tuning);
     pithi_import_info_deinit(model->ctx, &model->import);
     pithi_file_unmap(&model->file);
     pithi_free(model->ctx, model->layers);
@@ -327,6 +376,7 @@ int pith_model_n_inputs(const pith_model *model) { return (int)model->root->grap
 int pith_model_n_outputs(const pith_model *model) { return (int)model->root->graph->n_outputs; }
 const pith_value_info *pith_model_input(const pith_model *model, int index) { return &model->inputs[index]; }
 const pith_value_info *pith_model_output(const pith_model *model, int index) { return &model->outputs[index]; }
+const char *pith_model_tuning(const pith_model *model) { return model->tuning_note; }
 int pith_model_n_unsupported(const pith_model *model) { return model->n_unsupported; }
 
 const pith_unsupported *pith_model_unsupported(const pith_model *model, int index)

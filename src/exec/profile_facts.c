@@ -66,7 +66,7 @@ static pith_status copy_step(pithi_profile_data *data, const pithi_slot *slot, i
     const pith_node *node = step->node;
     *row = (pith_profile_step){ .macs = step->cost.macs, .flops = step->cost.flops, .max_parts = step->max_parts,
                                 .n_phases = step->n_phases, .stretch = data->n_plans,
-                                .live_bytes = bytes_alive(plan, node->index) };
+                                .key = step->tuning_key, .live_bytes = bytes_alive(plan, node->index) };
     for (int i = 0; i < PITH_PROFILE_TOPDOWN; i++) {
         row->topdown[i] = (double)NAN;
     }

@@ -248,7 +248,8 @@ static pith_status plan_graph(pithi_stretch *stretch, pith_graph *graph, int n_t
     PITH_TRY(pithi_passes_run(graph, PITH_STAGE_SHAPE, program->disabled_passes));
     pithi_plan_options options = { .n_threads = n_threads, .keep_all_values = program->keep_all_values,
                                    .n_kept_outputs = stretch->of->keeps_outputs ? (int)graph->n_outputs : 0,
-                                   .is_exact = program->is_exact, .packs = program->packs };
+                                   .is_exact = program->is_exact, .packs = program->packs,
+                                   .tuning = program->tuning };
     return pithi_plan_create(graph, &options, &stretch->plan);
 }
 

@@ -16,6 +16,7 @@ typedef struct pithi_program {
     const char *disabled_passes;
     bool keep_all_values, is_exact;
     pithi_pack_cache *packs;
+    const pithi_tuning *tuning; /* NULL: none */
     size_t max_cached_bytes; /* ceiling for plans; those in use stay */
     size_t cached_bytes;
     uint64_t clock;          /* counts look-ups, for least recently used */

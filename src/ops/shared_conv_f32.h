@@ -90,7 +90,8 @@ typedef struct pithi_conv_operands {
 } pithi_conv_operands;
 
 /* False where a direct sum is faster or Winograd's scheme doesn't apply; conv is untouched then. */
-bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads);
+/* Plans Winograd's way if it fits and the estimate (or prepare->choice) is for it; says why, and what else there is. */
+pith_status pithi_conv_winograd_plan(pith_prepare *prepare, pithi_conv_f32 *conv, bool *is_used);
 size_t pithi_conv_winograd_scratch_bytes(const pithi_conv_f32 *conv);
 /* Items are panels. */
 void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);

@@ -442,10 +442,11 @@ static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
 }
 
 /* Winograd's transforms of weights are for constant ones: in a run they would cost too much. */
-static bool wants_winograd(const pith_prepare *prepare, pithi_conv_f32 *conv)
+static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, bool *is_used)
 {
-    return !prepare->is_exact && prepare->inputs[1].data &&
-           pithi_conv_winograd_plan(conv, prepare->isa_limit, prepare->n_threads);
+    *is_used = false;
+    bool may = !conv->depthwise && !prepare->is_exact && prepare->inputs[1].data;
+    return may ? pithi_conv_winograd_plan(prepare, conv, is_used) : PITH_OK;
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
@@ -453,6 +454,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     const pithi_conv_attrs *attrs = prepare->attrs;
     pithi_finish finish;
     void *block = NULL;
+    bool is_winograd;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_conv_f32), &block));
     pithi_conv_f32 *conv = block;
     PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &prepare->inputs[0].shape, &prepare->inputs[1].shape,
@@ -470,7 +472,9 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     if (is_depthwise(&conv->g)) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
         cut_depthwise(conv, prepare->n_threads);
-    } else if (!wants_winograd(prepare, conv)) {
+    }
+    PITH_TRY(try_winograd(prepare, conv, &is_winograd));
+    if (!conv->depthwise && !is_winograd) {
         flatten_pointwise(&conv->g);
         PITH_TRY(merge_columns(prepare, conv));
         conv->has_few_outputs = !prepare->is_exact && wants_few(&conv->g);

@@ -86,25 +86,9 @@ static double direct_cost(const pithi_conv_f32 *conv)
            bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
 }
 
-bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads)
+static void plan_chosen(pithi_conv_f32 *conv, pithi_conv_winograd chosen, int n_threads)
 {
     const pithi_conv_geometry *g = &conv->g;
-    const pith_kernel_set *set = pithi_winograd_f32(isa_limit);
-    conv->fold = pithi_gemm_f32_fold(conv->gemm, g->out_channels);
-    double best = 0.9 * direct_cost(conv);
-    pithi_conv_winograd chosen = { 0 };
-    for (int i = 0; i < set->n_records && fits(g); i++) {
-        pithi_conv_winograd w = { .kernel = (const pith_winograd_f32 *)set->records + i };
-        lay_out(conv, 1, &w); /* the choice, and so the bits, must not depend on threads */
-        double cycles = cost(conv, &w);
-        if (cycles < best * (i == 2 ? ADVANTAGE_6 : 1.0)) {
-            best = cycles;
-            chosen = w;
-        }
-    }
-    if (!chosen.kernel) {
-        return false;
-    }
     int64_t nr = conv->gemm->nr;
     lay_out(conv, n_threads, &chosen);
     conv->winograd = chosen;
@@ -112,7 +96,57 @@ bool pithi_conv_winograd_plan(pithi_conv_f32 *conv, int isa_limit, int n_threads
     conv->packed_floats = (size_t)(pithi_div_up(g->out_channels, nr) * nr * n_positions(&chosen) * g->in_channels);
     conv->scratch_rows =
         pithi_align_up((size_t)(chosen.band_rows * chosen.tiles_w) * sizeof(float *), PITH_ALIGNMENT);
-    return true;
+}
+
+/* Names of all ways, and a line with the estimate of each. */
+static pith_status explain(pith_prepare *prepare, const pith_kernel_set *set, const double *cycles, double direct)
+{
+    void *block = NULL;
+    pithi_text line = { .ctx = prepare->ctx };
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)set->n_records + 2, sizeof(char *), &block));
+    const char **names = block;
+    names[0] = "estimate";
+    names[1] = "direct";
+    pithi_text_add(&line, "cycles estimated: direct %.3g", direct);
+    for (int i = 0; i < set->n_records; i++) {
+        names[2 + i] = ((const pith_winograd_f32 *)set->records + i)->head.name;
+        pithi_text_add(&line, ", %s %.3g", names[2 + i], cycles[i]);
+    }
+    pithi_text_add(&line, "%s", prepare->choice ? "; chosen by timing" : "");
+    pith_status status = line.failed ? PITH_STATUS_NOMEM
+                                     : pithi_arena_text(prepare->arena, line.data, line.n_bytes, &prepare->why);
+    pithi_text_deinit(&line);
+    prepare->choices = names;
+    prepare->n_choices = set->n_records + 2;
+    return status;
+}
+
+pith_status pithi_conv_winograd_plan(pith_prepare *prepare, pithi_conv_f32 *conv, bool *is_used)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pith_kernel_set *set = pithi_winograd_f32(prepare->isa_limit);
+    double cycles[PITH_WINOGRAD_F32_MAX_PAIRS];
+    pithi_conv_winograd chosen = { 0 };
+    if (!fits(g)) {
+        return PITH_OK;
+    }
+    conv->fold = pithi_gemm_f32_fold(conv->gemm, g->out_channels);
+    double direct = direct_cost(conv), best = 0.9 * direct;
+    bool is_given = prepare->choice > 0 && prepare->choice < set->n_records + 2;
+    for (int i = 0; i < set->n_records && i < PITH_COUNT(cycles); i++) {
+        pithi_conv_winograd w = { .kernel = (const pith_winograd_f32 *)set->records + i };
+        lay_out(conv, 1, &w); /* the choice, and so the bits, must not depend on threads */
+        cycles[i] = cost(conv, &w);
+        if (is_given ? prepare->choice == i + 2 : cycles[i] < best * (i == 2 ? ADVANTAGE_6 : 1.0)) {
+            best = cycles[i];
+            chosen = w;
+        }
+    }
+    if (chosen.kernel) {
+        plan_chosen(conv, chosen, prepare->n_threads);
+    }
+    *is_used = chosen.kernel != NULL;
+    return explain(prepare, set, cycles, direct);
 }
 
 /* Row pointers, transformed input, products. */

@@ -95,6 +95,22 @@ static void add_costs(builder *b, pith_step *step, const pith_tensor *inputs, co
     }
 }
 
+/* What was found best for such a step; sums in their plain order leave no choice but how to cut. */
+static pith_status find_tuned(const builder *b, pith_step *step, pith_prepare *prepare, pithi_tuned *tuned)
+{
+    if (!b->options->tuning) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_tuning_key(b->ctx, step->node, prepare->inputs, prepare->outputs, &step->tuning_key));
+    *tuned = *pithi_tuning_find(b->options->tuning, step->tuning_key);
+    if (!b->options->is_exact) {
+        prepare->choice = tuned->choice;
+        bool is_lower = tuned->isa >= 0 && (prepare->isa_limit < 0 || tuned->isa < prepare->isa_limit);
+        prepare->isa_limit = is_lower ? tuned->isa : prepare->isa_limit;
+    }
+    return PITH_OK;
+}
+
 static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *inputs, const pith_tensor *outputs)
 {
     const pith_node *node = step->node;
@@ -104,12 +120,15 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
                              .is_exact = b->options->is_exact,
                              .arena = &b->plan->memory, .packs = b->options->packs,
                              .plan_constants = &b->plan->graph->arena, .max_parts = 1, .n_phases = 1 };
+    pithi_tuned tuned = PITHI_TUNED_DEFAULT;
+    PITH_TRY(find_tuned(b, step, &prepare, &tuned));
     if (node->op->prepare) {
         PITH_TRY(node->op->prepare(&prepare));
     }
     step->use_run = prepare.use_run;
     step->state = prepare.state;
-    step->max_parts = prepare.use_run ? prepare.max_parts : 1;
+    bool is_cut = prepare.use_run && tuned.serial_at != b->options->n_threads;
+    step->max_parts = is_cut ? prepare.max_parts : 1;
     step->n_phases = prepare.use_run ? prepare.n_phases : 1;
     step->kernel = prepare.use_run ? prepare.kernel : NULL;
     step->why = prepare.why;

@@ -4,7 +4,7 @@
 #ifndef PITH_PLAN_H
 #define PITH_PLAN_H
 
-#include "ops/op.h"
+#include "plan/tuning.h"
 
 typedef enum pithi_place {
     PITHI_AT_NOWHERE,  /* absent operand */
@@ -25,6 +25,7 @@ typedef struct pith_step {
     const void *state;
     bool use_run;          /* false: op->ref in one part */
     int max_parts, n_phases;
+    uint64_t tuning_key;   /* 0 without a tuning */
     size_t scratch_offset, scratch_bytes; /* arena; one block of scratch_bytes per worker */
     size_t shared_offset, shared_bytes;
     int first_operand;     /* inputs, then outputs, in plan->operands */
@@ -65,6 +66,7 @@ typedef struct pithi_plan_options {
     bool keep_all_values;    /* no block is reused */
     bool is_exact;           /* for pith_prepare */
     pithi_pack_cache *packs; /* of the model; may be NULL */
+    const pithi_tuning *tuning; /* or NULL */
 } pithi_plan_options;
 
 /* Makes a plan; takes ownership of `graph` on success only. */

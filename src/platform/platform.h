@@ -18,6 +18,10 @@ pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file);
 /* The same for `name` inside `folder`; refuses a file that links lead out of the folder. */
 pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file);
 void pithi_file_unmap(pithi_file *file);
+/* True if something that can be opened is there. */
+bool pithi_file_exists(const char *path);
+/* Writes a file whole or not at all: to "<path>.part" first, which then takes its name. */
+pith_status pithi_file_write(pith_ctx *ctx, const char *path, const void *data, size_t n_bytes);
 /* Gives the pages that lie wholly in this part of a mapping back to the system; a later read fetches
  * them again. */
 void pithi_file_forget(const void *data, size_t n_bytes);

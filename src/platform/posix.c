@@ -87,6 +87,42 @@ void pithi_file_unmap(pithi_file *file)
     *file = (pithi_file){ 0 };
 }
 
+bool pithi_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static bool write_all(const char *path, const char *data, size_t n_bytes)
+{
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    size_t n_done = 0;
+    while (descriptor >= 0 && n_done < n_bytes) {
+        ssize_t n = write(descriptor, data + n_done, n_bytes - n_done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            break;
+        }
+        n_done += (size_t)n;
+    }
+    return descriptor >= 0 && close(descriptor) == 0 && n_done == n_bytes;
+}
+
+pith_status pithi_file_write(pith_ctx *ctx, const char *path, const void *data, size_t n_bytes)
+{
+    pithi_text part = { .ctx = ctx };
+    pithi_text_add(&part, "%s.part", path);
+    bool is_written = !part.failed && write_all(part.data, data, n_bytes) && rename(part.data, path) == 0;
+    int error = errno;
+    if (!is_written && !part.failed) {
+        unlink(part.data);
+    }
+    pithi_text_deinit(&part);
+    PITH_CHECK(ctx, is_written, PITH_STATUS_IO, "can't write '%s': %s", path, strerror(error));
+    return PITH_OK;
+}
+
 void pithi_file_forget(const void *data, size_t n_bytes)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

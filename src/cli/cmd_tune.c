@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pith tune: choose among the ways that steps can run by timing them here, and keep the choices beside the model. */
+#include "json.h"
+#include "net.h"
+
+typedef struct tune_settings {
+    cli_words shapes;
+    int64_t n_threads, seed;
+    double max_secs;
+    const char *file, *isa, *disable_passes;
+    bool json;
+} tune_settings;
+
+static const cli_option options[] = {
+    { "threads", 't', CLI_KIND_INT, offsetof(tune_settings, n_threads), "N", "threads (default: one per core)", 1,
+      1024 },
+    { "output", 'o', CLI_KIND_TEXT, offsetof(tune_settings, file), "FILE",
+      "where the choices go (default: MODEL.tune, which is found there by itself)", 0, 0 },
+    { "shape", 0, CLI_KIND_WORDS, offsetof(tune_settings, shapes), "NAME=1x3x224x224",
+      "shape of an input (repeat for more)", 0, 0 },
+    { "max-secs", 0, CLI_KIND_NUMBER, offsetof(tune_settings, max_secs), "S", "time for it (default 8)", 0, 86400 },
+    { "isa", 0, CLI_KIND_TEXT, offsetof(tune_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "disable-passes", 0, CLI_KIND_TEXT, offsetof(tune_settings, disable_passes), "LIST",
+      "optimisations to leave out, or 'all'", 0, 0 },
+    { "seed", 0, CLI_KIND_INT, offsetof(tune_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
+    { "json", 0, CLI_KIND_FLAG, offsetof(tune_settings, json), NULL, "print JSON", 0, 0 },
+    { 0 },
+};
+
+static void show_progress(void *user, double done, const char *what)
+{
+    (void)user;
+    cli_progress("tuning %3.0f %%: %s", 100.0 * done, what);
+}
+
+static void print_words(const char *model, const char *file, const pith_tune_report *report)
+{
+    char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
+    printf("%s: %d steps, %d of them (counted once per shape) with other ways to run; %d ways timed\n", model,
+           report->n_steps, report->n_candidates, report->n_variants);
+    if (report->n_changed == 0) {
+        printf("the default is best everywhere; nothing written\n");
+        return;
+    }
+    printf("%d steps are better another way: %s", report->n_changed, cli_human_ms(report->default_ns / 1e6, a));
+    printf(" -> %s%s%s (%+.1f %%), tuned won %d of %d turns\n", cli_colour_on(CLI_STRONG),
+           cli_human_ms(report->tuned_ns / 1e6, b), cli_colour_off(),
+           100.0 * (report->tuned_ns / report->default_ns - 1.0), report->n_won, report->n_rounds);
+    printf(report->is_kept ? "written to %s\n" : "that is no more than noise; the default stays, %s is not written\n",
+           file);
+}
+
+static void print_json(const char *model, const char *file, const pith_tune_report *report)
+{
+    cli_json json = { .file = stdout };
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "model", model);
+    cli_json_text(&json, "file", file);
+    cli_json_whole(&json, "steps", report->n_steps);
+    cli_json_whole(&json, "variants", report->n_variants);
+    cli_json_whole(&json, "candidates", report->n_candidates);
+    cli_json_whole(&json, "changed", report->n_changed);
+    cli_json_number(&json, "default_ms", report->default_ns / 1e6);
+    cli_json_number(&json, "tuned_ms", report->tuned_ns / 1e6);
+    cli_json_whole(&json, "turns", report->n_rounds);
+    cli_json_whole(&json, "turns_won", report->n_won);
+    cli_json_bool(&json, "is_kept", report->is_kept);
+    cli_json_end(&json);
+}
+
+static pith_status tune_net(cli_net *net, const tune_settings *given, const char *file, cli_tensors *list)
+{
+    cli_shapes shapes;
+    pith_tensor inputs[CLI_MAX_INPUTS];
+    pith_tune_report report;
+    pith_tune_options tune_options = { .n_threads = (int)given->n_threads, .max_seconds = given->max_secs,
+                                       .file = file, .disable_passes = given->disable_passes,
+                                       .progress = show_progress };
+    CLI_TRY(cli_net_choose_shapes(net, &given->shapes, NULL, &shapes));
+    cli_net_tell_assumed(net, &shapes);
+    CLI_TRY(cli_net_random_inputs(net, &shapes, (uint64_t)given->seed, list));
+    for (int i = 0; i < list->n; i++) {
+        inputs[i] = list->items[i].view;
+    }
+    pith_status status = pith_tune_model(net->ctx, net->path, inputs, list->n, &tune_options, &report);
+    cli_progress("%s", "");
+    if (status != PITH_OK) {
+        return cli_net_fail(net, status);
+    }
+    if (given->json) {
+        print_json(net->path, file, &report);
+    } else {
+        print_words(net->path, file, &report);
+    }
+    return PITH_OK;
+}
+
+static pith_status run_tune(const void *settings, const cli_words *words, int *exit_code)
+{
+    const tune_settings *given = settings;
+    cli_net net = { 0 };
+    cli_tensors list = { 0 };
+    char *file = NULL;
+    (void)exit_code;
+    CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
+    cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes };
+    CLI_TRY(cli_text_format(&file, given->file ? "%s" : "%s.tune", given->file ? given->file : words->items[0]));
+    pith_status status = cli_net_open(words->items[0], &net_options, &net);
+    if (status == PITH_OK) {
+        status = tune_net(&net, given, file, &list);
+        cli_tensors_free(&list);
+        cli_net_close(&net);
+    }
+    cli_free(file);
+    return status;
+}
+
+static const tune_settings defaults = { .seed = 1 };
+
+const cli_command cli_command_tune = {
+    .name = "tune", .usage = "MODEL [--threads N] [-o FILE]",
+    .summary = "choose the fastest way to run each step by timing, and keep the choices", .options = options,
+    .details = "Choices hold for this CPU, instruction set and version of pith; MODEL.tune is read when the model is\n"
+               "loaded, and ignored with a warning elsewhere. Nothing is written unless the tuned model beats the\n"
+               "default by more than 1 % and in at least 16 of 21 turns. The number of threads decides how steps are\n"
+               "cut; results may change within the bounds of the kernels, but never with the number of threads.\n",
+    .settings_bytes = sizeof(tune_settings), .defaults = &defaults, .run = run_tune,
+};

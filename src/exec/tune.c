@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pith tune: the model is profiled with each way switched on for all steps at once, so a step is timed where it runs,
+ * with its caches and neighbours, and a handful of profiles is all it takes. Then the whole is verified. */
+#include "pith/tune.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "exec/internal.h"
+#include "kernels/kernel.h"
+#include "pith/profile.h"
+#include "platform/machine.h"
+#include "platform/platform.h"
+
+#define MAX_VARIANTS 16
+#define N_REPEATS 3          /* of each variant, in turns; the best median counts */
+#define DEFAULT_SECONDS 8.0
+#define LEAST_GAIN 0.03      /* of a step's time: less is noise */
+#define LEAST_GAIN_NS 300.0
+#define N_TURNS 21           /* of the last comparison */
+#define TURN_NS 40e6
+#define LEAST_WHOLE_GAIN 0.01
+
+/* Steps of one key: times of all variants. */
+typedef struct tuned_step {
+    uint64_t key;
+    int n_choices, n_uses;
+    double ns[MAX_VARIANTS];              /* sum of the uses' medians; INFINITY: not measured */
+    bool is_other[MAX_VARIANTS];          /* another kernel, choice or cut than the default's */
+    char kernel[64];                      /* the default's */
+} tuned_step;
+
+typedef struct tuner {
+    pith_ctx *ctx;
+    const char *path;
+    const pith_tensor *inputs;
+    int n_inputs;
+    const pith_tune_options *options;
+    pith_tune_report *report;
+    pithi_tuned variants[MAX_VARIANTS];
+    int n_variants, n_threads;
+    tuned_step *steps;
+    size_t steps_capacity;
+    int n_steps;
+    pithi_tuning result;
+} tuner;
+
+static void tell(const tuner *t, double done, const char *what)
+{
+    if (t->options->progress) {
+        t->options->progress(t->options->user, done, what);
+    }
+}
+
+/* ---- a model with a tuning ------------------------------------------------------------------ */
+
+typedef struct subject {
+    pith_model *model;
+    pith_session *session;
+} subject;
+
+static void close_subject(subject *s)
+{
+    pith_session_destroy(s->session);
+    pith_model_destroy(s->model);
+    *s = (subject){ 0 };
+}
+
+static pith_status open_subject(const tuner *t, const pithi_tuning *tuning, subject *s)
+{
+    pith_model_options model_options = { .disable_passes = t->options->disable_passes, .tuning_file = "" };
+    pith_session_options session_options = { .n_threads = t->n_threads };
+    *s = (subject){ 0 };
+    PITH_TRY(pith_model_load(t->ctx, t->path, &model_options, &s->model));
+    s->model->program.tuning = tuning;
+    pith_status status = pith_session_create(s->model, &session_options, &s->session);
+    if (status == PITH_OK) {
+        status = pith_session_run(s->session, t->inputs, t->n_inputs);
+    }
+    if (status != PITH_OK) {
+        close_subject(s);
+    }
+    return status;
+}
+
+/* ---- variants ------------------------------------------------------------------------------- */
+
+static pith_status step_of(tuner *t, uint64_t key, tuned_step **step_out)
+{
+    for (int i = 0; i < t->n_steps; i++) {
+        if (t->steps[i].key == key) {
+            *step_out = &t->steps[i];
+            return PITH_OK;
+        }
+    }
+    void *steps = t->steps;
+    pith_status status =
+        pithi_grow(t->ctx, &steps, &t->steps_capacity, (size_t)t->n_steps + 1, sizeof *t->steps);
+    t->steps = steps;
+    PITH_TRY(status);
+    *step_out = &t->steps[t->n_steps++];
+    (*step_out)->key = key;
+    for (int v = 0; v < MAX_VARIANTS; v++) {
+        (*step_out)->ns[v] = (double)INFINITY;
+    }
+    return PITH_OK;
+}
+
+/* Does the variant change anything for a step? */
+static bool differs(const tuner *t, int variant, const tuned_step *step, const pith_profile_step *row)
+{
+    const pithi_tuned *tried = &t->variants[variant];
+    if (tried->choice) {
+        return tried->choice < step->n_choices;
+    }
+    if (tried->serial_at) {
+        return row->max_parts > 1;
+    }
+    return tried->isa >= 0 && strncmp(step->kernel, row->kernel ? row->kernel : "", sizeof step->kernel - 1) != 0;
+}
+
+static pith_status take_rows(tuner *t, int variant, const pith_profile *profile)
+{
+    for (int i = 0; i < profile->n_steps; i++) {
+        const pith_profile_step *row = &profile->steps[i];
+        tuned_step *step = NULL;
+        PITH_TRY(step_of(t, row->key, &step));
+        if (variant == 0) {
+            step->n_choices = row->n_choices;
+            snprintf(step->kernel, sizeof step->kernel, "%s", row->kernel ? row->kernel : "");
+        }
+        step->is_other[variant] = differs(t, variant, step, row);
+        bool is_first = true;
+        for (int k = 0; k < i && is_first; k++) {
+            is_first = profile->steps[k].key != row->key;
+        }
+        if (!is_first) {
+            continue;
+        }
+        double sum = 0.0;
+        for (int k = i; k < profile->n_steps; k++) {
+            sum += profile->steps[k].key == row->key ? profile->steps[k].median_ns : 0.0;
+        }
+        step->ns[variant] = fmin(step->ns[variant], sum);
+    }
+    t->report->n_steps = profile->n_steps;
+    return PITH_OK;
+}
+
+static pith_status try_variant(tuner *t, int variant, double seconds)
+{
+    subject s;
+    pithi_tuning tuning = { .ctx = t->ctx, .fallback = t->variants[variant] };
+    pith_profile_options options = { .max_seconds = seconds, .no_counters = 1 };
+    pith_profile *profile = NULL;
+    PITH_TRY(open_subject(t, &tuning, &s));
+    pith_status status = pith_session_profile(s.session, t->inputs, t->n_inputs, &options, &profile);
+    if (status == PITH_OK) {
+        status = take_rows(t, variant, profile);
+        pith_profile_destroy(profile);
+    }
+    close_subject(&s);
+    return status;
+}
+
+static void list_variants(tuner *t)
+{
+    int most = 0;
+    for (int i = 0; i < t->n_steps; i++) {
+        most = t->steps[i].n_choices > most ? t->steps[i].n_choices : most;
+    }
+    for (int choice = 1; choice < most && t->n_variants < MAX_VARIANTS; choice++) {
+        t->variants[t->n_variants++] = (pithi_tuned){ .choice = choice, .isa = -1 };
+    }
+    int best = pithi_isa_find(pith_ctx_isa(t->ctx));
+    for (int isa = best - 1; isa > 0 && t->n_variants < MAX_VARIANTS; isa--) { /* 0 is portable: never the best */
+        if (pithi_isa_is_available(isa)) {
+            t->variants[t->n_variants++] = (pithi_tuned){ .isa = isa };
+        }
+    }
+    if (t->n_threads > 1 && t->n_variants < MAX_VARIANTS) {
+        t->variants[t->n_variants++] = (pithi_tuned){ .isa = -1, .serial_at = t->n_threads };
+    }
+}
+
+static pith_status try_all(tuner *t)
+{
+    double seconds = t->options->max_seconds > 0.0 ? t->options->max_seconds : DEFAULT_SECONDS;
+    t->variants[t->n_variants++] = PITHI_TUNED_DEFAULT;
+    tell(t, 0.0, "timing the default");
+    PITH_TRY(try_variant(t, 0, seconds / 20.0));
+    list_variants(t);
+    for (int r = 0; r < N_REPEATS; r++) {
+        for (int v = 0; v < t->n_variants; v++) {
+            char what[80];
+            const pithi_tuned *tried = &t->variants[v];
+            snprintf(what, sizeof what, "round %d of %d: %s %s", r + 1, N_REPEATS,
+                     v == 0 ? "the default" : tried->choice ? "other algorithms"
+                     : tried->serial_at ? "one thread a step" : "kernels of",
+                     tried->isa >= 0 ? pithi_isa_name(tried->isa) : "");
+            tell(t, 0.05 + 0.75 * (r * t->n_variants + v) / (N_REPEATS * t->n_variants), what);
+            PITH_TRY(try_variant(t, v, 0.7 * seconds / (N_REPEATS * t->n_variants)));
+        }
+    }
+    return PITH_OK;
+}
+
+static pith_status choose(tuner *t)
+{
+    for (int i = 0; i < t->n_steps; i++) {
+        const tuned_step *step = &t->steps[i];
+        int best = 0;
+        bool has_others = false;
+        for (int v = 1; v < t->n_variants; v++) {
+            has_others = has_others || step->is_other[v];
+            best = step->is_other[v] && step->ns[v] < step->ns[best] ? v : best;
+        }
+        t->report->n_candidates += has_others;
+        double gain = step->ns[0] - step->ns[best];
+        if (best > 0 && gain > LEAST_GAIN * step->ns[0] && gain > LEAST_GAIN_NS) {
+            pithi_tuned entry = t->variants[best];
+            entry.key = step->key;
+            PITH_TRY(pithi_tuning_add(&t->result, &entry));
+            t->report->n_changed++;
+        }
+    }
+    return PITH_OK;
+}
+
+/* ---- verification --------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of the runs that fit into one turn. */
+static pith_status time_turn(const tuner *t, const subject *s, double *ns_out)
+{
+    enum { MOST = 512 };
+    double times[MOST];
+    int n = 0;
+    uint64_t begin = pithi_clock_ns(), now = begin;
+    while (n < MOST && (n == 0 || (double)(now - begin) < TURN_NS)) {
+        uint64_t start = pithi_clock_ns();
+        PITH_TRY(pith_session_run(s->session, t->inputs, t->n_inputs));
+        now = pithi_clock_ns();
+        times[n++] = (double)(now - start);
+    }
+    qsort(times, (size_t)n, sizeof *times, by_value);
+    *ns_out = times[n / 2];
+    return PITH_OK;
+}
+
+static pith_status take_turns(tuner *t, const subject *plain, const subject *tuned)
+{
+    double ns[2][N_TURNS];
+    t->report->n_rounds = N_TURNS;
+    for (int i = 0; i < N_TURNS; i++) {
+        tell(t, 0.85 + 0.15 * i / N_TURNS, "default and tuned in turns");
+        const subject *first = i % 2 ? tuned : plain, *second = i % 2 ? plain : tuned;
+        PITH_TRY(time_turn(t, first, &ns[i % 2][i]));
+        PITH_TRY(time_turn(t, second, &ns[1 - i % 2][i]));
+        t->report->n_won += ns[1][i] < ns[0][i];
+    }
+    qsort(ns[0], N_TURNS, sizeof **ns, by_value);
+    qsort(ns[1], N_TURNS, sizeof **ns, by_value);
+    t->report->default_ns = ns[0][N_TURNS / 2];
+    t->report->tuned_ns = ns[1][N_TURNS / 2];
+    /* A fair coin wins 16 of 21 with a probability of 1.3 %. */
+    t->report->is_kept = t->report->tuned_ns < (1.0 - LEAST_WHOLE_GAIN) * t->report->default_ns &&
+                         t->report->n_won >= 16;
+    return PITH_OK;
+}
+
+static pith_status verify(tuner *t)
+{
+    subject plain = { 0 }, tuned = { 0 };
+    pith_status status = PITH_OK;
+    PITH_TRY_GOTO(open_subject(t, NULL, &plain), done);
+    PITH_TRY_GOTO(open_subject(t, &t->result, &tuned), done);
+    PITH_TRY_GOTO(take_turns(t, &plain, &tuned), done);
+done:
+    close_subject(&plain);
+    close_subject(&tuned);
+    return status;
+}
+
+static pith_status write_result(const tuner *t)
+{
+    pithi_topology topology;
+    pithi_text text = { .ctx = t->ctx }, path = { .ctx = t->ctx };
+    pith_status status = PITH_OK;
+    pithi_topology_read(&topology);
+    pithi_tuning_print(&t->result, topology.cpu, &text);
+    pithi_text_add(&path, t->options->file ? "%s" : "%s.tune", t->options->file ? t->options->file : t->path);
+    if (text.failed || path.failed) {
+        status = pithi_fail(t->ctx, PITH_STATUS_NOMEM, "no memory for the text of the choices");
+    } else {
+        status = pithi_file_write(t->ctx, path.data, text.data, text.n_bytes);
+    }
+    pithi_text_deinit(&text);
+    pithi_text_deinit(&path);
+    return status;
+}
+
+static pith_status tune(tuner *t)
+{
+    PITH_TRY(try_all(t));
+    PITH_TRY(choose(t));
+    t->report->n_variants = t->n_variants;
+    if (t->report->n_changed == 0) {
+        return PITH_OK;
+    }
+    PITH_TRY(verify(t));
+    return t->report->is_kept ? write_result(t) : PITH_OK;
+}
+
+pith_status pith_tune_model(pith_ctx *ctx, const char *path, const pith_tensor *inputs, int n_inputs,
+                            const pith_tune_options *options, pith_tune_report *report_out)
+{
+    static const pith_tune_options defaults = { 0 };
+    const pith_tune_options *o = options ? options : &defaults;
+    PITH_CHECK(ctx, o->n_threads >= 0 && o->n_threads <= 1024, PITH_STATUS_ARG,
+               "n_threads is %d; it must be 0 (automatic) to 1024", o->n_threads);
+    *report_out = (pith_tune_report){ 0 };
+    tuner t = { .ctx = ctx, .path = path, .inputs = inputs, .n_inputs = n_inputs, .options = o, .report = report_out,
+                .n_threads = o->n_threads ? o->n_threads : pithi_cpu_count(),
+                .result = { .ctx = ctx, .fallback = PITHI_TUNED_DEFAULT } };
+    pith_status status = tune(&t);
+    pithi_tuning_deinit(&t.result);
+    pithi_free(ctx, t.steps);
+    return status;
+}
