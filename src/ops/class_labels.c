@@ -134,8 +134,8 @@ static pith_status read_labels(pith_ctx *ctx, pith_source *source, const char *i
     const pith_tensor *ints = NULL, *strings = NULL;
     PITH_TRY(pithi_source_list(ctx, source, ints_name, &ints));
     PITH_TRY(pithi_source_list(ctx, source, "classlabels_strings", &strings));
-    PITH_CHECK(ctx, !ints != !strings, PITH_STATUS_FORMAT, "%s of '%s' and 'classlabels_strings' is given; one is needed",
-               ints ? "each" : "none", ints_name);
+    PITH_CHECK(ctx, !ints != !strings, PITH_STATUS_FORMAT,
+               "%s of '%s' and 'classlabels_strings' is given; one is needed", ints ? "each" : "none", ints_name);
     attrs->labels = ints ? ints : strings;
     PITH_CHECK(ctx, attrs->labels->dtype == PITH_DTYPE_S64 || attrs->labels->dtype == PITH_DTYPE_STRING,
                PITH_STATUS_FORMAT, "'%s' is no list of ints", ints_name);
@@ -197,7 +197,8 @@ static pith_status map_svm(pith_ctx *ctx, pith_source *source, void *attrs)
 static const pith_operand_spec inputs[] = { { "scores", PITHI_ML_F32, PITH_ONE },
                                             { "votes", PITHI_ML_F32, PITH_OPTIONAL } };
 static const pith_operand_spec outputs[] = {
-    { "labels", PITH_DTYPES(PITH_DTYPE_S64) | PITH_DTYPES_STRING, PITH_ONE }, { "scores", PITHI_ML_F32, PITH_OPTIONAL } };
+    { "labels", PITH_DTYPES(PITH_DTYPE_S64) | PITH_DTYPES_STRING, PITH_ONE },
+    { "scores", PITHI_ML_F32, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = { { "onnx", "ai.onnx.ml", "TreeEnsembleClassifier", 1, map_trees },
                                            { "onnx", "ai.onnx.ml", "LinearClassifier", 1, map_linear },
                                            { "onnx", "ai.onnx.ml", "SVMClassifier", 1, map_svm } };

@@ -88,7 +88,8 @@ static pith_status prepare(pith_prepare *prepare)
     }
     qsort(keys, (size_t)n_keys, sizeof *keys, by_key);
     prepare->state = keys;
-    prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(pith_shape_elements(&prepare->inputs[0].shape) / 512, 256));
+    const int64_t n_parts = pith_shape_elements(&prepare->inputs[0].shape) / 512;
+    prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(n_parts, 256));
     prepare->use_run = true;
     return PITH_OK;
 }

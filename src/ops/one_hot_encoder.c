@@ -74,7 +74,8 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
 static const pith_operand_spec inputs[] = { { "x", PITHI_ML_DTYPES | PITH_DTYPES_STRING, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", PITHI_ML_F32, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "ai.onnx.ml", "OneHotEncoder", 1, map } };
-static const char *const samples[] = { "f32[3,2]{-1:5} | cats=s64[3]{0,2,4}", "s64[5]{0,1,2,1,0} | cats=s64[3]{0,1,2} zeros=0",
+static const char *const samples[] = { "f32[3,2]{-1:5} | cats=s64[3]{0,2,4}",
+                                       "s64[5]{0,1,2,1,0} | cats=s64[3]{0,1,2} zeros=0",
                                        "string[4]{b,x,,a} | cats=string[2]{a,b}", "s32[0,2] | cats=s64[2]{1,2}" };
 
 const pith_op pith_op_one_hot_encoder = {
