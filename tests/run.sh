@@ -37,6 +37,10 @@ count "$build/pith_tests"
 if command -v python3 >/dev/null && [ -f "$build/onnx_suite_results.tsv" ]; then
     python3 "$root/tools/report_onnx_suite.py" "$build"
 fi
+if command -v python3 >/dev/null; then # with the onnx package: types as the standard has them, docs/operators.md is true
+    count python3 "$root/tools/check_types.py" "$build"
+    count python3 "$root/tools/make_operators_md.py" "$build" --check
+fi
 for script in "$root"/tests/cli/*.sh; do
     [ -f "$script" ] && count sh "$script" "$build"
 done

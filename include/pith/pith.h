@@ -5,6 +5,7 @@
 
 #include "pith/model.h"
 #include "pith/object.h"
+#include "pith/operators.h"
 #include "pith/profile.h"
 #include "pith/session.h"
 #include "pith/status.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith info: what a model is, and what one run will cost, without running it. */
 #include "info.h"
+#include "operators.h"
 
 typedef struct info_settings {
     cli_words shapes, dims;
     int64_t n_threads;
     const char *isa;
-    bool json, exact, lists_ops, lists_layers;
+    bool json, exact, lists_ops, lists_layers, lists_operators;
     cli_ceilings ceilings;
 } info_settings;
 
@@ -19,6 +20,8 @@ static const cli_option options[] = {
       "operators with their versions and types, and every use that would not run (exit code 1 then)", 0, 0 },
     { "layers", 0, CLI_KIND_FLAG, offsetof(info_settings, lists_layers), NULL,
       "shape, memory and work of every step", 0, 0 },
+    { "operators", 0, CLI_KIND_FLAG, offsetof(info_settings, lists_operators), NULL,
+      "without a model: all operators of pith, with versions and element types", 0, 0 },
     { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
       "threads that scratch memory is counted for (default 1)", 1, 1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
@@ -322,6 +325,11 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
 {
     const info_settings *given = settings;
     info what = { 0 };
+    if (given->lists_operators) {
+        CLI_CHECK(words->n == 0, PITH_STATUS_ARG, "--operators takes no model; --ops lists what a model needs");
+        cli_print_operators(given->json);
+        return PITH_OK;
+    }
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
     cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .ceilings = &given->ceilings,
                                     .describes_only = given->lists_ops };
@@ -334,7 +342,7 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
 static const info_settings defaults = { .n_threads = 1 };
 
 const cli_command cli_command_info = {
-    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json]",
+    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json] | --operators",
     .summary = "say what a model is and what one run costs", .options = options,
     .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,
 };

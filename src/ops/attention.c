@@ -240,7 +240,7 @@ static const pith_operand_spec inputs[] = {
     { "q", PITH_DTYPES_FLOAT, PITH_ONE },
     { "k", PITH_DTYPES_FLOAT, PITH_ONE },
     { "v", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "attn_mask", PITH_DTYPES_FLOAT | PITH_DTYPES_BOOL, PITH_OPTIONAL },
+    { "attn_mask", PITH_DTYPES_ANY, PITH_OPTIONAL },
     { "past_key", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
     { "past_value", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
     { "nonpad_kv_seqlen", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL },

@@ -5,6 +5,9 @@
 
 static bool is_set(const pith_tensor *x, int64_t i)
 {
+    if (x->dtype == PITH_DTYPE_STRING) { /* as numpy has it */
+        return ((const pith_string *)x->data)[i].n_bytes > 0;
+    }
     if (PITH_DTYPES(x->dtype) & PITH_DTYPES_COMPLEX) {
         const pith_tensor parts = pithi_tensor_parts(x);
         return pithi_tensor_get_f64(&parts, 2 * i) != 0.0 || pithi_tensor_get_f64(&parts, 2 * i + 1) != 0.0;
@@ -45,11 +48,11 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_ANY | PITH_DTYPES_COMPLEX, PITH_ONE } };
+static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "NonZero", 9, NULL } };
 static const char *const samples[] = { "f32[2,3]{0,1.5,0,-1,0,0.25}", "bool[4,5]", "s64[3]{0,0,0}", "f32[0,2]",
-                                       "s32[]{4}", "c64[3]" };
+                                       "s32[]{4}", "c64[3]", "string[2,3]" };
 
 const pith_op pith_op_non_zero = {
     .head = { "non_zero", 1, PITH_NO_ATTRS },

@@ -24,17 +24,18 @@ static void cost(const pith_infer *infer, pith_cost *cost)
                  (uint64_t)(a->rank ? a->dims[a->rank - 1] : 1);
 }
 
+#define DTYPES (PITH_DTYPES_8BIT | PITH_DTYPES_F8)
 static const pith_operand_spec inputs[] = {
-    { "a", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a", DTYPES, PITH_ONE },
     { "a_scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "a_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
-    { "b", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a_zero_point", DTYPES, PITH_ONE },
+    { "b", DTYPES, PITH_ONE },
     { "b_scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "b_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "b_zero_point", DTYPES, PITH_ONE },
     { "y_scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "y_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "y_zero_point", DTYPES, PITH_ONE },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", DTYPES, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "QLinearMatMul", 10, NULL } };
 static const char *const samples[] = {
     "u8[5,7]{0:255} f32[]{0.02} u8[]{120} s8[7,33]{-128:127} f32[]{0.03} s8[]{-3} f32[]{0.1} "
@@ -42,6 +43,8 @@ static const char *const samples[] = {
     "s8[2,3,4]{-99:99} f32[1]{0.1} s8[1]{1} s8[4,6]{-99:99} f32[6]{0.01:0.2} s8[6] f32[1]{0.9} "
     "s8[1]{5}",
     "u8[3,4] f32[3]{0.1:0.2} u8[3] u8[4,5] f32[]{0.1} u8[]{50} f32[3]{2:5} u8[3]",
+    "f8e4m3fn[3,4] f32[]{0.5} f8e4m3fn[]{0} f8e5m2[4,5] f32[5] f8e5m2[5]{0,0,0,0,1} f32[]{0.1} f8e4m3fnuz[]{0}",
+    "f8e4m3fn[2,3,4] f16[]{0.5} f8e4m3fn[]{0} s8[4,5] f16[]{0.1} s8[]{3} f16[]{0.5} s8[]{1}",
 };
 
 const pith_op pith_op_qlinear_matmul = {

@@ -49,12 +49,51 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
     return pithi_int_check(infer, &product, g.m, g.n);
 }
 
+static bool has_floats(const pithi_int_product *product)
+{
+    return pithi_dtype_is_float(product->a->dtype) || pithi_dtype_is_float(product->b->dtype) ||
+           pithi_dtype_is_float(product->y->dtype);
+}
+
+static double zero_f64(const pith_tensor *zero, int64_t index)
+{
+    const int64_t count = zero ? pith_shape_elements(&zero->shape) : 0;
+    return count ? pithi_tensor_get_f64(zero, index % count) : 0.0; /* one list may serve all batches */
+}
+
+/* Floats of 8 bits among the operands: summed in double, rounded once. */
+static void ref_floats(const pithi_int_product *product, const pithi_product_geometry *g)
+{
+    for (int64_t i = 0; i < g->n_batches * g->m * g->n; i++) {
+        int64_t row = i / g->n % g->m, column = i % g->n, a, b;
+        double sum = 0.0;
+        find_matrices(g, i / g->n / g->m, &a, &b);
+        row += a * g->m;
+        for (int64_t k = 0; k < g->k; k++) {
+            double left = pithi_tensor_get_f64(product->a, row * g->k + k);
+            double right = pithi_tensor_get_f64(product->b, (b * g->k + k) * g->n + column);
+            sum += (left - zero_f64(product->a_zero, row)) * (right - zero_f64(product->b_zero, b * g->n + column));
+        }
+        const double value = sum * (double)pithi_int_scale(product, row, b * g->n + column);
+        const double zero = zero_f64(product->y_zero, row);
+        if (pithi_dtype_is_float(product->y->dtype)) {
+            pithi_tensor_set_f64(product->y, i, value + zero);
+        } else {
+            pithi_tensor_set_s64(product->y, i, pithi_quantize(value, (int64_t)zero, product->y->dtype));
+        }
+    }
+}
+
 void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
 {
     pithi_int_product product = operands_of(run, is_qlinear);
     pithi_product_geometry g;
     if (geometry_of(NULL, &product, &g) != PITH_OK) {
         return; /* infer has checked it */
+    }
+    if (has_floats(&product)) {
+        ref_floats(&product, &g);
+        return;
     }
     for (int64_t i = 0; i < g.n_batches * g.m * g.n; i++) {
         int64_t row = i / g.n % g.m, column = i % g.n, a, b;
@@ -222,6 +261,9 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     pith_tensor y = prepare->outputs[0];
     pithi_int_product product = pithi_int_operands(prepare->inputs, prepare->n_inputs, &y, is_qlinear);
     void *block = NULL;
+    if (has_floats(&product)) {
+        return PITH_OK;
+    }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(matmul_state), &block));
     matmul_state *state = block;
     PITH_TRY(geometry_of(prepare->ctx, &product, &state->g));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every operator of the registry on every one of its samples: infer, run against reference under every
  * ISA cap, the same bits for 1, 2, 3 and 7 parts, attributes printed and copied. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/kernel.h"
@@ -16,7 +17,11 @@ typedef struct op_case {
     pith_tensor inputs[MAX_OPERANDS], outputs[MAX_OPERANDS], wanted[MAX_OPERANDS], first[MAX_OPERANDS];
     pith_tensor known[MAX_OPERANDS]; /* inputs as infer and prepare see them */
     pithi_arena arena;
+    FILE *kernels; /* or NULL */
 } op_case;
+
+/* Which kernels the samples take on the plainest ISA: "operator\tkernel" lines for tools/make_operators_md.py. */
+#define KERNELS_PATH PITH_BINARY_DIR "/operator_kernels.tsv"
 
 static pith_tensor allocate_like(const pith_tensor *like)
 {
@@ -86,6 +91,9 @@ static void check_isa(pith_test *test, op_case *c, int isa)
                              .n_inputs = node->n_inputs, .outputs = c->outputs, .n_outputs = node->n_outputs,
                              .isa_limit = isa, .n_threads = 2, .arena = &c->arena, .max_parts = 1, .n_phases = 1 };
     TEST_OK(test, c->op->prepare(&prepare));
+    if (c->kernels && isa == 0 && prepare.use_run) {
+        fprintf(c->kernels, "%s\t%s\n", c->op->head.name, prepare.kernel ? prepare.kernel : "");
+    }
     if (!prepare.use_run) {
         return;
     }
@@ -134,9 +142,9 @@ static void check_attrs(pith_test *test, const op_case *c)
     pithi_graph_destroy(clone);
 }
 
-static void check_sample(pith_test *test, const pith_op *op, const char *text)
+static void check_sample(pith_test *test, const pith_op *op, const char *text, FILE *kernels)
 {
-    op_case c = { .op = op, .arena = { .ctx = test->ctx } };
+    op_case c = { .op = op, .kernels = kernels, .arena = { .ctx = test->ctx } };
     pith_status parsed = pithi_sample_parse(test->ctx, op, text, &c.sample);
     TEST_CHECK_MESSAGE(test, parsed == PITH_OK, "%s", pith_ctx_error(test->ctx));
     if (parsed != PITH_OK) {
@@ -165,6 +173,7 @@ static void check_sample(pith_test *test, const pith_op *op, const char *text)
 
 void test_all_ops(pith_test *test)
 {
+    FILE *kernels = fopen(KERNELS_PATH, "w");
     for (int i = 0; i < pithi_op_count(); i++) {
         const pith_op *op = pithi_op_at(i);
         if (op->flags & PITH_OP_CONTROL) {
@@ -174,7 +183,10 @@ void test_all_ops(pith_test *test)
         TEST_CHECK(test, op->n_samples > 0 && op->ref && op->infer);
         for (int k = 0; k < op->n_samples; k++) {
             pith_test_case(test, "%s %s", op->head.name, op->samples[k]);
-            check_sample(test, op, op->samples[k]);
+            check_sample(test, op, op->samples[k], kernels);
         }
+    }
+    if (kernels) {
+        fclose(kernels);
     }
 }
