@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 import sys
+import warnings
 
 import onnx_names
 
@@ -26,19 +27,20 @@ GROUPS = [
 DOMAINS = {
     "": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml: classical machine learning",
     "ai.onnx.preview.training": "ai.onnx.preview.training",
-    "com.microsoft": "com.microsoft: what ONNX Runtime writes into files",
+    "com.microsoft": "com.microsoft: what ONNX Runtime writes into files", "pith": "pith: for recipes",
 }  # fmt: skip
 HEAD = """# Operators
 
 Made by `tools/make_operators_md.py` with onnx {version}; `tests/run.sh` compares it with the code. Don't edit.
 
-- **versions**: the opsets in which ONNX changed the operator. All of them are read; in ~~struck~~ ones pith doesn't run it.
+- **versions**: the opsets in which ONNX changed the operator; in ~~struck~~ ones pith does not have it.
 - **types**: of the inputs, operands of the same types together. *float* is f32, f16, bf16 and f64; *int* all of 8 to 64
   bits; *f8* the four 8-bit floats; *index* s32 and s64. *any* is all types of the standard, *moved* those of at least a byte, without
   f8: numbers, bool, complex, string. Shapes, axes and the like that are always s64 stand there, too.
 - **fast**: kernel families (`src/kernels/<family>.h`) that its samples use; each is there for {isas}. *own loops*:
   written in the operator. Empty: the plain reference. Types without fast path run on the reference, too.
 - **tests**: samples that run against the reference on every ISA + cases of the newest ONNX backend suite with this operator.
+- *recipe*: the importer says it in other operators (`src/import/onnx/onnx_recipes.c`).
 - *function*: not an operator of its own; the importer puts in the function body that the standard gives.
 """
 
@@ -46,7 +48,7 @@ Made by `tools/make_operators_md.py` with onnx {version}; `tests/run.sh` compare
 def families():
     folder = os.path.join(ROOT, "src", "kernels")
     isas = [isa for isa in sorted(os.listdir(folder)) if os.path.isdir(os.path.join(folder, isa)) and isa != "portable"]
-    names = sorted({name[:-2] for name in os.listdir(os.path.join(folder, "portable")) if name.endswith(".c")})
+    names = sorted({name[:-2] for name in os.listdir(os.path.join(folder, "portable")) if name.endswith(".c") and name != "probe.c"})
     where = {
         name: [isa for isa in isas if os.path.exists(os.path.join(folder, isa, f"{name}.c"))] for name in names
     }
@@ -60,6 +62,7 @@ def kernels_of_samples(build, known):
     with open(path, encoding="utf-8") as file:
         for line in file:
             operator, kernel = line.rstrip("\n").split("\t")
+            kernel = "transpose" if kernel == "copy" else kernel
             family = max((name for name in known if kernel.startswith(name)), key=len, default="own loops")
             if kernel != "reference":
                 found.setdefault(operator, set()).add(family)
@@ -91,6 +94,8 @@ def types_text(operator):
             parts[-1][0].append(operand["name"])
         else:
             parts.append(([operand["name"]], text))
+    if not parts:
+        return grouped(operator["outputs"][0]["dtypes"])
     if len(parts) == 1:
         return parts[0][1]
     return "; ".join(f"{names[0] if len(names) == 1 else names[0] + '…'}: {text}" for names, text in parts)
@@ -105,8 +110,20 @@ def spellings(operators):
     return {key: sorted(rows, key=lambda row: row[0]) for key, rows in table.items()}
 
 
+def recipes():
+    """{(domain, name): first version}, of the operators that the importer says in others"""
+    with open(os.path.join(ROOT, "src", "import", "onnx", "onnx_recipes.c"), encoding="utf-8") as file:
+        rows = re.findall(r'^    \{ (MS|"[^"]*"), "(\w+)", (\d+), ', file.read(), re.MULTILINE)
+    found = {}
+    for domain, name, since in rows:
+        key = ("com.microsoft" if domain == "MS" else domain.strip('"'), name)
+        found[key] = min(int(since), found.get(key, 99))
+    return found
+
+
 def backend_cases():
     """{(domain, operator type): number of node cases of the suite}"""
+    warnings.simplefilter("ignore")  # numpy's, about infinities that the cases want
     from onnx.backend.test.case.node import collect_testcases  # noqa: PLC0415
 
     counts = {}
@@ -122,21 +139,25 @@ def row_of(title, versions, operator, kernels, n_cases):
     return f"| {title} | {own} | {versions} | {types_text(operator)} | {fast} | {operator['samples']} + {n_cases} |"
 
 
-def domain_lines(domain, schemas, table, kernels, cases):
+def domain_lines(domain, schemas, table, told, kernels, cases):
     lines = ["| in files | pith | versions | types | fast | tests |", "|---|---|---|---|---|---|"]
-    names = sorted({name for d, name in [*schemas, *table] if d == domain})
-    n_run = n_function = 0
+    names = sorted({name for d, name in [*schemas, *table, *told] if d == domain})
+    n_run = n_function = n_recipe = 0
     missing = []
     for name in names:
         rows = table.get((domain, name), [])
         versions = schemas.get((domain, name), [])
         n_cases = cases.get((domain, name), 0)
         has_function = versions and (versions[-1].has_function or versions[-1].has_context_dependent_function)
-        since = [schema.since_version for schema in versions] or [since for since, _ in rows]
+        first = min([since for since, _ in rows] + [told.get((domain, name), 99)])
+        since = [schema.since_version for schema in versions] or sorted({first, *(since for since, _ in rows)})
+        shown = ", ".join(str(v) if v >= first else f"~~{v}~~" for v in since)
         if rows:
             n_run += 1
-            shown = ", ".join(str(v) if v >= rows[0][0] else f"~~{v}~~" for v in since)
             lines.append(row_of(name, shown, rows[-1][1], kernels, n_cases))
+        elif (domain, name) in told:
+            n_recipe += 1
+            lines.append(f"| {name} | *recipe* | {shown} | | | {n_cases} |")
         elif has_function:
             n_function += 1
             lines.append(f"| {name} | *function* | {', '.join(map(str, since))} | | | {n_cases} |")
@@ -144,6 +165,7 @@ def domain_lines(domain, schemas, table, kernels, cases):
             missing.append(name)
             lines.append(f"| {name} | **lacking** | {', '.join(f'~~{v}~~' for v in since)} | | | {n_cases} |")
     summary = f"{n_run} operators"
+    summary += f", {n_recipe} more as recipes" if n_recipe else ""
     summary += f", {n_function} more as functions" if n_function else ""
     summary += f"; lacking: {', '.join(missing)}" if missing else ""
     return [summary + ".", "", *lines]
@@ -154,12 +176,12 @@ def render(build):
 
     operators = onnx_names.operators(build)
     where = families()
-    table = spellings(operators)
+    table, told = spellings(operators), recipes()
     schemas, kernels, cases = onnx_names.schemas(), kernels_of_samples(build, where), backend_cases()
     lines = [HEAD.format(version=onnx.__version__, isas="the instruction sets that the last table names")]
-    domains = sorted({domain for domain, _ in [*schemas, *table]}, key=lambda domain: (domain not in DOMAINS, domain))
+    domains = sorted({domain for domain, _ in [*schemas, *table, *told]}, key=lambda domain: (domain not in DOMAINS, domain))
     for domain in domains:
-        lines += [f"## {DOMAINS.get(domain, domain)}", "", *domain_lines(domain, schemas, table, kernels, cases), ""]
+        lines += [f"## {DOMAINS.get(domain, domain)}", "", *domain_lines(domain, schemas, table, told, kernels, cases), ""]
     own = [operator for operator in operators if not operator["spellings"]]
     lines += ["## Made by passes only", "", "| pith | types | fast | samples |", "|---|---|---|--:|"]
     for operator in own:

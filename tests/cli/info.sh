@@ -62,4 +62,12 @@ has out '"node": "odd"'
 has out '"macs": null,'
 run 2 run odd.onnx
 has err "Frobnicate"
+run 0 info --operators
+has out "transpose "
+has out "Transpose 1"
+run 0 info --operators --json
+has out '"name": "cast",'
+has out '"f8e4m3fnuz",'
+run 2 info --operators tiny.onnx
+has err "--ops lists what a model needs"
 finish
