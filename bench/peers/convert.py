@@ -92,7 +92,8 @@ def litert(network, target, options):
         # It fetches this file to have some picture for its shape inference; any will do.
         picture = numpy.random.default_rng(1).random((20, 128, 128, 3), dtype=numpy.float32)
         numpy.save(pathlib.Path(folder) / "calibration_image_sample_data_20x128x128x3_float32.npy", picture)
-        command = [options.onnx2tf.absolute(), "-i", network.path.resolve(), "-o", folder, "-n", "-rtpo", "Erf"]
+        copy = shutil.copy(network.path, pathlib.Path(folder) / "m.onnx")  # it writes a simplified form over its input
+        command = [options.onnx2tf.absolute(), "-i", copy, "-o", folder, "-n", "-rtpo", "Erf"]
         call(command + ["-ois"] + [f"{name}:{','.join(map(str, array.shape))}" for name, array in network.feeds().items()], 600, cwd=folder)
         shutil.copy(next(pathlib.Path(folder).glob("*_float32.tflite")), f"{target}.tflite")
 
