@@ -22,10 +22,35 @@ bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_f
     return true;
 }
 
+#define NARROW_COLUMNS 16  /* a call for each shorter row would cost more than its numbers */
+#define NARROW_ITEMS 256
+
+/* Rows of few columns that lie apart are brought together for the function, many in one call. */
+static void apply_to_narrow(const pith_gemm_f32_tile *block, const pithi_finish *finish)
+{
+    float together[NARROW_ITEMS];
+    const int n_columns = block->n_columns, most = NARROW_ITEMS / n_columns;
+    for (int first = 0; first < block->mr; first += most) {
+        const int n_rows = block->mr - first < most ? block->mr - first : most;
+        float *c = block->c + (size_t)first * block->c_stride;
+        for (int i = 0; i < n_rows * n_columns; i++) {
+            together[i] = c[(size_t)(i / n_columns) * block->c_stride + (size_t)(i % n_columns)];
+        }
+        finish->function(together, together, (size_t)(n_rows * n_columns), finish->alpha, finish->beta);
+        for (int i = 0; i < n_rows * n_columns; i++) {
+            c[(size_t)(i / n_columns) * block->c_stride + (size_t)(i % n_columns)] = together[i];
+        }
+    }
+}
+
 static void apply_function(const pith_gemm_f32_tile *block, const pithi_finish *finish)
 {
     size_t n_columns = (size_t)block->n_columns;
     bool is_dense = block->c_stride == n_columns;
+    if (!is_dense && n_columns < NARROW_COLUMNS && block->mr > 1) {
+        apply_to_narrow(block, finish);
+        return;
+    }
     int n_rows = is_dense ? 1 : block->mr;
     size_t length = is_dense ? n_columns * (size_t)block->mr : n_columns;
     for (int m = 0; m < n_rows; m++) {

@@ -215,16 +215,19 @@ void pithi_reduce_ref_mask(const pith_tensor *x, uint32_t mask, pithi_reduce_kin
 
 /* ---- run ---------------------------------------------------------------------------------- */
 
-/* x as [n_outer][n_items][n_inner], the middle reduced. n_inner 1: rows; else columns, cut into chunks. */
+/* x as [n_outer][n_items][n_inner], the middle reduced. n_inner 1: rows; else columns, cut into chunks.
+ * n_slices > 1: x is [n_outer][n_slices][n_kept][n_items], slices and items reduced: rows, then over their results. */
 typedef struct reduce_state {
     int64_t n_outer, n_items, n_inner, chunk;
+    int64_t n_slices, n_kept;
     pithi_reduce_kind kind;
-    pith_reduce_rows_f32_fn *rows;
+    pith_reduce_rows_f32_fn *rows, *slices;
     pith_reduce_columns_f32_fn *columns;
     pith_vunary_f32_fn *exp, *log; /* for log_sum_exp */
 } reduce_state;
 
 #define COLUMN_CHUNK 256 /* columns per unit of work: a few cache lines, 16 vectors */
+#define MOST_SLICES 65536 /* their results are scratch memory */
 
 static bool kernel_kind(pithi_reduce_kind kind, pith_reduce *kernel_kind_out)
 {
@@ -239,27 +242,41 @@ static bool kernel_kind(pithi_reduce_kind kind, pith_reduce *kernel_kind_out)
     return kinds[kind] >= 0;
 }
 
-/* False if kept and reduced dimensions alternate more often than the state can say. */
-static bool split_extent(const pith_shape *x, uint32_t mask, reduce_state *state)
+/* Sizes of the runs of dimensions that are all kept or all reduced, the first run kept (1 if there is none). */
+static int alternating_runs(const pith_shape *x, uint32_t mask, int64_t runs[PITH_MAX_RANK + 1])
 {
-    int stage = 0; /* 0 outer, 1 reduced, 2 inner */
-    state->n_outer = state->n_items = state->n_inner = 1;
+    int n_runs = 1;
+    runs[0] = 1;
     for (int i = 0; i < x->rank; i++) {
-        const bool is_reduced = mask >> i & 1u;
         if (x->dims[i] == 1) {
             continue;
         }
-        if (is_reduced && stage == 2) {
-            return false;
+        if ((mask >> i & 1u) == (n_runs % 2 == 1)) {
+            runs[n_runs++] = 1;
         }
-        stage = is_reduced ? 1 : stage == 0 ? 0 : 2;
-        *(stage == 0 ? &state->n_outer : stage == 1 ? &state->n_items : &state->n_inner) *= x->dims[i];
+        runs[n_runs - 1] *= x->dims[i];
     }
-    if (stage == 0) { /* nothing is reduced: columns of one element */
-        state->n_inner = state->n_outer;
-        state->n_outer = 1;
+    return n_runs;
+}
+
+/* False if kept and reduced dimensions alternate more often than the state can say. */
+static bool split_extent(const pith_shape *x, uint32_t mask, reduce_state *state)
+{
+    int64_t runs[PITH_MAX_RANK + 1];
+    const int n_runs = alternating_runs(x, mask, runs);
+    state->n_outer = state->n_items = state->n_inner = state->n_slices = state->n_kept = 1;
+    if (n_runs == 1) { /* nothing is reduced: columns of one element */
+        state->n_inner = runs[0];
+        return true;
     }
-    return true;
+    state->n_outer = runs[0];
+    state->n_items = runs[n_runs == 4 ? 3 : 1];
+    state->n_inner = n_runs == 3 ? runs[2] : 1;
+    if (n_runs == 4) {
+        state->n_slices = runs[1];
+        state->n_kept = runs[2];
+    }
+    return n_runs <= 4;
 }
 
 pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pithi_reduce_kind kind)
@@ -272,19 +289,23 @@ pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pith
     pith_reduce op;
     const bool is_row_only = kind == PITHI_REDUCE_LOG_SUM_EXP;
     if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !kernel_kind(kind, &op) || !split_extent(x, mask, &found) ||
-        pith_shape_elements(x) == 0 || (is_row_only && found.n_inner > 1)) {
+        pith_shape_elements(x) == 0 || found.n_slices > MOST_SLICES ||
+        (is_row_only && (found.n_inner > 1 || found.n_slices > 1))) {
         return PITH_OK;
     }
     found.rows = kernel->rows[op];
+    found.slices = kernel->rows[op == PITH_REDUCE_MAX || op == PITH_REDUCE_MIN ? op : PITH_REDUCE_SUM];
     found.columns = kernel->columns[op];
     found.chunk = found.n_inner > 1 ? COLUMN_CHUNK : 1;
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof found, &block));
     memcpy(block, &found, sizeof found);
-    const int64_t n_units = found.n_outer * pithi_div_up(found.n_inner, found.chunk);
+    const int64_t n_units = found.n_outer * found.n_kept * pithi_div_up(found.n_inner, found.chunk);
     prepare->state = block;
     prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(pith_shape_elements(x)));
-    prepare->scratch_bytes = is_row_only ? COLUMN_CHUNK * sizeof(float) : 0;
+    prepare->scratch_bytes = is_row_only         ? COLUMN_CHUNK * sizeof(float)
+                             : found.n_slices > 1 ? (size_t)found.n_slices * sizeof(float)
+                                                  : 0;
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
@@ -327,7 +348,7 @@ static float row_log_sum_exp(const reduce_state *state, const float *x, float sh
 static void finish(const reduce_state *state, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n && state->kind == PITHI_REDUCE_MEAN; i++) {
-        y[i] /= (float)state->n_items;
+        y[i] /= (float)(state->n_items * state->n_slices);
     }
     for (int64_t i = 0; i < n && state->kind == PITHI_REDUCE_L2; i++) {
         y[i] = sqrtf(y[i]);
@@ -337,9 +358,32 @@ static void finish(const reduce_state *state, float *y, int64_t n)
     }
 }
 
+/* Units are results. */
+static void run_slices(const pith_run *run, const pith_part *part)
+{
+    const reduce_state *state = run->state;
+    const int64_t slice = state->n_kept * state->n_items;
+    float *y = run->outputs[0].data, *results = part->scratch;
+    int64_t begin, end;
+    pithi_part_range(part, state->n_outer * state->n_kept, &begin, &end);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const float *x = (const float *)run->inputs[0].data + unit / state->n_kept * state->n_slices * slice +
+                         unit % state->n_kept * state->n_items;
+        for (int64_t i = 0; i < state->n_slices; i++) {
+            results[i] = state->rows(x + i * slice, (size_t)state->n_items);
+        }
+        y[unit] = state->slices(results, (size_t)state->n_slices);
+        finish(state, y + unit, 1);
+    }
+}
+
 void pithi_reduce_run(const pith_run *run, const pith_part *part)
 {
     const reduce_state *state = run->state;
+    if (state->n_slices > 1) {
+        run_slices(run, part);
+        return;
+    }
     const float *x = run->inputs[0].data;
     float *y = run->outputs[0].data;
     const int64_t n_chunks = pithi_div_up(state->n_inner, state->chunk);

@@ -128,6 +128,31 @@ static void transpose_3(const float *src, float *dst, int64_t plane_stride, int6
     }
 }
 
+/* Two planes into pixels of two channels (halves of shuffled channels, factor-2 pixel shuffles) and back. */
+static void transpose_2(const float *src, float *dst, int64_t plane_stride, int64_t n, bool is_merge)
+{
+    int32_t lanes[2][TILE];
+    for (int i = 0; i < TILE; i++) {
+        for (int k = 0; k < 2; k++) { /* merge: lane i of result k is pixel (16 k + i) / 2; split: element 2 i + k */
+            lanes[k][i] = is_merge ? i % 2 * TILE + k * TILE / 2 + i / 2 : 2 * i + k;
+        }
+    }
+    const __m512i first = _mm512_loadu_si512(lanes[0]), second = _mm512_loadu_si512(lanes[1]);
+    int64_t from_step = is_merge ? plane_stride : TILE, to_step = is_merge ? TILE : plane_stride;
+    for (int64_t i = 0; i < n; i += TILE) {
+        const float *from = src + (is_merge ? i : 2 * i);
+        float *to = dst + (is_merge ? 2 * i : i);
+        const int64_t count = n - i < TILE ? n - i : TILE;
+        const __mmask16 plane = (__mmask16)((1u << count) - 1);
+        const __mmask32 pixels = (__mmask32)(((uint64_t)1 << 2 * count) - 1);
+        const __mmask16 low = (__mmask16)pixels, high = (__mmask16)(pixels >> TILE);
+        const __m512 a = _mm512_maskz_loadu_ps(is_merge ? plane : low, from);
+        const __m512 b = _mm512_maskz_loadu_ps(is_merge ? plane : high, from + from_step);
+        _mm512_mask_storeu_ps(to, is_merge ? low : plane, _mm512_permutex2var_ps(a, first, b));
+        _mm512_mask_storeu_ps(to + to_step, is_merge ? high : plane, _mm512_permutex2var_ps(a, second, b));
+    }
+}
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -147,6 +172,11 @@ static void transpose_narrow(const float *src, int64_t src_stride, float *dst, i
 static void transpose_x32(const void *src_data, int64_t src_stride, void *dst_data, int64_t dst_stride, int64_t n_rows,
                           int64_t n_cols)
 {
+    if ((n_rows == 2 && dst_stride == 2) || (n_cols == 2 && src_stride == 2)) {
+        bool is_merge = n_rows == 2 && dst_stride == 2;
+        transpose_2(src_data, dst_data, is_merge ? src_stride : dst_stride, is_merge ? n_cols : n_rows, is_merge);
+        return;
+    }
     if (n_rows <= NARROW || n_cols <= NARROW) {
         bool is_merge = n_rows == 3 && dst_stride == 3, is_split = n_cols == 3 && src_stride == 3;
         int64_t done = 0;
