@@ -105,8 +105,8 @@ static pith_status add_inner_scan(batch_body *b, pith_graph **body, const pith_s
     pith_node *node = NULL;
     void *bodies = NULL;
     const int n_outputs = (int)(*body)->n_outputs, n_states = b->n_inputs - b->n_scans;
-    PITH_CHECK(b->graph->ctx, n_outputs <= MAX_BATCHED, PITH_STATUS_LIMIT, "the body has %d outputs, at most %d", n_outputs,
-               MAX_BATCHED);
+    PITH_CHECK(b->graph->ctx, n_outputs <= MAX_BATCHED, PITH_STATUS_LIMIT,
+               "the body has %d outputs, at most %d", n_outputs, MAX_BATCHED);
     for (int i = 0; i < n_outputs; i++) {
         PITH_TRY(pithi_graph_add_value(b->graph, NULL, &outputs[i]));
     }
@@ -143,8 +143,8 @@ static pith_status map_8(pith_ctx *ctx, pith_source *source, void *attrs_out)
     PITH_CHECK(ctx, body && body->graph, PITH_STATUS_FORMAT, "attribute 'body' is missing");
     PITH_CHECK(ctx, !directions || directions->kind == PITH_SOURCE_INTS, PITH_STATUS_FORMAT,
                "attribute 'directions' must be a list of ints");
-    PITH_CHECK(ctx, b.n_scans >= 1 && b.n_scans < source->n_inputs && source->n_inputs <= MAX_BATCHED, PITH_STATUS_FORMAT,
-               "num_scan_inputs is %d, but must lie in 1..%d", b.n_scans, source->n_inputs - 1);
+    PITH_CHECK(ctx, b.n_scans >= 1 && b.n_scans < source->n_inputs && source->n_inputs <= MAX_BATCHED,
+               PITH_STATUS_FORMAT, "num_scan_inputs is %d, but must lie in 1..%d", b.n_scans, source->n_inputs - 1);
     for (int i = 1; i < source->n_inputs; i++) {
         PITH_CHECK(ctx, source->inputs[i], PITH_STATUS_FORMAT, "input %d is missing", i);
     }

@@ -50,7 +50,6 @@ static const refusal refusals[] = {
     { "quantize_linear", "f32[2] f32[]{1} | output_dtype=99", PITH_STATUS_UNSUPPORTED,
       "attribute 'output_dtype' is 99" },
     { "dequantize_linear", "u8[2] f32[]{1} s8[]{0}", PITH_STATUS_DTYPE, "the zero point is s8" },
-    { "dropout", "f32[2] - bool[]{1}", PITH_STATUS_UNSUPPORTED, "in inference only" },
     { "non_max_suppression", "f32[1,2,4] f32[1,1,3]", PITH_STATUS_SHAPE, "boxes must be" },
     { "one_hot", "s64[2] s64[]{-1} f32[2]", PITH_STATUS_SHAPE, "depth is -1" },
     { "grid_sample", "f32[1,1,2,2] f32[1,2,2,3]", PITH_STATUS_SHAPE, "the grid must be" },

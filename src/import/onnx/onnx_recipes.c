@@ -16,8 +16,8 @@
 #define BATCH_FRONT(x, flag, r) /* x [M, batch..., K] -> r [batch..., M, K], temporaries r1 to r7 */ \
     "?" flag " " r "1 = Shape " x " start=1 end=-1\n?" flag " " r "2 = Shape " x " end=1\n?" flag " " r "3 = Shape " x \
     " start=-1\n?" flag " " r "4 = Concat " r "2 [-1] " r "3 axis=0\n?" flag " " r "5 = Reshape " x " " r "4\n?" \
-    flag " " r "6 = Transpose " r "5 perm=[1,0,2]\n?" flag " " r "7 = Concat " r "1 " r "2 " r "3 axis=0\n?" flag " " r \
-    " = Reshape " r "6 " r "7\n!" flag " " r " = Identity " x "\n"
+    flag " " r "6 = Transpose " r "5 perm=[1,0,2]\n?" flag " " r "7 = Concat " r "1 " r "2 " r "3 axis=0\n" \
+    "?" flag " " r " = Reshape " r "6 " r "7\n!" flag " " r " = Identity " x "\n"
 #define BATCHED \
     BATCH_FRONT("A", "transBatchA", "a") \
     BATCH_FRONT("B", "transBatchB", "b") "Y = ms:FusedMatMul a b alpha=$alpha transA=$transA transB=$transB"
