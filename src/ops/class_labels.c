@@ -4,7 +4,7 @@
  * there are votes [N, C], else the greatest score.
  *
  * One score s and two classes: s > 0 is the second class. The pair of scores is (-s, s), transformed; with PROBIT, and
- * with `complement` and NONE, it is (1 - s, s), and with complement the threshold is then 0.5. That is what ONNX Runtime
+ * with `complement` and NONE, it is (1 - s, s); with complement its threshold is then 0.5. That is what ONNX Runtime
  * gives for NONE and LOGISTIC and ONNX's reference for the softmaxes, where the former leaves the scores untransformed.
  * One score and one class: the class for s > 0, else 0 or "". */
 #include "ops/sample.h"

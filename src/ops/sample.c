@@ -113,10 +113,28 @@ static pith_status read_values(reader *in, pith_graph *graph, pith_dtype dtype, 
 
 static pith_status read_input(reader *in, pith_graph *graph, double *low, double *high, pith_value **value_out);
 
-/* "seq:f32{f32[2]{1,2} f32[1]{3}}": a sequence or an optional of constants. */
+/* A map from its keys and its values, tensors of rank 1. */
+static pith_status make_map(reader *in, pith_graph *graph, const pith_tensor parts[2], pith_object *map)
+{
+    void *type = NULL, *items = NULL;
+    const size_t n_items = (size_t)parts[0].shape.dims[0], n_bytes = pith_dtype_bytes(parts[1].dtype);
+    PITH_CHECK(in->ctx, pith_shape_equal(&parts[0].shape, &parts[1].shape) && parts[0].shape.rank == 1,
+               PITH_STATUS_FORMAT, "sample: keys and values of a map must be lists of one length");
+    PITH_TRY(pithi_arena_alloc(&graph->arena, sizeof(pith_type), &type));
+    PITH_TRY(pithi_arena_array(&graph->arena, n_items, sizeof(pith_tensor), &items));
+    for (size_t i = 0; i < n_items; i++) {
+        ((pith_tensor *)items)[i] = (pith_tensor){ .dtype = parts[1].dtype,
+                                                   .data = (char *)parts[1].data + i * n_bytes };
+    }
+    *(pith_type *)type = (pith_type){ PITH_KIND_MAP, parts[0].dtype, pith_type_tensor(parts[1].dtype) };
+    *map = (pith_object){ .type = type, .n_items = n_items, .items = items, .keys = parts[0] };
+    return PITH_OK;
+}
+
+/* "seq:f32{f32[2]{1,2} f32[1]{3}}": a sequence or an optional of constants, or a map of keys and values. */
 static pith_status read_object(reader *in, pith_graph *graph, pith_value **value_out)
 {
-    bool is_sequence = *in->at == 's';
+    bool is_sequence = *in->at == 's', is_map = *in->at == 'm';
     void *object = NULL, *items = NULL;
     pith_dtype dtype;
     pith_tensor handle;
@@ -137,6 +155,10 @@ static pith_status read_object(reader *in, pith_graph *graph, pith_value **value
     }
     *(pith_object *)object = (pith_object){ .type = is_sequence ? pith_type_sequence(dtype) : pith_type_optional(dtype),
                                             .n_items = n_items, .items = items };
+    if (is_map) {
+        PITH_CHECK(in->ctx, n_items == 2, PITH_STATUS_FORMAT, "sample: a map needs keys and values");
+        PITH_TRY(make_map(in, graph, items, object));
+    }
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_OBJECT, &scalar, &handle, value_out));
     *(pith_handle *)handle.data = (pith_handle){ object, 0 };
     return PITH_OK;
@@ -150,7 +172,7 @@ static pith_status read_input(reader *in, pith_graph *graph, double *low, double
     if (take(in, '-')) {
         return PITH_OK;
     }
-    if (strncmp(in->at, "seq:", 4) == 0 || strncmp(in->at, "opt:", 4) == 0) {
+    if (strncmp(in->at, "seq:", 4) == 0 || strncmp(in->at, "opt:", 4) == 0 || strncmp(in->at, "map:", 4) == 0) {
         return read_object(in, graph, value_out);
     }
     PITH_TRY(read_dtype(in, &dtype));

@@ -9,6 +9,7 @@
  *   {lo:hi}      random in [lo, hi)
  *   -            absent optional input
  *   seq:f32{f32[2]{1,2} f32[1]{3}}   a sequence of constants; opt:... an optional
+ *   map:f32{s64[2]{7,5} f32[2]{1,2}} a map of keys and values
  * After "|" the attributes that differ from their defaults; lists in brackets, tensors as f32[2]{1,2}, the type of a
  * sequence as the dtype of its tensors. Strings are words: string[2]{ab,c}. After a
  * further "|" the number of outputs if it isn't that of the record's non-optional outputs. */
