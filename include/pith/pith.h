@@ -7,6 +7,7 @@
 #include "pith/object.h"
 #include "pith/operators.h"
 #include "pith/profile.h"
+#include "pith/quantize.h"
 #include "pith/session.h"
 #include "pith/status.h"
 #include "pith/tensor.h"

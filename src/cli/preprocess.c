@@ -309,3 +309,28 @@ pith_status cli_preprocess_path(const char *model, char **path_out)
     size_t n_stem = dot ? (size_t)(dot - model) : strlen(model);
     return cli_text_format(path_out, "%.*s.preprocess", (int)n_stem, model);
 }
+
+pith_status cli_preprocess_of_model(const char *model, const char *sidecar, const cli_words *words,
+                                    cli_preprocess *settings)
+{
+    char *beside = NULL;
+    pith_status status = PITH_OK;
+    cli_preprocess_init(settings);
+    CLI_TRY(cli_preprocess_path(model, &beside));
+    const char *path = sidecar ? sidecar : beside;
+    if (sidecar || cli_is_file(path)) {
+        status = cli_preprocess_load(path, settings);
+    }
+    for (int i = 0; i < words->n && status == PITH_OK; i++) {
+        char name[64];
+        const char *word = words->items[i], *sign = strchr(word, '=');
+        if (!sign || (size_t)(sign - word) >= sizeof name) {
+            status = cli_fail(PITH_STATUS_ARG, "--set takes KEY=VALUE (docs/preprocess.md), not '%s'", word);
+        } else {
+            snprintf(name, sizeof name, "%.*s", (int)(sign - word), word);
+            status = cli_preprocess_set(settings, name, sign + 1);
+        }
+    }
+    cli_free(beside);
+    return status;
+}

@@ -53,6 +53,10 @@ pith_status cli_preprocess_write(const cli_preprocess *settings, cli_bytes *byte
 /* "dir/name.preprocess" for "dir/name.onnx". */
 pith_status cli_preprocess_path(const char *model, char **path_out);
 
+/* Settings for a model: the sidecar given, or the one beside it if there is one, then KEY=VALUE words. */
+pith_status cli_preprocess_of_model(const char *model, const char *sidecar, const cli_words *words,
+                                    cli_preprocess *settings);
+
 /* Where the picture lies in the tensor: tensor x = picture x * scale_x + left. */
 typedef struct cli_placement {
     int width, height; /* of the tensor */

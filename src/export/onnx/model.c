@@ -138,6 +138,21 @@ pith_status pithi_onnx_write_graph(pithi_onnx_writer *writer, pith_graph *graph)
     return PITH_OK;
 }
 
+/* The version of the domain must reach `since`. */
+static pith_status need_domain(pithi_onnx_writer *writer, const char *name, int64_t since)
+{
+    int i = 0;
+    while (i < writer->n_domains && !pithi_same_text(writer->domains[i].name, name)) {
+        i++;
+    }
+    PITH_CHECK(writer->ctx, i < PITH_COUNT(writer->domains), PITH_STATUS_LIMIT,
+               "writing ONNX: operators of more than %d domains", PITH_COUNT(writer->domains));
+    writer->n_domains += i == writer->n_domains;
+    writer->domains[i].name = name;
+    writer->domains[i].version = pithi_max_s64(writer->domains[i].version, since);
+    return PITH_OK;
+}
+
 /* Numbers the graphs, refuses names that don't fit, and finds the opset that has all operators. */
 static pith_status survey(pithi_onnx_writer *writer, pith_graph *graph, int *n_graphs)
 {
@@ -150,9 +165,7 @@ static pith_status survey(pithi_onnx_writer *writer, pith_graph *graph, int *n_g
     for (pith_node *node = graph->first; node; node = node->next) {
         const pith_spelling *spelling = NULL;
         PITH_TRY(pithi_onnx_choose_spelling(writer->ctx, node, &spelling));
-        if (spelling->domain[0] == '\0' && spelling->since > writer->opset) {
-            writer->opset = spelling->since;
-        }
+        PITH_TRY(need_domain(writer, spelling->domain, spelling->since));
         for (int i = 0; i < node->n_bodies; i++) {
             PITH_TRY(survey(writer, node->bodies[i], n_graphs));
         }
@@ -172,15 +185,18 @@ static pith_status write_opset(pithi_onnx_writer *writer, const char *domain, in
 
 pith_status pithi_export_onnx(pith_graph *graph, pithi_bytes *bytes)
 {
-    pithi_onnx_writer writer = { .ctx = graph->ctx, .bytes = bytes, .opset = FIRST_OPSET };
+    pithi_onnx_writer writer = { .ctx = graph->ctx, .bytes = bytes };
     int n_graphs = 0;
     size_t mark = 0;
+    PITH_TRY(need_domain(&writer, "", FIRST_OPSET));
     PITH_TRY(survey(&writer, graph, &n_graphs));
     PITH_TRY(pithi_wire_int(bytes, MODEL_IR_VERSION, WRITTEN_IR));
     PITH_TRY(pithi_wire_text(bytes, MODEL_PRODUCER_NAME, "pith"));
     PITH_TRY(pithi_wire_begin(bytes, MODEL_GRAPH, &mark));
     PITH_TRY(pithi_onnx_write_graph(&writer, graph));
     pithi_wire_end(bytes, mark);
-    PITH_TRY(write_opset(&writer, "", writer.opset));
-    return writer.has_microsoft ? write_opset(&writer, "com.microsoft", 1) : PITH_OK;
+    for (int i = 0; i < writer.n_domains; i++) {
+        PITH_TRY(write_opset(&writer, writer.domains[i].name, writer.domains[i].version));
+    }
+    return PITH_OK;
 }

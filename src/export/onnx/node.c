@@ -227,7 +227,6 @@ pith_status pithi_onnx_write_node(pithi_onnx_writer *writer, pith_graph *graph, 
     pith_source source;
     PITH_TRY(pithi_onnx_choose_spelling(writer->ctx, node, &spelling));
     PITH_TRY(pithi_onnx_source_of_node(graph, node, spelling, &source));
-    writer->has_microsoft |= spelling->domain[0] != '\0';
     PITH_TRY(write_operands(writer, &source));
     PITH_TRY(pithi_wire_text(writer->bytes, NODE_NAME, node->name));
     PITH_TRY(pithi_wire_text(writer->bytes, NODE_OP_TYPE, source.type));

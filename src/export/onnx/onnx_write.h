@@ -10,9 +10,12 @@
 typedef struct pithi_onnx_writer {
     pith_ctx *ctx;
     pithi_bytes *bytes;
-    int64_t opset;      /* of the default domain */
-    bool has_microsoft; /* an operator of com.microsoft is used */
-    int n_graphs;       /* begun so far, in the order of the file */
+    struct {
+        const char *name;
+        int64_t version;
+    } domains[8];      /* that the operators are in; the first is the default one */
+    int n_domains;
+    int n_graphs;      /* begun so far, in the order of the file */
 } pithi_onnx_writer;
 
 /* While a graph is written, value->index holds the number of its graph (0: the outermost) and this flag. */

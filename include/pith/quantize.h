@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quantisation after training: a float network and samples of its inputs -> an ONNX network in QDQ form (int8 weights
+ * per output channel, 8-bit activations), which pith runs in integer arithmetic and other engines run as well. */
+#ifndef PITH_QUANTIZE_H
+#define PITH_QUANTIZE_H
+
+#include "pith/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How the range of an activation is chosen from what calibration saw. */
+typedef enum pith_observer {
+    PITH_OBSERVER_AUTO = 0,   /**< The one below that gives the network's outputs the smallest error. */
+    PITH_OBSERVER_MIN_MAX,    /**< Everything that was seen. */
+    PITH_OBSERVER_PERCENTILE, /**< All but pith_quantize_options.clip_fraction at either end. */
+    PITH_OBSERVER_MSE,        /**< Least squared error over the histogram. */
+    PITH_OBSERVER_KL,         /**< Least divergence of the clipped histogram from its quantised form. */
+    PITH_OBSERVER_COUNT
+} pith_observer;
+
+/** "auto", "min-max", "percentile", "mse", "kl"; static. NULL past the end. */
+const char *pith_observer_name(pith_observer observer);
+
+/** Zero-initialise; fields that stay zero take the defaults. */
+typedef struct pith_quantize_options {
+    pith_observer observer;
+    double clip_fraction;         /**< Of PERCENTILE; 0: 1e-4. */
+    int per_tensor_weights;       /**< 1: one scale for each weight tensor. */
+    int no_equalization;          /**< 1: weights of neighbouring layers are not balanced. */
+    int no_bias_correction;       /**< 1: mean errors of layers are not taken out of their biases. */
+    const char *keep_float;       /**< Comma list of node names or operators (as in the file) that stay float; NULL. */
+    int n_threads;                /**< As in pith_session_options. */
+    /** Optional: told what is going on, `done` of `total` steps of `stage`. */
+    void (*progress)(void *user, const char *stage, int done, int total);
+    void *progress_user;
+} pith_quantize_options;
+
+/**
+ * Where calibration samples come from. read() fills one view per input of the model for sample `index` (0 <= index <
+ * n_samples) and returns PITH_OK; the views must stay valid until the next call. Samples are read several times, in any
+ * order.
+ */
+typedef struct pith_samples {
+    pith_status (*read)(void *user, int index, pith_tensor *inputs);
+    void *user;
+    int n_samples;
+} pith_samples;
+
+/** One quantised activation. */
+typedef struct pith_quantized_tensor {
+    const char *name;
+    float low, high;      /**< Seen in calibration. */
+    float scale;
+    int zero_point;       /**< Of u8: real = scale * (q - zero_point). */
+    double sqnr_db;       /**< Of quantising this tensor alone, over its histogram. */
+    double clipped;       /**< Fraction of elements outside of the range. */
+} pith_quantized_tensor;
+
+/** What was done. Released with pith_quantize_report_destroy(). */
+typedef struct pith_quantize_report {
+    int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those between quantised tensors. */
+    const char *const *float_nodes;    /**< "name (operator)" of those that compute in float. */
+    int n_float_nodes;
+    const pith_quantized_tensor *tensors;
+    int n_tensors;
+    size_t float_bytes, quantized_bytes; /**< Of the weights. */
+    double sqnr_db;                    /**< Of the outputs, quantised against float, on a quarter of the samples. */
+    double cosine;
+    double observer_sqnr_db[PITH_OBSERVER_COUNT]; /**< Of each observer that was tried; 0: not tried. */
+    pith_observer observer;            /**< The one taken. */
+    int n_equalized;                   /**< Pairs of layers whose weights were balanced; 0 if that did not help. */
+    int is_bias_corrected;             /**< 0 if it did not help. */
+} pith_quantize_report;
+
+void pith_quantize_report_destroy(pith_quantize_report *report);
+
+/**
+ * Quantises the float ONNX network in `path`.
+ *
+ * @param bytes_out   Receives the ONNX file, pith_free_bytes() releases it.
+ * @param report_out  NULL, or receives the report.
+ * @retval PITH_STATUS_ARG          No samples; an option out of range.
+ * @retval PITH_STATUS_UNSUPPORTED  The network has nodes that pith can't run or write, or nothing to quantise.
+ *
+ * Methods: uniform affine quantisation (Jacob et al., arXiv 1712.05877), KL calibration (Migacz, GTC 2017), cross-layer
+ * equalisation and bias correction (Nagel et al., arXiv 1906.04721).
+ */
+pith_status pith_quantize(pith_ctx *ctx, const char *path, const pith_quantize_options *options,
+                          const pith_samples *samples, void **bytes_out, size_t *n_bytes_out,
+                          pith_quantize_report **report_out);
+
+/** Releases a file made by the library; NULL is allowed. */
+void pith_free_bytes(pith_ctx *ctx, void *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

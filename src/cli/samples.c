@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "samples.h"
+
+#define MAX_KEPT_BYTES ((size_t)512 << 20)
+
+pith_status cli_samples_open(const cli_input_reader *reader, const cli_dataset *dataset, int n_most,
+                             cli_samples *samples_out)
+{
+    void *indices = NULL, *kept = NULL;
+    *samples_out = (cli_samples){ .reader = *reader, .dataset = dataset };
+    samples_out->n = dataset && dataset->n < n_most ? dataset->n : n_most;
+    CLI_TRY(cli_alloc((size_t)samples_out->n, sizeof(int), &indices));
+    samples_out->indices = indices;
+    CLI_TRY(cli_alloc((size_t)samples_out->n, sizeof(cli_run_inputs), &kept));
+    samples_out->kept = kept;
+    for (int i = 0; i < samples_out->n; i++) {
+        samples_out->indices[i] = dataset ? (int)((int64_t)i * dataset->n / samples_out->n) : i;
+    }
+    return PITH_OK;
+}
+
+static pith_status make(cli_samples *samples, int index, cli_run_inputs *inputs)
+{
+    if (samples->dataset) {
+        return cli_dataset_read(samples->dataset, &samples->reader, samples->indices[index], inputs);
+    }
+    return cli_net_random_inputs(samples->reader.net, &samples->shapes, (uint64_t)index + 1, &inputs->tensors);
+}
+
+static size_t bytes_of(const cli_run_inputs *inputs)
+{
+    size_t n_bytes = 0;
+    for (int i = 0; i < inputs->tensors.n; i++) {
+        n_bytes += pith_tensor_bytes(&inputs->tensors.items[i].view);
+    }
+    return n_bytes;
+}
+
+pith_status cli_samples_read(cli_samples *samples, int index, pith_tensor *inputs)
+{
+    static const cli_run_inputs none = { 0 };
+    cli_run_inputs *sample = &samples->kept[index];
+    if (sample->tensors.n == 0) {
+        bool fits = samples->kept_bytes < MAX_KEPT_BYTES;
+        if (!fits) {
+            cli_run_inputs_free(&samples->last);
+            sample = &samples->last;
+        }
+        CLI_TRY(make(samples, index, sample));
+        cli_image_free(&sample->picture);
+        samples->kept_bytes += fits ? bytes_of(sample) : 0;
+    }
+    return cli_collect_views(samples->reader.net, sample, &none, inputs);
+}
+
+void cli_samples_close(cli_samples *samples)
+{
+    for (int i = 0; samples->kept && i < samples->n; i++) {
+        cli_run_inputs_free(&samples->kept[i]);
+    }
+    cli_run_inputs_free(&samples->last);
+    cli_free(samples->indices);
+    cli_free(samples->kept);
+    *samples = (cli_samples){ 0 };
+}

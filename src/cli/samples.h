@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samples of a data set as inputs of a model, kept in memory while they fit. */
+#ifndef PITH_CLI_SAMPLES_H
+#define PITH_CLI_SAMPLES_H
+
+#include "dataset.h"
+
+typedef struct cli_samples {
+    cli_input_reader reader;
+    const cli_dataset *dataset; /* NULL: generated from seeds */
+    cli_shapes shapes;          /* of generated ones */
+    int *indices;               /* in the data set */
+    cli_run_inputs *kept;       /* those read so far */
+    cli_run_inputs last;        /* the one beyond the ceiling */
+    size_t kept_bytes;
+    int n;
+} cli_samples;
+
+/* At most `n_most` samples, spread evenly over the data set. */
+pith_status cli_samples_open(const cli_input_reader *reader, const cli_dataset *dataset, int n_most,
+                             cli_samples *samples_out);
+/* Views of one sample, valid until the next call. */
+pith_status cli_samples_read(cli_samples *samples, int index, pith_tensor *inputs);
+void cli_samples_close(cli_samples *samples);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a histogram to the range that is quantised: min-max, percentile, least squared error, and KL divergence
+ * (S. Migacz, "8-bit inference with TensorRT", GTC 2017). */
+#include <math.h>
+
+#include "quant/quant.h"
+
+#define LEVELS 255.0          /* steps of u8 */
+#define SMALLEST_SCALE 1e-8
+#define MSE_STEPS 50          /* candidates are 1, 0.98, ... of the range */
+#define KL_CELLS 128          /* levels for positive and for negative values */
+
+static const char *const names[] = { "auto", "min-max", "percentile", "mse", "kl", NULL };
+
+const char *pith_observer_name(pith_observer observer)
+{
+    return observer >= 0 && observer <= PITH_OBSERVER_COUNT ? names[observer] : NULL;
+}
+
+void pithi_quant_parameters(pithi_range range, float *scale_out, int *zero_out)
+{
+    double scale = fmax((range.high - range.low) / LEVELS, SMALLEST_SCALE);
+    *scale_out = (float)scale;
+    *zero_out = (int)fmin(fmax(nearbyint(-range.low / (double)*scale_out), 0.0), LEVELS);
+}
+
+static double bin_center(const pithi_histogram *histogram, int bin)
+{
+    return histogram->low + (histogram->high - histogram->low) * (bin + 0.5) / PITHI_QUANT_BINS;
+}
+
+void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range range, double *signal_out,
+                                 double *noise_out, double *clipped_out)
+{
+    float scale;
+    int zero;
+    double signal = 0.0, noise = 0.0, clipped = 0.0;
+    pithi_quant_parameters(range, &scale, &zero);
+    for (int i = 0; i < PITHI_QUANT_BINS; i++) {
+        double x = bin_center(histogram, i), count = (double)histogram->bins[i];
+        double q = nearbyint(x / (double)scale) + zero;
+        double held = fmin(fmax(q, 0.0), LEVELS), error = x - (double)scale * (held - zero);
+        bool inside = q == held;
+        /* Within a step the error is uniform, whatever the bin's centre says. */
+        double least = inside ? (double)scale * (double)scale / 12.0 : 0.0;
+        signal += count * x * x;
+        noise += count * (inside ? least : error * error);
+        clipped += inside ? 0.0 : count;
+    }
+    *signal_out = signal;
+    *noise_out = noise;
+    *clipped_out = histogram->n_elements ? clipped / (double)histogram->n_elements : 0.0;
+}
+
+/* ---- percentile ---------------------------------------------------------------------------- */
+
+static pithi_range percentile(const pithi_histogram *h, double fraction)
+{
+    const double allowed = fraction * (double)h->n_elements;
+    const double width = (h->high - h->low) / PITHI_QUANT_BINS;
+    int first = 0, last = PITHI_QUANT_BINS - 1;
+    for (double sum = (double)h->bins[first]; sum <= allowed && first < last;) {
+        sum += (double)h->bins[++first];
+    }
+    for (double sum = (double)h->bins[last]; sum <= allowed && last > first;) {
+        sum += (double)h->bins[--last];
+    }
+    return (pithi_range){ fmin(h->low + first * width, 0.0), fmax(h->low + (last + 1) * width, 0.0) };
+}
+
+/* ---- least squares ------------------------------------------------------------------------- */
+
+static double noise_of(const pithi_histogram *h, pithi_range range)
+{
+    double signal, noise, clipped;
+    pithi_quant_histogram_error(h, range, &signal, &noise, &clipped);
+    return noise;
+}
+
+static void improve(const pithi_histogram *h, double low_step, double high_step, pithi_range *best)
+{
+    const pithi_range start = *best;
+    double least = noise_of(h, start);
+    for (int i = 1; i < MSE_STEPS; i++) {
+        pithi_range range = { start.low * (1.0 - low_step * i), start.high * (1.0 - high_step * i) };
+        double noise = noise_of(h, range);
+        if (noise < least) {
+            least = noise;
+            *best = range;
+        }
+    }
+}
+
+/* Both ends together, then each by itself. */
+static pithi_range least_squares(const pithi_histogram *h)
+{
+    pithi_range best = { h->low, h->high };
+    improve(h, 0.02, 0.02, &best);
+    improve(h, 0.0, 0.01, &best);
+    improve(h, 0.01, 0.0, &best);
+    return best;
+}
+
+/* ---- divergence ---------------------------------------------------------------------------- */
+
+/* Counts of |x| over [0, largest]; the first bin, where relu's zeros lie, counts as much as the second. */
+static double fold_signs(const pithi_histogram *h, double folded[PITHI_QUANT_BINS])
+{
+    double largest = fmax(-h->low, h->high);
+    memset(folded, 0, PITHI_QUANT_BINS * sizeof(double));
+    for (int i = 0; i < PITHI_QUANT_BINS && largest > 0.0; i++) {
+        int bin = (int)(fabs(bin_center(h, i)) / largest * PITHI_QUANT_BINS);
+        folded[bin < PITHI_QUANT_BINS ? bin : PITHI_QUANT_BINS - 1] += (double)h->bins[i];
+    }
+    folded[0] = folded[1];
+    return largest;
+}
+
+/* Sum over one cell of P log(P / Q): Q spreads the cell's mass over its bins that aren't empty. */
+static double cell_divergence(const double *folded, int begin, int end, int last, double tail, double total)
+{
+    double inner = 0.0, sum = 0.0;
+    int n_filled = 0;
+    for (int i = begin; i < end; i++) {
+        inner += folded[i];
+        n_filled += folded[i] > 0.0;
+    }
+    double q = n_filled ? inner / n_filled : 0.0;
+    for (int i = begin; i < end; i++) {
+        double p = folded[i] + (i == last ? tail : 0.0);
+        if (p > 0.0) {
+            sum += p / total * log(p / fmax(folded[i] > 0.0 ? q : 0.0, 1e-9 * total));
+        }
+    }
+    return sum;
+}
+
+static double divergence(const double *folded, int n_bins, int n_cells, double total)
+{
+    double tail = 0.0, sum = 0.0;
+    for (int i = n_bins; i < PITHI_QUANT_BINS; i++) {
+        tail += folded[i];
+    }
+    for (int cell = 0; cell < n_cells; cell++) {
+        int begin = (int)((int64_t)n_bins * cell / n_cells), end = (int)((int64_t)n_bins * (cell + 1) / n_cells);
+        sum += cell_divergence(folded, begin, end, n_bins - 1, tail, total);
+    }
+    return sum;
+}
+
+static pithi_range least_divergence(const pithi_histogram *h)
+{
+    double folded[PITHI_QUANT_BINS], total = 0.0, least = INFINITY;
+    double largest = fold_signs(h, folded), threshold = largest;
+    int n_cells = h->low < 0.0 ? KL_CELLS : 2 * KL_CELLS;
+    for (int i = 0; i < PITHI_QUANT_BINS; i++) {
+        total += folded[i];
+    }
+    for (int n_bins = n_cells; n_bins <= PITHI_QUANT_BINS && total > 0.0; n_bins += 8) {
+        double d = divergence(folded, n_bins, n_cells, total);
+        if (d < least) {
+            least = d;
+            threshold = (n_bins + 0.5) * largest / PITHI_QUANT_BINS;
+        }
+    }
+    return (pithi_range){ fmax(h->low, -threshold), fmin(h->high, threshold) };
+}
+
+pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction)
+{
+    switch (observer) {
+    case PITH_OBSERVER_PERCENTILE: return percentile(histogram, clip_fraction);
+    case PITH_OBSERVER_MSE: return least_squares(histogram);
+    case PITH_OBSERVER_KL: return least_divergence(histogram);
+    default: return (pithi_range){ histogram->low, histogram->high };
+    }
+}

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Quantising and evaluating: the embedded recogniser, data sets of every kind, errors that name the way out.
+. "$(dirname "$0")/support.inc"
+
+model=$root/models/text_line/text_line.onnx
+samples=$root/models/text_line/samples
+cp "$model" line.onnx
+cp "$root/models/text_line/text_line.preprocess" line.preprocess
+cp "$root/models/text_line/text_line.labels.txt" .
+
+if "$pith" version | grep -q 'libpng  *built in'; then
+    run 0 quantize line.onnx --calib "$samples" -o line.int8.onnx --json
+    for key in model output samples observer sqnr_db cosine nodes integer_nodes float_nodes weight_bytes float_weight_bytes \
+               ms float_ms tensors; do
+        has out "\"$key\": "
+    done
+    run 0 info line.int8.onnx
+    has out "quantize_linear"
+    run 0 quantize line.onnx --calib "$samples" --observer min-max --keep-float LogSoftmax
+    has out "line.onnx -> line.int8.onnx"
+    has out "observer  min-max"
+    has out "worst tensors"
+    run 0 run line.int8.onnx --preprocess line.preprocess "$samples"/*.png
+else
+    skip "pictures: libpng is not built in"
+fi
+run 0 quantize tiny.onnx --shape x=2x3 -o tiny.int8.onnx
+has err "inputs are generated"
+has out "nodes     2 of 2 compute in integers"
+run 0 run tiny.int8.onnx --shape x=2x3 --random 1
+run 2 quantize tiny.onnx --calib nowhere
+has err "data set 'nowhere'"
+run 2 quantize tiny.onnx --observer best
+has err "auto, min-max, percentile, mse or kl"
+run 2 quantize odd.onnx
+has err "odd.domain"
+
+# Three samples of tiny.onnx with labels: y = relu(x w), w = [[1, -1], [2, 0], [0, 3]].
+if command -v python3 >/dev/null && python3 -c 'import numpy' 2>/dev/null; then
+    python3 - <<'END'
+import numpy, os
+x = numpy.array([[1, 1, 0], [0, 0, 2], [3, 0, 0], [0, 1, 0]], "float32")
+numpy.savez("data.npz", x=x, y=numpy.array([0, 1, 0, 1]))
+for name, row in (("a", 0), ("b", 1)):
+    os.makedirs(f"classes/{name}", exist_ok=True)
+    numpy.save(f"classes/{name}/s.npy", x[row:row + 1])
+os.makedirs("numbered", exist_ok=True)
+numpy.save("numbered/1_first.npy", x[1:2])
+numpy.save("numbered/0_second.npy", x[0:1])
+END
+    run 0 evaluate tiny.onnx --data data.npz --json
+    has out '"n": 4,'
+    has out '"top1": 0.75,'
+    has out '"interval": ['
+    run 0 evaluate tiny.onnx --data classes --against tiny.int8.onnx
+    has out "top-1      100.00 %"
+    has out "agreement  100.00 %"
+    run 0 evaluate tiny.onnx --data numbered --json
+    has out '"top1": 1,'
+    run 2 evaluate tiny.onnx --data numbered --label-offset 7
+    has err "--label-offset shifts labels"
+else
+    skip "data sets: no numpy"
+fi
+run 2 evaluate tiny.onnx
+has err "--data is needed"
+finish

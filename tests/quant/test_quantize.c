@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole networks through pith_quantize(): the outputs stay close, a channel that was scaled on purpose is balanced, the
+ * file is what the importer reads, errors name what is wrong. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/export.h"
+#include "pith/quantize.h"
+#include "pith/session.h"
+#include "support/graph_text.h"
+
+#define PATH PITH_BINARY_DIR "/quantize_test.onnx"
+
+enum { N_SAMPLES = 16, N_ELEMENTS = 3 * 12 * 12 };
+
+/* Convolutions, depthwise as well, a shortcut, a concatenation, tables, a product. */
+static const char network[] =
+    "input x f32[1,3,12,12]\n"
+    "const w1 f32[8,3,3,3]{-0.4:0.4}\nconst b1 f32[8]{-0.2:0.2}\n"
+    "a = conv x w1 b1 | pads=[1,1,1,1] strides=[2,2]\n"
+    "ar = relu a\n"
+    "const w2 f32[8,1,3,3]{-0.5:0.5}\nconst b2 f32[8]{-0.2:0.2}\n"
+    "d = conv ar w2 b2 | pads=[1,1,1,1] group=8\n"
+    "dr = relu d\n"
+    "const w3 f32[8,8,1,1]{-0.5:0.5}\n"
+    "e = conv dr w3\n"
+    "s = add e ar\n"
+    "t = sigmoid s\n"
+    "c = concat t dr | axis=1\n"
+    "g = global_average_pool c\n"
+    "f = flatten g\n"
+    "const w4 f32[16,5]{-0.6:0.6}\nconst b4 f32[5]{-0.3:0.3}\n"
+    "y = gemm f w4 b4\n"
+    "output y\n";
+
+typedef struct source {
+    float samples[N_SAMPLES][N_ELEMENTS];
+} source;
+
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    source *s = user;
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 3, 12, 12 } }, s->samples[index] };
+    return PITH_OK;
+}
+
+static source *make_source(pith_test *test)
+{
+    source *s = calloc(1, sizeof *s);
+    for (int i = 0; s && i < N_SAMPLES; i++) {
+        for (int k = 0; k < N_ELEMENTS; k++) {
+            s->samples[i][k] = (float)pith_test_uniform(test, -1.0, 1.0);
+        }
+    }
+    return s;
+}
+
+static bool save(pith_test *test, pith_graph *graph)
+{
+    pithi_bytes bytes = { .ctx = test->ctx };
+    TEST_OK(test, pithi_export_onnx(graph, &bytes));
+    FILE *file = fopen(PATH, "wb");
+    bool ok = file && fwrite(bytes.data, 1, bytes.n_bytes, file) == bytes.n_bytes;
+    ok = file && fclose(file) == 0 && ok;
+    TEST_CHECK(test, ok);
+    pithi_free(test->ctx, bytes.data);
+    return ok;
+}
+
+/* Divides output channel `channel` of weights `out` and their bias, multiplies input channel of `in`: the same
+ * function. */
+static void unbalance(pith_graph *graph, int channel, float factor)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_value *value = graph->values[i];
+        float *w = value->constant ? value->constant->data : NULL;
+        int64_t per_channel = w ? pith_shape_elements(&value->shape) / 8 : 0;
+        bool is_first = pithi_same_text(value->name, "w2") || pithi_same_text(value->name, "b2");
+        for (int64_t k = 0; is_first && k < per_channel; k++) {
+            w[channel * per_channel + k] *= factor;
+        }
+        for (int64_t k = 0; pithi_same_text(value->name, "w3") && k < 8; k++) {
+            w[k * 8 + channel] /= factor;
+        }
+    }
+}
+
+static void compare_outputs(pith_test *test, const void *bytes, size_t n_bytes, source *s, double least_db)
+{
+    pith_model *models[2] = { 0 };
+    pith_session *sessions[2] = { 0 };
+    double signal = 0.0, noise = 0.0;
+    TEST_OK(test, pith_model_load(test->ctx, PATH, NULL, &models[0]));
+    TEST_OK(test, pith_model_load_memory(test->ctx, bytes, n_bytes, NULL, &models[1]));
+    for (int i = 0; i < 2 && models[i]; i++) {
+        TEST_OK(test, pith_session_create(models[i], NULL, &sessions[i]));
+    }
+    for (int k = 0; k < N_SAMPLES && sessions[0] && sessions[1]; k++) {
+        pith_tensor input;
+        read_sample(s, k, &input);
+        TEST_OK(test, pith_session_run(sessions[0], &input, 1));
+        TEST_OK(test, pith_session_run(sessions[1], &input, 1));
+        const float *want = pith_session_output(sessions[0], 0)->data, *got = pith_session_output(sessions[1], 0)->data;
+        for (int i = 0; i < 5; i++) {
+            signal += (double)want[i] * (double)want[i];
+            noise += pow((double)want[i] - (double)got[i], 2.0);
+        }
+    }
+    double db = 10.0 * log10(signal / noise);
+    TEST_CHECK_MESSAGE(test, db >= least_db, "%.1f dB, less than %.1f", db, least_db);
+    for (int i = 0; i < 2; i++) {
+        pith_session_destroy(sessions[i]);
+        pith_model_destroy(models[i]);
+    }
+}
+
+static void check(pith_test *test, const pith_quantize_options *options, float factor, double least_db)
+{
+    source *s = make_source(test);
+    const pith_samples samples = { read_sample, s, N_SAMPLES };
+    pith_graph *graph = pith_test_graph(test, network);
+    pith_quantize_report *report = NULL;
+    void *bytes = NULL;
+    size_t n_bytes = 0;
+    if (graph && s) {
+        unbalance(graph, 3, factor);
+        TEST_CHECK(test, save(test, graph));
+        TEST_OK(test, pith_quantize(test->ctx, PATH, options, &samples, &bytes, &n_bytes, &report));
+    }
+    if (bytes) {
+        TEST_CHECK(test, report->n_integer_nodes == report->n_nodes && report->n_float_nodes == 0);
+        TEST_CHECK(test, report->float_bytes == 4 * report->quantized_bytes);
+        compare_outputs(test, bytes, n_bytes, s, least_db);
+    }
+    pith_free_bytes(test->ctx, bytes);
+    pith_quantize_report_destroy(report);
+    pithi_graph_destroy(graph);
+    free(s);
+}
+
+static void test_errors(pith_test *test)
+{
+    source *s = make_source(test);
+    const pith_samples samples = { read_sample, s, N_SAMPLES }, none = { read_sample, s, 0 };
+    const pith_quantize_options all_float = { .keep_float = "Conv,Gemm" };
+    const pith_quantize_options bad = { .clip_fraction = 0.7 };
+    void *bytes = NULL;
+    size_t n_bytes = 0;
+    pith_test_case(test, "errors");
+    TEST_STATUS(test, pith_quantize(test->ctx, PATH, NULL, &none, &bytes, &n_bytes, NULL), PITH_STATUS_ARG,
+                "no calibration samples");
+    TEST_STATUS(test, pith_quantize(test->ctx, PATH, &bad, &samples, &bytes, &n_bytes, NULL), PITH_STATUS_ARG,
+                "clip_fraction 0.7");
+    TEST_STATUS(test, pith_quantize(test->ctx, "nowhere.onnx", NULL, &samples, &bytes, &n_bytes, NULL), PITH_STATUS_IO,
+                "nowhere.onnx");
+    TEST_STATUS(test, pith_quantize(test->ctx, PATH, &all_float, &samples, &bytes, &n_bytes, NULL),
+                PITH_STATUS_UNSUPPORTED, "nothing to quantise");
+    free(s);
+}
+
+void test_quantize(pith_test *test)
+{
+    for (int k = 0; k < PITH_OBSERVER_COUNT; k++) {
+        const pith_quantize_options options = { .observer = (pith_observer)k, .n_threads = 1 };
+        pith_test_case(test, "observer %s", pith_observer_name((pith_observer)k));
+        check(test, &options, 1.0f, 25.0);
+    }
+    const pith_quantize_options per_tensor = { .per_tensor_weights = 1, .n_threads = 1 };
+    pith_test_case(test, "a channel 1000 times as large as the others, one scale for each weight tensor");
+    check(test, &per_tensor, 1000.0f, 25.0);
+    test_errors(test);
+}
