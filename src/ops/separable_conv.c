@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* separable_conv: [1x1 convolution] -> depthwise convolution -> [1x1 convolution], each with bias and activation, the
+ * last with a residual, on channels-last images. Made by pass fuse_separable of the blocks of MobileNets (Howard et al.
+ * 2017, Sandler et al. 2018) and their kin; no file has it.
+ *
+ * A band of output rows goes through all stages while its rows stay in L2; the rows that the next band sees again
+ * are kept. */
+#include "kernels/dwconv_f32.h"
+#include "ops/sample.h"
+#include "ops/separable_conv.h"
+#include "ops/shared_gemm.h"
+#include "ops/shared_unary.h"
+
+#define BAND_BYTES ((int64_t)448 << 10)
+
+enum { X, W, BIAS, RESIDUAL, EXPAND_W, EXPAND_BIAS, PROJECT_W, PROJECT_BIAS };
+
+static const pith_attr_spec attrs[] = {
+    PITH_ATTR_CHOICE(pithi_separable_attrs, conv.auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
+    PITH_ATTR_INTS(pithi_separable_attrs, conv.dilations, "dilations"),
+    PITH_ATTR_INTS(pithi_separable_attrs, conv.pads, "pads"),
+    PITH_ATTR_INTS(pithi_separable_attrs, conv.strides, "strides"),
+    PITHI_ACTIVATION_ATTRS(pithi_separable_attrs, conv.activation),
+    PITH_ATTR_OWN_INT(pithi_separable_attrs, expand.kind, "expand_activation", 0),
+    PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, expand.alpha, "expand_alpha", 0),
+    PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, expand.beta, "expand_beta", 0),
+    PITH_ATTR_OWN_INT(pithi_separable_attrs, depthwise.kind, "depthwise_activation", 0),
+    PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, depthwise.alpha, "depthwise_alpha", 0),
+    PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, depthwise.beta, "depthwise_beta", 0),
+};
+
+static const pith_tensor *operand(const pith_tensor *inputs, int n_inputs, int index)
+{
+    return n_inputs > index && inputs[index].dtype != PITH_DTYPE_NONE ? &inputs[index] : NULL;
+}
+
+/* ---- the three convolutions ----------------------------------------------------------------- */
+
+/* Attributes and operands of each as a conv of its own. */
+typedef struct stage {
+    pithi_conv_attrs attrs;
+    const pith_tensor *w, *bias;
+} stage;
+
+static int split(const pithi_separable_attrs *a, const pith_tensor *inputs, int n_inputs, stage stages[3])
+{
+    const pithi_conv_attrs pointwise = { .group = 1, .channels_last = 1 };
+    const pith_tensor *expand = operand(inputs, n_inputs, EXPAND_W), *project = operand(inputs, n_inputs, PROJECT_W);
+    int n = 0;
+    if (expand) {
+        stages[n] = (stage){ pointwise, expand, operand(inputs, n_inputs, EXPAND_BIAS) };
+        stages[n++].attrs.activation = a->expand;
+    }
+    stages[n] = (stage){ a->conv, &inputs[W], operand(inputs, n_inputs, BIAS) };
+    stages[n].attrs.group = inputs[W].shape.dims[0];
+    stages[n].attrs.channels_last = 1;
+    stages[n++].attrs.activation = project ? a->depthwise : a->conv.activation;
+    if (project) {
+        stages[n] = (stage){ pointwise, project, operand(inputs, n_inputs, PROJECT_BIAS) };
+        stages[n++].attrs.activation = a->conv.activation;
+    }
+    return n;
+}
+
+/* Input and output shapes of all stages; fails as conv does. */
+static pith_status infer_stages(pith_infer *infer, stage *stages, int n, pith_shape *shapes)
+{
+    shapes[0] = infer->inputs[X].shape;
+    for (int i = 0; i < n; i++) {
+        pith_tensor inputs[4] = { { .dtype = PITH_DTYPE_F32, .shape = shapes[i] }, *stages[i].w };
+        pith_tensor output = { 0 };
+        inputs[2] = stages[i].bias ? *stages[i].bias : (pith_tensor){ 0 };
+        const pith_tensor *residual = i == n - 1 ? operand(infer->inputs, infer->n_inputs, RESIDUAL) : NULL;
+        inputs[3] = residual ? *residual : (pith_tensor){ 0 };
+        pith_infer one = { .ctx = infer->ctx, .node = infer->node, .attrs = &stages[i].attrs, .inputs = inputs,
+                           .n_inputs = 4, .outputs = &output, .n_outputs = 1 };
+        PITH_TRY(pithi_conv_infer(&one, false));
+        shapes[i + 1] = output.shape;
+    }
+    return PITH_OK;
+}
+
+static pith_status infer(pith_infer *infer)
+{
+    const pith_shape *x = &infer->inputs[X].shape, *w = &infer->inputs[W].shape;
+    stage stages[3];
+    pith_shape shapes[4];
+    PITH_CHECK(infer->ctx, x->rank == 4 && w->rank == 4 && w->dims[1] == 1, PITH_STATUS_SHAPE,
+               "x must have rank 4, w the shape [channels, 1, height, width]");
+    int n = split(infer->attrs, infer->inputs, infer->n_inputs, stages);
+    for (int i = 0; i < n; i++) {
+        bool is_pointwise = stages[i].w->shape.rank == 4 && stages[i].w->shape.dims[2] == 1 &&
+                            stages[i].w->shape.dims[3] == 1;
+        PITH_CHECK(infer->ctx, is_pointwise || stages[i].w == &infer->inputs[W], PITH_STATUS_SHAPE,
+                   "the convolutions around the depthwise one must be 1x1");
+    }
+    PITH_TRY(infer_stages(infer, stages, n, shapes));
+    infer->outputs[0].dtype = PITH_DTYPE_F32;
+    infer->outputs[0].shape = shapes[n];
+    return PITH_OK;
+}
+
+static void cost(const pith_infer *infer, pith_cost *cost)
+{
+    const pith_shape *y = &infer->outputs[0].shape, *w = &infer->inputs[W].shape, *x = &infer->inputs[X].shape;
+    const pith_tensor *expand = operand(infer->inputs, infer->n_inputs, EXPAND_W);
+    const pith_tensor *project = operand(infer->inputs, infer->n_inputs, PROJECT_W);
+    uint64_t out_pixels = (uint64_t)(y->dims[0] * y->dims[1] * y->dims[2]);
+    uint64_t in_pixels = (uint64_t)(x->dims[0] * x->dims[1] * x->dims[2]);
+    cost->macs = out_pixels * (uint64_t)pith_shape_elements(w);
+    cost->macs += expand ? in_pixels * (uint64_t)pith_shape_elements(&expand->shape) : 0;
+    cost->macs += project ? out_pixels * (uint64_t)pith_shape_elements(&project->shape) : 0;
+}
+
+/* ---- reference ------------------------------------------------------------------------------ */
+
+/* Shapes between the stages; infer has checked them. */
+static int find_shapes(const pithi_separable_attrs *a, const pith_tensor *inputs, int n_inputs, stage stages[3],
+                       pith_shape shapes[4])
+{
+    pith_infer infer = { .attrs = a, .inputs = inputs, .n_inputs = n_inputs };
+    int n = split(a, inputs, n_inputs, stages);
+    return infer_stages(&infer, stages, n, shapes) == PITH_OK ? n : 0;
+}
+
+static size_t between_bytes(const pith_shape shapes[4], int n)
+{
+    size_t total = 0;
+    for (int i = 1; i < n; i++) {
+        total += pithi_align_up((size_t)pith_shape_elements(&shapes[i]) * sizeof(float), PITH_ALIGNMENT);
+    }
+    return total;
+}
+
+static size_t ref_bytes(const pith_run *run)
+{
+    stage stages[3];
+    pith_shape shapes[4];
+    int n = find_shapes(run->attrs, run->inputs, run->n_inputs, stages, shapes);
+    return between_bytes(shapes, n);
+}
+
+static void ref(const pith_run *run)
+{
+    stage stages[3];
+    pith_shape shapes[4];
+    int n = find_shapes(run->attrs, run->inputs, run->n_inputs, stages, shapes);
+    char *between = run->shared;
+    pith_tensor x = run->inputs[X];
+    for (int i = 0; i < n; i++) {
+        const pith_tensor *residual = i == n - 1 ? operand(run->inputs, run->n_inputs, RESIDUAL) : NULL;
+        pith_tensor inputs[4] = { x, *stages[i].w }, y = { .dtype = PITH_DTYPE_F32, .shape = shapes[i + 1] };
+        inputs[2] = stages[i].bias ? *stages[i].bias : (pith_tensor){ 0 };
+        inputs[3] = residual ? *residual : (pith_tensor){ 0 };
+        y.data = i == n - 1 ? run->outputs[0].data : between;
+        between += pithi_align_up((size_t)pith_shape_elements(&y.shape) * sizeof(float), PITH_ALIGNMENT);
+        pith_run one = { .attrs = &stages[i].attrs, .inputs = inputs, .n_inputs = 4, .outputs = &y, .n_outputs = 1 };
+        pithi_conv_ref(&one, false);
+        x = y;
+    }
+}
+
+/* ---- prepare -------------------------------------------------------------------------------- */
+
+typedef struct pointwise {
+    const pith_gemm_f32 *gemm; /* NULL: no such stage */
+    const float *w;            /* as the file has it, [n][k] */
+    const float *packed, *bias;
+    int64_t k, n;
+    int fold;
+    pithi_finish finish;
+} pointwise;
+
+typedef struct separable {
+    bool is_constant; /* weights are; else the reference runs */
+    pithi_conv_geometry g; /* of the depthwise convolution */
+    pointwise expand, project;
+    const pith_dwconv_f32 *dwconv;
+    const float *w, *bias; /* [taps][channels] */
+    pithi_finish finish;
+    int64_t band_rows, n_bands, in_rows; /* in_rows: of a band's input, at most */
+    size_t rows_bytes, expanded_bytes;   /* in scratch: row pointers, then expanded rows, then depthwise ones */
+} separable;
+
+static void pack_pointwise(void *user, void *block)
+{
+    const pointwise *p = user;
+    float *packed = block;
+    int64_t nr = p->gemm->nr;
+    memset(packed, 0, (size_t)(pithi_div_up(p->n, nr) * nr * p->k) * sizeof(float));
+    for (int64_t n = 0; n < p->n; n++) {
+        for (int64_t k = 0; k < p->k; k++) {
+            size_t place = pithi_gemm_f32_place(p->gemm, p->fold, (size_t)p->k, (size_t)k, (size_t)(n % nr));
+            packed[(size_t)(n / nr * nr * p->k) + place] = p->w[n * p->k + k];
+        }
+    }
+}
+
+static pith_status prepare_pointwise(pith_prepare *prepare, const stage *s, pointwise *p)
+{
+    const void *packed = NULL;
+    p->gemm = pithi_gemm_f32(prepare->isa_limit);
+    p->n = s->w->shape.dims[0];
+    p->k = s->w->shape.dims[1];
+    p->fold = prepare->is_exact ? 1 : pithi_gemm_f32_fold(p->gemm, p->n);
+    p->w = s->w->data;
+    p->bias = s->bias ? s->bias->data : NULL;
+    int64_t facts[] = { p->n, p->k, p->fold, 'p' };
+    uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, p->gemm->head.name, strlen(p->gemm->head.name)), facts,
+                              sizeof facts);
+    size_t n_floats = (size_t)(pithi_div_up(p->n, p->gemm->nr) * p->gemm->nr * p->k);
+    PITH_TRY(pithi_prepare_pack(prepare, p->w, key, n_floats * sizeof(float), pack_pointwise, p, &packed));
+    p->packed = packed;
+    PITH_CHECK(prepare->ctx, pithi_finish_make(&s->attrs.activation, prepare->isa_limit, &p->finish),
+               PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)s->attrs.activation.kind);
+    return PITH_OK;
+}
+
+static void pack_depthwise(void *user, void *block)
+{
+    const separable *s = user;
+    int64_t n_taps = s->g.kernel[1] * s->g.kernel[2], channels = s->g.in_channels;
+    for (int64_t i = 0; i < n_taps * channels; i++) {
+        ((float *)block)[i] = s->w[i % channels * n_taps + i / channels];
+    }
+}
+
+static pith_status prepare_depthwise(pith_prepare *prepare, const stage *d, const pith_shape *x, separable *s)
+{
+    const void *packed = NULL;
+    PITH_TRY(pithi_conv_geometry_of(prepare->ctx, &d->attrs, x, &d->w->shape, false, &s->g));
+    int64_t facts[] = { s->g.in_channels, s->g.kernel[1], s->g.kernel[2], 'd' };
+    s->dwconv = pithi_dwconv_f32(prepare->isa_limit);
+    s->w = d->w->data;
+    s->bias = d->bias ? d->bias->data : NULL;
+    PITH_TRY(pithi_prepare_pack(prepare, s->w, pithi_hash(PITHI_HASH_START, facts, sizeof facts),
+                                pith_tensor_bytes(d->w), pack_depthwise, s, &packed));
+    s->w = packed;
+    PITH_CHECK(prepare->ctx, pithi_finish_make(&d->attrs.activation, prepare->isa_limit, &s->finish),
+               PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)d->attrs.activation.kind);
+    return PITH_OK;
+}
+
+/* Bands as high as L2 allows, and low enough for all threads. */
+static void cut(pith_prepare *prepare, separable *s)
+{
+    const pithi_conv_geometry *g = &s->g;
+    int64_t in_row = g->in[2] * g->in_channels * (int64_t)sizeof(float);
+    int64_t extent = (g->kernel[1] - 1) * g->dilation[1] + 1;
+    int64_t out_row = g->out[2] * g->in_channels * (int64_t)sizeof(float);
+    int64_t each = g->stride[1] * in_row + (s->project.gemm ? out_row : 0);
+    int64_t rows = (BAND_BYTES - pithi_max_s64(extent - g->stride[1], 0) * in_row) / pithi_max_s64(each, 1);
+    int64_t bands = prepare->n_threads > 1 ? 2 * prepare->n_threads : 1;
+    rows = pithi_max_s64(pithi_min_s64(rows, pithi_div_up(g->out[1], bands)), 1);
+    s->n_bands = pithi_div_up(g->out[1], rows);
+    s->band_rows = s->n_bands ? pithi_div_up(g->out[1], s->n_bands) : 1;
+    s->n_bands = pithi_div_up(g->out[1], s->band_rows);
+    s->in_rows = pithi_min_s64((s->band_rows - 1) * g->stride[1] + extent, g->in[1]);
+    int64_t pixels = pithi_max_s64(s->in_rows * g->in[2], s->band_rows * g->out[2]);
+    s->rows_bytes = pithi_align_up((size_t)pixels * sizeof(float *), PITH_ALIGNMENT);
+    s->expanded_bytes = s->expand.gemm ? pithi_align_up((size_t)(s->in_rows * in_row), PITH_ALIGNMENT) : 0;
+    prepare->scratch_bytes = s->rows_bytes + s->expanded_bytes;
+    prepare->scratch_bytes += s->project.gemm ? (size_t)(s->band_rows * out_row) : 0;
+    prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(g->batch * s->n_bands, 1), 1 << 20);
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    stage stages[3];
+    pith_shape shapes[4];
+    void *block = NULL;
+    int n = find_shapes(prepare->attrs, prepare->inputs, prepare->n_inputs, stages, shapes);
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(separable), &block));
+    separable *s = block;
+    s->is_constant = true;
+    for (int i = 0; i < n; i++) {
+        s->is_constant &= stages[i].w->data && (!stages[i].bias || stages[i].bias->data);
+    }
+    prepare->use_run = true;
+    prepare->state = s;
+    prepare->kernel = "separable_conv";
+    if (!s->is_constant) {
+        prepare->shared_bytes = between_bytes(shapes, n);
+        return PITH_OK;
+    }
+    int depthwise = operand(prepare->inputs, prepare->n_inputs, EXPAND_W) ? 1 : 0;
+    if (depthwise == 1) {
+        PITH_TRY(prepare_pointwise(prepare, &stages[0], &s->expand));
+    }
+    PITH_TRY(prepare_depthwise(prepare, &stages[depthwise], &shapes[depthwise], s));
+    if (n > depthwise + 1) {
+        PITH_TRY(prepare_pointwise(prepare, &stages[depthwise + 1], &s->project));
+    }
+    cut(prepare, s);
+    return PITH_OK;
+}
+
+/* ---- run ------------------------------------------------------------------------------------ */
+
+/* y [n_pixels][n] = finish(x [n_pixels][k] * w + bias + residual). */
+static void run_pointwise(const pointwise *p, const float *x, const float *residual, float *y, int64_t n_pixels,
+                          const float **rows)
+{
+    static const ptrdiff_t no_offset = 0;
+    for (int64_t i = 0; i < n_pixels; i++) {
+        rows[i] = x + i * p->k;
+    }
+    pith_gemm_f32_tile tile = {
+        .a_rows = rows, .segment_offsets = &no_offset, .n_segments = p->k > 0, .segment_length = (size_t)p->k,
+        .b = p->packed, .b_row_stride = (size_t)p->gemm->nr, .b_panel_stride = (size_t)(p->gemm->nr * p->k),
+        .bias = p->bias, .residual = residual, .residual_stride = (size_t)p->n, .c = y, .c_stride = (size_t)p->n,
+        .mr = (int)n_pixels, .n_columns = (int)p->n, .fold = p->fold,
+    };
+    if (n_pixels > 0 && p->n > 0) {
+        pithi_gemm_f32_block(p->gemm, &tile, &p->finish);
+    }
+}
+
+/* Input rows [begin, end) of an image that its output rows [out_begin, out_end) see. */
+typedef struct band {
+    int64_t image, out_begin, out_end, begin, end;
+} band;
+
+static band find_band(const separable *s, int64_t grain)
+{
+    const pithi_conv_geometry *g = &s->g;
+    band b = { .image = grain / s->n_bands, .out_begin = grain % s->n_bands * s->band_rows };
+    b.out_end = pithi_min_s64(b.out_begin + s->band_rows, g->out[1]);
+    int64_t first = b.out_begin * g->stride[1] - g->pad[1];
+    int64_t last = (b.out_end - 1) * g->stride[1] - g->pad[1] + (g->kernel[1] - 1) * g->dilation[1];
+    b.begin = pithi_min_s64(pithi_max_s64(first, 0), g->in[1] - 1);
+    b.end = pithi_max_s64(pithi_min_s64(last + 1, g->in[1]), b.begin + 1);
+    return b;
+}
+
+/* Expanded rows of the band, those of the band before that it has in common moved to the front. */
+static void expand_rows(const separable *s, const band *b, const band *before, const float *x, float *expanded,
+                        const float **rows)
+{
+    int64_t row = s->g.in[2] * s->g.in_channels, from = b->begin;
+    if (before->image == b->image && before->begin <= b->begin && b->begin < before->end) {
+        from = pithi_min_s64(before->end, b->end);
+        memmove(expanded, expanded + (b->begin - before->begin) * row,
+                (size_t)((from - b->begin) * row) * sizeof(float));
+    }
+    const float *image = x + b->image * s->g.in[1] * s->g.in[2] * s->expand.k;
+    run_pointwise(&s->expand, image + from * s->g.in[2] * s->expand.k, NULL, expanded + (from - b->begin) * row,
+                  (b->end - from) * s->g.in[2], rows);
+}
+
+/* `x` begins at input row b->begin, `y` and `residual` at output row b->out_begin. */
+static void run_depthwise(const separable *s, const band *b, const float *x, const float *residual, float *y)
+{
+    const pithi_conv_geometry *g = &s->g;
+    size_t channels = (size_t)g->in_channels, n = (size_t)((b->out_end - b->out_begin) * g->out[2]) * channels;
+    pith_dwconv_f32_task task = {
+        .x = x, .x_row_stride = (size_t)g->in[2] * channels, .x_pixel_stride = channels, .w = s->w,
+        .w_stride = channels, .bias = s->bias, .residual = residual, .y = y,
+        .y_row_stride = (size_t)g->out[2] * channels, .y_pixel_stride = channels, .n_channels = channels,
+        .in_h = (int)(b->end - b->begin), .in_w = (int)g->in[2], .out_w = (int)g->out[2],
+        .y_end = (int)(b->out_end - b->out_begin), .kernel_h = (int)g->kernel[1], .kernel_w = (int)g->kernel[2],
+        .stride_h = (int)g->stride[1], .stride_w = (int)g->stride[2], .dilation_h = (int)g->dilation[1],
+        .dilation_w = (int)g->dilation[2],
+        .pad_top = (int)(b->begin - (b->out_begin * g->stride[1] - g->pad[1])), .pad_left = (int)g->pad[2],
+        .lo = s->finish.lo, .hi = s->finish.hi,
+    };
+    s->dwconv->run(&task);
+    if (s->finish.function) {
+        s->finish.function(y, y, n, s->finish.alpha, s->finish.beta);
+    }
+}
+
+static void run_bands(const pith_run *run, const separable *s, const pith_part *part)
+{
+    const pithi_conv_geometry *g = &s->g;
+    const float **rows = part->scratch;
+    float *expanded = (float *)(void *)((char *)part->scratch + s->rows_bytes);
+    float *between = (float *)(void *)((char *)expanded + s->expanded_bytes);
+    int64_t begin, end, n = s->project.gemm ? s->project.n : g->out_channels, in_row = g->in[2] * g->in_channels;
+    const float *residual = run->n_inputs > RESIDUAL ? run->inputs[RESIDUAL].data : NULL, *x = run->inputs[X].data;
+    band before = { .image = -1 };
+    pithi_part_range(part, g->batch * s->n_bands, &begin, &end);
+    for (int64_t grain = begin; grain < end; grain++) {
+        band b = find_band(s, grain);
+        int64_t at = (b.image * g->out[1] + b.out_begin) * g->out[2] * n;
+        const float *rest = residual ? residual + at : NULL;
+        float *y = (float *)run->outputs[0].data + at;
+        const float *from = x + (b.image * g->in[1] + b.begin) * in_row;
+        if (s->expand.gemm) {
+            expand_rows(s, &b, &before, x, expanded, rows);
+            before = b;
+            from = expanded;
+        }
+        run_depthwise(s, &b, from, s->project.gemm ? NULL : rest, s->project.gemm ? between : y);
+        if (s->project.gemm) {
+            run_pointwise(&s->project, between, rest, y, (b.out_end - b.out_begin) * g->out[2], rows);
+        }
+    }
+}
+
+static void run(const pith_run *run, const pith_part *part)
+{
+    const separable *s = run->state;
+    if (s->is_constant) {
+        run_bands(run, s, part);
+    } else if (part->index == 0) {
+        ref(run);
+    }
+}
+
+/* ---- record --------------------------------------------------------------------------------- */
+
+#define FLOATS PITH_DTYPES(PITH_DTYPE_F32)
+static const pith_operand_spec inputs[] = {
+    { "x", FLOATS, PITH_ONE },
+    { "w", FLOATS, PITH_ONE },
+    { "bias", FLOATS, PITH_OPTIONAL },
+    { "residual", FLOATS, PITH_OPTIONAL },
+    { "expand_w", FLOATS, PITH_OPTIONAL },
+    { "expand_bias", FLOATS, PITH_OPTIONAL },
+    { "project_w", FLOATS, PITH_OPTIONAL },
+    { "project_bias", FLOATS, PITH_OPTIONAL },
+};
+static const pith_operand_spec outputs[] = { { "y", FLOATS, PITH_ONE } };
+static const char *const samples[] = {
+    "f32[1,9,8,5] f32[12,1,3,3] f32[12] - f32[12,5,1,1] f32[12] f32[6,12,1,1] f32[6] | pads=[1,1,1,1] strides=[2,2] "
+    "expand_activation=3",
+    "f32[2,7,6,20] f32[20,1,5,5] - f32[2,7,6,33] - - f32[33,20,1,1] | pads=[2,2,2,2] depthwise_activation=3",
+    "f32[1,6,9,3] f32[17,1,3,3] f32[17] f32[1,6,9,17] f32[17,3,1,1] | auto_pad=SAME_UPPER activation=3",
+    "f32[1,4,3,2] f32[2,1,1,1]",
+};
+
+const pith_op pith_op_separable_conv = {
+    .head = { "separable_conv", 1, PITH_ATTRS(attrs, pithi_separable_attrs) },
+    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
+    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
+    .infer = infer,
+    .ref = ref, .ref_bytes = ref_bytes,
+    .prepare = prepare,
+    .run = run,
+    .cost = cost,
+    .fused_activation_plus_1 = offsetof(pithi_separable_attrs, conv.activation) + 1,
+    .residual_input_plus_1 = RESIDUAL + 1,
+    .samples = samples, .n_samples = PITH_COUNT(samples),
+};

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attributes of separable_conv, which pass fuse_separable fills. */
+#ifndef PITH_OPS_SEPARABLE_CONV_H
+#define PITH_OPS_SEPARABLE_CONV_H
+
+#include "ops/shared_conv.h"
+
+typedef struct pithi_separable_attrs {
+    pithi_conv_attrs conv;               /* of the depthwise convolution; its activation is the last one of all */
+    pith_activation expand, depthwise;   /* of the inner convolutions; depthwise: if a 1x1 one follows */
+} pithi_separable_attrs;
+
+#endif
