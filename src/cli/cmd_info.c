@@ -342,7 +342,8 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
 static const info_settings defaults = { .n_threads = 1 };
 
 const cli_command cli_command_info = {
-    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json] | --operators",
+    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json]\n"
+                              "       pith info --operators [--json]",
     .summary = "say what a model is and what one run costs", .options = options,
     .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,
 };

@@ -226,9 +226,10 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
     model->tuning_note = "";
     model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
     if (options) {
-        if (options->disable_passes) {
-            PITH_TRY(pithi_arena_text(&model->memory, options->disable_passes, strlen(options->disable_passes),
-                                      &model->program.disabled_passes));
+        if (options->disable_passes || options->exact) {
+            PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s",
+                                        options->disable_passes ? options->disable_passes : "",
+                                        options->exact ? ",widen_halves" : ""));
         }
         if (options->plan_cache_bytes) {
             model->program.max_cached_bytes = options->plan_cache_bytes;

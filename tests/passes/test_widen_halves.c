@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/graph_text.h"
+
+void test_widen_halves(pith_test *test)
+{
+    static const pith_pass *const passes[] = { &pithi_pass_widen_halves, &pithi_pass_remove_dead };
+    pith_test_case(test, "a float16 network computes in float32");
+    pith_test_pass(test, &(pith_pass_check){
+        passes, 2, PITH_STAGE_SHAPE, 2e-3,
+        "input x f16[2,3]\n"
+        "const w f16[3,4]\n"
+        "const b bf16[4]\n"
+        "a = matmul x w\n"
+        "r = relu a\n"
+        "t = transpose r\n"
+        "s = softmax t\n"
+        "output s\n"
+        "n = shape t\n"
+        "output n\n",
+        "inputs %x:f16[2,3]\n"
+        "%pith:0:f32[2,3] = cast(%x) to=f32\n"
+        "%pith:2:f32[2,4] = matmul(%pith:0, %pith:1)\n"
+        "%pith:3:f32[2,4] = relu(%pith:2)\n"
+        "%pith:4:f32[4,2] = transpose(%pith:3)\n"
+        "%pith:5:f32[4,2] = softmax(%pith:4)\n"
+        "%s:f16[4,2] = cast(%pith:5) to=f16\n"
+        "outputs %s:f16[4,2], %n:s64[2]\n" });
+    pith_test_case(test, "operators that ask for the element type see halves; other types stay");
+    pith_test_pass(test, &(pith_pass_check){
+        passes, 2, PITH_STAGE_SHAPE, 2e-2,
+        "input x bf16[4]\n"
+        "input k s64[2]{0:4}\n"
+        "const scale bf16[]{0.5}\n"
+        "a = neg x\n"
+        "i = is_inf a\n"
+        "q = quantize_linear a scale -\n"
+        "d = dequantize_linear q scale -\n"
+        "e = exp d\n"
+        "g = gather k k\n"
+        "h = gather e k\n"
+        "output i\n"
+        "output g\n"
+        "output h\n",
+        NULL });
+}
