@@ -156,6 +156,14 @@ pith_status pithi_conv_infer(pith_infer *infer, bool is_transposed)
         PITH_CHECK(infer->ctx, pith_shape_equal(&infer->inputs[3].shape, &y) && infer->inputs[3].dtype == x->dtype,
                    PITH_STATUS_SHAPE, "the residual must have shape and dtype of the output");
     }
+    if (infer->n_inputs > PITHI_CONV_SLOPE && infer->inputs[PITHI_CONV_SLOPE].dtype != PITH_DTYPE_NONE) {
+        const pith_tensor *slope = &infer->inputs[PITHI_CONV_SLOPE];
+        const pithi_conv_attrs *attrs = infer->attrs;
+        PITH_CHECK(infer->ctx, slope->shape.rank == 1 && slope->shape.dims[0] == g.out_channels &&
+                   slope->dtype == x->dtype && attrs->activation.kind == PITH_VUNARY_LEAKY_RELU, PITH_STATUS_SHAPE,
+                   "the slope must have rank 1, size %lld and the dtype of the input, and the activation must be a "
+                   "leaky ReLU", (long long)g.out_channels);
+    }
     infer->outputs[0].dtype = x->dtype;
     infer->outputs[0].shape = y;
     return PITH_OK;
@@ -254,6 +262,11 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
         double value = sum_taps(run, &g, &in, image, m, o);
         value += has_input(run, 2) ? pithi_tensor_get_f64(&run->inputs[2], m) : 0.0;
         value += has_input(run, 3) ? pithi_tensor_get_f64(&run->inputs[3], at) : 0.0;
-        pithi_tensor_set_f64(&run->outputs[0], at, pithi_activation_f64(&attrs->activation, value));
+        if (has_input(run, PITHI_CONV_SLOPE)) {
+            value *= value < 0.0 ? pithi_tensor_get_f64(&run->inputs[PITHI_CONV_SLOPE], m) : 1.0;
+        } else {
+            value = pithi_activation_f64(&attrs->activation, value);
+        }
+        pithi_tensor_set_f64(&run->outputs[0], at, value);
     }
 }

@@ -24,6 +24,8 @@ typedef enum pithi_auto_pad {
 
 extern const char *const pithi_auto_pad_choices[];
 
+#define PITHI_CONV_SLOPE 4 /* input of conv */
+
 #define PITHI_CONV_ATTRS                                                                           \
     PITH_ATTR_CHOICE(pithi_conv_attrs, auto_pad, "auto_pad", 0, pithi_auto_pad_choices),           \
     PITH_ATTR_INTS(pithi_conv_attrs, dilations, "dilations"),                                      \

@@ -465,6 +465,14 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     }
     conv->gemm = pithi_gemm_f32(prepare->isa_limit);
     conv->transpose = pithi_transpose_find(prepare->isa_limit, 2);
+    if (prepare->n_inputs > PITHI_CONV_SLOPE && prepare->inputs[PITHI_CONV_SLOPE].dtype != PITH_DTYPE_NONE) {
+        const pith_tensor *slopes = &prepare->inputs[PITHI_CONV_SLOPE];
+        if (!slopes->data) {
+            return PITH_OK;
+        }
+        PITH_TRY(pithi_finish_add_slopes(prepare->arena, slopes->data, conv->g.out_channels, prepare->isa_limit,
+                                         &finish));
+    }
     conv->finish = finish;
     conv->merged = conv->fold = 1;
     conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);

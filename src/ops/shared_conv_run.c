@@ -146,10 +146,12 @@ static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int6
             .c = o->y + at, .c_stride = stride, .mr = (int)run, .n_columns = (int)n,
             .fold = conv->fold,
         };
+        pithi_finish finish = conv->finish;
+        finish.slopes = finish.prelu ? finish.slopes + channel : NULL;
         if (conv->has_few_outputs) {
-            pithi_gemm_f32_few(conv->gemm, &tile, &conv->finish);
+            pithi_gemm_f32_few(conv->gemm, &tile, &finish);
         } else {
-            pithi_gemm_f32_block(conv->gemm, &tile, &conv->finish);
+            pithi_gemm_f32_block(conv->gemm, &tile, &finish);
         }
     }
 }
@@ -197,15 +199,11 @@ static void run_products(const pithi_conv_f32 *conv, const pith_part *part, cons
 
 /* ---- depthwise ---------------------------------------------------------------------------- */
 
-static void finish_depthwise(const pithi_finish *finish, const pith_dwconv_f32_task *t)
+static void finish_depthwise(const pithi_finish *finish, const pith_dwconv_f32_task *t, size_t channel)
 {
-    for (int oy = t->y_begin; oy < t->y_end && finish->function; oy++) {
-        bool is_dense = t->n_channels == t->y_pixel_stride;
-        size_t n = is_dense ? t->y_row_stride : t->n_channels;
-        for (int ox = 0; ox < (is_dense ? 1 : t->out_w); ox++) {
-            float *y = t->y + (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride;
-            finish->function(y, y, n, finish->alpha, finish->beta);
-        }
+    for (int oy = t->y_begin; oy < t->y_end; oy++) {
+        float *row = t->y + (size_t)oy * t->y_row_stride;
+        pithi_finish_apply(finish, row, (size_t)t->out_w, t->y_pixel_stride, t->n_channels, channel);
     }
 }
 
@@ -234,7 +232,7 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
             .pad_top = (int)g->pad[1], .pad_left = (int)g->pad[2], .lo = conv->finish.lo, .hi = conv->finish.hi,
         };
         conv->depthwise->run(&task);
-        finish_depthwise(&conv->finish, &task);
+        finish_depthwise(&conv->finish, &task, (size_t)c);
     }
 }
 

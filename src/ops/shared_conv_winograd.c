@@ -271,18 +271,6 @@ static void multiply_block(const pithi_conv_f32 *conv, const float *packed, int6
     }
 }
 
-static void apply_function(const pithi_conv_f32 *conv, const pith_winograd_f32_output *row)
-{
-    bool is_dense = row->n_channels == row->y_pixel_stride;
-    size_t n = row->n_channels * (size_t)(is_dense ? row->columns : 1);
-    for (int i = 0; i < row->rows; i++) {
-        for (int j = 0; j < (is_dense ? 1 : row->columns); j++) {
-            float *y = row->y + (size_t)i * row->y_row_stride + (size_t)j * row->y_pixel_stride;
-            conv->finish.function(y, y, n, conv->finish.alpha, conv->finish.beta);
-        }
-    }
-}
-
 static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands *o, int64_t image, int64_t first_row,
                           int64_t n_rows, int64_t block, const work *s)
 {
@@ -303,8 +291,9 @@ static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands 
         row.residual = o->residual ? o->residual + at : NULL;
         row.rows = (int)pithi_min_s64(tile_size(w), g->out[1] - y);
         w->kernel->output(&row);
-        if (conv->finish.function) {
-            apply_function(conv, &row);
+        for (int k = 0; k < row.rows; k++) {
+            pithi_finish_apply(&conv->finish, row.y + (size_t)k * row.y_row_stride, (size_t)row.columns,
+                               row.y_pixel_stride, row.n_channels, (size_t)n0);
         }
     }
 }

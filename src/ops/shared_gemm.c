@@ -22,41 +22,72 @@ bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_f
     return true;
 }
 
-#define NARROW_COLUMNS 16  /* a call for each shorter row would cost more than its numbers */
+#define SLOPE_ITEMS 256 /* slopes are repeated for so many numbers: short calls would cost more than they do */
+
+pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int64_t n_channels, int isa_limit,
+                                    pithi_finish *finish)
+{
+    const int64_t n_pixels = pithi_max_s64(SLOPE_ITEMS / pithi_max_s64(n_channels, 1), 1);
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)(n_pixels * n_channels), sizeof(float), &block));
+    float *repeated = block;
+    for (int64_t i = 0; i < n_pixels * n_channels; i++) {
+        repeated[i] = slopes[i % n_channels];
+    }
+    finish->function = NULL;
+    finish->prelu = pithi_vbinary_f32(isa_limit)->functions[PITH_VBINARY_PRELU][PITH_VBINARY_VV];
+    finish->slopes = repeated;
+    finish->slope_pixels = (size_t)n_pixels;
+    return PITH_OK;
+}
+
+#define NARROW_CHANNELS 16 /* as above, for pixels that lie apart */
 #define NARROW_ITEMS 256
 
-/* Rows of few columns that lie apart are brought together for the function, many in one call. */
-static void apply_to_narrow(const pith_gemm_f32_tile *block, const pithi_finish *finish)
+/* Pixels of few channels that lie apart are brought together for the function, many in one call. */
+static void apply_to_narrow(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels)
 {
     float together[NARROW_ITEMS];
-    const int n_columns = block->n_columns, most = NARROW_ITEMS / n_columns;
-    for (int first = 0; first < block->mr; first += most) {
-        const int n_rows = block->mr - first < most ? block->mr - first : most;
-        float *c = block->c + (size_t)first * block->c_stride;
-        for (int i = 0; i < n_rows * n_columns; i++) {
-            together[i] = c[(size_t)(i / n_columns) * block->c_stride + (size_t)(i % n_columns)];
+    const size_t most = NARROW_ITEMS / n_channels;
+    for (size_t first = 0; first < n_pixels; first += most) {
+        const size_t count = n_pixels - first < most ? n_pixels - first : most;
+        float *at = y + first * stride;
+        for (size_t i = 0; i < count * n_channels; i++) {
+            together[i] = at[i / n_channels * stride + i % n_channels];
         }
-        finish->function(together, together, (size_t)(n_rows * n_columns), finish->alpha, finish->beta);
-        for (int i = 0; i < n_rows * n_columns; i++) {
-            c[(size_t)(i / n_columns) * block->c_stride + (size_t)(i % n_columns)] = together[i];
+        finish->function(together, together, count * n_channels, finish->alpha, finish->beta);
+        for (size_t i = 0; i < count * n_channels; i++) {
+            at[i / n_channels * stride + i % n_channels] = together[i];
         }
     }
 }
 
-static void apply_function(const pith_gemm_f32_tile *block, const pithi_finish *finish)
+void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
+                        size_t channel)
 {
-    size_t n_columns = (size_t)block->n_columns;
-    bool is_dense = block->c_stride == n_columns;
-    if (!is_dense && n_columns < NARROW_COLUMNS && block->mr > 1) {
-        apply_to_narrow(block, finish);
+    const bool is_dense = stride == n_channels;
+    if (!finish->function && !finish->prelu) {
         return;
     }
-    int n_rows = is_dense ? 1 : block->mr;
-    size_t length = is_dense ? n_columns * (size_t)block->mr : n_columns;
-    for (int m = 0; m < n_rows; m++) {
-        float *row = block->c + (size_t)m * block->c_stride;
-        finish->function(row, row, length, finish->alpha, finish->beta);
+    if (finish->function && !is_dense && n_channels < NARROW_CHANNELS) {
+        apply_to_narrow(finish, y, n_pixels, stride, n_channels);
+        return;
     }
+    const size_t most = !is_dense ? 1 : finish->prelu ? finish->slope_pixels : n_pixels;
+    for (size_t i = 0; i < n_pixels; i += most) {
+        const size_t n = (n_pixels - i < most ? n_pixels - i : most) * n_channels;
+        float *at = y + i * stride;
+        if (finish->prelu) {
+            finish->prelu(at, finish->slopes + channel, at, n);
+        } else {
+            finish->function(at, at, n, finish->alpha, finish->beta);
+        }
+    }
+}
+
+static void apply_to_block(const pithi_finish *finish, const pith_gemm_f32_tile *block)
+{
+    pithi_finish_apply(finish, block->c, (size_t)block->mr, block->c_stride, (size_t)block->n_columns, 0);
 }
 
 /* Cuts so that nv_max panels of k rows stay in half of L2's share; one is enough where B is read once. */
@@ -91,9 +122,7 @@ void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile 
         cut.hi = is_last ? finish->hi : INFINITY;
         (block->fold > 1 ? kernel->narrow : kernel->tile)(&cut);
     }
-    if (finish->function) {
-        apply_function(block, finish);
-    }
+    apply_to_block(finish, block);
 }
 
 void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish)
@@ -102,7 +131,5 @@ void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *b
     tile.lo = finish->lo;
     tile.hi = finish->hi;
     kernel->few(&tile);
-    if (finish->function) {
-        apply_function(block, finish);
-    }
+    apply_to_block(finish, block);
 }

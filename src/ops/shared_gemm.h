@@ -4,6 +4,7 @@
 #define PITH_OPS_SHARED_GEMM_H
 
 #include "kernels/gemm_f32.h"
+#include "kernels/vbinary_f32.h"
 #include "kernels/vunary_f32.h"
 #include "ops/op.h"
 
@@ -15,13 +16,23 @@ typedef struct pithi_finish {
     float lo, hi;
     pith_vunary_f32_fn *function; /* NULL: nothing follows */
     float alpha, beta;
+    pith_vbinary_f32_fn *prelu;   /* not NULL: instead of the function, y < 0 ? slope[channel] y : y */
+    const float *slopes;          /* [slope_pixels][channels], for several pixels at once */
+    size_t slope_pixels;
 } pithi_finish;
 
 /* False where the ISA has no kernel for the activation. */
 bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_finish *finish_out);
+/* Turns a leaky ReLU into one with a slope per channel; slopes is `n_channels` floats. Memory from `arena`. */
+pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int64_t n_channels, int isa_limit,
+                                    pithi_finish *finish);
+/* What follows on `n_pixels` pixels (or rows) of `n_channels` each, `stride` apart, the first of them channel
+ * `channel`. */
+void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
+                        size_t channel);
 
 /* Runs `block` with k cut so that nv_max panels of B stay in L2; residual and clamp come with the last
- * cut (block->lo, hi are not read), then finish->function. A folded block goes to kernel->narrow. */
+ * cut (block->lo, hi are not read), then finish->function (slopes from finish->slopes on). A folded block goes to kernel->narrow. */
 void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish);
 
 /* Runs `block` by kernel->few, with B transposed. */

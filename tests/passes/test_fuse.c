@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuse_bias, fuse_residual, fuse_activation: alone and in the order of the pipeline. */
+/* fuse_bias, fuse_residual, fuse_prelu, fuse_activation: alone and in the order of the pipeline. */
 #include "support/graph_text.h"
 
 static void check(pith_test *test, const pith_pass *pass, const char *what, const char *before, const char *after)
@@ -126,8 +126,43 @@ static void check_activation(pith_test *test)
           "outputs %c:f32[4], %e:s32[4], %y:f32[4]\n");
 }
 
+static void check_prelu(pith_test *test)
+{
+    check(test, &pithi_pass_fuse_prelu, "slopes per channel, and one slope for all",
+          "input x f32[1,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "const s f32[4,1,1]\n"
+          "const r f32[1]{0.25}\n"
+          "a = conv x w\n"
+          "b = prelu a s\n"
+          "c = conv b w\n"
+          "y = prelu c r\n"
+          "output y\n",
+          "inputs %x:f32[1,4,5,5]\n"
+          "%b:f32[1,4,5,5] = conv(%x, %w, -, -, %pith:0) activation=5\n"
+          "%y:f32[1,4,5,5] = conv(%b, %w) activation=5 activation_alpha=0.25\n"
+          "outputs %y:f32[1,4,5,5]\n");
+    check(test, &pithi_pass_fuse_prelu, "slopes along columns and slopes that aren't constant stay",
+          "input x f32[1,4,4,4]\n"
+          "input r f32[4,1,1]\n"
+          "const w f32[4,4,1,1]\n"
+          "const s f32[4]\n"
+          "a = conv x w\n"
+          "b = prelu a s\n"
+          "c = conv b w\n"
+          "y = prelu c r\n"
+          "output y\n",
+          "inputs %x:f32[1,4,4,4], %r:f32[4,1,1]\n"
+          "%a:f32[1,4,4,4] = conv(%x, %w)\n"
+          "%b:f32[1,4,4,4] = prelu(%a, %s)\n"
+          "%c:f32[1,4,4,4] = conv(%b, %w)\n"
+          "%y:f32[1,4,4,4] = prelu(%c, %r)\n"
+          "outputs %y:f32[1,4,4,4]\n");
+}
+
 void test_fuse(pith_test *test)
 {
+    check_prelu(test);
     check_bias(test);
     check_residual(test);
     check_activation(test);
