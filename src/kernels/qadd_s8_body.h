@@ -23,7 +23,8 @@ static inline __attribute__((always_inline)) void loop(const pith_qadd_s8_row *r
     const float a_scale = r->a_scale, b_scale = r->b_scale, offset = r->offset;
     const uint8_t *restrict from_a = r->a, *restrict from_b = r->b;
     uint8_t *restrict y = r->y;
-    for (size_t i = 0; i < r->n; i++) {
+    const size_t n = r->n; /* y may alias *r for all that the compiler knows */
+    for (size_t i = 0; i < n; i++) {
         float a = (float)((int32_t)(uint8_t)(from_a[a_step ? i : 0] ^ a_flip) + a_base);
         float b = (float)((int32_t)(uint8_t)(from_b[b_step ? i : 0] ^ b_flip) + b_base);
         float value = fmaf(a, a_scale, fmaf(b, b_scale, offset));

@@ -18,7 +18,7 @@ static void ref(const pith_run *run)
 {
     uint8_t table[256];
     pithi_lookup_fill(run, function, table);
-    pithi_lookup_apply(run, table, NULL);
+    pithi_lookup_apply(run, table);
 }
 
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearLeakyRelu", 1,

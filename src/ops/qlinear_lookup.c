@@ -3,17 +3,25 @@
  * between two quantised tensors: pass fuse_qdq evaluates it once for all 256 values. */
 #include "ops/shared_lookup.h"
 
-static void ref(const pith_run *run) { pithi_lookup_apply(run, run->inputs[1].data, NULL); }
+static void ref(const pith_run *run) { pithi_lookup_apply(run, run->inputs[1].data); }
+
 static void run_part(const pith_run *run, const pith_part *part)
 {
-    pithi_lookup_apply(run, run->inputs[1].data, part);
+    const pith_lookup_u8 *kernel = run->state;
+    const uint8_t *x = run->inputs[0].data;
+    uint8_t *y = run->outputs[0].data;
+    int64_t begin, end;
+    pithi_part_range(part, pith_shape_elements(&run->outputs[0].shape), &begin, &end);
+    kernel->run(run->inputs[1].data, x + begin, y + begin, (size_t)(end - begin));
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
+    const pith_lookup_u8 *kernel = pithi_lookup_u8(prepare->isa_limit);
     prepare->use_run = true;
+    prepare->state = (void *)(uintptr_t)kernel;
     prepare->max_parts = pithi_lookup_parts(&prepare->inputs[0]);
-    prepare->kernel = "lookup";
+    prepare->kernel = kernel->head.name;
     return PITH_OK;
 }
 

@@ -43,15 +43,11 @@ void pithi_lookup_fill(const pith_run *run, float (*function)(const void *attrs,
     }
 }
 
-void pithi_lookup_apply(const pith_run *run, const uint8_t *table, const pith_part *part)
+void pithi_lookup_apply(const pith_run *run, const uint8_t *table)
 {
     const uint8_t *x = run->inputs[0].data;
     uint8_t *y = run->outputs[0].data;
-    int64_t begin = 0, end = pith_shape_elements(&run->outputs[0].shape);
-    if (part) {
-        pithi_part_range(part, end, &begin, &end);
-    }
-    for (int64_t i = begin; i < end; i++) {
+    for (int64_t i = 0; i < pith_shape_elements(&run->outputs[0].shape); i++) {
         y[i] = table[x[i]];
     }
 }

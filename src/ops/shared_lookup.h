@@ -3,6 +3,7 @@
 #ifndef PITH_OPS_SHARED_LOOKUP_H
 #define PITH_OPS_SHARED_LOOKUP_H
 
+#include "kernels/lookup_u8.h"
 #include "ops/sample.h"
 #include "ops/shared_quant.h"
 
@@ -16,8 +17,8 @@ void pithi_quant_unary_pairs(const pith_run *run, pithi_quant_pair *x_out, pithi
  * float32. */
 void pithi_lookup_fill(const pith_run *run, float (*function)(const void *attrs, float x),
                        uint8_t table[256]);
-/* This part of y[i] = table[x[i]], or all of it (part NULL). */
-void pithi_lookup_apply(const pith_run *run, const uint8_t *table, const pith_part *part);
+/* y[i] = table[x[i]] for all elements. */
+void pithi_lookup_apply(const pith_run *run, const uint8_t *table);
 /* max_parts for n elements. */
 int pithi_lookup_parts(const pith_tensor *x);
 

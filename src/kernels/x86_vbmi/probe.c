@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AVX-512 with VNNI as in x86_vnni, and permutations of bytes (VBMI: Intel since Ice Lake, AMD since Zen 4). */
+#include "platform/cpu.h"
+
+bool pithi_isa_probe_x86_vbmi(void);
+
+bool pithi_isa_probe_x86_vbmi(void)
+{
+    const uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, vbmi = 1u << 1, vnni = 1u << 11;
+    const uint64_t zmm_state = 0xe6;
+    pithi_cpu_words cpu = pithi_cpu_read();
+    return (cpu.leaf7_ebx & (f | dq | bw | vl)) == (f | dq | bw | vl) &&
+           (cpu.leaf7_ecx & (vbmi | vnni)) == (vbmi | vnni) && (cpu.xcr0 & zmm_state) == zmm_state;
+}
