@@ -89,6 +89,16 @@ typedef struct pith_op_use {
     int n_problems;      /**< Uses that would not run. */
 } pith_op_use;
 
+/**
+ * Hands the graph out as text that pith_model_load() reads back (docs/text-form.md): as the file has it if the model
+ * was loaded with describe_only, else after the passes for all shapes, or with `shapes` (one per input) as it will be
+ * planned. Weights that lie in the model's files stay there: the text must lie beside them.
+ *
+ * @param write  Called once with the whole text, which is terminated and borrowed during the call.
+ */
+pith_status pith_model_text(pith_model *model, const pith_shape *shapes, int n_threads,
+                            void (*write)(void *user, const char *text, size_t n_bytes), void *user);
+
 /** What would run and what would not. Arrays are borrowed until the next call for the model. */
 typedef struct pith_check {
     const pith_op_use *uses;          /**< Sorted by name and version. */

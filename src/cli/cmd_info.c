@@ -7,7 +7,8 @@ typedef struct info_settings {
     cli_words shapes, dims;
     int64_t n_threads;
     const char *isa;
-    bool json, exact, lists_ops, lists_layers, lists_operators;
+    bool json, exact, lists_ops, lists_layers, lists_operators, prints_text;
+    const char *after;
     cli_ceilings ceilings;
 } info_settings;
 
@@ -22,6 +23,10 @@ static const cli_option options[] = {
       "shape, memory and work of every step", 0, 0 },
     { "operators", 0, CLI_KIND_FLAG, offsetof(info_settings, lists_operators), NULL,
       "without a model: all operators of pith, with versions and element types", 0, 0 },
+    { "text", 0, CLI_KIND_FLAG, offsetof(info_settings, prints_text), NULL,
+      "the graph as text that can be edited and loaded again beside its weights", 0, 0 },
+    { "after", 0, CLI_KIND_TEXT, offsetof(info_settings, after), "STAGE",
+      "of --text, --dot, --svg: file (default), passes (for all shapes), plan (for one set of shapes)", 0, 0 },
     { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
       "threads that scratch memory is counted for (default 1)", 1, 1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
@@ -295,6 +300,20 @@ static void write_json(const info *what)
     cli_json_end(&json);
 }
 
+static void write_text(void *user, const char *text, size_t n_bytes) { fwrite(text, 1, n_bytes, user); }
+
+static bool is_after(const info_settings *given, const char *stage)
+{
+    return strcmp(given->after ? given->after : "file", stage) == 0;
+}
+
+static pith_status print_text(info *what, const info_settings *given)
+{
+    const pith_shape *shapes = is_after(given, "plan") ? what->shapes.items : NULL;
+    pith_status status = pith_model_text(what->net.model, shapes, (int)given->n_threads, write_text, stdout);
+    return status == PITH_OK ? status : cli_net_fail(&what->net, status);
+}
+
 static pith_status show(info *what, const info_settings *given, int *exit_code)
 {
     int n_problems = 0;
@@ -304,9 +323,15 @@ static pith_status show(info *what, const info_settings *given, int *exit_code)
         *exit_code = n_problems ? CLI_EXIT_DIFFERENT : CLI_EXIT_OK;
         return status;
     }
+    if (given->prints_text && !is_after(given, "plan")) {
+        return print_text(what, given);
+    }
     pith_status status = cli_net_choose_shapes(&what->net, &given->shapes, &given->dims, &what->shapes);
     if (status == PITH_STATUS_ARG || status == PITH_STATUS_LIMIT) { /* a bad --shape, not a bad guess */
         return status;
+    }
+    if (given->prints_text) {
+        return print_text(what, given);
     }
     if (given->lists_layers) {
         return cli_info_layers(&what->net, &what->shapes, (int)given->n_threads, given->json);
@@ -332,7 +357,10 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
     }
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
     cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .ceilings = &given->ceilings,
-                                    .describes_only = given->lists_ops };
+                                    .describes_only = given->lists_ops ||
+                                                      (given->prints_text && is_after(given, "file")) };
+    CLI_CHECK(is_after(given, "file") || is_after(given, "passes") || is_after(given, "plan"), PITH_STATUS_ARG,
+              "--after takes file, passes or plan, not '%s'", given->after);
     CLI_TRY(cli_net_open(words->items[0], &net_options, &what.net));
     pith_status status = show(&what, given, exit_code);
     cli_net_close(&what.net);
@@ -342,8 +370,9 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
 static const info_settings defaults = { .n_threads = 1 };
 
 const cli_command cli_command_info = {
-    .name = "info", .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers] [--json]\n"
-                              "       pith info --operators [--json]",
+    .name = "info",
+    .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers | --text] [--json]\n"
+             "       pith info --operators [--json]",
     .summary = "say what a model is and what one run costs", .options = options,
     .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,
 };

@@ -11,6 +11,7 @@
 struct pith_model {
     pith_ctx *ctx;
     pithi_file file;
+    const char *file_name; /* without folder; NULL from memory */
     pithi_import_info import;
     pithi_program program;
     pithi_template *root;

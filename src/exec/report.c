@@ -2,6 +2,7 @@
 /* What a run will take, before it runs: operations, exact memory, layer by layer. */
 #include "base/ctx.h"
 #include "exec/internal.h"
+#include "export/text/text.h"
 
 /* Plans for these shapes. The stretch stays in the model's cache. */
 static pith_status plan_for(pith_model *model, const pith_shape *shapes, int n_threads, pithi_stretch **stretch_out)
@@ -137,4 +138,49 @@ pith_status pith_model_output_shapes(pith_model *model, const pith_shape *shapes
         shapes_out[i] = from >= 0 ? stretch->plan->outputs[from].tensor.shape : (pith_shape){ .rank = -1 };
     }
     return PITH_OK;
+}
+
+/* ---- text --------------------------------------------------------------------------------- */
+
+/* The model's own file first, unless it is text itself. */
+static pith_status list_files(const pith_model *model, pithi_text_file **files_out, size_t *n_files_out)
+{
+    const pithi_import_info *info = &model->import;
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_array(model->ctx, info->n_external_files + 1, sizeof(pithi_text_file), &block));
+    pithi_text_file *files = block;
+    size_t n_files = 0;
+    if (model->file_name && !pithi_is_text(model->file.data, model->file.n_bytes)) {
+        files[n_files++] = (pithi_text_file){ model->file_name, model->file.data, model->file.n_bytes };
+    }
+    for (size_t i = 0; i < info->n_external_files; i++) {
+        const pithi_file *file = &info->external_files[i];
+        files[n_files++] = (pithi_text_file){ info->locations[i], file->data, file->n_bytes };
+    }
+    *files_out = files;
+    *n_files_out = n_files;
+    return PITH_OK;
+}
+
+pith_status pith_model_text(pith_model *model, const pith_shape *shapes, int n_threads,
+                            void (*write)(void *user, const char *text, size_t n_bytes), void *user)
+{
+    pithi_text text = { .ctx = model->ctx };
+    pithi_text_file *files = NULL;
+    size_t n_files = 0;
+    pithi_stretch *stretch = NULL;
+    pith_graph *clone = NULL; /* the writer numbers values, and graphs of plans are shared */
+    pith_status status = PITH_OK;
+    if (shapes) {
+        PITH_TRY(plan_for(model, shapes, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch));
+    }
+    PITH_TRY_GOTO(list_files(model, &files, &n_files), done);
+    PITH_TRY_GOTO(pithi_graph_clone(stretch ? stretch->plan->graph : model->root->graph, &clone), done);
+    PITH_TRY_GOTO(pithi_export_text(clone, files, n_files, &text), done);
+    write(user, text.data, text.n_bytes);
+done:
+    pithi_graph_destroy(clone);
+    pithi_free(model->ctx, files);
+    pithi_text_deinit(&text);
+    return status;
 }

@@ -120,12 +120,12 @@ static void print_strings(const pith_strings *strings, pithi_text *text)
     pithi_text_add(text, "]");
 }
 
-static bool is_default(const pith_attr_spec *spec, const void *field)
+bool pithi_attr_is_default(const pith_attr_spec *spec, const void *field)
 {
     switch (spec->kind) {
     case PITH_ATTR_KIND_INT:
     case PITH_ATTR_KIND_CHOICE: return *(const int64_t *)field == (int64_t)spec->default_value;
-    case PITH_ATTR_KIND_FLOAT: return *(const float *)field == (float)spec->default_value;
+    case PITH_ATTR_KIND_FLOAT: return memcmp(field, &(float){ (float)spec->default_value }, sizeof(float)) == 0;
     case PITH_ATTR_KIND_INTS:
     case PITH_ATTR_KIND_CHOICES: return ((const pith_ints *)field)->n_items == 0;
     case PITH_ATTR_KIND_STRING: return *(const char *const *)field == NULL;
@@ -143,7 +143,7 @@ void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *
     for (int i = 0; i < head->n_attrs; i++) {
         const pith_attr_spec *spec = &head->attrs[i];
         const void *field = const_field_of(attrs, spec);
-        if (is_default(spec, field)) {
+        if (pithi_attr_is_default(spec, field)) {
             continue;
         }
         pithi_text_add(text, " %s=", spec->name);

@@ -123,6 +123,8 @@ pith_status pithi_attrs_new(const pith_op_head *head, pithi_arena *arena, void *
 pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_arena *arena, void *copy);
 /* Adds ` name=value` for every attribute that differs from its default. */
 void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text);
+/* True if the field of that attribute has the table's default, or is empty. */
+bool pithi_attr_is_default(const pith_attr_spec *spec, const void *field);
 /* 1 if every attribute has the same value (tensors: same data pointer or same bytes). */
 bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b);
 

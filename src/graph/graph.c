@@ -47,6 +47,21 @@ static pith_status append(pith_ctx *ctx, pith_value ***list, size_t *count, size
     return status;
 }
 
+/* A file may have names that look like fresh ones: graphs that pith has written. */
+static void skip_number(pith_graph *graph, const char *name)
+{
+    uint64_t number = 0;
+    if (strncmp(name, "pith:", 5) != 0) {
+        return;
+    }
+    for (name += 5; *name >= '0' && *name <= '9' && number < (uint64_t)1 << 59; name++) {
+        number = number * 10 + (uint64_t)(*name - '0');
+    }
+    if (*name == '\0' && number >= graph->n_unique_names) {
+        graph->n_unique_names = number + 1;
+    }
+}
+
 pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out)
 {
     void *block = NULL;
@@ -54,6 +69,7 @@ pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_valu
     pith_value *value = block;
     if (name) {
         PITH_TRY(pithi_arena_text(&graph->arena, name, strlen(name), &value->name));
+        skip_number(graph, name);
     } else {
         PITH_TRY(pithi_arena_format(&graph->arena, &value->name, "pith:%llu",
                                     (unsigned long long)graph->n_unique_names++));

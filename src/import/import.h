@@ -14,6 +14,8 @@ typedef struct pithi_import_info {
     int64_t ir_version, opset;
     pithi_file *external_files; /* mapped weights outside the model file */
     size_t n_external_files, external_capacity;
+    const char **locations;     /* names of them, below the model's folder; texts in the graph's arena */
+    size_t locations_capacity;
 } pithi_import_info;
 
 void pithi_import_info_deinit(pith_ctx *ctx, pithi_import_info *info);
@@ -23,6 +25,12 @@ void pithi_import_info_deinit(pith_ctx *ctx, pithi_import_info *info);
  * know are kept with op = NULL and a reason. Functions are expanded. Shapes of values are what the file
  * says; nothing is inferred. */
 pith_status pithi_import_onnx(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,
+                              pithi_import_info *info, pith_graph **graph_out);
+
+/* True if the bytes begin as the text form does. */
+bool pithi_is_text(const void *data, size_t n_bytes);
+/* Reads the text form of a graph (docs/text-form.md); weights lie in files of `folder`. As pithi_import_onnx(). */
+pith_status pithi_import_text(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,
                               pithi_import_info *info, pith_graph **graph_out);
 
 #endif

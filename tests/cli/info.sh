@@ -53,6 +53,25 @@ has err "pith_limits.max_memory_bytes (--max-memory) raises it"
 run 2 info tiny.onnx --max-memory lots
 has err "takes a number such as 1000, 512M or 2G"
 
+run 0 info tiny.onnx --text
+has out 'pith-graph 1'
+has out 'input %x:f32[n,3]'
+has out '%h = matmul(%x, %w)'
+cp out tiny.txt
+run 0 run tiny.txt --random 1
+sed 1d out > from_text
+run 0 run tiny.onnx --random 1
+sed 1d out > from_onnx
+is from_text < from_onnx
+run 0 info tiny.txt --text
+is tiny.txt < out
+run 0 info tiny.onnx --text --after plan --dim n=2
+has out '%y:f32[2,2] = matmul(%x, %w)'
+run 0 info odd.onnx --text
+has out '%y:f32[2] = "odd.domain.Frobnicate"(%x) !name="odd"'
+run 2 info tiny.onnx --text --after dinner
+has err "--after takes file, passes or plan"
+
 run 0 info odd.onnx
 has out "unsupported nodes: 1"
 has out "Frobnicate"

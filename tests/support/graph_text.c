@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+#include "export/text/text.h"
+#include "import/import.h"
+
 #define MAX_OPERANDS 16
 #define MAX_WORDS 48
 
@@ -320,6 +323,25 @@ static void compare(pith_test *test, const pith_graph *graph, double tolerance, 
     }
 }
 
+/* Whatever passes make must be expressible: the text form reads back to the same text. */
+static void check_text_form(pith_test *test, pith_graph *graph)
+{
+    pithi_text text = { .ctx = test->ctx }, again = { .ctx = test->ctx };
+    pithi_import_info info = { 0 };
+    pith_graph *read = NULL;
+    TEST_OK(test, pithi_export_text(graph, NULL, 0, &text));
+    TEST_OK(test, pithi_import_text(test->ctx, text.data, text.n_bytes, "", &info, &read));
+    if (read) {
+        TEST_OK(test, pithi_export_text(read, NULL, 0, &again));
+        TEST_CHECK_MESSAGE(test, pithi_same_text(text.data, again.data), "the text form\n%sreads back as\n%s",
+                           text.data, again.data);
+    }
+    pithi_graph_destroy(read);
+    pithi_import_info_deinit(test->ctx, &info);
+    pithi_text_deinit(&text);
+    pithi_text_deinit(&again);
+}
+
 void pith_test_pass(pith_test *test, const pith_pass_check *check)
 {
     pith_tensor inputs[MAX_OPERANDS] = { 0 }, before[MAX_OPERANDS] = { 0 }, after[MAX_OPERANDS] = { 0 };
@@ -334,7 +356,9 @@ void pith_test_pass(pith_test *test, const pith_pass_check *check)
     random_inputs(test, graph, inputs);
     pith_test_interpret(test, graph, inputs, before);
     TEST_OK(test, pithi_graph_infer(graph));
+    check_text_form(test, graph);
     run_passes(check, test, graph);
+    check_text_form(test, graph);
     pithi_text text = { .ctx = test->ctx };
     pithi_graph_print(graph, &text);
     TEST_CHECK_MESSAGE(test, !check->after || (text.data && pithi_same_text(text.data, check->after)),

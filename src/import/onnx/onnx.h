@@ -88,8 +88,6 @@ typedef struct pithi_onnx {
     pithi_onnx_opsets opsets;
     pithi_onnx_function *functions; /* sorted by hash */
     size_t n_functions, functions_capacity;
-    const char **locations; /* of info->external_files, in the main graph's arena */
-    size_t locations_capacity;
     uint64_t n_nodes, n_calls; /* read or expanded so far, all graphs together */
     int nesting;               /* bodies and functions around the node that is being read */
 } pithi_onnx;

@@ -21,7 +21,7 @@ static pith_status find_file(pithi_onnx *onnx, const pithi_pb_span *location, co
 {
     pithi_import_info *info = onnx->info;
     for (size_t i = 0; i < info->n_external_files; i++) {
-        if (pithi_pb_is(location, onnx->locations[i])) {
+        if (pithi_pb_is(location, info->locations[i])) {
             *file_out = &info->external_files[i];
             return PITH_OK;
         }
@@ -32,18 +32,18 @@ static pith_status find_file(pithi_onnx *onnx, const pithi_pb_span *location, co
                "data is in the file '%s', but the model came from memory; load it by file name", name);
     PITH_CHECK(onnx->ctx, stays_below(name), PITH_STATUS_FORMAT,
                "location '%s' isn't a path below the model's folder", name);
-    void *files = info->external_files, *locations = (void *)(uintptr_t)onnx->locations;
+    void *files = info->external_files, *locations = (void *)(uintptr_t)info->locations;
     pith_status status = pithi_grow(onnx->ctx, &files, &info->external_capacity, info->n_external_files + 1,
                                     sizeof *info->external_files);
     info->external_files = files;
     PITH_TRY(status);
-    status = pithi_grow(onnx->ctx, &locations, &onnx->locations_capacity, info->n_external_files + 1,
-                        sizeof *onnx->locations);
-    onnx->locations = locations;
+    status = pithi_grow(onnx->ctx, &locations, &info->locations_capacity, info->n_external_files + 1,
+                        sizeof *info->locations);
+    info->locations = locations;
     PITH_TRY(status);
     pithi_file *file = &info->external_files[info->n_external_files];
     PITH_TRY(pithi_file_map_below(onnx->ctx, onnx->folder, name, file));
-    onnx->locations[info->n_external_files++] = name;
+    info->locations[info->n_external_files++] = name;
     *file_out = file;
     return PITH_OK;
 }

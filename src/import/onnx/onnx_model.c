@@ -12,6 +12,7 @@ void pithi_import_info_deinit(pith_ctx *ctx, pithi_import_info *info)
         pithi_file_unmap(&info->external_files[i]);
     }
     pithi_free(ctx, info->external_files);
+    pithi_free(ctx, info->locations);
     *info = (pithi_import_info){ 0 };
 }
 
@@ -171,7 +172,6 @@ static void release_tables(pithi_onnx *onnx)
     }
     pithi_free(onnx->ctx, onnx->functions);
     pithi_free(onnx->ctx, onnx->opsets.items);
-    pithi_free(onnx->ctx, onnx->locations);
 }
 
 pith_status pithi_import_onnx(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,

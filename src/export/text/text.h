@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Level 6: graphs -> text, docs/text-form.md. */
+#ifndef PITH_EXPORT_TEXT_H
+#define PITH_EXPORT_TEXT_H
+
+#include "graph/graph.h"
+
+/* A mapped file that constants may point into. */
+typedef struct pithi_text_file {
+    const char *name; /* as the text will call it, relative to its own folder */
+    const unsigned char *data;
+    size_t n_bytes;
+} pithi_text_file;
+
+/* Adds the graph to `text` (ctx set). Uses value->index and value->n_uses. Constants that nobody uses stay out. */
+pith_status pithi_export_text(pith_graph *graph, const pithi_text_file *files, size_t n_files, pithi_text *text);
+
+#endif
