@@ -70,6 +70,10 @@ typedef struct pith_attr_spec {
     {                                                                                                                \
         (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false                            \
     }
+#define PITH_ATTR_STRING(type, field, name)                                                                          \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, false, false                                  \
+    }
 #define PITH_ATTR_STRINGS(type, field, name)                                                                         \
     {                                                                                                                \
         (name), PITH_ATTR_KIND_STRINGS, offsetof(type, field), 0, NULL, false, false                                 \

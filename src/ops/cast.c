@@ -49,8 +49,7 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
     const int64_t code = to->kind == PITH_SOURCE_STRING ? code_of_name(to->s) : to->i;
     const pith_dtype dtype = pithi_onnx_dtype(code);
     PITH_CHECK(ctx, PITHI_CAST_DTYPES & PITH_DTYPES(dtype) & ~1u, PITH_STATUS_UNSUPPORTED,
-               "casting to ONNX type number %lld: the standard casts to all numbers but complex ones, pith to strings "
-               "neither",
+               "casting to ONNX type number %lld: the standard casts to strings and all numbers but complex ones",
                (long long)code);
     ((pithi_cast_attrs *)attrs)->to = dtype;
     return PITH_OK;
@@ -83,11 +82,14 @@ static const char *const samples[] = {
     "f8e4m3fnuz[9] | to=f16", "f32[4]{1.1,3e38,1e-40,6} | to=f8e8m0 round_mode=nearest", "f8e8m0[3]{1,2,0.5} | to=f32",
     "f32[7]{-9:9} | to=s4", "s64[5]{300,-1,5,8,7} | to=u4", "u4[3,3]{0:15} | to=u8", "s2[7]{-2:1} | to=f32",
     "f64[5]{-9:9} | to=f4e2m1", "f32[5]{-9:9} | to=f6e2m3", "f6e3m2[5] | to=s4",
-    "u64[2]{18446744073709551615,3} | to=bf16"
+    "u64[2]{18446744073709551615,3} | to=bf16",
+    "f32[5]{0.1,-2,1e20,nan,-inf} | to=string", "string[4]{1.5,-INF,1e2,nan} | to=f32", "string[2]{300,-7} | to=s64",
+    "string[2]{True,0} | to=bool", "string[3] | to=string"
 };
 
 const pith_op pith_op_cast = {
     .head = { "cast", 1, PITH_ATTRS(attrs_table, pithi_cast_attrs) },
+    .flags = PITH_OP_HEAP,
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

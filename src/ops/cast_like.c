@@ -19,6 +19,7 @@ static const char *const samples[] = { "f32[2,3]{0:9} s64[1]", "s32[5] f32[]", "
 
 const pith_op pith_op_cast_like = {
     .head = { "cast_like", 1, PITH_ATTRS(attrs_table, pithi_cast_attrs) },
+    .flags = PITH_OP_HEAP,
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,

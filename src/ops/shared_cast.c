@@ -48,8 +48,17 @@ static void cast_range(const pithi_cast_attrs *attrs, const pith_tensor *x, pith
     }
 }
 
+static bool has_text(const pith_tensor *x, const pith_tensor *y)
+{
+    return x->dtype == PITH_DTYPE_STRING || y->dtype == PITH_DTYPE_STRING;
+}
+
 void pithi_cast_ref(const pith_run *run)
 {
+    if (has_text(&run->inputs[0], &run->outputs[0])) {
+        pithi_cast_text(run);
+        return;
+    }
     cast_range(run->attrs, &run->inputs[0], &run->outputs[0], 0, pith_shape_elements(&run->outputs[0].shape));
 }
 
@@ -133,7 +142,7 @@ pith_status pithi_cast_prepare(pith_prepare *prepare)
 {
     const pith_tensor *x = &prepare->inputs[0], *y = &prepare->outputs[0];
     void *block = NULL;
-    if (pith_dtype_bytes(x->dtype) == 0 || pith_dtype_bytes(y->dtype) == 0) {
+    if (has_text(x, y) || pith_dtype_bytes(x->dtype) == 0 || pith_dtype_bytes(y->dtype) == 0) {
         return PITH_OK; /* parts would share bytes */
     }
     if (is_pair(x, y, PITH_DTYPE_F16, PITH_DTYPE_F32) || is_pair(x, y, PITH_DTYPE_F32, PITH_DTYPE_F16)) {
