@@ -84,8 +84,57 @@ SPECIAL = {
     ("GRU", "activations"): ["Sigmoid", "Tanh"],
     ("LSTM", "activations"): ["Sigmoid", "Tanh", "Tanh"],
     ("Constant", "value_float"): 1.0,
+    ("Momentum", "mode"): "standard",
+    ("TreeEnsemble", "nodes_hitrates"): numpy_helper.from_array(np.ones(1, np.float32), "t"),
+    ("TreeEnsemble", "nodes_missing_value_tracks_true"): [1],
     ("RandomNormalLike", "seed"): 1.0,
 }
+def floats(*values):
+    return numpy_helper.from_array(np.array(values, np.float32), "t")
+
+
+NODES = {"nodes_treeids": [0, 0, 0], "nodes_nodeids": [0, 1, 2], "nodes_featureids": [0, 0, 0],
+         "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"], "nodes_values": [0.5, 0.0, 0.0],
+         "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0]}
+# Operators of ai.onnx.ml whose attributes hold together though none is required: a small valid node.
+BASE = {
+    "TreeEnsembleRegressor": {**NODES, "n_targets": 1, "target_treeids": [0, 0], "target_nodeids": [1, 2],
+                              "target_ids": [0, 0], "target_weights": [1.0, 2.0]},
+    "TreeEnsembleClassifier": {**NODES, "classlabels_int64s": [0, 1], "class_treeids": [0, 0], "class_nodeids": [1, 2],
+                               "class_ids": [0, 1], "class_weights": [1.0, 1.0]},
+    "TreeEnsemble": {"tree_roots": [0], "nodes_featureids": [0], "nodes_splits": floats(0.5), "n_targets": 1,
+                     "nodes_modes": numpy_helper.from_array(np.array([0], np.uint8), "t"), "nodes_truenodeids": [0],
+                     "nodes_falsenodeids": [1], "nodes_trueleafs": [1], "nodes_falseleafs": [1], "leaf_targetids": [0, 0],
+                     "leaf_weights": floats(1, 2)},  # nodes_modes 6, with membership_values: a set
+    "LabelEncoder": {"keys_int64s": [1], "values_floats": [0.5]},
+    "LinearClassifier": {"classlabels_ints": [0, 1], "coefficients": [1.0, 2.0], "intercepts": [0.0, 1.0]},
+    "LinearRegressor": {"coefficients": [1.0]},
+    "SVMClassifier": {"classlabels_ints": [0, 1], "coefficients": [1.0, -1.0], "support_vectors": [1.0, 2.0],
+                      "vectors_per_class": [1, 1], "rho": [0.5], "kernel_params": [0.5, 0.0, 3.0], "kernel_type": "RBF"},
+    "SVMRegressor": {"coefficients": [1.0], "support_vectors": [1.0], "n_supports": 1, "rho": [0.5],
+                     "kernel_params": [0.5, 0.0, 3.0], "kernel_type": "RBF"},
+    "OneHotEncoder": {"cats_int64s": [0, 1]},
+    "CategoryMapper": {"cats_int64s": [0, 1], "cats_strings": ["a", "b"]},
+    "ZipMap": {"classlabels_int64s": [0, 1]},
+    "DictVectorizer": {"string_vocabulary": ["a", "b"]},
+    "Imputer": {"imputed_value_floats": [0.5], "replaced_value_float": 1.0},
+    "Scaler": {"scale": [1.0], "offset": [0.0]},
+}
+# further values of attributes that go with those
+WITH_BASE = {
+    "nodes_missing_value_tracks_true": [0, 0, 0], "nodes_hitrates": [1.0, 1.0, 1.0],
+    "nodes_values_as_tensor": floats(0.5, 0, 0), "nodes_hitrates_as_tensor": floats(1, 1, 1),
+    "target_weights_as_tensor": floats(1, 2), "class_weights_as_tensor": floats(1, 1), "base_values": [0.5],
+    "base_values_as_tensor": floats(0.5), "classlabels_strings": ["a", "b"], "classlabels_int64s": [0, 1],
+    "cats_strings": ["a", "b"], "classes_strings": ["a", "b"], "prob_a": [1.0], "prob_b": [1.0],
+    "membership_values": floats(1, np.nan), "keys_strings": ["a"], "keys_floats": [1.0], "values_strings": ["a"],
+    "values_int64s": [1], "keys_tensor": floats(1), "values_tensor": floats(2), "default_tensor": floats(3),
+}
+# attributes of one group say the same in other words
+GROUPS = [("classlabels_ints", "classlabels_int64s", "classlabels_strings"), ("int64_vocabulary", "string_vocabulary"),
+          ("keys_int64s", "keys_strings", "keys_floats", "keys_tensor"),
+          ("values_int64s", "values_strings", "values_floats", "values_tensor"),
+          ("imputed_value_floats", "imputed_value_int64s"), ("replaced_value_float", "replaced_value_int64")]
 ONE_OF = {  # the attributes exclude each other, and one is required
     "Constant": ["value", "sparse_value", "value_float", "value_floats", "value_int", "value_ints", "value_string",
                  "value_strings"],
@@ -176,6 +225,9 @@ def value_of(schema, name, node_inputs):
     for key in ((schema.name, name, schema.since_version), (schema.name, name)):
         if key in SPECIAL:
             return SPECIAL[key]
+    for table in (BASE.get(schema.name, {}), WITH_BASE if schema.name in BASE else {}):
+        if name in table:
+            return table[name]
     default = attribute.default_value
     if default.type != AttributeProto.UNDEFINED:
         return helper.get_attribute_value(default)
@@ -219,12 +271,33 @@ def make_model(schema, n_inputs, n_outputs, names):
                 "value_strings": "string"}.get(names[0], "float")
         out_infos = [helper.make_value_info("y0", type_proto(f"tensor({text})"))]
     attributes = {name: value_of(schema, name, inputs) for name in names}
+    if "membership_values" in names:
+        attributes["nodes_modes"] = numpy_helper.from_array(np.array([6], np.uint8), "t")
     node = helper.make_node(schema.name, inputs, outputs, domain=schema.domain, **attributes)
     graph = helper.make_graph([node], "g", infos, out_infos)
     opsets = [helper.make_opsetid(schema.domain, schema.since_version)]
     if schema.domain:
         opsets.append(helper.make_opsetid("", defs.onnx_opset_version()))
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def excludes(name, other):
+    """True if a node has only one of the two attributes."""
+    pairs = (name + "_as_tensor", name.removesuffix("_as_tensor"))
+    return other != name and (other in pairs or any(name in group and other in group for group in GROUPS))
+
+
+def ml_forms(schema, least_in, least_out):
+    base = [name for name in BASE[schema.name] if name in schema.attributes]
+    if (schema.name, schema.since_version) == ("LabelEncoder", 1):
+        base = ["classes_strings"]
+    found = [("least", least_in, least_out, base)]
+    for name in schema.attributes:
+        kept = [other for other in base if not excludes(name, other)]
+        if schema.name == "OneHotEncoder" and name == "cats_strings":
+            kept = []
+        found.append((name, least_in, least_out, kept + ([] if name in kept else [name])))
+    return found
 
 
 def forms(schema):
@@ -243,6 +316,10 @@ def forms(schema):
     one_of = [name for name in ONE_OF.get(schema.name, []) if name in schema.attributes]
     if one_of:
         return [(name, 0, 1, [name]) for name in one_of]
+    if schema.name in BASE:
+        return ml_forms(schema, least_in, least_out)
+    if schema.name == "Optional":
+        return [("type", 0, 1, ["type"]), ("1 inputs", 1, 1, [])]
     found = [("least", least_in, least_out, required)]
     found += [(f"{n} inputs", n, least_out, required) for n in range(least_in + 1, most_in + 1)]
     found += [(f"{n} outputs", least_in, n, required) for n in range(least_out + 1, len(schema.outputs) + 1)]

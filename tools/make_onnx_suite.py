@@ -93,7 +93,18 @@ def write_node_cases(target):
     cases = node.collect_testcases()
     for case in cases:
         write_case(os.path.join(target, "node", case.name), case.model, case.data_sets, case.rtol, case.atol)
-    return len(cases)
+    return cases
+
+
+def write_version_cases(target, cases):
+    """The same and other cases in the words of older opsets."""
+    import make_version_suite
+
+    n_cases = 0
+    for name, model, data_sets in [*make_version_suite.lowered_cases(cases), *make_version_suite.form_cases()]:
+        write_case(os.path.join(target, "versions", name), model, data_sets, 1e-3, 1e-6)
+        n_cases += 1
+    return n_cases
 
 
 def copy_stored_cases(target, data, group):
@@ -154,7 +165,8 @@ def generate(target):
     fresh = target + ".new"
     shutil.rmtree(fresh, ignore_errors=True)
     data = os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data")
-    counts = {"node": write_node_cases(fresh)}
+    cases = write_node_cases(fresh)
+    counts = {"node": len(cases), "versions": write_version_cases(fresh, cases)}
     for group in GROUPS:
         counts[group] = copy_stored_cases(fresh, data, group)
     counts["simple"] += write_more_simple_cases(fresh)

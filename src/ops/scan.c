@@ -3,6 +3,7 @@
  * them; stacks scan outputs. ONNX Scan since opset 9; that of opset 8, which has a batch axis, becomes a scan over the
  * batch with a scan as its body. Expanded by the executor: the shapes alone say how often. */
 #include "ops/shared_control.h"
+#include "ops/shared_source.h"
 
 #define MAX_BATCHED 64 /* operands of a Scan of opset 8 */
 
@@ -25,46 +26,24 @@ static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)
 
 /* ---- opset 8 ------------------------------------------------------------------------------ */
 
-/* A node without attributes in the outer body. */
-static pith_value *put(pith_graph *graph, pith_status *status, const char *op, pith_value *const *inputs, int n_inputs)
-{
-    pith_value *y = NULL;
-    pith_node *node = NULL;
-    if (*status == PITH_OK) {
-        *status = pithi_graph_add_value(graph, NULL, &y);
-    }
-    if (*status == PITH_OK) {
-        *status = pithi_graph_insert_node(graph, NULL, pithi_op_find(op), op, inputs, n_inputs, &y, 1, &node);
-    }
-    return y;
-}
-
-static pith_value *constant(pith_graph *graph, pith_status *status, int64_t item)
-{
-    pith_value *y = NULL;
-    if (*status == PITH_OK) {
-        *status = pithi_graph_add_s64s(graph, &item, 1, &y);
-    }
-    return y;
-}
-
 /* x[begin : end] along axis 0; begin and end are vectors of one element. */
 static pith_value *rows(pith_graph *graph, pith_status *status, pith_value *x, pith_value *begin, pith_value *end)
 {
-    pith_value *operands[] = { x, begin, end, constant(graph, status, 0) };
-    return put(graph, status, "slice", operands, 4);
+    pith_value *operands[] = { x, begin, end, pithi_source_put_s64(graph, status, 0) };
+    return pithi_source_put(graph, status, "slice", operands, 4);
 }
 
 /* Results of a short sequence, with zeros up to `n_rows` rows. */
 static pith_value *padded(pith_graph *graph, pith_status *status, pith_value *x, pith_value *length, pith_value *n_rows)
 {
-    pith_value *shape = put(graph, status, "shape", &x, 1);
-    pith_value *missing = put(graph, status, "sub", (pith_value *[]){ n_rows, length }, 2);
-    pith_value *rest = rows(graph, status, shape, constant(graph, status, 1), constant(graph, status, INT32_MAX));
-    pith_value *zero_shape = put(graph, status, "concat", (pith_value *[]){ missing, rest }, 2);
-    pith_value *zero = put(graph, status, "cast_like", (pith_value *[]){ constant(graph, status, 0), x }, 2);
-    pith_value *zeros = put(graph, status, "expand", (pith_value *[]){ zero, zero_shape }, 2);
-    return put(graph, status, "concat", (pith_value *[]){ x, zeros }, 2);
+    pith_value *shape = pithi_source_put(graph, status, "shape", &x, 1);
+    pith_value *missing = pithi_source_put(graph, status, "sub", (pith_value *[]){ n_rows, length }, 2);
+    pith_value *begin = pithi_source_put_s64(graph, status, 1), *end = pithi_source_put_s64(graph, status, INT32_MAX);
+    pith_value *rest = rows(graph, status, shape, begin, end), *number = pithi_source_put_s64(graph, status, 0);
+    pith_value *zero_shape = pithi_source_put(graph, status, "concat", (pith_value *[]){ missing, rest }, 2);
+    pith_value *zero = pithi_source_put(graph, status, "cast_like", (pith_value *[]){ number, x }, 2);
+    pith_value *zeros = pithi_source_put(graph, status, "expand", (pith_value *[]){ zero, zero_shape }, 2);
+    return pithi_source_put(graph, status, "concat", (pith_value *[]){ x, zeros }, 2);
 }
 
 typedef struct batch_body {
@@ -87,11 +66,13 @@ static pith_status add_body_inputs(batch_body *b, const pith_source *source)
         PITH_TRY(pithi_graph_add_value(b->graph, NULL, &item));
         item->dtype = source->inputs[0]->dtype;
         PITH_TRY(pithi_graph_add_input(b->graph, item));
-        b->length = put(b->graph, &status, "reshape", (pith_value *[]){ item, constant(b->graph, &status, 1) }, 2);
-        pith_value *shape = put(b->graph, &status, "shape", &b->inputs[b->n_inputs - 1], 1);
-        b->n_rows = rows(b->graph, &status, shape, constant(b->graph, &status, 0), constant(b->graph, &status, 1));
+        pith_value *zero = pithi_source_put_s64(b->graph, &status, 0);
+        pith_value *one = pithi_source_put_s64(b->graph, &status, 1);
+        b->length = pithi_source_put(b->graph, &status, "reshape", (pith_value *[]){ item, one }, 2);
+        pith_value *shape = pithi_source_put(b->graph, &status, "shape", &b->inputs[b->n_inputs - 1], 1);
+        b->n_rows = rows(b->graph, &status, shape, zero, one);
         for (int i = b->n_inputs - b->n_scans; i < b->n_inputs; i++) {
-            b->inputs[i] = rows(b->graph, &status, b->inputs[i], constant(b->graph, &status, 0), b->length);
+            b->inputs[i] = rows(b->graph, &status, b->inputs[i], zero, b->length);
         }
         return status;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_binary.h"
 
+#include "ops/shared_source.h"
+
 #define AB(types) { { "a", (types), PITH_ONE }, { "b", (types), PITH_ONE } }
 const pith_operand_spec pithi_ab_number[2] = AB(PITH_DTYPES_NUMBER);
 const pith_operand_spec pithi_ab_float[2] = AB(PITH_DTYPES_FLOAT);
@@ -213,35 +215,48 @@ pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row)
 
 /* ---- spellings ---------------------------------------------------------------------------- */
 
+/* b gets so many dimensions of 1 at its end that its first one meets dimension `axis` of a; ranks are looked up when
+ * the shapes are known. */
+static pith_status align_by_nodes(pith_source *source, pith_value *a, pith_value **b, int64_t axis)
+{
+    pith_status status = PITH_OK;
+    pith_graph *graph = source->graph;
+    pith_value *b_shape = pithi_source_put(graph, &status, "shape", b, 1), *a_shape, *count;
+    if (axis < 0) {
+        count = pithi_source_put_s64(graph, &status, -axis);
+    } else {
+        a_shape = pithi_source_put(graph, &status, "shape", &a, 1);
+        pith_value *operands[] = { pithi_source_put(graph, &status, "shape", &a_shape, 1),
+                                   pithi_source_put_s64(graph, &status, axis) };
+        count = pithi_source_put(graph, &status, "sub", operands, 2);
+    }
+    pith_value *ranks[] = { count, pithi_source_put(graph, &status, "shape", &b_shape, 1) };
+    pith_value *ones[] = { pithi_source_put_s64(graph, &status, 1), pithi_source_put(graph, &status, "sub", ranks, 2) };
+    pith_value *parts[] = { b_shape, pithi_source_put(graph, &status, "expand", ones, 2) };
+    pith_value *operands[] = { *b, pithi_source_put(graph, &status, "concat", parts, 2) };
+    *b = pithi_source_put(graph, &status, "reshape", operands, 2);
+    return status;
+}
+
 pith_status pithi_source_align_input(pith_ctx *ctx, pith_source *source, int index, int64_t axis)
 {
-    const pith_value *a = source->inputs[0], *b = source->inputs[index];
-    bool is_known = a && b && (a->has_shape || a->constant) && (b->has_shape || b->constant);
-    PITH_CHECK(ctx, is_known, PITH_STATUS_UNSUPPORTED,
-               "%s of opset %lld with axis %lld needs the ranks of its inputs, which the file doesn't tell; "
-               "convert the model to opset 7 or newer",
-               source->type, (long long)source->opset, (long long)axis);
-    int a_rank = a->constant ? a->constant->shape.rank : a->shape.rank;
-    pith_shape shape = b->constant ? b->constant->shape : b->shape;
-    axis += axis < 0 ? a_rank : 0;
-    PITH_CHECK(ctx, axis >= 0 && axis + shape.rank <= a_rank, PITH_STATUS_SHAPE,
-               "axis %lld and rank %d of input %d don't fit into rank %d of input 0", (long long)axis, shape.rank,
-               index, a_rank);
-    if (axis + shape.rank == a_rank) {
-        return PITH_OK;
+    pith_value *a = source->inputs[0];
+    const pith_value *b = source->inputs[index];
+    PITH_CHECK(ctx, a && b, PITH_STATUS_FORMAT, "input 0 or %d of %s is missing", index, source->type);
+    bool is_known = (a->has_shape || a->constant) && b->constant;
+    if (!is_known) {
+        return align_by_nodes(source, a, &source->inputs[index], axis);
     }
-    PITH_CHECK(ctx, b->constant, PITH_STATUS_UNSUPPORTED,
-               "%s of opset %lld broadcasts at axis %lld an input that isn't constant; convert the model to "
-               "opset 7 or newer",
-               source->type, (long long)source->opset, (long long)axis);
+    int a_rank = a->constant ? a->constant->shape.rank : a->shape.rank;
     pith_tensor tensor = *b->constant;
-    pith_value *value = NULL;
+    axis += axis < 0 ? a_rank : 0;
+    PITH_CHECK(ctx, axis >= 0 && axis + tensor.shape.rank <= a_rank, PITH_STATUS_SHAPE,
+               "axis %lld and rank %d of input %d don't fit into rank %d of input 0", (long long)axis,
+               tensor.shape.rank, index, a_rank);
     while (axis + tensor.shape.rank < a_rank) {
         tensor.shape.dims[tensor.shape.rank++] = 1;
     }
-    PITH_TRY(pithi_graph_add_constant(source->graph, NULL, &tensor, &value));
-    source->inputs[index] = value;
-    return PITH_OK;
+    return pithi_graph_add_constant(source->graph, NULL, &tensor, &source->inputs[index]);
 }
 
 pith_status pithi_map_legacy_broadcast(pith_ctx *ctx, pith_source *source, void *attrs)

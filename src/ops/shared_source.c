@@ -100,3 +100,26 @@ pith_status pithi_source_list(pith_ctx *ctx, pith_source *source, const char *na
     default: PITH_FAIL(ctx, PITH_STATUS_FORMAT, "attribute '%s' is no list", name);
     }
 }
+
+pith_value *pithi_source_put(pith_graph *graph, pith_status *status, const char *op, pith_value *const *inputs,
+                             int n_inputs)
+{
+    pith_value *y = NULL;
+    pith_node *node = NULL;
+    if (*status == PITH_OK) {
+        *status = pithi_graph_add_value(graph, NULL, &y);
+    }
+    if (*status == PITH_OK) {
+        *status = pithi_graph_insert_node(graph, NULL, pithi_op_find(op), op, inputs, n_inputs, &y, 1, &node);
+    }
+    return y;
+}
+
+pith_value *pithi_source_put_s64(pith_graph *graph, pith_status *status, int64_t item)
+{
+    pith_value *y = NULL;
+    if (*status == PITH_OK) {
+        *status = pithi_graph_add_s64s(graph, &item, 1, &y);
+    }
+    return y;
+}

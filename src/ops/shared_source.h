@@ -24,4 +24,11 @@ pith_status pithi_source_list(pith_ctx *ctx, pith_source *source, const char *na
 pith_status pithi_source_new_list(pith_source *source, pith_dtype dtype, int64_t n_items, const pith_tensor **list_out,
                                   void *data_out);
 
+/* A node of one output at the end of `graph`, with default attributes; returns its output. Does nothing (and returns
+ * NULL) once *status isn't OK, so that several calls need one check. */
+pith_value *pithi_source_put(pith_graph *graph, pith_status *status, const char *op, pith_value *const *inputs,
+                             int n_inputs);
+/* A vector of one s64, in the same manner. */
+pith_value *pithi_source_put_s64(pith_graph *graph, pith_status *status, int64_t item);
+
 #endif

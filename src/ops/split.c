@@ -4,6 +4,7 @@
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
+#include "ops/shared_source.h"
 
 typedef struct split_attrs {
     int64_t axis, num_outputs;
@@ -110,11 +111,18 @@ static bool to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
-/* Before opset 13 the sizes were an attribute. */
+/* Before opset 13 the sizes were an attribute; opset 1 had an input besides, of x's type. */
 static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 {
-    (void)ctx, (void)attrs;
-    return pithi_source_attr_to_input(source, "split", 1);
+    (void)attrs;
+    PITH_TRY(pithi_source_attr_to_input(source, "split", 1));
+    if (source->opset == 1 && source->n_inputs > 1 && source->inputs[1]->dtype != PITH_DTYPE_S64) {
+        pith_node *cast = NULL;
+        PITH_TRY(pithi_source_unary_input(ctx, source, 1, pithi_op_find("cast"), &cast));
+        PITH_TRY(pithi_attr_set_int(ctx, cast, "to", PITH_DTYPE_S64));
+        cast->outputs[0]->dtype = PITH_DTYPE_S64;
+    }
+    return PITH_OK;
 }
 
 static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES_MOVED, PITH_ONE },

@@ -17,7 +17,7 @@ static bool as_activation(const void *attrs, pith_activation *activation_out)
 }
 
 static const pith_spelling spellings[] = {
-    { "onnx", "", "ThresholdedRelu", 10, NULL },
+    { "onnx", "", "ThresholdedRelu", 1, NULL }, /* ONNX has it since 10; exporters wrote it before */
 };
 static const char *const samples[] = {
     "f32[2,3]", "f32[5,67] | alpha=0.25", "f16[9]",

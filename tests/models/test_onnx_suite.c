@@ -47,6 +47,7 @@ static const struct {
     { "qk_matmul_bias", "numbers of qk_matmul_output_mode" },
     { "qk_matmul_softcap", "numbers of qk_matmul_output_mode; the soft cap comes before the bias" },
     { "test_l2normalization_axis_0", "a norm of 0 gives 0, not NaN" },
+    { "test_adam_multiple", "the model lacks epsilon = 0.01, which its outputs were computed with" },
     { "test_qlinearmatmul_2D_int8", "sums saturate instead of wrapping round" },
     { "test_qlinearmatmul_3D_int8", "sums saturate instead of wrapping round" },
 };
