@@ -37,7 +37,8 @@ class _ModelOptions(ctypes.Structure):
 
 
 class _SessionOptions(ctypes.Structure):
-    _fields_ = [("n_threads", ctypes.c_int), ("keep_denormals", ctypes.c_int), ("spin_us", ctypes.c_int)]
+    _fields_ = [("n_threads", ctypes.c_int), ("keep_denormals", ctypes.c_int), ("spin_us", ctypes.c_int),
+                ("steady_threads", ctypes.c_int), ("pool", ctypes.c_void_p)]
 
 
 class Error(Exception):
@@ -68,7 +69,7 @@ class Model:
         options = _ModelOptions(disable_passes.encode() if disable_passes else None, 0, 0, int(exact), 0, None)
         self._check(self._library.pith_model_load(self._ctx, os.fsencode(path), ctypes.byref(options),
                                                   ctypes.byref(self._model)))
-        options = _SessionOptions(threads, 0, 0)
+        options = _SessionOptions(threads, 0, 0, 0, None)
         self._check(self._library.pith_session_create(self._model, ctypes.byref(options), ctypes.byref(self._session)))
         self.inputs = [self._library.pith_model_input(self._model, i)[0]
                        for i in range(self._library.pith_model_n_inputs(self._model))]

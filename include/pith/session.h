@@ -12,11 +12,27 @@ extern "C" {
 /** Memory and threads for running one model. One thread at a time may use a session. */
 typedef struct pith_session pith_session;
 
+/**
+ * Threads of the caller's own. Parts may be taken in any order and by any thread, but no two at the same time with the
+ * same worker number, which indexes scratch memory.
+ */
+typedef struct pith_thread_pool {
+    int n_threads; /**< Workers that take part at most, the calling thread included: 1 to 1024. */
+    /** Calls part(context, i, worker) once for each i in [0, n_parts), worker in [0, n_threads), and returns when all
+     *  have returned. Called by the thread that runs the session, never within itself. */
+    void (*parallel_for)(void *user, int n_parts, void (*part)(void *context, int i, int worker), void *context);
+    void *user;    /**< Passed through. */
+} pith_thread_pool;
+
 /** How a session runs. Zero-initialise; fields that stay zero take the defaults. */
 typedef struct pith_session_options {
     int n_threads;      /**< Caller included; 0: one per physical core of this process's CPU set. */
     int keep_denormals; /**< 1: denormal floats are computed exactly; 0: they count as zero. */
     int spin_us;        /**< How long a worker spins before it parks; 0: 50 us; negative: never spins. */
+    int steady_threads; /**< 1: all threads in every run; 0: runs are left to the calling thread while they are faster
+                             so (small networks, cores taken by others), found out by trial runs now and then. */
+    const pith_thread_pool *pool; /**< Copied; instead of threads of the session's own (n_threads and spin_us don't
+                                       count then). NULL: none. */
 } pith_session_options;
 
 /**

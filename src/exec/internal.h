@@ -3,6 +3,7 @@
 #ifndef PITH_EXEC_INTERNAL_H
 #define PITH_EXEC_INTERNAL_H
 
+#include "exec/pace.h"
 #include "exec/pool.h"
 #include "exec/stretch.h"
 #include "import/import.h"
@@ -39,6 +40,7 @@ typedef struct pithi_slot {
     int *input_operands;       /* operands to patch before each run, then outputs (as -1 - output) */
     int n_input_operands;
     size_t tensors_capacity, runs_capacity, outputs_capacity, input_operands_capacity;
+    pithi_pace pace;
 } pithi_slot;
 
 /* A result that outlives the stretch it was made in: outputs of loops. */
@@ -62,7 +64,7 @@ struct pith_session {
     pith_ctx *ctx;
     pithi_exec_pool *pool;
     int n_threads;
-    bool keep_denormals;
+    bool keep_denormals, is_steady;
     pithi_slot *slots;
     size_t slots_capacity;
     int last_depth;             /* of the last run: slots [0, last_depth] hold its values */
@@ -83,6 +85,9 @@ pith_status pithi_model_from_graph(pith_graph *graph, const pith_model_options *
 pith_status pithi_model_check_shape(const pith_model *model, int index, const pith_shape *shape);
 /* Refuses a model with nodes that pith can't run; the message names the first one. */
 pith_status pithi_model_check_complete(const pith_model *model);
+
+/* Runs the steps of a bound slot until the end, a fault or the deadline. Returns how many were begun. */
+int pithi_session_run_steps(pith_session *session, pithi_slot *slot);
 
 /* Runs a template at a depth. `outputs` (of the template) point into slots, kept blocks or inputs. */
 pith_status pithi_session_run_template(pith_session *session, pithi_template *template, const pith_tensor *inputs,

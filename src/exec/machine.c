@@ -228,7 +228,7 @@ static pith_status make_meter(pith_ctx *ctx, meter *m, const pith_machine *machi
     m->share = (n_bytes > least ? n_bytes : least) / sizeof(float) / PITH_PEAK_F32_STEP * PITH_PEAK_F32_STEP;
     PITH_TRY(pithi_alloc_array(ctx, m->share * (size_t)m->n_threads, sizeof(float), &buffer));
     m->buffer = buffer;
-    return pithi_exec_pool_create(ctx, m->n_threads, 0, false, &m->pool);
+    return pithi_exec_pool_create(ctx, m->n_threads, 0, false, NULL, &m->pool);
 }
 
 pith_status pith_machine_measure(pith_ctx *ctx, int n_threads, pith_machine *machine_out)

@@ -21,6 +21,7 @@ struct pithi_exec_pool {
     int n_threads;
     bool keep_denormals;
     uint64_t spin_ns;
+    pith_thread_pool own; /* parallel_for NULL: threads below */
     worker *workers; /* n_threads - 1 */
     _Alignas(64) _Atomic uint64_t ticket;
     _Atomic(job_fn *) fn;
@@ -33,6 +34,9 @@ struct pithi_exec_pool {
 };
 
 #define PART_MASK 0xffffffffu
+#define SPINS_BEFORE_YIELD 2000 /* 20 to 80 us */
+#define SPINS_PER_YIELD 64
+#define LONGEST_SPIN_NS 2000000u /* in a run that leaves the others nothing to do */
 
 /* Takes and runs parts of the current job until none is left. Returns the generation it saw. */
 static uint32_t run_parts(pithi_exec_pool *pool, int worker_index)
@@ -54,35 +58,49 @@ static uint32_t run_parts(pithi_exec_pool *pool, int worker_index)
     }
 }
 
+/* Whoever waits for long may stand on the core that the other needs, so it makes room now and then. */
+static void wait_a_little(int n_spins)
+{
+    if (n_spins >= SPINS_BEFORE_YIELD && n_spins % SPINS_PER_YIELD == 0) {
+        pithi_thread_yield();
+    } else {
+        pithi_thread_pause();
+    }
+}
+
 static bool has_news(pithi_exec_pool *pool, uint32_t seen)
 {
     return (uint32_t)(atomic_load(&pool->ticket) >> 32) != seen ||
            atomic_load_explicit(&pool->stops, memory_order_relaxed);
 }
 
-/* Sleeps unless there is work, a wake-up call, or the order to stay awake. */
-static void park(pithi_exec_pool *pool, uint32_t seen)
+/* Sleeps unless there is work, a wake-up call, or (minding it) the order to stay awake. */
+static void park(pithi_exec_pool *pool, uint32_t seen, bool minds_order)
 {
     uint32_t word = atomic_load(&pool->wake_word);
     atomic_fetch_add(&pool->n_parked, 1);
-    if (!has_news(pool, seen) && !atomic_load(&pool->stays_awake)) {
+    if (!has_news(pool, seen) && !(minds_order && atomic_load(&pool->stays_awake))) {
         pithi_futex_wait(&pool->wake_word, word);
     }
     atomic_fetch_sub(&pool->n_parked, 1);
 }
 
+/* In a run a worker waits for the next job without parking, but not for ever, and not at the cost of others. */
 static void wait_for_news(pithi_exec_pool *pool, uint32_t seen)
 {
     while (!has_news(pool, seen)) {
-        uint64_t deadline = pithi_clock_ns() + pool->spin_ns;
+        uint64_t start = pithi_clock_ns(), waited = 0;
+        bool stays_awake = false;
+        int n_spins = 0;
         do {
-            for (int i = 0; i < 64 && !has_news(pool, seen); i++) {
-                pithi_thread_pause();
+            for (int i = 0; i < SPINS_PER_YIELD && !has_news(pool, seen); i++) {
+                wait_a_little(n_spins++);
             }
-        } while (!has_news(pool, seen) &&
-                 (atomic_load_explicit(&pool->stays_awake, memory_order_relaxed) || pithi_clock_ns() < deadline));
+            stays_awake = atomic_load_explicit(&pool->stays_awake, memory_order_relaxed);
+            waited = pithi_clock_ns() - start;
+        } while (!has_news(pool, seen) && waited < (stays_awake ? LONGEST_SPIN_NS : pool->spin_ns));
         if (!has_news(pool, seen)) {
-            park(pool, seen);
+            park(pool, seen, waited < LONGEST_SPIN_NS);
         }
     }
 }
@@ -116,7 +134,7 @@ size_t pithi_exec_pool_bytes(int n_threads)
 }
 
 pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals,
-                                   pithi_exec_pool **pool_out)
+                                   const pith_thread_pool *own, pithi_exec_pool **pool_out)
 {
     void *block = NULL, *workers = NULL;
     pith_status status = PITH_OK;
@@ -126,6 +144,11 @@ pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bo
     pool->n_threads = 1;
     pool->keep_denormals = keep_denormals;
     pool->spin_ns = spin_us > 0 ? (uint64_t)spin_us * 1000u : 0;
+    if (own) {
+        pool->own = *own;
+        *pool_out = pool;
+        return PITH_OK;
+    }
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_threads - 1, sizeof(worker), &workers), done);
     pool->workers = workers;
     for (int i = 0; i < n_threads - 1; i++) {
@@ -168,8 +191,34 @@ void pithi_exec_pool_end(pithi_exec_pool *pool)
     atomic_store(&pool->stays_awake, false);
 }
 
+typedef struct own_job {
+    job_fn *fn;
+    void *user;
+    bool keep_denormals;
+} own_job;
+
+static void run_own_part(void *context, int part, int worker_index)
+{
+    const own_job *job = context;
+    uint32_t former = job->keep_denormals ? 0 : pithi_denormals_off();
+    job->fn(job->user, part, worker_index);
+    if (!job->keep_denormals) {
+        pithi_denormals_restore(former);
+    }
+}
+
+static void run_elsewhere(pithi_exec_pool *pool, int n_parts, job_fn *fn, void *user)
+{
+    own_job job = { fn, user, pool->keep_denormals };
+    pool->own.parallel_for(pool->own.user, n_parts, run_own_part, &job);
+}
+
 void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, void (*fn)(void *user, int part, int worker), void *user)
 {
+    if (pool->own.parallel_for && n_parts > 1) {
+        run_elsewhere(pool, n_parts, fn, user);
+        return;
+    }
     if (pool->n_threads == 1 || n_parts <= 1) {
         for (int part = 0; part < n_parts; part++) {
             fn(user, part, 0);
@@ -187,7 +236,7 @@ void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, void (*fn)(void *us
     atomic_store_explicit(&pool->ticket, (generation + 1) << 32, memory_order_seq_cst);
     wake_parked(pool);
     run_parts(pool, 0);
-    while (atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_parts) {
-        pithi_thread_pause();
+    for (int n_spins = 0; atomic_load_explicit(&pool->n_done, memory_order_acquire) < n_parts; n_spins++) {
+        wait_a_little(n_spins);
     }
 }

@@ -3,6 +3,8 @@
 #ifndef PITH_EXEC_POOL_H
 #define PITH_EXEC_POOL_H
 
+#include "pith/session.h"
+
 #include "base/base.h"
 
 typedef struct pithi_exec_pool pithi_exec_pool;
@@ -10,8 +12,9 @@ typedef struct pithi_exec_pool pithi_exec_pool;
 /* `n_threads` counts the caller. Workers treat denormals as zero unless `keep_denormals`. */
 /* Bytes that a pool allocates. */
 size_t pithi_exec_pool_bytes(int n_threads);
+/* With `own` (copied; NULL: none) no threads are started: the caller's run the parts. */
 pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bool keep_denormals,
-                                   pithi_exec_pool **pool_out);
+                                   const pith_thread_pool *own, pithi_exec_pool **pool_out);
 void pithi_exec_pool_destroy(pithi_exec_pool *pool); /* NULL is allowed */
 
 /* Between begin and end workers don't park: wakes them once for many small jobs. */

@@ -8,7 +8,6 @@
 #include "graph/object.h"
 
 #define MAX_DEPTH 1000         /* of stretches and bodies within each other */
-#define PARTS_PER_THREAD 2     /* so that a worker that was held up leaves work to others */
 #define DEFAULT_SPIN_US 50
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -20,6 +19,8 @@ pith_status pith_session_create(pith_model *model, const pith_session_options *o
     pith_ctx *ctx = model->ctx;
     PITH_CHECK(ctx, o->n_threads >= 0 && o->n_threads <= 1024, PITH_STATUS_ARG,
                "n_threads is %d; it must be 0 (automatic) to 1024", o->n_threads);
+    PITH_CHECK(ctx, !o->pool || (o->pool->parallel_for && o->pool->n_threads >= 1 && o->pool->n_threads <= 1024),
+               PITH_STATUS_ARG, "a pool needs parallel_for, and 1 to 1024 threads");
     void *block = NULL, *outputs = NULL;
     pith_status status = PITH_OK;
     PITH_TRY(pithi_alloc(ctx, sizeof(pith_session), &block));
@@ -27,12 +28,13 @@ pith_status pith_session_create(pith_model *model, const pith_session_options *o
     session->model = model;
     session->ctx = ctx;
     session->heap.ctx = ctx;
-    session->n_threads = o->n_threads ? o->n_threads : pithi_cpu_count();
+    session->n_threads = o->pool ? o->pool->n_threads : o->n_threads ? o->n_threads : pithi_cpu_count();
+    session->is_steady = o->steady_threads != 0;
     session->keep_denormals = o->keep_denormals != 0;
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)pith_model_n_outputs(model), sizeof(pith_tensor), &outputs), done);
     session->outputs = outputs;
     PITH_TRY_GOTO(pithi_exec_pool_create(ctx, session->n_threads, o->spin_us ? o->spin_us : DEFAULT_SPIN_US,
-                                    session->keep_denormals, &session->pool), done);
+                                         session->keep_denormals, o->pool, &session->pool), done);
     *session_out = session;
     session = NULL;
 done:
@@ -182,6 +184,7 @@ static pith_status bind(pith_session *session, pithi_slot *slot, pithi_stretch *
                                     .heap = &session->heap };
     }
     slot->stretch = stretch;
+    slot->pace = (pithi_pace){ 0 };
     stretch->n_users++;
     return PITH_OK;
 }
@@ -197,78 +200,6 @@ static void patch_inputs(pithi_slot *slot, const pith_tensor *inputs)
             slot->outputs[-1 - patch].data = inputs[plan->outputs[-1 - patch].where].data;
         }
     }
-}
-
-/* ---- steps -------------------------------------------------------------------------------- */
-
-typedef struct step_job {
-    const pith_run *run;
-    const pith_step *step;
-    char *scratch;
-    int phase, n_parts;
-    pithi_recorder *recorder;
-} step_job;
-
-static void run_part(void *user, int index, int worker)
-{
-    const step_job *job = user;
-    pith_part part = { index, job->n_parts, job->phase, job->scratch + (size_t)worker * job->step->scratch_bytes };
-    job->step->node->op->run(job->run, &part);
-}
-
-static void run_part_recorded(void *user, int index, int worker)
-{
-    const step_job *job = user;
-    uint64_t start_ns = pithi_clock_ns();
-    run_part(user, index, worker);
-    job->recorder->part(job->recorder, worker, start_ns, pithi_clock_ns());
-}
-
-/* Returns the number of parts. */
-static int run_step(pith_session *session, const pithi_slot *slot, int index, pithi_recorder *recorder)
-{
-    const pith_step *step = &slot->stretch->plan->steps[index];
-    if (!step->use_run) {
-        pithi_op_run_ref(&slot->runs[index]);
-        return 1;
-    }
-    int wanted = session->n_threads == 1 ? 1 : session->n_threads * PARTS_PER_THREAD;
-    step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0,
-                     step->max_parts < wanted ? step->max_parts : wanted, recorder };
-    for (; job.phase < step->n_phases; job.phase++) {
-        pithi_exec_pool_run(session->pool, job.n_parts,
-                            recorder && recorder->times_parts ? run_part_recorded : run_part, &job);
-    }
-    return job.n_parts;
-}
-
-/* A value that an operator can't take, or the time for the run is over. */
-static bool must_stop(const pith_session *session)
-{
-    return atomic_load_explicit(&session->fault.is_set, memory_order_relaxed) ||
-           (session->deadline_ns && pithi_clock_ns() > session->deadline_ns);
-}
-
-/* The loops return the number of steps that were begun. */
-static int run_steps(pith_session *session, const pithi_slot *slot, int n_steps)
-{
-    int n_done = 0;
-    while (n_done < n_steps && !must_stop(session)) {
-        run_step(session, slot, n_done++, NULL);
-    }
-    return n_done;
-}
-
-static int run_steps_recorded(pith_session *session, const pithi_slot *slot, int n_steps)
-{
-    pithi_recorder *recorder = session->recorder;
-    int n_done = 0;
-    while (n_done < n_steps && !must_stop(session)) {
-        recorder->before(recorder, slot, n_done);
-        int n_parts = run_step(session, slot, n_done, recorder);
-        recorder->after(recorder, slot, n_done++, n_parts);
-    }
-    return n_done;
 }
 
 /* Counts the work of a plan before any of it is done. */
@@ -289,10 +220,7 @@ static pith_status run_plan(pith_session *session, pithi_slot *slot, const pith_
     PITH_TRY(spend(session, plan));
     uint32_t former = session->keep_denormals ? 0 : pithi_denormals_off();
     patch_inputs(slot, inputs);
-    pithi_exec_pool_begin(session->pool);
-    int n_done = session->recorder ? run_steps_recorded(session, slot, plan->n_steps)
-                                   : run_steps(session, slot, plan->n_steps);
-    pithi_exec_pool_end(session->pool);
+    int n_done = pithi_session_run_steps(session, slot);
     if (!session->keep_denormals) {
         pithi_denormals_restore(former);
     }

@@ -34,6 +34,7 @@ typedef struct pith_step {
     const char *const *choices;
     int n_choices;
     pith_cost cost;
+    double work_ns;              /* rough time on one thread of a fast CPU, so rather too little */
 } pith_step;
 
 /* Lifetime of one block of the arena, in steps (inclusive). */

@@ -29,7 +29,11 @@ void pithi_file_forget(const void *data, size_t n_bytes);
 /* ---- time and machine --------------------------------------------------------------------- */
 
 uint64_t pithi_clock_ns(void); /* monotonic */
-int pithi_cpu_count(void);     /* physical cores that this process may use, at least 1 */
+/* Threads that sessions use unless told otherwise, at least 1: physical cores of the process's CPU set, of the fastest
+ * kind where there are several, but no more than its control group's share of CPU time. */
+int pithi_cpu_count(void);
+/* The same with the files of /proc and /sys below `root` and a given CPU set (a bit per CPU, n_words of them). */
+int pithi_cpu_count_below(const char *root, const uint64_t *usable, int n_words);
 uint64_t pithi_peak_rss_bytes(void);
 
 /* ---- threads ------------------------------------------------------------------------------ */
@@ -39,6 +43,7 @@ size_t pithi_thread_bytes(void); /* what starting one allocates */
 pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *user, pithi_thread **thread_out);
 void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread);
 void pithi_thread_pause(void); /* CPU hint inside a spin loop */
+void pithi_thread_yield(void); /* lets another thread have this core */
 
 /* Sleep while *word == expected; wake-ups may be spurious. */
 void pithi_futex_wait(_Atomic uint32_t *word, uint32_t expected);

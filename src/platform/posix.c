@@ -146,43 +146,6 @@ uint64_t pithi_peak_rss_bytes(void)
     return (uint64_t)usage.ru_maxrss * 1024u;
 }
 
-#if defined(__linux__)
-/* 1 if `cpu` is the first of its hyper-thread siblings, or if the system doesn't tell. */
-static bool is_first_sibling(unsigned cpu)
-{
-    char path[96];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
-    FILE *file = fopen(path, "r");
-    unsigned first = cpu;
-    if (file) {
-        if (fscanf(file, "%u", &first) != 1) {
-            first = cpu;
-        }
-        fclose(file);
-    }
-    return first == cpu;
-}
-
-int pithi_cpu_count(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return 1;
-    }
-    int n_cores = 0;
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        n_cores += CPU_ISSET(cpu, &set) && is_first_sibling(cpu);
-    }
-    return n_cores > 0 ? n_cores : 1;
-}
-#else
-int pithi_cpu_count(void)
-{
-    long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return n_cpus > 0 ? (int)n_cpus : 1;
-}
-#endif
-
 struct pithi_thread {
     pthread_t handle;
     void (*main)(void *user);
@@ -220,6 +183,11 @@ void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread)
         pthread_join(thread->handle, NULL);
         pithi_free(ctx, thread);
     }
+}
+
+void pithi_thread_yield(void)
+{
+    sched_yield();
 }
 
 void pithi_thread_pause(void)

@@ -25,7 +25,7 @@ static void count_part(void *user, int part, int worker)
 static void check_jobs(pith_test *test, int n_threads, int spin_us, int n_jobs)
 {
     pithi_exec_pool *pool = NULL;
-    TEST_OK(test, pithi_exec_pool_create(test->ctx, n_threads, spin_us, false, &pool));
+    TEST_OK(test, pithi_exec_pool_create(test->ctx, n_threads, spin_us, false, NULL, &pool));
     for (int job = 0; job < n_jobs; job++) {
         tally t = { 0 };
         int n_parts = job % MAX_PARTS;
@@ -53,7 +53,7 @@ static void check_idle(pith_test *test)
 {
     pithi_exec_pool *pool = NULL;
     tally t = { 0 };
-    TEST_OK(test, pithi_exec_pool_create(test->ctx, 3, 100, false, &pool));
+    TEST_OK(test, pithi_exec_pool_create(test->ctx, 3, 100, false, NULL, &pool));
     pithi_exec_pool_begin(pool);
     pithi_exec_pool_run(pool, 10, count_part, &t);
     pithi_exec_pool_end(pool);
@@ -62,6 +62,41 @@ static void check_idle(pith_test *test)
     nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
     double used = cpu_seconds() - before;
     TEST_CHECK_MESSAGE(test, used < 0.02, "%g s of CPU in 0.2 s of idleness", used);
+    pithi_exec_pool_destroy(pool);
+}
+
+/* A pool of the caller's that runs parts backwards on one thread, with the workers' numbers in turn. */
+typedef struct own_pool {
+    int n_calls, n_parts;
+} own_pool;
+
+static void run_backwards(void *user, int n_parts, void (*part)(void *context, int i, int worker), void *context)
+{
+    own_pool *own = user;
+    own->n_calls++;
+    own->n_parts += n_parts;
+    for (int i = n_parts - 1; i >= 0; i--) {
+        part(context, i, i % 4);
+    }
+}
+
+static void check_own(pith_test *test)
+{
+    own_pool own = { 0 };
+    pith_thread_pool description = { 4, run_backwards, &own };
+    pithi_exec_pool *pool = NULL;
+    TEST_OK(test, pithi_exec_pool_create(test->ctx, 4, 0, false, &description, &pool));
+    for (int n_parts = 0; n_parts < MAX_PARTS; n_parts++) {
+        tally t = { 0 };
+        pithi_exec_pool_begin(pool);
+        pithi_exec_pool_run(pool, n_parts, count_part, &t);
+        pithi_exec_pool_end(pool);
+        for (int part = 0; part < MAX_PARTS; part++) {
+            TEST_CHECK(test, t.counts[part] == (part < n_parts));
+        }
+        TEST_CHECK(test, t.worst_worker < 4);
+    }
+    TEST_CHECK(test, own.n_calls == MAX_PARTS - 2); /* single parts need no pool */
     pithi_exec_pool_destroy(pool);
 }
 
@@ -74,6 +109,8 @@ void test_pool(pith_test *test)
         pith_test_case(test, "%d threads, parking at once", threads[i]);
         check_jobs(test, threads[i], -1, 500);
     }
+    pith_test_case(test, "the caller's own");
+    check_own(test);
     pith_test_case(test, "no CPU when idle");
     check_idle(test);
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs go together until a few trial runs alone were faster; then alone, with trials of going together at growing
+ * distances. What a trial costs is bounded: three runs in 500, or in 32 and more. */
+#include "exec/pace.h"
+
+#define N_TRIAL 3
+#define FIRST_TRIAL 8         /* runs before: the first ones plan, warm caches and wake threads */
+#define NEXT_TRIAL 500
+#define FIRST_PAUSE 32
+#define LONGEST_PAUSE 1024
+#define LONGEST_TRIAL_NS 20e6 /* longer runs are worth all threads, and a trial would be felt */
+#define NEED 0.95             /* of the time alone, to go together again, */
+#define MOST 1.03             /* and to give up going together */
+
+bool pithi_pace_goes_together(const pithi_pace *pace)
+{
+    return pace->is_alone == pace->is_trial;
+}
+
+/* One run that was held up counts three times the usual at most. */
+static double smooth(double known, double ns)
+{
+    double most = 3.0 * known;
+    return known > 0.0 ? known + ((ns < most ? ns : most) - known) / 8.0 : ns;
+}
+
+static void begin_trial(pithi_pace *pace)
+{
+    pace->is_trial = true;
+    pace->n_left = N_TRIAL;
+    pace->best_ns = 1e300;
+}
+
+static void go_alone(pithi_pace *pace)
+{
+    pace->is_alone = true;
+    pace->n_left = pace->pause;
+}
+
+static void end_trial(pithi_pace *pace)
+{
+    pace->is_trial = false;
+    if (!pace->is_alone) { /* tried alone */
+        pace->alone_ns = pace->best_ns;
+        pace->n_runs = 0;
+        pace->pause = FIRST_PAUSE;
+    } else if (pace->best_ns < NEED * pace->alone_ns) {
+        pace->is_alone = false;
+        pace->together_ns = pace->best_ns;
+        pace->n_runs = 0;
+        pace->pause = FIRST_PAUSE;
+    } else {
+        pace->pause = 2 * pace->pause < LONGEST_PAUSE ? 2 * pace->pause : LONGEST_PAUSE;
+        go_alone(pace);
+    }
+}
+
+static void add_trial(pithi_pace *pace, double ns)
+{
+    pace->best_ns = ns < pace->best_ns ? ns : pace->best_ns;
+    if (--pace->n_left == 0) {
+        end_trial(pace);
+    }
+}
+
+static void add_together(pithi_pace *pace, double ns)
+{
+    pace->n_runs++;
+    if (pace->n_runs > 2 || pace->alone_ns > 0.0) {
+        pace->together_ns = smooth(pace->together_ns, ns);
+    }
+    if (pace->alone_ns > 0.0 && pace->together_ns > MOST * pace->alone_ns) {
+        go_alone(pace);
+    } else if (pace->n_runs >= (pace->alone_ns > 0.0 ? NEXT_TRIAL : FIRST_TRIAL)) {
+        pace->n_runs = 0;
+        if (pace->together_ns < LONGEST_TRIAL_NS) {
+            begin_trial(pace);
+        }
+    }
+}
+
+void pithi_pace_add(pithi_pace *pace, double ns)
+{
+    if (pace->is_trial) {
+        add_trial(pace, ns);
+    } else if (!pace->is_alone) {
+        add_together(pace, ns);
+    } else {
+        pace->alone_ns = smooth(pace->alone_ns, ns);
+        if (--pace->n_left <= 0) {
+            begin_trial(pace);
+        }
+    }
+}
