@@ -20,7 +20,7 @@ target_include_directories(pith_cli_objects PRIVATE include "${generated}")
 target_link_libraries(pith_cli_objects PUBLIC m)
 pith_set_warnings(pith_cli_objects)
 
-foreach(pair PNG:libpng JPEG:libjpeg ZLIB:zlib JANSSON:jansson)
+foreach(pair PNG:libpng JPEG:libjpeg TIFF:libtiff-4 WEBP:libwebp OPENJPEG:libopenjp2 ZLIB:zlib JANSSON:jansson)
     string(REPLACE ":" ";" pair "${pair}")
     list(GET pair 0 macro)
     list(GET pair 1 module)

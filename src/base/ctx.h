@@ -4,6 +4,7 @@
 #define PITH_BASE_CTX_H
 
 #include "base/base.h"
+#include "pith/image.h"
 
 #define PITHI_MESSAGE_BYTES 1024
 #define PITHI_ISA_LIMIT_NONE (-1)
@@ -15,6 +16,7 @@ struct pith_ctx {
     size_t held_bytes, peak_bytes;
     pith_status error; /* status of the recorded failure, PITH_OK if none */
     char message[PITHI_MESSAGE_BYTES];
+    pith_image_decode_fn *image_decoders[PITH_IMAGE_FORMAT_COUNT]; /* NULL: none */
     int isa_limit; /* index of the highest ISA allowed; see kernels/isa_limit.c */
 };
 

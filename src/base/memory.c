@@ -54,6 +54,14 @@ void pith_ctx_destroy(pith_ctx *ctx)
     }
 }
 
+pith_status pith_ctx_set_image_decoder(pith_ctx *ctx, pith_image_format format, pith_image_decode_fn *decode)
+{
+    PITH_CHECK(ctx, (unsigned)format < PITH_IMAGE_FORMAT_COUNT, PITH_STATUS_ARG, "there is no image format %d",
+               (int)format);
+    ctx->image_decoders[format] = decode;
+    return PITH_OK;
+}
+
 pith_limits *pith_ctx_limits(pith_ctx *ctx) { return &ctx->limits; }
 size_t pith_ctx_memory_bytes(const pith_ctx *ctx) { return ctx->held_bytes; }
 size_t pith_ctx_memory_peak_bytes(const pith_ctx *ctx) { return ctx->peak_bytes; }

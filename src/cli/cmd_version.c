@@ -18,6 +18,9 @@ static const struct {
 } libraries[] = {
     { "libpng", "PNG pictures", PITH_HAS_PNG },
     { "libjpeg", "JPEG pictures", PITH_HAS_JPEG },
+    { "libtiff", "TIFF pictures in ImageDecoder", PITH_HAS_TIFF },
+    { "libwebp", "WebP pictures in ImageDecoder", PITH_HAS_WEBP },
+    { "openjpeg", "JPEG 2000 pictures in ImageDecoder", PITH_HAS_OPENJPEG },
     { "zlib", "compressed npz files", PITH_HAS_ZLIB },
     { "jansson", "benchmark baselines", PITH_HAS_JANSSON },
 };

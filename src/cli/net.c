@@ -2,6 +2,7 @@
 /* Model and session as the verbs use them. */
 #include <ctype.h>
 
+#include "codec.h"
 #include "net.h"
 
 pith_status cli_net_fail(const cli_net *net, pith_status status)
@@ -35,6 +36,7 @@ static pith_status load(cli_net *net, const cli_net_options *options)
                                          .describe_only = options->describes_only };
     double start = cli_now_ms();
     CLI_CHECK(pith_ctx_create(NULL, &net->ctx) == PITH_OK, PITH_STATUS_NOMEM, "no memory for a context");
+    cli_codecs_set(net->ctx);
     if (options->isa) {
         pith_status status = pith_ctx_set_isa_limit(net->ctx, options->isa);
         CLI_CHECK(status == PITH_OK, status, "--isa: %s", pith_ctx_error(net->ctx));

@@ -15,6 +15,9 @@
 #include "platform/platform.h"
 #include "support/tensor_file.h"
 #include "support/test.h"
+#if PITH_TEST_HAS_CLI
+#include "cli/codec.h"
+#endif
 
 #define RTOL 1e-3 /* of cases without a file `tolerance`: the defaults of onnx.backend.test.runner */
 #define ATOL 1e-7
@@ -337,6 +340,9 @@ void test_onnx_suite(pith_test *test)
 {
     static const char *const suites[] = { NEWEST, OLDER, CONTRIB };
     suite_run run = { .test = test };
+#if PITH_TEST_HAS_CLI
+    cli_codecs_set(test->ctx); /* ImageDecoder */
+#endif
     if (!test->only_case) {
         run.results = fopen(PITH_BINARY_DIR "/onnx_suite_results.tsv", "w");
     }
