@@ -38,6 +38,7 @@ def main():
     r = 0.3466
     series = lambda x, first: sum(x**k / math.factorial(k + first) for k in range(18))
     show("(e^r - 1 - r) / r^2", lambda x: series(x, 2), np.abs, -r, r, 4)
+    show("2^f", lambda f: 2.0**f, lambda f: 2.0**-f, -0.5, 0.5, 5)
     # In u = x^2 for odd functions.
     root = lambda u: np.sqrt(np.maximum(u, 1e-12))
     show("(tanh(x) / x - 1) / x^2", lambda u: (np.tanh(root(u)) / root(u) - 1) / np.maximum(u, 1e-12), lambda u: u,

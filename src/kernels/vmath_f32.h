@@ -62,6 +62,21 @@ static inline v_f v_sigmoid(v_f x)
     return v_div(numerator, v_add(v_set(1.0f), e));
 }
 
+/* x / (1 + e^-ax) with e^-ax = 2^n 2^f. The rounding of its exponent matters only where x is far below zero and the
+ * result small, and what e^-ax loses counts for little beside 1. Infinity as denominator makes large negative x zero. */
+static inline v_f v_silu(v_f x, v_f a)
+{
+    v_f t = v_mul(x, v_mul(a, v_set(-1.44269504f)));
+    t = v_max(v_set(-150.0f), v_min(v_set(150.0f), t));
+    v_f n = v_round(t), f = v_sub(t, n);
+    v_f q = V_HORNER(f, 0.00967554096f, v_set(0.00132764713f));
+    q = V_HORNER(f, 0.0555071309f, q);
+    q = V_HORNER(f, 0.240221202f, q);
+    q = V_HORNER(f, 0.693146944f, q);
+    q = V_HORNER(f, 1.00000012f, q);
+    return v_div(x, v_add(v_set(1.0f), v_scale(q, n)));
+}
+
 /* Odd polynomial up to 0.625, 1 - 2 / (e^2x + 1) above. */
 static inline v_f v_tanh(v_f x)
 {
