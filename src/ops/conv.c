@@ -68,7 +68,8 @@ static const char *const samples[] = {
     "f32[1,6,8] f32[4,3,3] f32[4] | group=2 pads=[1,1] dilations=[2]",
     "f32[2,5,6,7,4] f32[6,4,3,2,3] | channels_last=1 pads=[1,0,1,1,1,2] strides=[2,1,1]",
     "f32[1,7,6,5] f32[9,5,3,3] f32[9] - f32[9]{-1:1} | channels_last=1 pads=[1,1,1,1] activation=5",
-    "f32[1,19,17,16] f32[18,16,3,3] f32[18] f32[1,19,17,18] f32[18]{-1:1} | channels_last=1 pads=[1,1,1,1] activation=5",
+    "f32[1,19,17,16] f32[18,16,3,3] f32[18] f32[1,19,17,18] f32[18]{-1:1} | channels_last=1 pads=[1,1,1,1] "
+    "activation=5",
     "f32[1,6,9,20] f32[70,10,1,1] - - f32[70]{-1:1} | channels_last=1 group=2 activation=5",
     "f32[2,21,8,7] f32[21,1,3,3] f32[21] - f32[21]{-1:1} | group=21 pads=[1,1,1,1] activation=5",
     "f64[1,2,4,4] f64[3,2,3,3] - - f64[3] | activation=5",

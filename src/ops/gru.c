@@ -46,27 +46,27 @@ static void ref_step(const pithi_rnn_ref_step *step)
 /* After the products of z and r: r * h is what the third product takes (not with linear_before_reset). */
 static void after_gates(const pithi_rnn_step *step)
 {
-    int64_t n = pithi_rnn_hidden_size(step->run);
-    const float *r = step->gates + n;
-    pithi_rnn_apply(step, 0, true, step->gates, 2 * n);
-    for (int64_t j = 0; j < n; j++) {
-        step->extra[j] = r[j] * step->h[j];
+    float *z = step->gates + step->first, *r = z + pithi_rnn_hidden_size(step->run);
+    pithi_rnn_apply(step, 0, true, z, step->n);
+    pithi_rnn_apply(step, 0, true, r, step->n);
+    for (int64_t j = 0; j < step->n; j++) {
+        step->extra[step->first + j] = r[j] * step->h[step->first + j];
     }
 }
 
 /* After the product of n, which with linear_before_reset lies in `extra`, apart from x Wh^T + Wbh. */
 static void after_new(const pithi_rnn_step *step)
 {
-    int64_t n = pithi_rnn_hidden_size(step->run);
-    const float *z = step->gates, *r = z + n;
-    float *fresh = step->gates + 2 * n;
+    const int64_t hidden = pithi_rnn_hidden_size(step->run), n = step->n;
+    const float *z = step->gates + step->first, *r = z + hidden, *extra = step->extra + step->first;
+    float *fresh = step->gates + 2 * hidden + step->first, *h = step->h + step->first;
     bool is_late = ((const pithi_rnn_attrs *)step->run->attrs)->linear_before_reset != 0;
     for (int64_t j = 0; j < n && is_late; j++) {
-        fresh[j] += r[j] * step->extra[j];
+        fresh[j] += r[j] * extra[j];
     }
     pithi_rnn_apply(step, 1, true, fresh, n);
     for (int64_t j = 0; j < n; j++) {
-        step->h[j] = (1.0f - z[j]) * fresh[j] + z[j] * step->h[j];
+        h[j] = (1.0f - z[j]) * fresh[j] + z[j] * h[j];
     }
 }
 
@@ -105,6 +105,8 @@ static const char *const samples[] = {
     "f32[4,1,3] f32[2,99,3]{-0.5:0.5} f32[2,99,33]{-0.3:0.3} f32[2,198] | direction=bidirectional clip=1.5 | 2",
     "f32[3,5,2] f32[1,21,2] f32[1,21,7]{-0.5:0.5} f32[1,42] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 "
     "activations=[HardSigmoid,Softplus] linear_before_reset=1 | 2",
+    "f32[4,1,3] f32[1,384,3]{-0.5:0.5} f32[1,384,128]{-0.1:0.1} f32[1,768] | | 2",
+    "f32[5,1,3] f32[1,384,3]{-0.5:0.5} f32[1,384,128]{-0.1:0.1} f32[1,768] | linear_before_reset=1 | 2",
     "f64[2,2,3] f64[1,12,3] f64[1,12,4] | activations=[Affine,Elu] activation_alpha=[0.3,0.9] activation_beta=[0.5] | "
     "1",
     "f32[0,2,3] f32[1,12,3] f32[1,12,4] - - f32[1,2,4] | | 2",

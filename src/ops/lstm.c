@@ -54,16 +54,17 @@ static void add_peephole(const pithi_rnn_step *step, int gate)
     int64_t n = pithi_rnn_hidden_size(step->run);
     const float *weights = p ? (const float *)p->data + (3 * step->direction + gate) * n : NULL;
     float *sums = step->gates + gate * n;
-    for (int64_t j = 0; j < n && weights; j++) {
+    for (int64_t j = step->first; j < step->first + step->n && weights; j++) {
         sums[j] += weights[j] * step->c[j];
     }
 }
 
 static void after_products(const pithi_rnn_step *step)
 {
-    int64_t n = pithi_rnn_hidden_size(step->run);
-    float *i = step->gates + GATE_I * n, *o = step->gates + GATE_O * n, *f = step->gates + GATE_F * n;
-    float *fresh = step->gates + GATE_C * n;
+    const int64_t hidden = pithi_rnn_hidden_size(step->run), n = step->n;
+    float *gates = step->gates + step->first, *c = step->c + step->first, *h = step->h + step->first;
+    float *i = gates + GATE_I * hidden, *o = gates + GATE_O * hidden, *f = gates + GATE_F * hidden;
+    float *fresh = gates + GATE_C * hidden;
     add_peephole(step, GATE_I);
     add_peephole(step, GATE_F);
     pithi_rnn_apply(step, 0, true, i, n);
@@ -73,14 +74,14 @@ static void after_products(const pithi_rnn_step *step)
         f[j] = 1.0f - i[j];
     }
     for (int64_t j = 0; j < n; j++) {
-        step->c[j] = f[j] * step->c[j] + i[j] * fresh[j];
+        c[j] = f[j] * c[j] + i[j] * fresh[j];
     }
     add_peephole(step, GATE_O);
     pithi_rnn_apply(step, 0, true, o, n);
-    memcpy(step->h, step->c, (size_t)n * sizeof(float));
-    pithi_rnn_apply(step, 2, false, step->h, n);
+    memcpy(h, c, (size_t)n * sizeof(float));
+    pithi_rnn_apply(step, 2, false, h, n);
     for (int64_t j = 0; j < n; j++) {
-        step->h[j] *= o[j];
+        h[j] *= o[j];
     }
 }
 
@@ -124,6 +125,8 @@ static const char *const samples[] = {
     "direction=reverse clip=1.2 | 3",
     "f32[3,5,2] f32[1,28,2] f32[1,28,7]{-0.5:0.5} f32[1,56] s32[3]{5,2,1} - - f32[1,21] | layout=1 input_forget=1 "
     "activations=[HardSigmoid,Softsign,LeakyRelu] | 3",
+    "f32[5,1,3] f32[1,448,3]{-0.5:0.5} f32[1,448,112]{-0.2:0.2} f32[1,896] s32[1]{4} f32[1,1,112] f32[1,1,112] "
+    "f32[1,336] | direction=reverse | 3",
     "f32[2,19,9] f32[1,68,9]{-0.5:0.5} f32[1,68,17]{-0.5:0.5} f32[1,136] | | 1",
     "bf16[2,2,3] bf16[1,16,3] bf16[1,16,4] | activations=[ThresholdedRelu,Relu,Tanh] activation_alpha=[0.5] | 1",
     "f32[0,2,3] f32[1,16,3] f32[1,16,4] - - f32[1,2,4] f32[1,2,4] | | 3",

@@ -20,9 +20,9 @@ static void ref_step(const pithi_rnn_ref_step *step)
 
 static void after_products(const pithi_rnn_step *step)
 {
-    int64_t n = pithi_rnn_hidden_size(step->run);
-    memcpy(step->h, step->gates, (size_t)n * sizeof(float));
-    pithi_rnn_apply(step, 0, true, step->h, n);
+    float *h = step->h + step->first;
+    memcpy(h, step->gates + step->first, (size_t)step->n * sizeof(float));
+    pithi_rnn_apply(step, 0, true, h, step->n);
 }
 
 static const pithi_rnn_cell cell = { .n_gates = 1, .n_activations = 1, .defaults = { PITHI_RNN_TANH },
@@ -59,6 +59,7 @@ static const char *const samples[] = {
     "activations=[Tanh,Relu] clip=1.5 | 2",
     "f32[3,5,2] f32[1,7,2] f32[1,7,7]{-0.5:0.5} f32[1,14] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 "
     "activations=[ScaledTanh] activation_alpha=[1.5] activation_beta=[0.7] | 2",
+    "f32[4,1,3] f32[1,208,3]{-0.5:0.5} f32[1,208,208]{-0.1:0.1} f32[1,416] | | 2",
     "f16[2,2,3] f16[1,4,3] f16[1,4,4] | activations=[Softsign] | 1",
     "f32[0,2,3] f32[1,4,3] f32[1,4,4] - - f32[1,2,4] | hidden_size=4 | 2",
 };

@@ -31,8 +31,9 @@ pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int
 void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
                         size_t channel);
 
-/* Runs `block` with k cut so that nv_max panels of B stay in L2; residual and clamp come with the last
- * cut (block->lo, hi are not read), then finish->function (slopes from finish->slopes on). A folded block goes to kernel->narrow. */
+/* Runs `block` with k cut so that nv_max panels of B stay in L2; residual and clamp come with the last cut (block->lo,
+ * hi are not read), then finish->function, or the slopes from finish->slopes on. A folded block goes to
+ * kernel->narrow. */
 void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, const pithi_finish *finish);
 
 /* Runs `block` by kernel->few, with B transposed. */

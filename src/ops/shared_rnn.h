@@ -116,6 +116,7 @@ typedef struct pithi_rnn_step {
     float *gates; /* [gates][hidden] */
     float *h, *c; /* states, [hidden], to be replaced */
     float *extra; /* [hidden], kept from one group of gates to the next */
+    int64_t first, n; /* the hidden units to do: of every gate and state, [first, first + n) */
 } pithi_rnn_step;
 
 typedef struct pithi_rnn_cell {

@@ -6,11 +6,17 @@
  * the recurrent products to its piece of them and lets the cell finish. All buffers are scratch:
  *
  *   sums   [steps of the chunk][rows][gates][hidden]   h, c, extra [rows][hidden]   bias [gates + 1][hidden]
+ *
+ * With fewer such parts than threads the hidden units are cut instead (`is_cut`): the first phase makes the input
+ * products of all steps, then every group of gates of every step is a phase, in which each part does its units of
+ * all gates. Sums and states then are shared memory, h twice since all parts read the old one. R lies in as many
+ * caches as there are threads. The sums are the same to the bit.
  */
 #include <math.h>
 
 #include "kernels/gemm_f32.h"
 #include "kernels/vunary_f32.h"
+#include "ops/shared_gemm.h"
 #include "ops/shared_rnn.h"
 
 #define ROWS 16       /* batch items that share a pass over R */
@@ -24,6 +30,7 @@ typedef struct pithi_rnn_state {
     const float *w[2], *r[2][PITHI_RNN_MAX_GROUPS]; /* packed, by direction */
     pithi_rnn_activation activations[2][PITHI_RNN_MAX_ACTIVATIONS];
     int n_rows, n_chunk_steps;
+    bool is_cut; /* by hidden units */
 } pithi_rnn_state;
 
 /* Rows of one direction that go through the steps together. */
@@ -35,6 +42,8 @@ typedef struct row_block {
     int64_t lengths[ROWS];
     float *sums, *h, *c, *extra, *bias, *late_bias;
 } row_block;
+
+#define MOST_SHARED ((size_t)32 << 20) /* bytes of sums of all steps, when cut by hidden units */
 
 static const ptrdiff_t no_offset[1] = { 0 };
 
@@ -146,6 +155,26 @@ static size_t scratch_floats(const pithi_rnn_state *state)
     return (size_t)state->n_chunk_steps * rows * gates * n + 3 * rows * n + (gates + 1) * n;
 }
 
+static size_t sums_floats(const pithi_rnn_state *state)
+{
+    return (size_t)(state->shape.n_steps * state->shape.n_batches * state->shape.n_gates * state->shape.hidden_size);
+}
+
+/* h twice, c, extra. */
+static size_t states_floats(const pithi_rnn_state *state)
+{
+    return 4 * (size_t)(state->shape.n_batches * state->shape.hidden_size);
+}
+
+static bool wants_cut(const pithi_rnn_state *state, int n_threads)
+{
+    const pithi_rnn_shape *s = &state->shape;
+    const int64_t step_macs = s->n_gates * s->hidden_size * s->hidden_size * s->n_batches;
+    return s->n_directions == 1 && s->n_batches < n_threads && s->n_batches <= ROWS &&
+           s->hidden_size % state->gemm->nr == 0 && step_macs >= 2 * PITHI_PART_MACS &&
+           s->n_steps < INT32_MAX / 4 && sums_floats(state) <= MOST_SHARED / sizeof(float);
+}
+
 pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
 {
     prepare->use_run = true; /* the reference needs memory, see ref_bytes */
@@ -173,6 +202,13 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
     prepare->max_parts = (int)pithi_min_s64(state->shape.n_directions * state->shape.n_batches, 1 << 20);
     prepare->scratch_bytes = scratch_floats(state) * sizeof(float);
     prepare->kernel = state->gemm->head.name;
+    state->is_cut = wants_cut(state, prepare->n_threads);
+    if (state->is_cut) {
+        const int64_t n_units = state->shape.hidden_size / state->gemm->nr;
+        prepare->max_parts = (int)pithi_min_s64(prepare->n_threads, n_units);
+        prepare->n_phases = (int)state->shape.n_steps * cell->n_groups + 1;
+        prepare->shared_bytes = (sums_floats(state) + states_floats(state)) * sizeof(float);
+    }
     return PITH_OK;
 }
 
@@ -193,8 +229,14 @@ static void add_biases(row_block *block)
     for (int64_t j = 0; j < width; j++) {
         block->bias[j] = !b ? 0.0f : j < n_early ? input[j] + input[width + j] : input[j];
     }
+}
+
+static void add_late_bias(row_block *block)
+{
+    const pith_tensor *b = pithi_rnn_input(block->run->inputs, block->run->n_inputs, PITHI_RNN_B);
+    int64_t n = block->state->shape.hidden_size, width = block->state->cell->n_gates * n;
     for (int64_t j = 0; j < n; j++) {
-        block->late_bias[j] = b ? input[2 * width - n + j] : 0.0f;
+        block->late_bias[j] = b ? ((const float *)b->data)[2 * (block->direction + 1) * width - n + j] : 0.0f;
     }
 }
 
@@ -232,8 +274,9 @@ static void multiply_inputs(const row_block *block, int64_t first, int64_t n)
 }
 
 /* Adds the products of a group of gates with h to the sums, or with linear_before_reset puts those of the last
- * group into `extra`; without it the last group of two takes `extra` (r * h) in the place of h. */
-static void multiply_states(const row_block *block, int group, float *sums)
+ * group into `extra`; without it the last group of two takes `extra` (r * h) in the place of h. For n columns from
+ * the group's column `first` on, which begins a panel. */
+static void multiply_states(const row_block *block, int group, float *sums, int64_t first, int64_t n_columns)
 {
     const pithi_rnn_state *state = block->state;
     const pithi_rnn_shape *s = &state->shape;
@@ -244,12 +287,13 @@ static void multiply_states(const row_block *block, int group, float *sums)
         rows[row] = (group > 0 && !goes_apart ? block->extra : block->h) + (size_t)row * n;
     }
     pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1, .segment_length = n,
-                                .b = state->r[block->direction][group], .b_row_stride = (size_t)state->gemm->nr,
+                                .b = state->r[block->direction][group] + (size_t)first * n,
+                                .b_row_stride = (size_t)state->gemm->nr,
                                 .b_panel_stride = (size_t)state->gemm->nr * n,
-                                .bias = goes_apart ? block->late_bias : NULL,
-                                .c = goes_apart ? block->extra : sums + (group > 0 ? width - n : 0),
+                                .bias = goes_apart ? block->late_bias + first : NULL,
+                                .c = (goes_apart ? block->extra : sums + (group > 0 ? width - n : 0)) + first,
                                 .c_stride = goes_apart ? n : width, .mr = block->n_rows,
-                                .n_columns = (int)n * state->cell->group_gates[group], .accumulate = !goes_apart,
+                                .n_columns = (int)n_columns, .accumulate = !goes_apart,
                                 .lo = -INFINITY, .hi = INFINITY };
     state->gemm->tile(&tile);
 }
@@ -259,10 +303,10 @@ static void run_step(const row_block *block, int64_t i, float *sums)
     const pithi_rnn_state *state = block->state;
     size_t n = (size_t)state->shape.hidden_size, width = n * (size_t)state->shape.n_gates;
     for (int group = 0; group < state->cell->n_groups; group++) {
-        multiply_states(block, group, sums);
+        multiply_states(block, group, sums, 0, (int64_t)n * state->cell->group_gates[group]);
         for (size_t row = 0; row < (size_t)block->n_rows; row++) {
             pithi_rnn_step step = { state, block->run, block->direction, sums + row * width, block->h + row * n,
-                                    block->c + row * n, block->extra + row * n };
+                                    block->c + row * n, block->extra + row * n, 0, (int64_t)n };
             if (i < block->lengths[row]) {
                 state->cell->after_group[group](&step);
             }
@@ -359,7 +403,123 @@ static void start_block(row_block *block, int direction, int64_t first, int64_t 
         block->lengths[row] = pithi_rnn_length(block->run, &state->shape, first + row);
         block->n_steps = pithi_max_s64(block->n_steps, block->lengths[row]);
     }
+}
+
+/* ---- cut by hidden units ------------------------------------------------------------------ */
+
+/* Hidden units [first, first + n) of all rows. */
+typedef struct unit_range {
+    int64_t first, n;
+} unit_range;
+
+static void copy_units(float *to, const float *from, const unit_range *units)
+{
+    if (from) {
+        memcpy(to + units->first, from + units->first, (size_t)units->n * sizeof(float));
+    } else {
+        memset(to + units->first, 0, (size_t)units->n * sizeof(float));
+    }
+}
+
+/* The block of all batch items with its buffers in shared memory; h is that before step i. */
+static float *start_cut_block(row_block *block, int64_t i, float *scratch)
+{
+    const pithi_rnn_state *state = block->state;
+    const pithi_rnn_shape *s = &state->shape;
+    const size_t row_floats = (size_t)(s->n_batches * s->hidden_size);
+    float *shared = block->run->shared, *states = shared + sums_floats(state);
+    start_block(block, 0, 0, s->n_batches, scratch);
+    block->sums = shared;
+    block->h = states + (size_t)(i % 2) * row_floats;
+    block->c = states + 2 * row_floats;
+    block->extra = states + 3 * row_floats;
+    return states + (size_t)((i + 1) % 2) * row_floats;
+}
+
+/* Input products of this part's share of the steps; the first part also fetches the states. */
+static void run_cut_inputs(row_block *block, const pith_part *part)
+{
+    const pith_run *run = block->run;
+    const pithi_rnn_state *state = block->state;
+    const pithi_rnn_shape *s = &state->shape;
+    float *sums = block->sums;
+    int64_t begin, end;
     add_biases(block);
+    pithi_part_range(part, s->n_steps, &begin, &end);
+    for (int64_t first = begin; first < end; first += state->n_chunk_steps) {
+        block->sums = sums + (size_t)(first * s->n_batches * s->n_gates * s->hidden_size);
+        multiply_inputs(block, first, pithi_min_s64(state->n_chunk_steps, end - first));
+    }
+    if (part->index == 0) {
+        move_state(block, pithi_rnn_input(run->inputs, run->n_inputs, PITHI_RNN_H), block->h, true);
+        move_state(block, pithi_rnn_input(run->inputs, run->n_inputs, PITHI_RNN_C), block->c, true);
+    }
+}
+
+/* Y, and after the last step the final states, of one row. */
+static void store_units(const row_block *block, int row, int64_t i, const float *h, const unit_range *units)
+{
+    const pith_run *run = block->run;
+    const pithi_rnn_shape *s = &block->state->shape;
+    const bool has_ended = i >= block->lengths[row];
+    float *y = y_row(block, row, has_ended ? i : time_of(block, row, i));
+    if (y) {
+        copy_units(y, has_ended ? NULL : h, units);
+    }
+    for (int k = 1; k < run->n_outputs && k <= 2 && i + 1 == s->n_steps; k++) {
+        const float *last = k == 1 ? h : block->c + (size_t)row * (size_t)s->hidden_size;
+        if (run->outputs[k].data) {
+            copy_units((float *)run->outputs[k].data + row * s->state_batch, block->lengths[row] ? last : NULL, units);
+        }
+    }
+}
+
+/* One group of gates of step i, for this part's hidden units; next_h gets what the last group makes of h. */
+static void run_cut_group(const row_block *block, int64_t i, int group, float *next_h, const unit_range *units)
+{
+    const pithi_rnn_state *state = block->state;
+    const pithi_rnn_shape *s = &state->shape;
+    const size_t n = (size_t)s->hidden_size, width = n * (size_t)s->n_gates;
+    const bool is_last = group + 1 == state->cell->n_groups;
+    float *sums = block->sums + (size_t)i * (size_t)block->n_rows * width;
+    for (int gate = 0; gate < state->cell->group_gates[group]; gate++) {
+        multiply_states(block, group, sums, gate * s->hidden_size + units->first, units->n);
+    }
+    for (int row = 0; row < block->n_rows; row++) {
+        float *h = block->h + (size_t)row * n, *fresh = next_h + (size_t)row * n;
+        pithi_rnn_step step = { state, block->run, block->direction, sums + (size_t)row * width, is_last ? fresh : h,
+                                block->c + (size_t)row * n, block->extra + (size_t)row * n, units->first, units->n };
+        if (is_last) {
+            copy_units(fresh, h, units);
+        }
+        if (i < block->lengths[row]) {
+            state->cell->after_group[group](&step);
+        }
+        if (is_last) {
+            store_units(block, row, i, fresh, units);
+        }
+    }
+}
+
+static void run_cut(row_block *block, const pith_part *part)
+{
+    const pithi_rnn_state *state = block->state;
+    const int64_t nr = state->gemm->nr, n_groups = state->cell->n_groups;
+    const int64_t i = part->phase == 0 ? 0 : (part->phase - 1) / n_groups;
+    float *next_h = start_cut_block(block, i, part->scratch);
+    int64_t begin, end;
+    if (part->phase == 0) {
+        run_cut_inputs(block, part);
+        return;
+    }
+    pithi_part_range(part, state->shape.hidden_size / nr, &begin, &end);
+    const unit_range units = { begin * nr, (end - begin) * nr };
+    if (is_late(block) && (part->phase - 1) % n_groups > 0) {
+        add_late_bias(block);
+    }
+    if (units.n > 0) {
+        run_cut_group(block, i, (int)((part->phase - 1) % n_groups), next_h, &units);
+    }
 }
 
 void pithi_rnn_run(const pith_run *run, const pith_part *part)
@@ -370,12 +530,18 @@ void pithi_rnn_run(const pith_run *run, const pith_part *part)
         return;
     }
     row_block block = { .state = state, .run = run };
+    if (state->is_cut) {
+        run_cut(&block, part);
+        return;
+    }
     int64_t n_batches = state->shape.n_batches, begin, end;
     pithi_part_range(part, state->shape.n_directions * n_batches, &begin, &end);
     while (begin < end) {
         int64_t first = begin % n_batches, n = pithi_min_s64(end - begin, n_batches - first);
         n = pithi_min_s64(n, state->n_rows);
         start_block(&block, (int)(begin / n_batches), first, n, part->scratch);
+        add_biases(&block);
+        add_late_bias(&block);
         run_block(&block);
         begin += n;
     }
