@@ -88,6 +88,15 @@ typedef struct pith_tensor {
 /** Bytes of all elements, rounded up to whole ones. The shape must have passed pith's checks (no overflow). */
 size_t pith_tensor_bytes(const pith_tensor *tensor);
 
+/** Element `index` as a number; the real part of a complex one; 0 for strings and objects. */
+double pith_tensor_get(const pith_tensor *tensor, int64_t index);
+
+/**
+ * Stores the element nearest to `value`, ties to even: integers and floats of 8 bits and less saturate, larger floats
+ * become infinite; NaN becomes 0 where the type has none. Complex numbers are real then; strings and objects stay.
+ */
+void pith_tensor_set(pith_tensor *tensor, int64_t index, double value);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@ static const struct {
     { "f4", PITH_DTYPE_F32 }, { "f2", PITH_DTYPE_F16 }, { "f8", PITH_DTYPE_F64 }, { "i1", PITH_DTYPE_S8 },
     { "u1", PITH_DTYPE_U8 }, { "i2", PITH_DTYPE_S16 }, { "u2", PITH_DTYPE_U16 }, { "i4", PITH_DTYPE_S32 },
     { "u4", PITH_DTYPE_U32 }, { "i8", PITH_DTYPE_S64 }, { "u8", PITH_DTYPE_U64 }, { "b1", PITH_DTYPE_BOOL },
+    { "c8", PITH_DTYPE_C64 }, { "c16", PITH_DTYPE_C128 },
 };
 
 typedef struct npy_header {
@@ -48,9 +49,11 @@ static pith_status parse_descr(const char *at, const char *end, npy_header *head
     CLI_CHECK(at && end - at >= 5 && (*at == '\'' || *at == '"'), PITH_STATUS_FORMAT,
               "npy: the header has no plain 'descr'; structured arrays can't be read");
     char order = at[1];
-    int n_code = (at[4] == *at) ? 2 : 0;
-    for (int i = 0; i < CLI_COUNT(types) && n_code; i++) {
-        if (memcmp(types[i].code, at + 2, 2) == 0 && strchr("<>|=", order)) {
+    for (int i = 0; i < CLI_COUNT(types); i++) {
+        const size_t n_code = strlen(types[i].code);
+        bool is_it = end - at >= (ptrdiff_t)(n_code + 3) && memcmp(types[i].code, at + 2, n_code) == 0 &&
+                     at[n_code + 2] == *at;
+        if (is_it && strchr("<>|=", order)) {
             header->dtype = types[i].dtype;
             header->is_big_endian = order == '>';
             return PITH_OK;
@@ -106,11 +109,19 @@ static pith_status parse_header(const uint8_t *data, size_t n_bytes, npy_header 
     return PITH_OK;
 }
 
-static void copy_element(uint8_t *to, const uint8_t *from, size_t size, bool swaps)
+/* Turns `unit` bytes at a time. */
+static void copy_element(uint8_t *to, const uint8_t *from, size_t size, size_t unit)
 {
     for (size_t i = 0; i < size; i++) {
-        to[i] = swaps ? from[size - 1 - i] : from[i];
+        to[i] = from[i / unit * unit + (unit - 1 - i % unit)];
     }
+}
+
+/* 1: the file has our order of bytes. */
+static size_t swapped_unit(const npy_header *header)
+{
+    const bool is_complex = header->dtype == PITH_DTYPE_C64 || header->dtype == PITH_DTYPE_C128;
+    return !header->is_big_endian ? 1 : pith_dtype_bytes(header->dtype) / (is_complex ? 2 : 1);
 }
 
 /* First index fastest in the file: walks the elements in our order, and finds each one's place. */
@@ -128,7 +139,7 @@ static void copy_fortran(const npy_header *header, const uint8_t *from, pith_ten
             place += rest % (size_t)shape->dims[d] * above;
             rest /= (size_t)shape->dims[d];
         }
-        copy_element((uint8_t *)to->data + i * size, from + place * size, size, header->is_big_endian);
+        copy_element((uint8_t *)to->data + i * size, from + place * size, size, swapped_unit(header));
     }
 }
 
@@ -149,7 +160,7 @@ pith_status cli_npy_parse(const uint8_t *data, size_t n_bytes, cli_tensor *tenso
         memcpy(tensor.view.data, data + start, n_needed);
     } else {
         for (size_t i = 0; i < n_needed; i += size) {
-            copy_element((uint8_t *)tensor.view.data + i, data + start + i, size, true);
+            copy_element((uint8_t *)tensor.view.data + i, data + start + i, size, swapped_unit(&header));
         }
     }
     *tensor_out = tensor;
@@ -191,8 +202,9 @@ pith_status cli_npy_write(const pith_tensor *tensor, cli_bytes *bytes)
     const char *code = type_code(tensor->dtype);
     if (!code) {
         cli_tensor wide;
+        const bool is_int = tensor->dtype >= PITH_DTYPE_S4 && tensor->dtype <= PITH_DTYPE_U2;
         CLI_TRY(cli_tensor_copy(tensor, &wide));
-        pith_status status = cli_tensor_convert(&wide, PITH_DTYPE_F32);
+        pith_status status = cli_tensor_convert(&wide, is_int ? PITH_DTYPE_S8 : PITH_DTYPE_F32);
         if (status == PITH_OK) {
             status = cli_npy_write(&wide.view, bytes);
         }

@@ -6,7 +6,10 @@
 static const pith_dtype dtypes[] = {
     [1] = PITH_DTYPE_F32, [2] = PITH_DTYPE_U8, [3] = PITH_DTYPE_S8, [4] = PITH_DTYPE_U16, [5] = PITH_DTYPE_S16,
     [6] = PITH_DTYPE_S32, [7] = PITH_DTYPE_S64, [9] = PITH_DTYPE_BOOL, [10] = PITH_DTYPE_F16, [11] = PITH_DTYPE_F64,
-    [12] = PITH_DTYPE_U32, [13] = PITH_DTYPE_U64, [16] = PITH_DTYPE_BF16,
+    [12] = PITH_DTYPE_U32, [13] = PITH_DTYPE_U64, [14] = PITH_DTYPE_C64, [15] = PITH_DTYPE_C128, [16] = PITH_DTYPE_BF16,
+    [17] = PITH_DTYPE_F8E4M3FN, [18] = PITH_DTYPE_F8E4M3FNUZ, [19] = PITH_DTYPE_F8E5M2, [20] = PITH_DTYPE_F8E5M2FNUZ,
+    [21] = PITH_DTYPE_U4, [22] = PITH_DTYPE_S4, [23] = PITH_DTYPE_F4E2M1, [24] = PITH_DTYPE_F8E8M0,
+    [25] = PITH_DTYPE_U2, [26] = PITH_DTYPE_S2, [27] = PITH_DTYPE_F6E2M3, [28] = PITH_DTYPE_F6E3M2,
 };
 
 enum { WIRE_VARINT = 0, WIRE_8 = 1, WIRE_BYTES = 2, WIRE_4 = 5 };
@@ -130,14 +133,31 @@ static pith_status read_field(pb_reader *reader, pb_tensor *tensor)
     }
 }
 
-/* The number of elements has been checked. */
+/* Bytes of an entry of the typed fields: halves of complex numbers; packed elements of less than a byte. */
+static size_t entry_bytes(pith_dtype dtype)
+{
+    const size_t n_bytes = pith_dtype_bytes(dtype);
+    return dtype == PITH_DTYPE_C64 || dtype == PITH_DTYPE_C128 ? n_bytes / 2 : n_bytes ? n_bytes : 1;
+}
+
+/* The number of elements has been checked. Entries of 6-bit types hold one element each. */
 static void fill(const pb_tensor *parsed, pith_tensor *to)
 {
-    size_t size = pith_dtype_bytes(to->dtype);
+    size_t size = entry_bytes(to->dtype);
+    const bool are_codes = pith_dtype_bits(to->dtype) == 6;
     if (parsed->has_raw && parsed->n_raw) {
         memcpy(to->data, parsed->raw, parsed->n_raw);
     }
-    for (size_t i = 0; i < parsed->n_items && !parsed->has_raw; i++) {
+    for (size_t i = 0; i < parsed->n_items && !parsed->has_raw && are_codes; i++) {
+        const size_t at = 6 * i;
+        const unsigned code = (unsigned)(parsed->items[i] & 63) << at % 8;
+        uint8_t *bytes = (uint8_t *)to->data + at / 8;
+        bytes[0] = (uint8_t)(bytes[0] | code);
+        if (at % 8 > 2) {
+            bytes[1] = (uint8_t)(bytes[1] | code >> 8);
+        }
+    }
+    for (size_t i = 0; i < parsed->n_items && !parsed->has_raw && !are_codes; i++) {
         /* Little-endian machines only, as all of pith: the low bytes hold every narrower type. */
         memcpy((uint8_t *)to->data + i * size, &parsed->items[i], size);
     }
@@ -153,10 +173,10 @@ static pith_status make_tensor(const pb_tensor *parsed, cli_tensor *tensor_out)
     memcpy(shape.dims, parsed->dims, sizeof shape.dims);
     size_t n_bytes;
     CLI_TRY(cli_tensor_check_shape(dtype, &shape, &n_bytes));
-    size_t n_elements = n_bytes / pith_dtype_bytes(dtype);
-    CLI_CHECK(parsed->has_raw ? parsed->n_raw == n_bytes : parsed->n_items == n_elements, PITH_STATUS_FORMAT,
-              "pb: the shape needs %zu elements, the file has %zu", n_elements,
-              parsed->has_raw ? parsed->n_raw / pith_dtype_bytes(dtype) : parsed->n_items);
+    size_t n_entries = pith_dtype_bits(dtype) == 6 ? (size_t)pith_shape_elements(&shape) : n_bytes / entry_bytes(dtype);
+    CLI_CHECK(parsed->has_raw ? parsed->n_raw == n_bytes : parsed->n_items == n_entries, PITH_STATUS_FORMAT,
+              "pb: the shape needs %zu %s, the file has %zu", parsed->has_raw ? n_bytes : n_entries,
+              parsed->has_raw ? "bytes" : "elements", parsed->has_raw ? parsed->n_raw : parsed->n_items);
     CLI_TRY(cli_tensor_make(dtype, &shape, &tensor));
     pith_status status = PITH_OK;
     fill(parsed, &tensor.view);

@@ -6,7 +6,8 @@
 
 pith_status cli_tensor_check_shape(pith_dtype dtype, const pith_shape *shape, size_t *n_bytes_out)
 {
-    uint64_t n_bytes = pith_dtype_bytes(dtype);
+    const unsigned bits = pith_dtype_bits(dtype);
+    uint64_t n_bytes = bits >= 8 ? bits / 8 : bits > 0; /* or elements of less than a byte */
     bool is_empty = false;
     CLI_CHECK(n_bytes > 0, PITH_STATUS_DTYPE, "a tensor without element type");
     CLI_CHECK(shape->rank >= 0 && shape->rank <= PITH_MAX_RANK, PITH_STATUS_LIMIT,
@@ -22,7 +23,7 @@ pith_status cli_tensor_check_shape(pith_dtype dtype, const pith_shape *shape, si
                   "a tensor of more than %llu GiB is refused", (unsigned long long)(CLI_MAX_TENSOR_BYTES >> 30));
         n_bytes *= size;
     }
-    *n_bytes_out = is_empty ? 0 : (size_t)n_bytes;
+    *n_bytes_out = is_empty ? 0 : (size_t)(bits >= 8 ? n_bytes : (n_bytes * bits + 7) / 8);
     return PITH_OK;
 }
 
@@ -111,7 +112,7 @@ void cli_tensors_free(cli_tensors *list)
 
 bool cli_dtype_is_float(pith_dtype dtype)
 {
-    return dtype == PITH_DTYPE_F32 || dtype == PITH_DTYPE_F16 || dtype == PITH_DTYPE_BF16 || dtype == PITH_DTYPE_F64;
+    return dtype >= PITH_DTYPE_F32 && dtype <= PITH_DTYPE_F4E2M1;
 }
 
 pith_dtype cli_dtype_from_name(const char *name)
@@ -122,57 +123,6 @@ pith_dtype cli_dtype_from_name(const char *name)
         }
     }
     return PITH_DTYPE_NONE;
-}
-
-/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-static double half_to_double(uint16_t half)
-{
-    int exponent = half >> 10 & 31;
-    int fraction = half & 1023;
-    double sign = half & 0x8000 ? -1.0 : 1.0;
-    if (exponent == 31) {
-        return fraction ? (double)NAN : sign * (double)INFINITY;
-    }
-    return exponent ? sign * ldexp(1024 + fraction, exponent - 25) : sign * ldexp(fraction, -24);
-}
-
-/* Rounds to nearest, ties to even. */
-static uint16_t double_to_half(double value)
-{
-    uint16_t sign = signbit(value) ? 0x8000 : 0;
-    double magnitude = fabs(value);
-    int exponent;
-    if (isnan(value)) {
-        return 0x7e00;
-    }
-    if (magnitude >= 65520.0) {
-        return (uint16_t)(sign | 0x7c00);
-    }
-    if (magnitude < 0x1p-14) {
-        return (uint16_t)(sign | (uint16_t)rint(ldexp(magnitude, 24)));
-    }
-    frexp(magnitude, &exponent); /* magnitude = f * 2^exponent, f in [0.5, 1) */
-    double scaled = rint(ldexp(magnitude, 11 - exponent)); /* 1024..2048; 2048 carries into the exponent */
-    return (uint16_t)(sign + ((exponent + 14) << 10) + (int)scaled - 1024);
-}
-
-static double bfloat_to_double(uint16_t half)
-{
-    uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint16_t double_to_bfloat(double value)
-{
-    float narrow = (float)value;
-    uint32_t bits;
-    memcpy(&bits, &narrow, sizeof bits);
-    if (isnan(narrow)) {
-        return (uint16_t)(bits >> 16 | 0x40u);
-    }
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
 int64_t cli_get_s64(const pith_tensor *tensor, size_t index)
@@ -192,51 +142,18 @@ int64_t cli_get_s64(const pith_tensor *tensor, size_t index)
     }
 }
 
-double cli_get(const pith_tensor *tensor, size_t index)
+double cli_get(const pith_tensor *tensor, size_t index) { return pith_tensor_get(tensor, (int64_t)index); }
+
+void cli_set(pith_tensor *tensor, size_t index, double value) { pith_tensor_set(tensor, (int64_t)index, value); }
+
+pith_tensor cli_tensor_parts(const pith_tensor *tensor)
 {
-    const void *data = tensor->data;
-    switch (tensor->dtype) {
-    case PITH_DTYPE_F32: return (double)((const float *)data)[index];
-    case PITH_DTYPE_F64: return ((const double *)data)[index];
-    case PITH_DTYPE_F16: return half_to_double(((const uint16_t *)data)[index]);
-    case PITH_DTYPE_BF16: return bfloat_to_double(((const uint16_t *)data)[index]);
-    case PITH_DTYPE_U64: return (double)((const uint64_t *)data)[index];
-    case PITH_DTYPE_NONE:
-    case PITH_DTYPE_COUNT: return 0.0;
-    default: return (double)cli_get_s64(tensor, index);
+    pith_tensor parts = *tensor;
+    if (tensor->dtype == PITH_DTYPE_C64 || tensor->dtype == PITH_DTYPE_C128) {
+        parts.dtype = tensor->dtype == PITH_DTYPE_C64 ? PITH_DTYPE_F32 : PITH_DTYPE_F64;
+        parts.shape = (pith_shape){ 1, { 2 * pith_shape_elements(&tensor->shape) } };
     }
-}
-
-/* `value` rounded and held within [low, high]; NaN gives 0. */
-static double clamp(double value, double low, double high)
-{
-    double whole = rint(value);
-    return isnan(whole) ? 0.0 : whole < low ? low : whole > high ? high : whole;
-}
-
-/* 2^63 and 2^64 are no values of the types, so the limits here are the largest doubles below. */
-#define LARGEST_S64 9223372036854774784.0
-#define LARGEST_U64 18446744073709549568.0
-
-void cli_set(pith_tensor *tensor, size_t index, double value)
-{
-    void *data = tensor->data;
-    switch (tensor->dtype) {
-    case PITH_DTYPE_F32: ((float *)data)[index] = (float)value; break;
-    case PITH_DTYPE_F64: ((double *)data)[index] = value; break;
-    case PITH_DTYPE_F16: ((uint16_t *)data)[index] = double_to_half(value); break;
-    case PITH_DTYPE_BF16: ((uint16_t *)data)[index] = double_to_bfloat(value); break;
-    case PITH_DTYPE_S8: ((int8_t *)data)[index] = (int8_t)clamp(value, INT8_MIN, INT8_MAX); break;
-    case PITH_DTYPE_U8: ((uint8_t *)data)[index] = (uint8_t)clamp(value, 0, UINT8_MAX); break;
-    case PITH_DTYPE_S16: ((int16_t *)data)[index] = (int16_t)clamp(value, INT16_MIN, INT16_MAX); break;
-    case PITH_DTYPE_U16: ((uint16_t *)data)[index] = (uint16_t)clamp(value, 0, UINT16_MAX); break;
-    case PITH_DTYPE_S32: ((int32_t *)data)[index] = (int32_t)clamp(value, INT32_MIN, INT32_MAX); break;
-    case PITH_DTYPE_U32: ((uint32_t *)data)[index] = (uint32_t)clamp(value, 0, UINT32_MAX); break;
-    case PITH_DTYPE_S64: ((int64_t *)data)[index] = (int64_t)clamp(value, -0x1p63, LARGEST_S64); break;
-    case PITH_DTYPE_U64: ((uint64_t *)data)[index] = (uint64_t)clamp(value, 0, LARGEST_U64); break;
-    case PITH_DTYPE_BOOL: ((uint8_t *)data)[index] = value != 0.0; break;
-    default: break;
-    }
+    return parts;
 }
 
 /* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
@@ -250,6 +167,8 @@ static uint64_t mix(uint64_t x)
 
 void cli_tensor_random(pith_tensor *tensor, uint64_t seed, double low, double high)
 {
+    pith_tensor parts = cli_tensor_parts(tensor);
+    tensor = &parts;
     size_t n = (size_t)pith_shape_elements(&tensor->shape);
     for (size_t i = 0; i < n; i++) {
         double unit = (double)(mix(mix(seed) ^ i) >> 11) * 0x1p-53;

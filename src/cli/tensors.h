@@ -40,6 +40,8 @@ bool cli_dtype_is_float(pith_dtype dtype);
 pith_dtype cli_dtype_from_name(const char *name);
 double cli_get(const pith_tensor *tensor, size_t index);
 void cli_set(pith_tensor *tensor, size_t index, double value);
+/* A complex tensor as the list of its real and imaginary parts in turn; others as they are. */
+pith_tensor cli_tensor_parts(const pith_tensor *tensor);
 /* Integers and bool without rounding; u64 as its bits. */
 int64_t cli_get_s64(const pith_tensor *tensor, size_t index);
 

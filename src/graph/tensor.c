@@ -325,3 +325,34 @@ void pithi_tensor_set_s64(pith_tensor *tensor, int64_t index, int64_t value)
     }
     }
 }
+
+/* ---- public access ------------------------------------------------------------------------- */
+
+double pith_tensor_get(const pith_tensor *tensor, int64_t index)
+{
+    const pith_tensor parts = pithi_tensor_parts(tensor);
+    return pithi_tensor_get_f64(&parts, parts.dtype == tensor->dtype ? index : 2 * index);
+}
+
+static double saturated(pith_dtype dtype, double value)
+{
+    const bool is_unsigned = dtype == PITH_DTYPE_U8 || dtype == PITH_DTYPE_U16 || dtype == PITH_DTYPE_U32 ||
+                             dtype == PITH_DTYPE_U64 || dtype == PITH_DTYPE_U4 || dtype == PITH_DTYPE_U2;
+    const int bits = (int)pith_dtype_bits(dtype);
+    const double low = is_unsigned ? 0.0 : -ldexp(1.0, bits - 1);
+    const double end = ldexp(1.0, is_unsigned ? bits : bits - 1), high = bits < 64 ? end - 1.0 : nextafter(end, 0.0);
+    const double whole = nearbyint(value);
+    return isnan(whole) ? 0.0 : whole < low ? low : whole > high ? high : whole;
+}
+
+void pith_tensor_set(pith_tensor *tensor, int64_t index, double value)
+{
+    pith_tensor parts = pithi_tensor_parts(tensor);
+    if (parts.dtype != tensor->dtype) {
+        pithi_tensor_set_f64(&parts, 2 * index, value);
+        pithi_tensor_set_f64(&parts, 2 * index + 1, 0.0);
+    } else {
+        pithi_tensor_set_f64(tensor, index, pithi_dtype_is_integer(tensor->dtype) ? saturated(tensor->dtype, value)
+                                                                                  : value);
+    }
+}

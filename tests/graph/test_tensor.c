@@ -24,6 +24,24 @@ void test_tensor(pith_test *test)
     TEST_CHECK(test, pithi_f64_to_bf16(-1.0 - 3 * 0x1p-8 + 0x1p-40) == 0xbf81);
     TEST_CHECK(test, pithi_f64_to_bf16(1e300) == 0x7f80);
 
+    pith_test_case(test, "stored numbers are rounded and saturate");
+    static const struct {
+        pith_dtype dtype;
+        double value, stored;
+    } rows[] = {
+        { PITH_DTYPE_S4, 7.6, 7 },      { PITH_DTYPE_S4, -1e9, -8 },   { PITH_DTYPE_U2, 2.5, 2 },
+        { PITH_DTYPE_U8, 300, 255 },    { PITH_DTYPE_S8, -1.5, -2 },   { PITH_DTYPE_U16, NAN, 0 },
+        { PITH_DTYPE_S32, 3e9, INT32_MAX }, { PITH_DTYPE_S64, 1e30, 9223372036854774784.0 },
+        { PITH_DTYPE_U64, 1e30, 18446744073709549568.0 }, { PITH_DTYPE_F8E4M3FN, 1e6, 448 },
+        { PITH_DTYPE_F16, 1e6, INFINITY }, { PITH_DTYPE_C128, -2.5, -2.5 }, { PITH_DTYPE_BOOL, 3, 1 },
+    };
+    for (int i = 0; i < PITH_COUNT(rows); i++) {
+        uint64_t bits[4] = { 0 };
+        pith_tensor tensor = { rows[i].dtype, { 1, { 2 } }, bits };
+        pith_tensor_set(&tensor, 1, rows[i].value);
+        TEST_CHECK(test, pith_tensor_get(&tensor, 1) == rows[i].stored && pith_tensor_get(&tensor, 0) == 0.0);
+    }
+
     pith_test_case(test, "sizes that overflow are refused");
     pith_shape huge = { 3, { 1 << 30, 1 << 30, 1 << 30 } };
     TEST_STATUS(test, pithi_shape_check(test->ctx, &huge, PITH_DTYPE_F32, NULL), PITH_STATUS_LIMIT, "max_tensor_bytes");
