@@ -12,9 +12,37 @@ import pathlib
 
 import numpy
 
+try:
+    import ml_dtypes  # bfloat16, the small floats and integers of 4 and 2 bits
+except ImportError:
+    ml_dtypes = None
+
 MAX_RANK = 8
 DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 13: numpy.int8, 14: numpy.uint8, 15: numpy.int16,
-          16: numpy.uint16, 17: numpy.int32, 18: numpy.uint32, 19: numpy.int64, 20: numpy.uint64, 25: numpy.bool_}
+          16: numpy.uint16, 17: numpy.int32, 18: numpy.uint32, 19: numpy.int64, 20: numpy.uint64, 25: numpy.bool_,
+          26: numpy.complex64, 27: numpy.complex128}
+if ml_dtypes:
+    _SMALL = {3: "bfloat16", 5: "float8_e4m3fn", 6: "float8_e4m3fnuz", 7: "float8_e5m2", 8: "float8_e5m2fnuz",
+              9: "float8_e8m0fnu", 10: "float6_e2m3fn", 11: "float6_e3m2fn", 12: "float4_e2m1fn", 21: "int4",
+              22: "uint4", 23: "int2", 24: "uint2"}
+    DTYPES.update({code: getattr(ml_dtypes, name) for code, name in _SMALL.items()})
+BITS = {10: 6, 11: 6, 12: 4, 21: 4, 22: 4, 23: 2, 24: 2}  # elements of less than a byte: packed, lowest bits first
+
+
+def _pack(array, bits):
+    """Elements of one byte each -> the packed bytes."""
+    codes = array.reshape(-1).view(numpy.uint8)
+    return numpy.packbits(numpy.unpackbits(codes[:, None], axis=1, bitorder="little")[:, :bits].reshape(-1),
+                          bitorder="little")
+
+
+def _unpack(data, dtype, bits, n_elements):
+    """The packed bytes -> elements of one byte each."""
+    flat = numpy.unpackbits(numpy.frombuffer(data, numpy.uint8), bitorder="little")[:n_elements * bits]
+    codes = numpy.packbits(flat.reshape(n_elements, bits), axis=1, bitorder="little").reshape(-1)
+    is_signed = numpy.dtype(dtype).name in ("int4", "int2")
+    codes = numpy.where(is_signed & (codes >> (bits - 1) == 1), codes | (0x100 - (1 << bits)), codes)
+    return codes.astype(numpy.uint8).view(dtype)
 
 
 class _Shape(ctypes.Structure):
@@ -98,8 +126,9 @@ class Model:
         self._arrays = []
         for view, info in zip(self._views, self.inputs):
             array = numpy.asarray(feeds[info.name.decode()], dtype=DTYPES[info.dtype], order="C")
-            self._arrays.append(array)  # keeps the memory alive
-            view.dtype, view.data, view.shape.rank = info.dtype, array.ctypes.data, array.ndim
+            stored = _pack(array, BITS[info.dtype]) if info.dtype in BITS else array
+            self._arrays.append(stored)  # keeps the memory alive
+            view.dtype, view.data, view.shape.rank = info.dtype, stored.ctypes.data, array.ndim
             view.shape.dims[:array.ndim] = array.shape
 
     def execute(self):
@@ -109,7 +138,12 @@ class Model:
     def _output(self, index):
         tensor = self._library.pith_session_output(self._session, index)[0]
         shape, dtype = tuple(tensor.shape.dims[:tensor.shape.rank]), numpy.dtype(DTYPES[tensor.dtype])
-        n_bytes = int(numpy.prod(shape, dtype=numpy.int64)) * dtype.itemsize
+        n_elements = int(numpy.prod(shape, dtype=numpy.int64))
+        if tensor.dtype in BITS:
+            bits = BITS[tensor.dtype]
+            data = ctypes.string_at(tensor.data, (n_elements * bits + 7) // 8)
+            return _unpack(data, dtype, bits, n_elements).reshape(shape)
+        n_bytes = n_elements * dtype.itemsize
         return numpy.frombuffer(ctypes.string_at(tensor.data, n_bytes), dtype=dtype).reshape(shape)
 
     def run(self, feeds):
