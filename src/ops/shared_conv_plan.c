@@ -243,6 +243,35 @@ static panel_weights find_weights(const pithi_conv_f32 *conv, int64_t n0)
     return w;
 }
 
+/* Rows of a panel's width, one per channel. */
+static void pack_tap(const pithi_conv_f32 *conv, const panel_weights *p, const float *from, float *to)
+{
+    int64_t nr = panel_width(conv), last = p->n_lanes - 1;
+    int64_t stride = last > 0 ? p->lane_offset[1] - p->lane_offset[0] : 0;
+    bool is_even = p->lane_offset[last] == p->lane_offset[0] + last * stride; /* offsets rise column by column */
+    if (p->c_stride == 1 && is_even && conv->merged == 1) {
+        conv->transpose(from + p->lane_offset[0], stride, to, nr, p->n_lanes, p->n_c);
+        return;
+    }
+    for (int64_t c = 0; c < p->n_c; c++, from += p->c_stride, to += nr) {
+        for (int64_t lane = 0; lane < p->n_lanes; lane++) {
+            to[lane] = from[p->lane_offset[lane]];
+        }
+    }
+}
+
+/* Several neighbours of k share a row: narrow products, so few weights. */
+static void pack_folded_tap(const pithi_conv_f32 *conv, const pithi_conv_variant *v, const panel_weights *p,
+                            const float *from, int64_t k, float *to)
+{
+    for (int64_t c = 0; c < p->n_c; c++) {
+        for (int64_t lane = 0; lane < p->n_lanes; lane++) {
+            size_t at = pithi_gemm_f32_place(conv->gemm, conv->fold, v->segment_length, (size_t)(k + c), (size_t)lane);
+            to[at] = from[c * p->c_stride + p->lane_offset[lane]];
+        }
+    }
+}
+
 static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, int64_t group, int64_t panel,
                        const float *w, float *packed)
 {
@@ -256,15 +285,15 @@ static void pack_panel(const pithi_conv_f32 *conv, const pithi_conv_variant *v, 
         size_t rest = v->packed_per_group - (size_t)(n0 * n_k);
         memset(to, 0, rest * sizeof(float));
     }
-    for (int64_t k = 0; k < n_k; k++) {
-        int64_t t = k / p.n_c, i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps;
+    for (int64_t t = 0; t < v->n_taps; t++) {
+        int64_t i = t / (rows->n_taps * columns->n_taps), j = t / columns->n_taps % rows->n_taps;
         int64_t tap = (v->axis[0]->k[i] * g->kernel[1] + rows->k[j]) * g->kernel[2] * conv->merged +
                       columns->k[t % columns->n_taps];
-        const float *from = w + group * group_floats + tap + k % p.n_c * p.c_stride;
-        for (int64_t lane = 0; lane < p.n_lanes; lane++) {
-            size_t at = nr == 1 ? (size_t)k : pithi_gemm_f32_place(conv->gemm, conv->fold, v->segment_length,
-                                                                   (size_t)k, (size_t)lane);
-            to[at] = from[p.lane_offset[lane]];
+        const float *from = w + group * group_floats + tap;
+        if (conv->fold == 1 || nr == 1) {
+            pack_tap(conv, &p, from, to + t * p.n_c * nr);
+        } else {
+            pack_folded_tap(conv, v, &p, from, t * p.n_c, to);
         }
     }
 }
