@@ -16,6 +16,8 @@ EXCEPTIONS = {
     ("GridSample", "string"): "strings can't be interpolated",
     ("Col2Im", "string"): "strings can't be added",
 }
+# Spelled by an operator that is only the last of several nodes; its operands are not those of the schema.
+SEVERAL_NODES = ("LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier")
 
 
 def find_operator(operators, domain, name):
@@ -32,6 +34,8 @@ def refused_types(schema, operator):
     constraints = {row.type_param_str: row.allowed_type_strs for row in schema.type_constraints}
     for formal, own, kind in ((schema.inputs, operator["inputs"], "input"), (schema.outputs, operator["outputs"], "output")):
         for index, operand in enumerate(formal):
+            if index >= len(own) and own and own[-1]["variadic"]:
+                index = len(own) - 1
             if index >= len(own):
                 yield f"{kind} {index} ({operand.name}) is unknown"
                 break
@@ -60,7 +64,7 @@ def main():
             if not versions[-1].has_function and not versions[-1].has_context_dependent_function:
                 lacking.append(title)
             continue
-        problems = list(refused_types(versions[-1], operator))
+        problems = [] if name in SEVERAL_NODES else list(refused_types(versions[-1], operator))
         n_passed += not problems
         n_failed += bool(problems)
         for problem in problems:
