@@ -34,12 +34,14 @@ static void NAME(descend)(const NAME(node) *nodes, const KEY *const x[LANES], in
     int32_t moved;
     do {
         for (int step = 0; step < 3; step++) {
+#pragma GCC unroll 8
             for (int i = 0; i < LANES; i++) {
                 const NAME(node) *node = &nodes[at[i]];
                 at[i] = node->child[x[i][node->column] > node->key];
             }
         }
         moved = 0;
+#pragma GCC unroll 8
         for (int i = 0; i < LANES; i++) { /* the fourth step tells whether anybody is still under way */
             const NAME(node) *node = &nodes[at[i]];
             const int32_t next = node->child[x[i][node->column] > node->key];
