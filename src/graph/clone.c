@@ -251,3 +251,19 @@ pith_status pithi_graph_splice(pith_graph *graph, pith_node *node, int body, pit
     map_deinit(&map);
     return status;
 }
+
+pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *body, pith_value *const *inputs)
+{
+    value_map map = { .ctx = graph->ctx };
+    pith_status status = splice(graph, node, body, inputs, &map);
+    map_deinit(&map);
+    if (status == PITH_OK) {
+        pith_graph *last = body;
+        while (last->kept) {
+            last = last->kept;
+        }
+        last->kept = graph->kept;
+        graph->kept = body;
+    }
+    return status;
+}

@@ -29,6 +29,7 @@ void pithi_graph_destroy(pith_graph *graph)
         }
     }
     pith_ctx *ctx = graph->ctx;
+    pithi_graph_destroy(graph->kept);
     pithi_free(ctx, graph->inputs);
     pithi_free(ctx, graph->outputs);
     pithi_free(ctx, graph->values);

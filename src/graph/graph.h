@@ -51,6 +51,7 @@ struct pith_graph {
     pithi_arena arena;
     const char *name;
     pith_graph *parent;      /* of a body: captured values belong to it or further out */
+    pith_graph *kept;        /* a body that was inlined and holds constants, or NULL; of a kept body the next one */
     pith_node *first, *last; /* topological order */
     int n_nodes;
     pith_value **inputs;     /* true inputs: weights are constants, not inputs */
@@ -77,6 +78,10 @@ pith_status pithi_graph_isolate(const pith_graph *body, pith_graph **graph_out, 
                                 int *n_captured_out);
 /* Replaces a control node by the nodes of its body number `body`; the body's inputs become `inputs`. */
 pith_status pithi_graph_splice(pith_graph *graph, pith_node *node, int body, pith_value *const *inputs);
+
+/* The same for a body of no node, in place of a node without bodies. The graph keeps the body, whose constants it now
+ * uses, until it dies itself. */
+pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *body, pith_value *const *inputs);
 
 /* ---- building ----------------------------------------------------------------------------- */
 
