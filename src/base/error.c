@@ -23,6 +23,16 @@ const char *pith_status_name(pith_status status)
     return "unknown";
 }
 
+/* Names come from files: nothing in a message may steer a terminal or forge a line of a log. */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = '?';
+        }
+    }
+}
+
 pith_status pithi_fail(pith_ctx *ctx, pith_status status, const char *format, ...)
 {
     if (ctx->error == PITH_OK) {
@@ -30,6 +40,7 @@ pith_status pithi_fail(pith_ctx *ctx, pith_status status, const char *format, ..
         va_start(args, format);
         vsnprintf(ctx->message, sizeof ctx->message, format, args);
         va_end(args);
+        make_printable(ctx->message);
         ctx->error = status;
     }
     return status;
@@ -42,10 +53,17 @@ void pithi_add_place(pith_ctx *ctx, const char *format, ...)
     va_start(args, format);
     vsnprintf(place, sizeof place, format, args);
     va_end(args);
-    char joined[PITHI_MESSAGE_BYTES + sizeof place + 3];
-    snprintf(joined, sizeof joined, "%s: %s", place, ctx->message);
-    memcpy(ctx->message, joined, sizeof ctx->message - 1);
-    ctx->message[sizeof ctx->message - 1] = '\0';
+    make_printable(place);
+    size_t n_place = strlen(place), n_message = strlen(ctx->message);
+    if (n_place + n_message + 3 <= sizeof ctx->message) {
+        memmove(ctx->message + n_place + 2, ctx->message, n_message + 1);
+        memcpy(ctx->message + n_place, ": ", 2);
+    } else { /* the middle goes: the rule stands at the end */
+        size_t n_kept = sizeof ctx->message - 1 - n_place - sizeof "... " + 1;
+        memmove(ctx->message + n_place + 4, ctx->message + n_message - n_kept, n_kept + 1);
+        memcpy(ctx->message + n_place, "... ", 4);
+    }
+    memcpy(ctx->message, place, n_place);
 }
 
 const char *pith_ctx_error(const pith_ctx *ctx)

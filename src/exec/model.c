@@ -196,7 +196,7 @@ static pith_status optimise(pith_model *model, pith_graph *graph)
     }
     PITH_TRY(separate_outputs(graph));
     if (inputs_are_static(graph)) {
-        PITH_TRY(pithi_graph_infer(graph));
+        PITH_TRY(pithi_graph_infer_declared(graph));
     }
     return pithi_passes_run(graph, PITH_STAGE_MODEL, model->program.disabled_passes);
 }
@@ -398,7 +398,7 @@ pith_status pithi_model_check_complete(const pith_model *model)
     PITH_CHECK(model->ctx, !model->describe_only, PITH_STATUS_STATE,
                "the model was loaded with describe_only; load it without to run or plan it");
     PITH_CHECK(model->ctx, model->n_unsupported == 0, PITH_STATUS_UNSUPPORTED,
-               "the model has %d nodes that can't run; the first is '%s' (%s): %s", model->n_unsupported,
+               "the model has %d nodes that can't run; the first is '%.100s' (%.100s): %s", model->n_unsupported,
                model->unsupported[0].node, model->unsupported[0].op, model->unsupported[0].reason);
     return PITH_OK;
 }

@@ -127,7 +127,8 @@ static pith_status reserve_slot(pith_ctx *ctx, pithi_slot *slot, const pith_plan
         pithi_free(ctx, slot->arena);
         slot->arena = NULL;
         slot->arena_capacity = 0;
-        PITH_TRY(pithi_alloc_raw(ctx, arena_bytes, &arena));
+        PITH_TRY_AT(ctx, pithi_alloc_raw(ctx, arena_bytes, &arena), "arena of a session for %d steps",
+                    plan->n_steps);
         slot->arena = arena;
         slot->arena_capacity = arena_bytes;
     }

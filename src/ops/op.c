@@ -193,6 +193,9 @@ static pith_status check_inputs(const pith_infer *infer, const pith_op *op)
         PITH_CHECK(infer->ctx, dtype == PITH_DTYPE_NONE || (spec->dtypes & PITH_DTYPES(dtype)), PITH_STATUS_DTYPE,
                    "input %d ('%s') has dtype %s, which %s doesn't take", i, spec->name, pith_dtype_name(dtype),
                    op->head.name);
+        if (dtype != PITH_DTYPE_NONE) { /* a file may declare any size */
+            PITH_TRY_AT(infer->ctx, pithi_shape_check(infer->ctx, &infer->inputs[i].shape, dtype, NULL), "input %d", i);
+        }
     }
     return check_operand_count(infer->ctx, "output", op->outputs, op->n_outputs, infer->n_outputs);
 }

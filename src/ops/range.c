@@ -58,9 +58,12 @@ static pith_status infer(pith_infer *infer)
             return pithi_infer_need_value(infer, i);
         }
     }
-    PITH_CHECK(infer->ctx, pithi_tensor_get_f64(&infer->inputs[2], 0) != 0.0, PITH_STATUS_ARG, "delta is 0");
+    double delta = pithi_tensor_get_f64(&infer->inputs[2], 0);
+    PITH_CHECK(infer->ctx, delta < 0.0 || delta > 0.0, PITH_STATUS_ARG, "delta is %g, with which the range never ends",
+               delta);
     double count = pithi_dtype_is_float(dtype) ? count_floats(infer->inputs) : count_ints(infer->inputs);
-    PITH_CHECK(infer->ctx, count >= 0.0 && count < 9e15, PITH_STATUS_LIMIT, "the range would have %g elements", count);
+    PITH_CHECK(infer->ctx, count >= 0.0 && count < 9e15, PITH_STATUS_LIMIT,
+               "the range would have %g elements, more than any tensor may have", count);
     infer->outputs[0].dtype = dtype;
     infer->outputs[0].shape = (pith_shape){ 1, { (int64_t)count } };
     return PITH_OK;

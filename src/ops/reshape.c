@@ -29,7 +29,8 @@ static pith_status infer(pith_infer *infer)
             *dim = from->dims[i];
         }
         PITH_CHECK(infer->ctx, *dim >= -1 && (*dim >= 0 || free_dim < 0), PITH_STATUS_SHAPE,
-                   "the shape has %s", *dim < -1 ? "a dimension below -1" : "more than one -1");
+                   "the shape has %lld as dimension %d: sizes are 0 or more, and one of them may be -1",
+                   (long long)*dim, i);
         if (*dim < 0) {
             free_dim = i;
         } else {

@@ -48,7 +48,8 @@ pith_status pithi_infer_block(pith_infer *infer, bool to_wide)
     const pithi_block_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[0].shape;
     int64_t b = attrs->blocksize;
-    PITH_CHECK(infer->ctx, b > 0 && b <= 65536, PITH_STATUS_ARG, "blocksize is %lld", (long long)b);
+    PITH_CHECK(infer->ctx, b > 0 && b <= 65536, PITH_STATUS_ARG, "blocksize is %lld, it must be 1 to 65536",
+               (long long)b);
     PITH_CHECK(infer->ctx, x->rank == 4, PITH_STATUS_SHAPE, "the input has rank %d, 4 is needed", x->rank);
     int channel = attrs->channels_last ? 3 : 1, row = attrs->channels_last ? 1 : 2;
     pith_shape y = *x;

@@ -98,6 +98,11 @@ pith_status pithi_pool_infer(pith_infer *infer)
                x->rank);
     PITH_TRY(check_attrs(infer, x->rank - 2));
     pithi_pool_geometry_of(infer->attrs, x, &g);
+    for (int i = 0; i < g.n_spatial; i++) {
+        PITH_CHECK(infer->ctx, g.out[i] > 0 || g.in[i] == 0, PITH_STATUS_SHAPE,
+                   "spatial dimension %d: a window of %lld elements is larger than the padded input, which has %lld", i,
+                   (long long)g.kernel[i], (long long)(g.in[i] + g.pad_begin[i] + g.pad_end[i]));
+    }
     for (int k = 0; k < infer->n_outputs; k++) {
         pith_tensor *y = &infer->outputs[k];
         y->dtype = k == 0 ? infer->inputs[0].dtype : PITH_DTYPE_S64;

@@ -44,7 +44,8 @@ static pith_status infer(pith_infer *infer)
     to->rank = from->rank;
     for (int i = 0; i < from->rank; i++) {
         PITH_CHECK(infer->ctx, repeats[i] >= 0 && !__builtin_mul_overflow(from->dims[i], repeats[i], &to->dims[i]),
-                   PITH_STATUS_SHAPE, "%lld repeats of dimension %d", (long long)repeats[i], i);
+                   PITH_STATUS_SHAPE, "%lld repeats of dimension %d; 0 or more are wanted",
+                   (long long)repeats[i], i);
     }
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     return PITH_OK;

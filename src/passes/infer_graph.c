@@ -15,7 +15,7 @@ typedef struct walker {
     pith_graph *graph;
     pith_tensor *inputs, *outputs; /* operands of the node at hand */
     size_t inputs_capacity, outputs_capacity;
-    bool fold_large;
+    bool fold_large, checks_declared;
     int n_folded;
     uint64_t n_operations; /* spent on folding */
 } walker;
@@ -69,6 +69,31 @@ static pith_status gather_operands(walker *walk, const pith_node *node, bool *re
     }
     for (int i = 0; i < node->n_outputs; i++) {
         walk->outputs[i] = (pith_tensor){ 0 };
+    }
+    return PITH_OK;
+}
+
+/* What the file says of a value must not contradict what follows. Values have not been inferred before. */
+static pith_status check_declared(const walker *walk, const pith_node *node)
+{
+    pith_ctx *ctx = walk->graph->ctx;
+    for (int i = 0; i < node->n_outputs; i++) {
+        const pith_value *value = node->outputs[i];
+        const pith_tensor *is = &walk->outputs[i];
+        char declared[PITHI_SHAPE_TEXT_BYTES], inferred[PITHI_SHAPE_TEXT_BYTES];
+        if (!value || is->dtype == PITH_DTYPE_NONE) {
+            continue;
+        }
+        PITH_CHECK(ctx, value->dtype == PITH_DTYPE_NONE || value->dtype == is->dtype, PITH_STATUS_FORMAT,
+                   "the file declares '%.80s' as %s, but it is %s; mend or delete its value_info", value->name,
+                   pith_dtype_name(value->dtype), pith_dtype_name(is->dtype));
+        bool agrees = !value->has_shape || value->shape.rank == is->shape.rank;
+        for (int k = 0; value->has_shape && agrees && k < is->shape.rank; k++) {
+            agrees = value->shape.dims[k] < 0 || value->shape.dims[k] == is->shape.dims[k];
+        }
+        PITH_CHECK(ctx, agrees, PITH_STATUS_FORMAT,
+                   "the file declares '%.80s' with shape %s, but it has %s; mend or delete its value_info", value->name,
+                   pithi_shape_text(&value->shape, declared), pithi_shape_text(&is->shape, inferred));
     }
     return PITH_OK;
 }
@@ -172,21 +197,29 @@ static pith_status fold(walker *walk, pith_node *node)
 static pith_status infer_node(walker *walk, pith_node *node)
 {
     bool is_ready = false;
-    forget_outputs(node);
+    if (!walk->checks_declared) {
+        forget_outputs(node);
+    }
     if (!node->op || node->op->flags & PITH_OP_CONTROL) {
+        forget_outputs(node);
         return PITH_OK;
     }
     PITH_TRY(gather_operands(walk, node, &is_ready));
     if (!is_ready) {
+        forget_outputs(node);
         return PITH_OK;
     }
     pith_infer infer = { .ctx = walk->graph->ctx, .node = node, .attrs = node->attrs, .inputs = walk->inputs,
                          .n_inputs = node->n_inputs, .outputs = walk->outputs, .n_outputs = node->n_outputs };
     pith_status status = pithi_op_infer(&infer);
     if (status == PITHI_STATUS_NEEDS_VALUE) {
+        forget_outputs(node);
         return PITH_OK;
     }
     PITH_TRY(status);
+    if (walk->checks_declared) {
+        PITH_TRY(check_declared(walk, node));
+    }
     set_outputs(walk, node);
     return is_foldable(walk, node) && is_affordable(walk, &infer) ? fold(walk, node) : PITH_OK;
 }
@@ -213,9 +246,15 @@ pith_status pithi_graph_infer(pith_graph *graph)
     return walk_graph(&walk);
 }
 
+pith_status pithi_graph_infer_declared(pith_graph *graph)
+{
+    walker walk = { .graph = graph, .checks_declared = true };
+    return walk_graph(&walk);
+}
+
 pith_status pithi_graph_infer_all(pith_graph *graph, pithi_infer_report *report, void *user)
 {
-    walker walk = { .graph = graph };
+    walker walk = { .graph = graph, .checks_declared = true };
     pith_status status = PITH_OK;
     for (pith_node *node = graph->first, *next; node && status == PITH_OK; node = next) {
         next = node->next;

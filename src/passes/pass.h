@@ -54,7 +54,9 @@ pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const cha
  * value which isn't known (see PITHI_STATUS_NEEDS_VALUE) and at what depends on them: their
  * outputs keep has_shape = false. A contradiction fails with the node's name. */
 pith_status pithi_graph_infer(pith_graph *graph);
-/* The same, but a node that fails is reported with its message, and the walk goes on behind it. Fails only for lack
+/* The same for a graph as a file has it: what the file declares of values must agree. */
+pith_status pithi_graph_infer_declared(pith_graph *graph);
+/* The latter, but a node that fails is reported with its message, and the walk goes on behind it. Fails only for lack
  * of memory. */
 typedef pith_status pithi_infer_report(void *user, const pith_node *node, const char *message);
 pith_status pithi_graph_infer_all(pith_graph *graph, pithi_infer_report *report, void *user);

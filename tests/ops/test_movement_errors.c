@@ -12,7 +12,7 @@ typedef struct refusal {
 } refusal;
 
 static const refusal refusals[] = {
-    { "reshape", "f32[2,3] s64[2]{-1,-1}", PITH_STATUS_SHAPE, "more than one -1" },
+    { "reshape", "f32[2,3] s64[2]{-1,-1}", PITH_STATUS_SHAPE, "one of them may be -1" },
     { "reshape", "f32[2,3] s64[2]{4,-1}", PITH_STATUS_SHAPE, "6 elements of [2,3] don't fit the shape [4,?]" },
     { "reshape", "f32[0,3] s64[2]{0,-1}", PITH_STATUS_SHAPE, "-1 has no value" },
     { "reshape", "f32[2] s64[3]{1,2,0}", PITH_STATUS_SHAPE, "keeps dimension 2" },

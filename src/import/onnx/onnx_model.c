@@ -127,7 +127,9 @@ static pith_status check_model(pithi_onnx *onnx, const model_fields *model)
                model->ir_version < PITHI_ONNX_MIN_IR ? "convert it with onnx.version_converter"
                                                      : "save it with an older IR version, or use a newer pith");
     PITH_CHECK(onnx->ctx, model->graph.data, PITH_STATUS_FORMAT, "the model has no graph");
-    PITH_CHECK(onnx->ctx, onnx->opsets.count > 0, PITH_STATUS_FORMAT, "the model imports no operator set");
+    PITH_CHECK(onnx->ctx, onnx->opsets.count > 0, PITH_STATUS_FORMAT,
+               "the model imports no operator set; every model names versions in opset_import "
+               "(onnx.helper.make_opsetid)");
     return PITH_OK;
 }
 

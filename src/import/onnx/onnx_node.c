@@ -166,8 +166,8 @@ static pith_status lacks_operator(building *build, int since)
                                   "onnx.version_converter", build->source_op, since, (long long)source->opset);
     }
     return pithi_arena_format(arena, &build->problem,
-                              "operator %s of domain '%s' is not implemented (opset %lld); export the model without "
-                              "it, give its meaning as an ONNX function, or add src/ops/<name>.c", source->type,
+                              "operator %.100s of domain '%.100s' is not implemented (opset %lld); export the model "
+                              "without it, give its meaning as an ONNX function, or add src/ops/<name>.c", source->type,
                               *source->domain ? source->domain : "ai.onnx", (long long)source->opset);
 }
 
@@ -186,6 +186,27 @@ static pith_status adopt_bodies(building *build, pith_node *node)
                 attr->graph = NULL;
             }
         }
+    }
+    return PITH_OK;
+}
+
+/* Both bodies of an If make what the node wants, of the same types. */
+static pith_status check_branches(const building *build, const pith_node *node)
+{
+    pith_ctx *ctx = build->onnx->ctx;
+    if (!node->op || node->n_bodies != 2 || !pithi_same_text(pithi_op_head(node->op)->name, "if")) {
+        return PITH_OK;
+    }
+    for (int i = 0; i < 2; i++) {
+        PITH_CHECK(ctx, node->bodies[i]->n_outputs == (size_t)node->n_outputs, PITH_STATUS_FORMAT,
+                   "%s has %zu outputs, the node has %d; both branches must make what the node gives",
+                   i ? "else_branch" : "then_branch", node->bodies[i]->n_outputs, node->n_outputs);
+    }
+    for (int i = 0; i < node->n_outputs; i++) {
+        pith_dtype a = node->bodies[0]->outputs[i]->dtype, b = node->bodies[1]->outputs[i]->dtype;
+        PITH_CHECK(ctx, a == b || a == PITH_DTYPE_NONE || b == PITH_DTYPE_NONE, PITH_STATUS_FORMAT,
+                   "output %d is %s in then_branch, but %s in else_branch; both must have one type (add a Cast)", i,
+                   pith_dtype_name(a), pith_dtype_name(b));
     }
     return PITH_OK;
 }
@@ -286,7 +307,8 @@ static pith_status insert_source(building *build, pithi_arena *scratch)
     node->unsupported = build->problem;
     node->source_opset = (int)pithi_min_s64(source->opset, INT32_MAX);
     node->source_since = build->since;
-    return adopt_bodies(build, node);
+    PITH_TRY(adopt_bodies(build, node));
+    return check_branches(build, node);
 }
 
 static pith_status import_operator(building *build, pithi_arena *scratch)
@@ -340,7 +362,9 @@ static pith_status import_node(pithi_onnx *onnx, pithi_onnx_scope *scope, const 
     if (function) {
         return pithi_onnx_function_expand(onnx, scope, node, function, scratch);
     }
-    PITH_CHECK(onnx->ctx, node->opset > 0, PITH_STATUS_FORMAT, "domain '%.*s' is not in opset_import",
+    PITH_CHECK(onnx->ctx, node->opset > 0, PITH_STATUS_FORMAT,
+               "domain '%.*s' is not in opset_import, so its version is unknown; add it there "
+               "(onnx.helper.make_opsetid)",
                PITHI_PB_TEXT(&node->domain));
     building build = { .onnx = onnx, .scope = scope, .node = node };
     build.source.graph = scope->graph;

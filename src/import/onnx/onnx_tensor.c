@@ -56,6 +56,10 @@ static pith_status read_entry(pithi_onnx *onnx, const pithi_pb_span *message, pi
         external->offset = value;
     } else if (pithi_pb_is(&key, "length")) {
         external->length = value;
+    } else {
+        PITH_CHECK(onnx->ctx, pithi_pb_is(&key, "checksum") || pithi_pb_is(&key, "basepath"), PITH_STATUS_FORMAT,
+                   "external data has the key '%.*s', which ONNX doesn't have (location, offset, length, checksum)",
+                   PITHI_PB_TEXT(&key));
     }
     return PITH_OK;
 }
