@@ -254,7 +254,6 @@ static const pith_operand_spec outputs[] = {
 static const pith_spelling spellings[] = {
     { "onnx", "", "Attention", 23, NULL },
     { "onnx", "com.microsoft", "MultiHeadAttention", 1, pithi_attention_map_multi_head },
-    { "onnx", "com.microsoft", "Attention", 1, pithi_attention_map_projected },
 };
 static const char *const samples[] = {
     "f32[2,3,5,8] f32[2,3,7,8] f32[2,3,7,6]",

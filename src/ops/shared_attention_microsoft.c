@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* com.microsoft's MultiHeadAttention and Attention as pith's attention: what they do before it (projection, bias,
- * widening of the mask) becomes nodes of its own in front. */
+/* com.microsoft's MultiHeadAttention as pith's attention: what it does before it (bias, widening of the mask) becomes
+ * nodes of its own in front. */
 #include "graph/attrs.h"
 #include "ops/shared_attention.h"
 
@@ -100,29 +100,4 @@ pith_status pithi_attention_map_multi_head(pith_ctx *ctx, pith_source *source, v
         PITH_TRY(add_bias(ctx, source, input_of(source, 3), i, &operands[i]));
     }
     return set_inputs(ctx, source, operands, input_of(source, 4));
-}
-
-/* input, weights [hidden, 3 * hidden], bias, mask_index, past, attention_bias, past_sequence_length */
-pith_status pithi_attention_map_projected(pith_ctx *ctx, pith_source *source, void *attrs)
-{
-    static const char *const past[] = { "past" }, *const later[] = { "past_sequence_length" };
-    pith_value *operands[PAST_V + 1] = { NULL }, *all = NULL, *parts[3];
-    pith_node *split = NULL;
-    PITH_TRY(read_attrs(ctx, source, attrs));
-    PITH_TRY(refuse_inputs(ctx, source, 4, 5, past));
-    PITH_TRY(refuse_inputs(ctx, source, 6, 7, later));
-    PITH_CHECK(ctx, source->n_inputs >= 2, PITH_STATUS_FORMAT, "%s has %d inputs", source->type, source->n_inputs);
-    PITH_TRY(add_node(source, "matmul", source->inputs[0], source->inputs[1], &all));
-    if (input_of(source, 2)) {
-        PITH_TRY(add_node(source, "add", all, source->inputs[2], &all));
-    }
-    for (int i = 0; i < 3; i++) {
-        PITH_TRY(pithi_graph_add_value(source->graph, NULL, &parts[i]));
-        operands[i] = parts[i];
-    }
-    PITH_TRY(
-        pithi_graph_insert_node(source->graph, NULL, pithi_op_find("split"), source->name, &all, 1, parts, 3, &split));
-    PITH_TRY(pithi_attr_set_int(ctx, split, "axis", 2));
-    operands[MASK] = input_of(source, 5);
-    return set_inputs(ctx, source, operands, input_of(source, 3));
 }

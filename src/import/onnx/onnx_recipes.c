@@ -169,6 +169,50 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "?mask m = Cast mask to=6\n?mask index = ReduceSum m [1] keepdims=0\n"
       "!mask n = Shape ids end=1\n!mask z = Cast 0 to=6\n!mask index = Expand z n" },
 
+    { MS, "Attention", 1, NULL, "X W bias? mask? past? attention_bias?", "Y present",
+      "num_heads unidirectional scale mask_filter_value qkv_hidden_sizes do_rotary=0 past_present_share_buffer=0",
+      "?do_rotary Y = ms:Attention.do_rotary X\n?past_present_share_buffer Y = ms:Attention.share_buffer X\n"
+      "m = MatMul X W\n?bias m = Add m bias\n?qkv_hidden_sizes q k v = Split m $qkv_hidden_sizes axis=2\n"
+      "!qkv_hidden_sizes q k v = Split m num_outputs=3 axis=2\n?past a b = Split past num_outputs=2 axis=0\n"
+      "?past c = Squeeze a [0]\n?past d = Squeeze b [0]\n"
+      "?past Y pk pv = ms:MultiHeadAttention q k v - mask attention_bias c d num_heads=$num_heads scale=$scale "
+      "unidirectional=$unidirectional mask_filter_value=$mask_filter_value\n"
+      "!past Y pk pv = ms:MultiHeadAttention q k v - mask attention_bias num_heads=$num_heads scale=$scale "
+      "unidirectional=$unidirectional mask_filter_value=$mask_filter_value\n"
+      "e = Unsqueeze pk [0]\nf = Unsqueeze pv [0]\npresent = Concat e f axis=0" },
+    /* Rows of a batch may lie at different places of the cache: of item b at seqlens[b] + 1 - rows, or at 0 while the
+     * cache is empty (rows = total). A row sees the keys up to its own place, within a window. */
+    { MS, "GroupQueryAttention", 1, NULL,
+      "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias?", "Y present_key present_value",
+      "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0",
+      "?smooth_softmax Y = ms:GroupQueryAttention.smooth_softmax query\n"
+      "h = Reshape $num_heads [1]\ng = Reshape $kv_num_heads [1]\n"
+      "?key a = Concat [0,0] h [-1] axis=0\n?key q = Reshape query a\n?key b = Concat [0,0] g [-1] axis=0\n"
+      "?key k = Reshape key b\n?key v = Reshape value b\n"
+      "!key c = Add h g\n!key d = Add c g\n!key a = Concat [0,0] d [-1] axis=0\n!key p = Reshape query a\n"
+      "!key b = Concat h g g axis=0\n!key q k v = Split p b axis=2\n"
+      "qt = Transpose q perm=[0,2,1,3]\nkt = Transpose k perm=[0,2,1,3]\nvt = Transpose v perm=[0,2,1,3]\n"
+      "s = Shape qt start=2 end=3\nt64 = Cast total to=7\nt = Reshape t64 [1]\nl64 = Cast seqlens to=7\n"
+      "l = Reshape l64 [-1]\ne = Add l [1]\no1 = Sub e s\nempty = Equal s t\no = Where empty [0] o1\n"
+      "oc = Reshape o [-1,1]\ns0 = Squeeze s\nrow = Range 0 s0 1\nplace = Add oc row\n"
+      "?positions at = Cast positions to=7\n!positions at = Identity place\n"
+      "?do_rotary qr = RotaryEmbedding qt cos sin at interleaved=$rotary_interleaved\n!do_rotary qr = Identity qt\n"
+      "?do_rotary kr = RotaryEmbedding kt cos sin at interleaved=$rotary_interleaved\n!do_rotary kr = Identity kt\n"
+      "?past_key w = Shape past_key start=2 end=3\n?past_key m = Sub t w\n?past_key n = Max m [0]\n"
+      "?past_key pads = Concat [0,0,0,0,0,0] n [0] axis=0\n?past_key ck = Pad past_key pads\n"
+      "?past_value cv = Pad past_value pads\n"
+      "!past_key d0 = Shape kt end=2\n!past_key d3 = Shape kt start=3\n!past_key sh = Concat d0 t d3 axis=0\n"
+      "!past_key ck = Expand 0.0~kt sh\n!past_key cv = Expand 0.0~vt sh\n"
+      "pk = TensorScatter ck kr o axis=-2\npv = TensorScatter cv vt o axis=-2\n"
+      "present_key = Identity pk\npresent_value = Identity pv\n"
+      "u = Shape pk start=2 end=3\nu0 = Squeeze u\nj = Range 0 u0 1\nplace4 = Unsqueeze place [1,3]\n"
+      "see = LessOrEqual j place4\n!local_window_size=-1 low = Sub place4 $local_window_size\n"
+      "!local_window_size=-1 near = Greater j low\n!local_window_size=-1 see = And see near\n"
+      "!bias mask = Identity see\n?bias inf = CastLike -1e38 query\n"
+      "?bias mask = Where see bias inf\n"
+      "z = Attention qr pk pv mask scale=$scale softcap=$softcap\n"
+      "zt = Transpose z perm=[0,2,1,3]\nY = Reshape zt [0,0,-1]" },
+
     /* ---- ONNX Runtime's own: channels-last ---- */
     { MS, "NhwcMaxPool", 1, NULL, "X", "Y", "auto_pad ceil_mode dilations kernel_shape pads strides",
       "t = Transpose X perm=[0,3,1,2]\np = MaxPool t auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations "
