@@ -100,7 +100,8 @@ static void read_pixel(const bitmap *b, size_t row_at, int64_t column, uint8_t *
     }
     const uint32_t value = word(b, row_at + (size_t)column * (b->n_bits / 8), (int)b->n_bits / 8);
     for (int k = 0; k < 3; k++) {
-        pixel[k] = b->n_bits == 24 ? (uint8_t)(value >> (16 - 8 * k)) : field(value, b->masks[k]);
+        const int level = b->n_bits == 24 ? (int)(value >> (16 - 8 * k) & 255u) : field(value, b->masks[k]);
+        pixel[k] = (uint8_t)level;
     }
 }
 

@@ -112,7 +112,8 @@ static void test_packing(pith_test *test)
             pithi_tensor_set_code(&tensor, i, (unsigned)i * 7);
         }
         for (unsigned bit = 0; bit < 11 * bits; bit++) {
-            TEST_CHECK(test, (bytes[bit / 8] >> bit % 8 & 1u) == (bit / bits * 7 >> bit % bits & 1u));
+            const unsigned stored = (unsigned)bytes[bit / 8] >> bit % 8 & 1u;
+            TEST_CHECK(test, stored == (bit / bits * 7 >> bit % bits & 1u));
         }
         pithi_tensor_clear_rest(&tensor);
         TEST_CHECK(test, 11 * bits % 8 == 0 || bytes[11 * bits / 8] >> 11 * bits % 8 == 0);

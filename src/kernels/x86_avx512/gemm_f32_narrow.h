@@ -8,9 +8,11 @@
 
 enum { NARROW_MR = 12 };
 
+typedef double narrow_pair __attribute__((may_alias, aligned(4))); /* of two floats */
+
 NARROW_INLINE v_f load_values(const float *a, const int fold)
 {
-    return fold == 2 ? _mm512_castpd_ps(_mm512_set1_pd(*(const double __attribute__((may_alias, aligned(4))) *)a))
+    return fold == 2 ? _mm512_castpd_ps(_mm512_set1_pd(*(const narrow_pair *)a))
                      : _mm512_broadcast_f32x4(_mm_loadu_ps(a));
 }
 
