@@ -61,7 +61,7 @@ class _ValueInfo(ctypes.Structure):
 class _ModelOptions(ctypes.Structure):
     _fields_ = [("disable_passes", ctypes.c_char_p), ("plan_cache_bytes", ctypes.c_size_t),
                 ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int), ("describe_only", ctypes.c_int),
-                ("tuning_file", ctypes.c_char_p)]
+                ("tuning_file", ctypes.c_char_p), ("cache_folder", ctypes.c_char_p)]
 
 
 class _SessionOptions(ctypes.Structure):

@@ -25,6 +25,9 @@ typedef struct pith_model_options {
                                      pith_model_check() and pith_model_view(). It can't be run. */
     const char *tuning_file; /**< Choices of `pith tune`; NULL: the path with ".tune" behind it, if there is such a
                                   file (from memory: none); "": none. One that isn't for here is left alone. */
+    const char *cache_folder; /**< Packed weights are kept in a file of this folder, which must exist and be as
+                                   trustworthy as the model, and mapped by later processes; NULL: not kept. Known by
+                                   path, size and times of the model file and of this library, and instruction set. */
 } pith_model_options;
 
 /**

@@ -7,7 +7,7 @@
 #include "net.h"
 
 typedef struct bench_settings {
-    const char *threads, *isa, *disable_passes, *baseline;
+    const char *threads, *isa, *disable_passes, *baseline, *cache;
     cli_words shapes;
     int64_t n_warmup, n_runs, seed;
     double max_secs; /* negative: not given */
@@ -29,6 +29,7 @@ static const cli_option options[] = {
       "plain sums in order: no Winograd (slower)", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(bench_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
+    { "cache", 0, CLI_KIND_TEXT, offsetof(bench_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
     { "seed", 0, CLI_KIND_INT, offsetof(bench_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
     { "baseline", 0, CLI_KIND_TEXT, offsetof(bench_settings, baseline), "FILE",
       "compare with what --json wrote before", 0, 0 },
@@ -116,7 +117,8 @@ static pith_status measure(const char *path, const bench_settings *settings, int
                            bench_result *result)
 {
     cli_net net = { 0 };
-    cli_net_options net_options = { .isa = settings->isa, .disable_passes = settings->disable_passes,
+    cli_net_options net_options = { .isa = settings->isa, .cache = settings->cache,
+                                    .disable_passes = settings->disable_passes,
                                     .n_threads = n_threads, .is_exact = settings->exact };
     cli_shapes shapes;
     pith_status status = PITH_OK;

@@ -9,7 +9,7 @@ enum { N_KEYS = 22 };
 typedef struct run_settings {
     cli_words inputs, shapes;
     int64_t n_threads, seed; /* seed -1: not given */
-    const char *isa, *sidecar, *draw, *output;
+    const char *isa, *sidecar, *draw, *output, *cache;
     bool json, saves_sidecar, exact;
     cli_ceilings ceilings;
     const char *keys[N_KEYS]; /* options named as keys of cli_preprocess */
@@ -26,6 +26,7 @@ static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(run_settings, n_threads), "N", "threads (default: one per core)", 1,
       1024 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(run_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "cache", 0, CLI_KIND_TEXT, offsetof(run_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(run_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
     { "draw", 0, CLI_KIND_TEXT, offsetof(run_settings, draw), "FILE", "picture with the results (or a folder)", 0, 0 },
@@ -363,7 +364,8 @@ static pith_status finish(run_state *state)
 static pith_status run_run(const void *settings, const cli_words *words, int *exit_code)
 {
     run_state state = { .given = settings, .json_writer = { .file = stdout } };
-    cli_net_options net_options = { .isa = state.given->isa, .n_threads = (int)state.given->n_threads,
+    cli_net_options net_options = { .isa = state.given->isa, .cache = state.given->cache,
+                                    .n_threads = (int)state.given->n_threads,
                                     .is_exact = state.given->exact, .ceilings = &state.given->ceilings };
     pith_status status = PITH_OK;
     (void)exit_code;

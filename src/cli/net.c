@@ -32,6 +32,7 @@ static void set_ceilings(const cli_ceilings *given, pith_limits *limits)
 static pith_status load(cli_net *net, const cli_net_options *options)
 {
     pith_model_options model_options = { .disable_passes = options->disable_passes,
+                                         .cache_folder = options->cache,
                                          .keep_all_values = options->keeps_all_values, .exact = options->is_exact,
                                          .describe_only = options->describes_only };
     double start = cli_now_ms();

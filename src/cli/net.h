@@ -36,6 +36,7 @@ typedef struct cli_ceilings {
 
 typedef struct cli_net_options {
     const char *isa, *disable_passes; /* NULL: default */
+    const char *cache;                /* folder for packed weights, or NULL */
     int n_threads;                    /* 0: default */
     bool keeps_all_values, is_exact;
     const cli_ceilings *ceilings;     /* may be NULL */

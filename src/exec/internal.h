@@ -18,7 +18,7 @@ struct pith_model {
     pithi_template *root;
     pithi_tuning tuning;      /* of the file beside it */
     pithi_arena memory; /* everything below */
-    const char *tuning_file, *tuning_note;
+    const char *tuning_file, *tuning_note, *cache_folder;
     pith_value_info *inputs, *outputs;
     pith_unsupported *unsupported;
     int n_unsupported;

@@ -238,6 +238,10 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
         model->describe_only = options->describe_only != 0;
         model->program.keep_all_values = options->keep_all_values != 0;
         model->program.is_exact = options->exact != 0;
+        if (options->cache_folder) {
+            PITH_TRY(pithi_arena_text(&model->memory, options->cache_folder, strlen(options->cache_folder),
+                                      &model->cache_folder));
+        }
         if (options->tuning_file) {
             PITH_TRY(pithi_arena_text(&model->memory, options->tuning_file, strlen(options->tuning_file),
                                       &model->tuning_file));
@@ -329,9 +333,31 @@ static pith_status find_tuning(pith_model *model, const char *path)
     return read_tuning(model, beside, false);
 }
 
+/* ---- stored weights ----------------------------------------------------------------------- */
+
+/* One file per model and instruction set; its name is a hash, its identity another one with all that matters. */
+static pith_status open_cache(pith_model *model, const char *path)
+{
+    const char *isa = pith_ctx_isa(model->ctx), *file = NULL;
+    if (!model->cache_folder) {
+        return PITH_OK;
+    }
+    uint64_t identity = pithi_file_identity(path);
+    PITH_CHECK(model->ctx, identity, PITH_STATUS_IO, "can't find '%s'", path);
+    uint64_t library = pithi_library_identity(); /* another build may pack otherwise */
+    identity = pithi_hash(pithi_hash(identity, isa, strlen(isa)), &library, sizeof library);
+    const char *passes = model->program.disabled_passes ? model->program.disabled_passes : "";
+    identity = pithi_hash(identity, passes, strlen(passes) + 1);
+    identity = pithi_hash(identity, &model->program.is_exact, sizeof model->program.is_exact);
+    PITH_TRY(pithi_arena_format(&model->memory, &file, "%s/%016llx.pack", model->cache_folder,
+                                (unsigned long long)identity));
+    return pithi_pack_cache_open(model->program.packs, file, identity);
+}
+
 static pith_status load_file(pith_model *model, const char *path)
 {
     PITH_TRY(find_tuning(model, path));
+    PITH_TRY(open_cache(model, path));
     PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
     pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
     const char *slash = strrchr(path, '/');

@@ -264,6 +264,7 @@ static pith_status fill_stretch(pithi_stretch *stretch, const pith_tensor *input
     graph = NULL; /* is or went into `planned` and the rest */
     PITH_TRY_GOTO(plan_graph(stretch, planned, n_threads), done);
     planned = NULL;
+    pithi_pack_cache_store(stretch->of->program->packs);
     stretch->n_bytes = stretch->memory.n_bytes + stretch->plan->memory.n_bytes + stretch->plan->graph->arena.n_bytes;
 done:
     pithi_graph_destroy(graph);

@@ -90,6 +90,11 @@ typedef struct pithi_pack_cache pithi_pack_cache;
 pith_status pithi_pack_cache_create(pith_ctx *ctx, pithi_pack_cache **cache_out);
 void pithi_pack_cache_destroy(pithi_pack_cache *cache);
 size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache);
+/* Packed weights of an earlier process: reads them from the file at `path` (mapped, only where pages are touched) if it
+ * is of this model and build (`identity`), and keeps the path for pithi_pack_cache_store(). Fails with NOMEM only. */
+pith_status pithi_pack_cache_open(pithi_pack_cache *cache, const char *path, uint64_t identity);
+/* Writes the file anew if anything was packed since. A file that can't be written is no failure. */
+void pithi_pack_cache_store(pithi_pack_cache *cache);
 /* The mapped model file: pages of weights that have been packed are given back to the system. */
 void pithi_pack_cache_set_mapping(pithi_pack_cache *cache, const void *data, size_t n_bytes);
 

@@ -18,6 +18,10 @@ pith_status pithi_file_map(pith_ctx *ctx, const char *path, pithi_file *file);
 /* The same for `name` inside `folder`; refuses a file that links lead out of the folder. */
 pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *name, pithi_file *file);
 void pithi_file_unmap(pithi_file *file);
+/* Changes when a file is replaced or written to: a hash of its real path, size and times; 0 if it can't be found. */
+uint64_t pithi_file_identity(const char *path);
+/* The same of the library's own file (or the program's that holds it); 0 if the system doesn't tell. */
+uint64_t pithi_library_identity(void);
 /* True if something that can be opened is there. */
 bool pithi_file_exists(const char *path);
 /* Writes a file whole or not at all: to "<path>.part" first, which then takes its name. */

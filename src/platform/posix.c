@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files, clock and threads on POSIX; futexes where Linux has them, else a yielding wait. */
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* dladdr */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -85,6 +86,25 @@ void pithi_file_unmap(pithi_file *file)
         munmap((void *)(uintptr_t)file->data, file->n_bytes);
     }
     *file = (pithi_file){ 0 };
+}
+
+uint64_t pithi_file_identity(const char *path)
+{
+    struct stat info;
+    char real[PATH_MAX];
+    if (!realpath(path, real) || stat(real, &info) != 0) {
+        return 0;
+    }
+    const int64_t facts[] = { (int64_t)info.st_size, (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec,
+                              (int64_t)info.st_ctim.tv_sec, (int64_t)info.st_ctim.tv_nsec };
+    return pithi_hash(pithi_hash(PITHI_HASH_START, real, strlen(real)), facts, sizeof facts);
+}
+
+uint64_t pithi_library_identity(void)
+{
+    Dl_info info;
+    static const char here = 0;
+    return dladdr(&here, &info) && info.dli_fname ? pithi_file_identity(info.dli_fname) : 0;
 }
 
 bool pithi_file_exists(const char *path)

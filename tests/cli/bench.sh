@@ -34,4 +34,9 @@ else
     has err "jansson"
     skip "baselines: jansson is not built in"
 fi
+mkdir packs
+for i in 1 2; do
+    run 0 bench tiny.onnx --threads 1 --shape x=2x3 --runs 3 --cache packs
+done
+[ "$(ls packs | wc -l)" = 1 ] && pass || fail "one file of packed weights"
 finish
