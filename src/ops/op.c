@@ -346,8 +346,7 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
 {
     pithi_arena heap = { .ctx = ctx };
     pith_status status = pithi_op_eval_into(&heap, node, inputs, n_inputs, outputs, n_outputs);
-    PITH_ASSERT(heap.n_bytes == 0); /* such nodes are never folded */
-    pithi_arena_deinit(&heap);
+    pithi_arena_deinit(&heap); /* scratch: what makes strings or objects is never folded */
     return status;
 }
 
