@@ -5,6 +5,7 @@
 #ifndef PITH_OBJECT_H
 #define PITH_OBJECT_H
 
+#include "pith/status.h"
 #include "pith/tensor.h"
 
 #ifdef __cplusplus
@@ -58,6 +59,40 @@ pith_tensor pith_object_view(pith_handle *handle);
 
 /** The object of a value; NULL if it is a plain tensor or there is none. */
 const pith_object *pith_object_of(const pith_tensor *value);
+
+/** Memory for values outside of runs: all that is made or read with a store dies with it. */
+typedef struct pith_object_store pith_object_store;
+
+/** Creates a store; the caller destroys it, after the last use of its values. */
+pith_status pith_object_store_create(pith_ctx *ctx, pith_object_store **store_out);
+void pith_object_store_destroy(pith_object_store *store); /**< NULL is allowed. */
+
+/**
+ * Makes a sequence, an optional or a map. Everything is copied into the store.
+ *
+ * @param type   Of the object.
+ * @param items  `n_items` values that fit type->element; of a map its values, of an optional none or one.
+ * @param keys   Of a map: [n_items] of type->dtype; else NULL.
+ * @retval PITH_STATUS_ARG  The parts don't fit each other; the message says which.
+ */
+pith_status pith_object_make(pith_object_store *store, const pith_type *type, const pith_tensor *items, size_t n_items,
+                             const pith_tensor *keys, pith_tensor *value_out);
+
+/** A copy of any value with all that it points to, such as a session's output that is to outlive the next run. */
+pith_status pith_object_copy(pith_object_store *store, const pith_tensor *value, pith_tensor *copy_out);
+
+/**
+ * Reads a value as ONNX's test data have it: a TensorProto, SequenceProto, MapProto or OptionalProto.
+ *
+ * @param type  What the value must be (pith_value_info.type); NULL: a tensor.
+ * @retval PITH_STATUS_FORMAT  The bytes are malformed; the message names the place.
+ */
+pith_status pith_object_read_onnx(pith_object_store *store, const void *data, size_t n_bytes, const pith_type *type,
+                                  pith_tensor *value_out);
+
+/** Writes a value in that form. The bytes belong to the store and stay until it writes again. */
+pith_status pith_object_write_onnx(pith_object_store *store, const pith_tensor *value, const void **data_out,
+                                   size_t *n_bytes_out);
 
 #ifdef __cplusplus
 }

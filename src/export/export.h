@@ -17,5 +17,7 @@ typedef struct pithi_bytes {
  * what pith keeps as an attribute. Fails with UNSUPPORTED, naming the node, where ONNX can't say what the node does:
  * after passes that fuse or change layouts. `bytes` has its ctx set and is empty. */
 pith_status pithi_export_onnx(pith_graph *graph, pithi_bytes *bytes);
+/* A value as TensorProto, SequenceProto, MapProto or OptionalProto, as its type says. */
+pith_status pithi_export_onnx_value(const pith_tensor *value, pithi_bytes *bytes);
 
 #endif

@@ -42,13 +42,10 @@ static pith_status onnx_code(pith_ctx *ctx, pith_dtype dtype, int64_t *code_out)
     return PITH_OK;
 }
 
-pith_status pithi_onnx_write_tensor(pithi_onnx_writer *writer, uint32_t field, const char *name,
-                                    const pith_tensor *tensor)
+pith_status pithi_onnx_write_tensor_fields(pithi_onnx_writer *writer, const char *name, const pith_tensor *tensor)
 {
-    size_t mark = 0;
     int64_t code = 0;
     PITH_TRY(onnx_code(writer->ctx, tensor->dtype, &code));
-    PITH_TRY(pithi_wire_begin(writer->bytes, field, &mark));
     for (int i = 0; i < tensor->shape.rank; i++) {
         PITH_TRY(pithi_wire_int(writer->bytes, TENSOR_DIMS, tensor->shape.dims[i]));
     }
@@ -62,6 +59,15 @@ pith_status pithi_onnx_write_tensor(pithi_onnx_writer *writer, uint32_t field, c
     } else {
         PITH_TRY(pithi_wire_block(writer->bytes, TENSOR_RAW_DATA, tensor->data, pith_tensor_bytes(tensor)));
     }
+    return PITH_OK;
+}
+
+pith_status pithi_onnx_write_tensor(pithi_onnx_writer *writer, uint32_t field, const char *name,
+                                    const pith_tensor *tensor)
+{
+    size_t mark = 0;
+    PITH_TRY(pithi_wire_begin(writer->bytes, field, &mark));
+    PITH_TRY(pithi_onnx_write_tensor_fields(writer, name, tensor));
     pithi_wire_end(writer->bytes, mark);
     return PITH_OK;
 }
@@ -89,7 +95,9 @@ static pith_status write_value_info(pithi_onnx_writer *writer, uint32_t field, p
     int64_t code = 0;
     PITH_TRY(pithi_wire_begin(writer->bytes, field, &info));
     PITH_TRY(pithi_onnx_write_reference(writer, VALUE_INFO_NAME, value));
-    if (value->dtype != PITH_DTYPE_NONE) {
+    if (value->type) {
+        PITH_TRY(pithi_onnx_write_type(writer, VALUE_INFO_TYPE, value->type));
+    } else if (value->dtype != PITH_DTYPE_NONE) {
         PITH_TRY(onnx_code(writer->ctx, value->dtype, &code));
         PITH_TRY(pithi_wire_begin(writer->bytes, VALUE_INFO_TYPE, &type));
         PITH_TRY(pithi_wire_begin(writer->bytes, TYPE_TENSOR, &tensor));

@@ -39,6 +39,7 @@ static bool is_default(const pith_attr_spec *spec, const void *field)
     case PITH_ATTR_KIND_INTS:
     case PITH_ATTR_KIND_CHOICES: return ((const pith_ints *)field)->n_items == 0;
     case PITH_ATTR_KIND_FLOATS: return ((const pith_floats *)field)->n_items == 0;
+    case PITH_ATTR_KIND_STRINGS: return ((const pith_strings *)field)->n_items == 0;
     case PITH_ATTR_KIND_TENSOR: return *(const pith_tensor *const *)field == NULL;
     default: return *(const char *const *)field == NULL;
     }
@@ -56,6 +57,20 @@ static pith_status choice_texts(pithi_arena *arena, const pith_attr_spec *spec, 
     attr->kind = PITH_SOURCE_STRINGS;
     attr->strings = texts;
     attr->n_items = choices->n_items;
+    return PITH_OK;
+}
+
+static pith_status string_texts(pithi_arena *arena, const pith_strings *strings, pith_source_attr *attr)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)strings->n_items, sizeof(const char *), &block));
+    for (int i = 0; i < strings->n_items; i++) {
+        const pith_string *item = &strings->items[i];
+        PITH_TRY(pithi_arena_text(arena, item->n_bytes ? item->data : "", item->n_bytes, (const char **)block + i));
+    }
+    attr->kind = PITH_SOURCE_STRINGS;
+    attr->strings = block;
+    attr->n_items = strings->n_items;
     return PITH_OK;
 }
 
@@ -88,6 +103,11 @@ static pith_status read_field(pithi_arena *arena, const pith_attr_spec *spec, co
         attr->n_items = floats->n_items;
         break;
     case PITH_ATTR_KIND_CHOICES: return choice_texts(arena, spec, ints, attr);
+    case PITH_ATTR_KIND_STRINGS: return string_texts(arena, field, attr);
+    case PITH_ATTR_KIND_TYPE:
+        attr->kind = PITH_SOURCE_TYPE;
+        attr->type = *(const pith_type *const *)field;
+        break;
     case PITH_ATTR_KIND_TENSOR:
         attr->kind = PITH_SOURCE_TENSOR;
         attr->tensor = **(const pith_tensor *const *)field;
@@ -164,6 +184,7 @@ static pith_status write_payload(pithi_onnx_writer *writer, const pith_source_at
     case PITH_SOURCE_FLOAT: return pithi_wire_float(writer->bytes, ATTRIBUTE_F, attr->f);
     case PITH_SOURCE_STRING: return pithi_wire_text(writer->bytes, ATTRIBUTE_S, attr->s);
     case PITH_SOURCE_TENSOR: return pithi_onnx_write_tensor(writer, ATTRIBUTE_T, "", &attr->tensor);
+    case PITH_SOURCE_TYPE: return pithi_onnx_write_type(writer, ATTRIBUTE_TP, attr->type);
     default: return write_list(writer, attr);
     }
 }
@@ -174,7 +195,7 @@ static pith_status write_attr(pithi_onnx_writer *writer, const pith_source_attr 
         [PITH_SOURCE_INT] = ATTRIBUTE_TYPE_INT,       [PITH_SOURCE_FLOAT] = ATTRIBUTE_TYPE_FLOAT,
         [PITH_SOURCE_STRING] = ATTRIBUTE_TYPE_STRING, [PITH_SOURCE_INTS] = ATTRIBUTE_TYPE_INTS,
         [PITH_SOURCE_FLOATS] = ATTRIBUTE_TYPE_FLOATS, [PITH_SOURCE_STRINGS] = ATTRIBUTE_TYPE_STRINGS,
-        [PITH_SOURCE_TENSOR] = ATTRIBUTE_TYPE_TENSOR,
+        [PITH_SOURCE_TENSOR] = ATTRIBUTE_TYPE_TENSOR, [PITH_SOURCE_TYPE] = ATTRIBUTE_TYPE_TYPE_PROTO,
     };
     size_t mark = 0;
     PITH_TRY(pithi_wire_begin(writer->bytes, NODE_ATTRIBUTE, &mark));

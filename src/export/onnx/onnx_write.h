@@ -29,6 +29,9 @@ pith_status pithi_onnx_source_of_node(pith_graph *graph, const pith_node *node, 
 
 pith_status pithi_onnx_write_tensor(pithi_onnx_writer *writer, uint32_t field, const char *name,
                                     const pith_tensor *tensor);
+/* The fields of a TensorProto. */
+pith_status pithi_onnx_write_tensor_fields(pithi_onnx_writer *writer, const char *name, const pith_tensor *tensor);
+pith_status pithi_onnx_write_type(pithi_onnx_writer *writer, uint32_t field, const pith_type *type);
 pith_status pithi_onnx_write_node(pithi_onnx_writer *writer, pith_graph *graph, pith_node *node);
 /* The fields of a GraphProto. */
 pith_status pithi_onnx_write_graph(pithi_onnx_writer *writer, pith_graph *graph);
