@@ -98,7 +98,8 @@ static void test_growing_sequence(pith_test *test)
                     "node Range i,n,one -> r\nnode SequenceInsert state,r -> next\nnode Identity c -> go\n"
                     "output go bool[]\noutput next seq s64 } }\nnode SequenceErase s,zero -> t\n"
                     "node ConcatFromSequence t -> y { int axis 0 }\nnode SequenceLength t -> k\n"
-                    "weight zero s64 list 0\nweight one s64 list 1\noutput y s64[?]\noutput t seq s64\noutput k s64[] }",
+                    "weight zero s64 list 0\nweight one s64 list 1\noutput y s64[?]\noutput t seq s64\n"
+                    "output k s64[] }",
               0, &r)) {
         for (n = 5; n > 2; n--) {
             TEST_OK(test, pith_session_run(r.session, &input, 1));
