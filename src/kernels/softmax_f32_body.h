@@ -1,45 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Family softmax_f32 in the words of vec_f32.h and vmath_f32.h: one text for every ISA. */
 
-/* Largest element; NaN may be missed, the sum finds it. */
+/* Largest element; NaN may be missed, the sum finds it. Two chains, and a last vector that overlaps the one before. */
 static inline float row_max(const float *x, size_t n)
 {
-    v_f best = v_set(-INFINITY);
+    v_f a = v_set(-INFINITY), b = a;
     size_t i = 0;
-    for (; i + V_N <= n; i += V_N) {
-        best = v_max(v_load(x + i), best);
+    if (n < V_N) {
+        float result = -INFINITY;
+        for (; i < n; i++) {
+            result = x[i] > result ? x[i] : result;
+        }
+        return result;
     }
-    float result = v_greatest(best);
-    for (; i < n; i++) {
-        result = x[i] > result ? x[i] : result;
+    for (; i + 2 * V_N <= n; i += 2 * V_N) {
+        a = v_max(v_load(x + i), a);
+        b = v_max(v_load(x + i + V_N), b);
     }
-    return result;
+    a = i + V_N <= n ? v_max(v_load(x + i), a) : a;
+    b = v_max(v_load(x + n - V_N), b);
+    return v_greatest(v_max(b, a));
 }
 
-/* Sum of e^(x - shift); stores the terms if y isn't NULL. */
+/* The terms of fewer than a vector. */
+static inline float short_exp(const float *x, float *y, size_t n, v_f shift)
+{
+    float terms[V_N], sum = 0.0f;
+    const v_f e = v_exp_bounded(v_sub(v_load_n(x, n), shift));
+    v_store(terms, e);
+    for (size_t k = 0; k < n; k++) {
+        sum += terms[k];
+    }
+    if (y) {
+        v_store_n(y, e, n);
+    }
+    return sum;
+}
+
+/* Sum of e^(x - shift); stores the terms if y isn't NULL. The last vector overlaps the one before it: it is computed
+ * first, since y may be x, and of its terms only the new ones count. */
 static inline float row_exp(const float *x, float *y, size_t n, v_f shift)
 {
-    v_f sum = v_set(0.0f);
-    float last[V_N], tail = 0.0f;
+    const size_t n_whole = n / V_N * V_N;
+    v_f a = v_set(0.0f), b = a, last = a;
     size_t i = 0;
-    for (; i + V_N <= n; i += V_N) {
-        v_f e = v_exp_bounded(v_sub(v_load(x + i), shift));
-        sum = v_add(sum, e);
+    if (n < V_N) {
+        return short_exp(x, y, n, shift);
+    }
+    if (n_whole < n) {
+        float numbers[V_N];
+        for (int k = 0; k < V_N; k++) {
+            numbers[k] = (float)k;
+        }
+        last = v_exp_bounded(v_sub(v_load(x + n - V_N), shift));
+        b = v_select(v_lt(v_load(numbers), v_set((float)(V_N - (n - n_whole)))), b, last);
+    }
+    for (; i + 2 * V_N <= n; i += 2 * V_N) {
+        const v_f e = v_exp_bounded(v_sub(v_load(x + i), shift)), f = v_exp_bounded(v_sub(v_load(x + i + V_N), shift));
+        a = v_add(a, e);
+        b = v_add(b, f);
+        if (y) {
+            v_store(y + i, e);
+            v_store(y + i + V_N, f);
+        }
+    }
+    if (i < n_whole) {
+        const v_f e = v_exp_bounded(v_sub(v_load(x + i), shift));
+        a = v_add(a, e);
         if (y) {
             v_store(y + i, e);
         }
     }
-    if (i < n) {
-        v_f e = v_exp_bounded(v_sub(v_load_n(x + i, n - i), shift));
-        v_store(last, e);
-        for (size_t k = 0; k < n - i; k++) {
-            tail += last[k];
-        }
-        if (y) {
-            v_store_n(y + i, e, n - i);
-        }
+    if (y && n_whole < n) {
+        v_store(y + n - V_N, last);
     }
-    return v_sum(sum) + tail;
+    return v_sum(v_add(a, b));
 }
 
 static void softmax_row(const float *x, float *y, size_t n)
