@@ -49,6 +49,8 @@ def main():
          lambda f: f * f, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 7)
     show("erf(x) / x - 1", lambda u: erf(root(u)) / root(u) - 1, lambda u: np.ones_like(u), 1e-8, 0.95**2, 6)
     show("-ln(e^(t^2) erfc(t))", lambda t: -(t * t + np.log(erfc(t))), lambda t: np.minimum(1, 4 * erfc(t)) + 1e-2, 0.9, 4.0, 7)
+    show("(-ln(erfc(t)) - t^2) / t", lambda t: -(t * t + np.log(erfc(t))) / np.maximum(t, 1e-9),
+         lambda t: t * (np.minimum(1, 4 * erfc(t)) + 1e-2), 0.0, 4.0, 8)
     show("(sin(x) / x - 1) / x^2", lambda u: (np.sin(root(u)) / root(u) - 1) / np.maximum(u, 1e-12), lambda u: u,
          1e-5, (math.pi / 4)**2 * 1.01, 3)
     show("(cos(x) - 1 + x^2 / 2) / x^4",

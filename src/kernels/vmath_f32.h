@@ -172,14 +172,23 @@ static inline v_f v_erf(v_f x)
     return v_select(v_lt(v_set(0.92f), a), large, small);
 }
 
-/* x Phi(x). Beyond the middle the tail is used itself, so that negative x keep their digits. */
+/* x Phi(x) = x - x erfc(t) / 2 with t = x / sqrt 2, for negative x the second term of -x, which keeps its digits. So one
+ * form of erfc serves all t >= 0: e^-(t^2 + t p(t)), p fitted up to 4, where the result no longer matters. */
 static inline v_f v_gelu(v_f x)
 {
-    v_f t = v_mul(x, v_set(0.707106781f)), a = v_abs(t), half = v_mul(x, v_set(0.5f));
-    v_f small = v_fma(half, v_fma(t, v_erf_ratio(v_mul(t, t)), t), half);
-    v_f tail = v_mul(v_min(v_set(0x1.fffffep127f), half), v_erfc_tail(a)); /* infinity times 0 shall be 0 here */
-    v_f large = v_select(v_lt(x, v_set(0.0f)), tail, v_sub(x, tail));
-    return v_select(v_lt(v_set(0.92f), a), large, small);
+    v_f t = v_abs(v_mul(x, v_set(0.707106781f))), half = v_mul(x, v_set(0.5f));
+    v_f s = v_min(v_set(4.0f), t), capped = v_min(v_set(10.5f), t); /* e^-110 is 0 */
+    v_f p = V_HORNER(s, 4.38350944e-05f, v_set(-2.52778796e-06f));
+    p = V_HORNER(s, -0.000301181426f, p);
+    p = V_HORNER(s, 0.000879025261f, p);
+    p = V_HORNER(s, 0.000906313711f, p);
+    p = V_HORNER(s, -0.0199796055f, p);
+    p = V_HORNER(s, 0.103126504f, p);
+    p = V_HORNER(s, -0.363450855f, p);
+    p = V_HORNER(s, 1.12838399f, p);
+    v_f erfc = v_exp_bounded(v_neg(v_fma(capped, capped, v_mul(s, p))));
+    v_f tail = v_mul(v_min(v_set(0x1.fffffep127f), half), erfc); /* infinity times 0 shall be 0 here */
+    return v_select(v_lt(x, v_set(0.0f)), tail, v_sub(x, tail));
 }
 
 /* (1 + tanh(u)) / 2 = sigmoid(2 u). */

@@ -11,7 +11,7 @@
  *   exp 2 (0.91), log 2 (1.01), erf 2 (1.15), tanh 2 (1.28), elu 2 (1.04), sigmoid 2.5 (2.28);
  *   selu 3 (2.16), celu 4 (1.87), thresholded_relu 0, softsign 2 (1.50), sin and cos 2 or 1e-7 absolute;
  *   hard_sigmoid 2 or 6e-8 absolute, hard_swish 2 or 4e-7 absolute;
- *   silu (1.43), gelu (1.03), gelu_tanh (2.12), softplus (1.79), mish (2.10): 4, or 1e-7 absolute. */
+ *   silu (1.43), gelu (0.86), gelu_tanh (2.12), softplus (1.79), mish (2.10): 4, or 1e-7 absolute. */
 #ifndef PITH_KERNELS_VUNARY_F32_H
 #define PITH_KERNELS_VUNARY_F32_H
 
