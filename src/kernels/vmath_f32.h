@@ -172,8 +172,8 @@ static inline v_f v_erf(v_f x)
     return v_select(v_lt(v_set(0.92f), a), large, small);
 }
 
-/* x Phi(x) = x - x erfc(t) / 2 with t = x / sqrt 2, for negative x the second term of -x, which keeps its digits. So one
- * form of erfc serves all t >= 0: e^-(t^2 + t p(t)), p fitted up to 4, where the result no longer matters. */
+/* x Phi(x) = x - x erfc(t) / 2 with t = |x| / sqrt 2; for negative x it is x erfc(t) / 2, which keeps its digits. So
+ * one form of erfc serves all t: e^-(t^2 + t p(t)), p fitted up to 4, where the result no longer matters. */
 static inline v_f v_gelu(v_f x)
 {
     v_f t = v_abs(v_mul(x, v_set(0.707106781f))), half = v_mul(x, v_set(0.5f));

@@ -123,7 +123,9 @@ static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE 
 static const pith_spelling spellings[] = { { "onnx", "", "Concat", 1, map_1 }, { "onnx", "", "Concat", 4, NULL } };
 static const char *const samples[] = {
     "f32[2,3,4] f32[2,5,4] f32[2,1,4] | axis=1", "s64[3] s64[1] | axis=0", "s8[2,3] s8[2,4] | axis=-1",
-    "f32[40,40,24] f32[40,40,8] | axis=2", "f32[3,4001,1] f32[3,4001,2] f32[3,4001,1] | axis=2", "f32[7,1] f32[7,1] f32[7,1] | axis=1", "f64[2,0] f64[2,2] | axis=1",
+    "f32[40,40,24] f32[40,40,8] | axis=2",
+    "f32[3,4001,1] f32[3,4001,2] f32[3,4001,1] | axis=2",
+    "f32[7,1] f32[7,1] f32[7,1] | axis=1", "f64[2,0] f64[2,2] | axis=1",
     "string[2,1]{a,b} string[2,2]{c,d,,f} | axis=1",
 };
 
