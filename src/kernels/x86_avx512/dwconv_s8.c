@@ -145,13 +145,14 @@ static void row(const pith_dwconv_s8_task *t, int oy, int inner_begin, int inner
     }
 }
 
-static void run_small(const pith_dwconv_s8_task *t)
+static bool run_small(const pith_dwconv_s8_task *t)
 {
     int inner_begin, inner_end;
     inner_columns(t, &inner_begin, &inner_end);
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
         row(t, oy, inner_begin, inner_end);
     }
+    return true;
 }
 
 #define DWCONV_NAME       "dwconv_s8_4x32__x86_avx512"

@@ -11,11 +11,14 @@ static void run(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n
 {
     const __m512i t0 = _mm512_loadu_si512(table), t1 = _mm512_loadu_si512(table + LANES);
     const __m512i t2 = _mm512_loadu_si512(table + 2 * LANES), t3 = _mm512_loadu_si512(table + 3 * LANES);
-    for (size_t i = 0; i < n; i += LANES) {
-        __mmask64 mask = n - i < LANES ? ((__mmask64)1 << (n - i)) - 1 : ~(__mmask64)0;
-        __m512i index = _mm512_maskz_loadu_epi8(mask, x + i);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        __m512i index = _mm512_loadu_si512(x + i);
         __m512i low = _mm512_permutex2var_epi8(t0, index, t1), high = _mm512_permutex2var_epi8(t2, index, t3);
-        _mm512_mask_storeu_epi8(y + i, mask, _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high));
+        _mm512_storeu_si512(y + i, _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high));
+    }
+    for (; i < n; i++) {
+        y[i] = table[x[i]];
     }
 }
 
