@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Four taps of a column at a time: their bytes are interleaved, so that vpdpbusd adds four products of a channel. A block
- * is 64 lanes: channels of one pixel, or of several neighbouring ones where a pixel has fewer. Taps outside of the image
- * read a block of zero points, whose share of the sum is in the bias like that of all others. Along a row, interleaved
- * columns are kept for the pixels that share them. */
+/* Four taps of a column at a time: their bytes are interleaved, so that vpdpbusd adds four products of a channel. A
+ * block is 64 lanes: channels of one pixel, or of several neighbouring ones where a pixel has fewer. Taps outside of
+ * the image read a block of zero points, whose share of the sum is in the bias like that of all others. Along a row,
+ * interleaved columns are kept for the pixels that share them. */
 #include <immintrin.h>
 
 #include "kernels/dwconv_s8.h"
@@ -71,7 +71,7 @@ INLINE bool tap_weights(const int16_t lanes[LANES], __m512i *bytes)
             _mm512_cmpneq_epi16_mask(_mm512_cvtepi8_epi16(high), b)) == 0;
 }
 
-/* Bias minus the zero point's share, and scale, in the order of the vectors. False if a result might not fit 32 bits. */
+/* Bias minus the zero point's share, and scale, as the vectors have them. False if a result might not fit 32 bits. */
 static bool pack_ends(const pith_dwconv_s8_task *t, size_t c, size_t period, size_t n_lanes, packed *out)
 {
     int32_t bias[LANES];
