@@ -7,7 +7,7 @@ typedef struct profile_settings {
     int64_t n_threads, n_rounds, seed, n_top;
     double max_secs;
     const char *isa, *disable_passes, *trace, *html;
-    bool json, all, remeasure, no_cache, no_counters;
+    bool json, all, why, remeasure, no_cache, no_counters;
 } profile_settings;
 
 static const cli_option options[] = {
@@ -21,6 +21,7 @@ static const cli_option options[] = {
       86400 },
     { "top", 0, CLI_KIND_INT, offsetof(profile_settings, n_top), "N", "steps in the table (default 15)", 0, 1e6 },
     { "all", 0, CLI_KIND_FLAG, offsetof(profile_settings, all), NULL, "every step, in order of execution", 0, 0 },
+    { "why", 0, CLI_KIND_FLAG, offsetof(profile_settings, why), NULL, "a line on why each step has its kernel", 0, 0 },
     { "json", 0, CLI_KIND_FLAG, offsetof(profile_settings, json), NULL, "print JSON", 0, 0 },
     { "trace", 0, CLI_KIND_TEXT, offsetof(profile_settings, trace), "FILE",
       "write one run as a Chrome trace (chrome://tracing, Perfetto)", 0, 0 },
@@ -66,7 +67,7 @@ static pith_status show(const cli_profile_view *view, const profile_settings *gi
     if (given->json) {
         cli_profile_write_json(view, stdout);
     } else {
-        cli_profile_print(view, given->all ? -1 : (int)given->n_top);
+        cli_profile_print(view, given->all ? -1 : (int)given->n_top, given->why);
     }
     return PITH_OK;
 }

@@ -16,6 +16,7 @@ typedef struct cli_step_view {
     double roof;                  /* share of the limit reached: longest of both / ns */
     double balance;               /* mean / longest busy time of the threads; NaN with one */
     const char *bound;            /* "compute", "L1", "L2", "L3", "memory", "overhead", "reference" */
+    const char *label;            /* node's name; its first output's if it has none */
     char kind[80];                /* operator, with the kernel's family */
     char shapes[160];             /* "1x112x112x32 -> 1x56x56x64" */
     bool is_conversion;           /* a transpose that pith put there */
@@ -45,7 +46,8 @@ typedef struct cli_profile_view {
 pith_status cli_profile_analyse(cli_profile_view *view);
 void cli_profile_free(cli_profile_view *view);
 
-void cli_profile_print(const cli_profile_view *view, int n_top); /* n_top < 0: all */
+/* n_top < 0: all. With `says_why`, a line on each step's kernel. */
+void cli_profile_print(const cli_profile_view *view, int n_top, bool says_why);
 void cli_profile_write_json(const cli_profile_view *view, FILE *file);
 void cli_profile_write_trace(const cli_profile_view *view, FILE *file);
 pith_status cli_profile_write_html(const cli_profile_view *view, FILE *file);

@@ -155,11 +155,14 @@ static bool is_8bit(const pith_profile_step *step)
     return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8;
 }
 
-/* Elementary operations are counted at half the rate of multiply-adds, which are two each. */
+/* Elementary operations are counted at half the rate of multiply-adds, which are two each; of narrow elements more fit
+ * into a vector. */
 static double compute_ns(const pith_machine *machine, const pith_profile_step *step)
 {
     double rate = is_8bit(step) ? machine->s8_ops_per_s : machine->f32_flops_per_s;
-    return at_rate(2.0 * (double)step->macs, rate) + at_rate((double)step->flops, machine->f32_flops_per_s / 2.0);
+    size_t width = step->n_operands ? pith_dtype_bytes(step->operands[0].dtype) : 4;
+    double others = machine->f32_flops_per_s / 2.0 * 4.0 / (width ? (double)width : 4.0);
+    return at_rate(2.0 * (double)step->macs, rate) + at_rate((double)step->flops, others);
 }
 
 static const char *bound_of(const cli_profile_view *view, const cli_step_view *step, int worst_level)
@@ -232,11 +235,21 @@ static double balance_of(const pith_profile_step *step, int n_threads)
     return longest > 0.0 ? sum / n_threads / longest : NAN;
 }
 
+static const char *label_of(const pith_profile_step *step)
+{
+    for (int i = 0; i < step->n_operands && !step->name[0]; i++) {
+        if (step->operands[i].role == PITH_PROFILE_OUTPUT) {
+            return step->operands[i].name;
+        }
+    }
+    return step->name;
+}
+
 static void view_step(cli_profile_view *view, int index)
 {
     cli_step_view *step = &view->steps[index];
     const pith_profile_step *from = &view->profile->steps[index];
-    *step = (cli_step_view){ .step = from, .ns = from->median_ns,
+    *step = (cli_step_view){ .step = from, .label = label_of(from), .ns = from->median_ns,
                              .flops = (2.0 * (double)from->macs + (double)from->flops) * from->n_calls,
                              .bytes = (double)(from->bytes_read + from->bytes_written) * from->n_calls,
                              .balance = balance_of(from, view->profile->n_threads) };

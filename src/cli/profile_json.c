@@ -160,7 +160,7 @@ static void write_step(cli_json *json, const cli_profile_view *view, const cli_s
         { "plan", step->stretch },
     };
     cli_json_object(json, NULL);
-    cli_json_text(json, "name", step->name);
+    cli_json_text(json, "name", view_step->label);
     cli_json_text(json, "op", step->op);
     cli_json_text(json, "source_op", step->source_op);
     cli_json_text(json, "kind", view_step->kind);
@@ -254,7 +254,7 @@ static void write_event(cli_json *json, const cli_profile_view *view, const pith
 {
     const cli_step_view *step = &view->steps[event->step];
     cli_json_object(json, NULL);
-    cli_json_text(json, "name", step->step->name[0] ? step->step->name : step->step->op);
+    cli_json_text(json, "name", step->label[0] ? step->label : step->step->op);
     cli_json_text(json, "cat", step->step->op);
     cli_json_text(json, "ph", "X");
     cli_json_number(json, "ts", event->start_ns / 1e3);

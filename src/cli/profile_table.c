@@ -95,7 +95,7 @@ static void print_memory(const cli_profile_view *view)
     printf(", packed weights %s\n", cli_human_bytes((double)p->weight_bytes, a));
     if (view->peak_step >= 0) {
         const pith_profile_step *peak = &p->steps[view->peak_step];
-        printf("         most is alive at step %d, %s '%s': %s\n", view->peak_step, peak->op, peak->name,
+        printf("         most is alive at step %d, %s '%s': %s\n", view->peak_step, peak->op, view->steps[view->peak_step].label,
                cli_human_bytes((double)peak->live_bytes, a));
         print_holders(view);
     }
@@ -173,11 +173,11 @@ static void print_kinds(const cli_profile_view *view)
     printf("\n");
 }
 
-static void print_step(const cli_step_view *step, int index, bool has_threads)
+static void print_step(const cli_step_view *step, int index, bool has_threads, bool says_why)
 {
     char parts[32] = "", name[NAME_COLUMNS + 1];
-    size_t length = strlen(step->step->name);
-    const char *shown = length > NAME_COLUMNS ? step->step->name + length - NAME_COLUMNS : step->step->name;
+    size_t length = strlen(step->label);
+    const char *shown = length > NAME_COLUMNS ? step->label + length - NAME_COLUMNS : step->label;
     snprintf(name, sizeof name, "%s", shown);
     printf("%5d %-*s %-*.*s %10.4f %6.1f%%", index, NAME_COLUMNS, name, KIND_COLUMNS, KIND_COLUMNS, step->kind,
            step->ns / 1e6, 100.0 * step->share);
@@ -192,7 +192,7 @@ static void print_step(const cli_step_view *step, int index, bool has_threads)
         }
     }
     printf("  %-9s %s\n", step->bound, step->shapes);
-    if (step->step->why) {
+    if (says_why && step->step->why) {
         printf("%6s%s%s%s\n", "", cli_colour_on(CLI_FAINT), step->step->why, cli_colour_off());
     }
 }
@@ -203,7 +203,7 @@ static int by_time(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static void print_steps(const cli_profile_view *view, int n_top)
+static void print_steps(const cli_profile_view *view, int n_top, bool says_why)
 {
     const cli_step_view **order = NULL;
     int n = view->profile->n_steps;
@@ -222,7 +222,7 @@ static void print_steps(const cli_profile_view *view, int n_top)
            "operator, kernel", "ms", "share", "GFLOP/s", "GB/s", "limit%", has_threads ? " parts balance" : "",
            "bound by", "shapes");
     for (int i = 0; i < n; i++) {
-        print_step(order[i], (int)(order[i] - view->steps), has_threads);
+        print_step(order[i], (int)(order[i] - view->steps), has_threads, says_why);
     }
     if (n < view->profile->n_steps) {
         printf("      %d more steps (--all lists every one in order)\n", view->profile->n_steps - n);
@@ -248,13 +248,13 @@ static void print_conversions(const cli_profile_view *view)
     }
 }
 
-void cli_profile_print(const cli_profile_view *view, int n_top)
+void cli_profile_print(const cli_profile_view *view, int n_top, bool says_why)
 {
     print_run(view);
     print_machine(view);
     print_memory(view);
     print_counters(view);
     print_kinds(view);
-    print_steps(view, n_top);
+    print_steps(view, n_top, says_why);
     print_conversions(view);
 }

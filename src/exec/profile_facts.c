@@ -74,7 +74,10 @@ static pith_status copy_step(pithi_profile_data *data, const pithi_slot *slot, i
     PITH_TRY(copy_text(data, node->op->head.name, &row->op));
     PITH_TRY(copy_text(data, node->source_op, &row->source_op));
     PITH_TRY(copy_text(data, step->use_run ? (step->kernel ? step->kernel : "") : NULL, &row->kernel));
-    PITH_TRY(copy_text(data, step->why, &row->why));
+    const char *why = step->why         ? step->why
+                      : !step->use_run  ? "the plain reference: the operator has no fast path for these types or shapes"
+                      : step->n_choices > 1 ? NULL : "the operator's only way for these types and shapes";
+    PITH_TRY(copy_text(data, why, &row->why));
     PITH_TRY(copy_choices(data, step, row));
     return copy_operands(data, plan, step, slot, row);
 }

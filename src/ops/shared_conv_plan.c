@@ -474,8 +474,11 @@ static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
 static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, bool *is_used)
 {
     *is_used = false;
-    bool may = !conv->depthwise && !prepare->is_exact && prepare->inputs[1].data;
-    return may ? pithi_conv_winograd_plan(prepare, conv, is_used) : PITH_OK;
+    prepare->why = conv->depthwise           ? "depthwise: no sum over channels that Winograd or products could share"
+                   : prepare->is_exact       ? "exact: sums in their plain order, so no Winograd"
+                   : !prepare->inputs[1].data ? "weights are not constant: Winograd would transform them in each run"
+                                              : NULL;
+    return prepare->why ? PITH_OK : pithi_conv_winograd_plan(prepare, conv, is_used);
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)

@@ -128,6 +128,7 @@ pith_status pithi_conv_winograd_plan(pith_prepare *prepare, pithi_conv_f32 *conv
     double cycles[PITH_WINOGRAD_F32_MAX_PAIRS];
     pithi_conv_winograd chosen = { 0 };
     if (!fits(g)) {
+        prepare->why = "direct: Winograd is for 3x3 filters of stride 1 with channels enough";
         return PITH_OK;
     }
     conv->fold = pithi_gemm_f32_fold(conv->gemm, g->out_channels);
