@@ -49,11 +49,11 @@ static pith_model *load(pith_test *test, const char *x, const char *z, const cha
              "ir 10 ; opset 21 ; opset ai.onnx.preview.training 1\n"
              "graph { name g ; input x f64[%s] ; input z f64[%s]\n%s\n"
              "node Mul y,y -> yy ; node Add yy,y -> t ; node ReduceSum t -> L { int keepdims 0 }\n"
-             "output L f64[]\n%s }",
+             "output L f64[]\n%s\noutput %s f64[%s] ; output %s f64[%s] }",
              x, z, nodes,
-             has_gradient ? "node Gradient x,z -> dx,dz in ai.onnx.preview.training { strings xs x z ; string y L }\n"
-                            "output dx f64[N] ; output dz f64[N]"
-                          : "");
+             has_gradient ? "node Gradient x,z -> dx,dz in ai.onnx.preview.training { strings xs x z ; string y L }"
+                          : "",
+             has_gradient ? "dx" : "x", x, has_gradient ? "dz" : "z", z);
     TEST_CHECK(test, pith_proto_onnx(&proto, text));
     TEST_OK(test, pith_model_load_memory(test->ctx, proto.data, proto.n_bytes, NULL, &model));
     for (int i = 0; model && i < pith_model_n_unsupported(model); i++) {
