@@ -166,7 +166,7 @@ static pith_status separate_outputs(pith_graph *graph)
                 pith_value *copy = NULL;
                 PITH_TRY(pithi_graph_add_value(graph, NULL, &copy));
                 PITH_TRY(pithi_graph_insert_node(graph, NULL, &pith_op_identity, "", &output, 1, &copy, 1, NULL));
-                graph->outputs[i] = copy;
+                pithi_graph_set_output(graph, i, copy);
                 break;
             }
         }

@@ -126,7 +126,9 @@ pith_status pithi_graph_add_input(pith_graph *graph, pith_value *value)
 
 pith_status pithi_graph_add_output(pith_graph *graph, pith_value *value)
 {
-    return append(graph->ctx, &graph->outputs, &graph->n_outputs, &graph->outputs_capacity, value);
+    PITH_TRY(append(graph->ctx, &graph->outputs, &graph->n_outputs, &graph->outputs_capacity, value));
+    value->output_hint = graph->n_outputs;
+    return PITH_OK;
 }
 
 /* ---- nodes -------------------------------------------------------------------------------- */
@@ -269,7 +271,7 @@ static bool replace_in_nodes(pith_graph *graph, const pith_value *old, pith_valu
     }
     for (size_t i = 0; i < graph->n_outputs; i++) {
         if (graph->outputs[i] == old) {
-            graph->outputs[i] = fresh;
+            pithi_graph_set_output(graph, i, fresh);
             is_output = true;
         }
     }
@@ -349,12 +351,21 @@ pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *
     return uses_in(graph, value, &user) == 1 ? user : NULL;
 }
 
+void pithi_graph_set_output(pith_graph *graph, size_t index, pith_value *value)
+{
+    graph->outputs[index] = value;
+    value->output_hint = index + 1;
+}
+
 bool pithi_graph_is_output(const pith_graph *graph, const pith_value *value)
 {
-    for (size_t i = 0; i < graph->n_outputs; i++) {
-        if (graph->outputs[i] == value) {
-            return true;
-        }
+    size_t hint = value->output_hint;
+    if (hint == 0) {
+        return false;
     }
-    return false;
+    bool found = hint <= graph->n_outputs && graph->outputs[hint - 1] == value;
+    for (size_t i = 0; i < graph->n_outputs && !found; i++) {
+        found = graph->outputs[i] == value;
+    }
+    return found;
 }

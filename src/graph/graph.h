@@ -24,6 +24,7 @@ struct pith_value {
     const pith_tensor *outline;         /* of strings and objects: what inference may read of a value that isn't
                                          * constant (graph/object.h) */
     const pith_type *type;              /* of objects, where the file declares it; else NULL */
+    size_t output_hint;                 /* 1 + where it was last seen among a graph's outputs; 0: never was one */
     int n_uses;                         /* set by pithi_graph_count_uses(); outputs count as a use */
     int index;                          /* scratch number for passes and planner */
 };
@@ -119,7 +120,9 @@ void pithi_graph_count_uses(pith_graph *graph);
 /* Consumer if there is exactly one node that uses the value once and it is no graph output, else
  * NULL. Walks the list. */
 pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *value);
-/* True if `value` is an output of the graph. */
+/* Makes `value` output number `index`. */
+void pithi_graph_set_output(pith_graph *graph, size_t index, pith_value *value);
+/* True if `value` is an output of the graph. Takes no time for values that are where they were. */
 bool pithi_graph_is_output(const pith_graph *graph, const pith_value *value);
 /* False if nobody wants any of the node's outputs: it must not be run. */
 bool pithi_node_is_wanted(const pith_node *node);

@@ -26,12 +26,12 @@ static int64_t row_of(const pith_run *run, int64_t batch, int64_t i, int64_t n)
         pithi_has_operand(run->inputs, run->n_inputs, START) ? pithi_tensor_get_s64(&run->inputs[START], batch) : 0;
     int64_t last =
         run->inputs[UPDATE].shape.dims[(attrs->axis + run->inputs[CACHE].shape.rank) % run->inputs[CACHE].shape.rank];
-    if (start < 0 || (attrs->mode == MODE_LINEAR && start + last > n)) {
+    if (start < 0 || (attrs->mode == MODE_LINEAR && start > n - last)) {
         pithi_run_fault(run, "write index %lld of batch item %lld: %lld rows don't fit into %lld", (long long)start,
                         (long long)batch, (long long)last, (long long)n);
         return 0;
     }
-    return attrs->mode == MODE_CIRCULAR ? (start + i) % n : start + i;
+    return attrs->mode == MODE_CIRCULAR ? (start % n + i) % n : start + i;
 }
 
 static void ref(const pith_run *run)

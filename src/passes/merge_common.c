@@ -116,7 +116,10 @@ static int merge_node(merger *merge, pith_node *node)
     }
     size_t at = hash_of_node(node) & merge->mask;
     for (; merge->nodes[at]; at = (at + 1) & merge->mask) {
-        if (same_node(merge->nodes[at], node) && forward_outputs(merge, node, merge->nodes[at])) {
+        if (same_node(merge->nodes[at], node)) {
+            if (!forward_outputs(merge, node, merge->nodes[at])) {
+                return 0; /* stays, and out of the table, so that its likes don't make a long chain */
+            }
             pithi_graph_remove_node(merge->forward.graph, node);
             return 1;
         }

@@ -249,7 +249,9 @@ bool pithi_forward_put(pithi_forward *forward, pith_value *old, pith_value *fres
             return false;
         }
         for (size_t i = 0; i < graph->n_outputs; i++) {
-            graph->outputs[i] = graph->outputs[i] == old ? fresh : graph->outputs[i];
+            if (graph->outputs[i] == old) {
+                pithi_graph_set_output(graph, i, fresh);
+            }
         }
         const char *name = old->name;
         old->name = fresh->name;
@@ -271,7 +273,7 @@ static void apply_to(const pithi_forward *forward, pith_graph *graph)
         }
     }
     for (size_t i = 0; i < graph->n_outputs; i++) {
-        graph->outputs[i] = pithi_forward_get(forward, graph->outputs[i]);
+        pithi_graph_set_output(graph, i, pithi_forward_get(forward, graph->outputs[i]));
     }
 }
 

@@ -62,6 +62,75 @@ static size_t place_all(placement *items, int n_items, const placement **sorted)
     return arena_bytes;
 }
 
+/* ---- very many blocks ---------------------------------------------------------------------- */
+
+/* Placing by weight compares every block with all before it. Beyond MANY_BLOCKS they are placed in the order of their
+ * lives instead: sizes are rounded up to powers of two, and a block that dies leaves its place to the next of its
+ * size. Takes n steps, and at most twice the bytes that are alive of each size at its worst. */
+#define MANY_BLOCKS 16384
+#define N_CLASSES 64
+
+typedef struct chain {
+    int *first; /* by step, -1: none */
+    int *next;  /* by block */
+} chain;
+
+static int class_of(size_t n_bytes)
+{
+    int class = 6; /* 64 bytes */
+    while (class < N_CLASSES - 1 && (size_t)1 << class < n_bytes) {
+        class++;
+    }
+    return class;
+}
+
+static size_t place_in_order(pithi_block *blocks, int n_steps, const chain *born, chain *dying, int *free_next)
+{
+    int free_first[N_CLASSES];
+    size_t arena_bytes = 0;
+    for (int i = 0; i < N_CLASSES; i++) {
+        free_first[i] = -1;
+    }
+    for (int step = 0; step < n_steps; step++) {
+        for (int i = born->first[step]; i >= 0; i = born->next[i]) {
+            int class = class_of(blocks[i].n_bytes), reused = free_first[class];
+            blocks[i].offset = reused >= 0 ? blocks[reused].offset : arena_bytes;
+            free_first[class] = reused >= 0 ? free_next[reused] : -1;
+            arena_bytes += reused >= 0 ? 0 : (size_t)1 << class;
+        }
+        for (int i = dying->first[step]; i >= 0; i = dying->next[i]) {
+            int class = class_of(blocks[i].n_bytes);
+            free_next[i] = free_first[class];
+            free_first[class] = i;
+        }
+    }
+    return arena_bytes;
+}
+
+static pith_status place_many(pith_ctx *ctx, pithi_block *blocks, int n_blocks, int n_steps, size_t *arena_bytes_out)
+{
+    void *memory = NULL;
+    size_t n_steps_all = (size_t)n_steps, n = (size_t)n_blocks;
+    PITH_TRY(pithi_alloc_array(ctx, 2 * n_steps_all + 3 * n, sizeof(int), &memory));
+    int *ints = memory;
+    chain born = { ints, ints + 2 * n_steps_all }, dying = { ints + n_steps_all, born.next + n };
+    for (size_t i = 0; i < 2 * n_steps_all; i++) {
+        ints[i] = -1;
+    }
+    for (int i = n_blocks - 1; i >= 0; i--) {
+        born.next[i] = born.first[blocks[i].first_step];
+        born.first[blocks[i].first_step] = i;
+        int last = blocks[i].last_step < n_steps ? blocks[i].last_step : n_steps - 1;
+        dying.next[i] = dying.first[last];
+        dying.first[last] = i;
+    }
+    *arena_bytes_out = place_in_order(blocks, n_steps, &born, &dying, dying.next + n);
+    pithi_free(ctx, memory);
+    return PITH_OK;
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
+
 static void weigh(placement *items, const pithi_block *blocks, int n_blocks, bool by_area)
 {
     for (int i = 0; i < n_blocks; i++) {
@@ -110,7 +179,10 @@ pith_status pithi_plan_assign_offsets(pith_ctx *ctx, pithi_block *blocks, int n_
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_blocks, sizeof(placement), &items), done);
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_blocks, sizeof(placement *), &sorted), done);
     PITH_TRY_GOTO(most_alive(ctx, blocks, n_blocks, n_steps, lower_bound_out), done);
-    for (int by_area = 0; by_area < 2 && best > *lower_bound_out; by_area++) {
+    if (n_blocks > MANY_BLOCKS) {
+        PITH_TRY_GOTO(place_many(ctx, blocks, n_blocks, n_steps, &best), done);
+    }
+    for (int by_area = 0; by_area < 2 && best > *lower_bound_out && n_blocks <= MANY_BLOCKS; by_area++) {
         weigh(items, blocks, n_blocks, by_area);
         size_t arena_bytes = place_all(items, n_blocks, sorted);
         for (int i = 0; i < n_blocks && arena_bytes < best; i++) {

@@ -198,6 +198,24 @@ static void put_attr(mutator *m, pith_proto *out, const pith_attr_spec *spec)
             }
         }
         break;
+    case PITH_ATTR_KIND_STRINGS:
+        pith_proto_varint(out, 20, 8);
+        for (int i = 0; i < n_items; i++) {
+            pith_proto_text(out, 9, any_name(m));
+        }
+        break;
+    case PITH_ATTR_KIND_TYPE: /* a sequence or an optional of tensors */
+        pith_proto_varint(out, 20, 13);
+        pith_proto_begin(out, 14);
+        pith_proto_begin(out, roll(m, 2) ? 4 : 9);
+        pith_proto_begin(out, 1);
+        pith_proto_begin(out, 1);
+        pith_proto_varint(out, 1, roll(m, 30));
+        pith_proto_end(out);
+        pith_proto_end(out);
+        pith_proto_end(out);
+        pith_proto_end(out);
+        break;
     case PITH_ATTR_KIND_TENSOR:
         pith_proto_varint(out, 20, 4);
         pith_proto_begin(out, 5);

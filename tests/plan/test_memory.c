@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offsets: blocks that live together never overlap, the arena is never below the bound nor above the sum, and on
  * tiny cases it is close to the optimum found by trying every order of placement. */
+#include <stdlib.h>
+
 #include "plan/plan.h"
 #include "support/test.h"
 
@@ -73,6 +75,27 @@ static size_t best_by_force(pithi_block *blocks, int n_blocks, int n_placed, siz
     return best;
 }
 
+/* Beyond some number of blocks offsets come from another algorithm: the same rules, checked where blocks are born. */
+static void check_many(pith_test *test)
+{
+    enum { N_MANY = 40000 };
+    pithi_block *blocks = calloc(N_MANY, sizeof *blocks);
+    size_t arena_bytes = 0, bound = 0;
+    for (int i = 0; i < N_MANY; i++) {
+        size_t n_bytes = (size_t)(pith_test_random(test) % 300);
+        blocks[i] = (pithi_block){ n_bytes, 0, i, i + (int)(pith_test_random(test) % 30) };
+    }
+    TEST_OK(test, pithi_plan_assign_offsets(test->ctx, blocks, N_MANY, N_MANY + 30, &arena_bytes, &bound));
+    TEST_CHECK(test, arena_bytes >= bound && arena_bytes <= 4 * bound);
+    for (int i = 0; i < N_MANY; i++) {
+        TEST_CHECK(test, blocks[i].offset % PITH_ALIGNMENT == 0 && blocks[i].offset + blocks[i].n_bytes <= arena_bytes);
+        for (int k = i > 30 ? i - 30 : 0; k < i; k++) {
+            TEST_CHECK(test, !together(&blocks[i], &blocks[k]) || !overlap(&blocks[i], &blocks[k]));
+        }
+    }
+    free(blocks);
+}
+
 void test_memory(pith_test *test)
 {
     pithi_block blocks[MAX_BLOCKS];
@@ -83,6 +106,8 @@ void test_memory(pith_test *test)
         TEST_OK(test, pithi_plan_assign_offsets(test->ctx, blocks, n_blocks, N_STEPS, &arena_bytes, &bound));
         check_placement(test, blocks, n_blocks, arena_bytes, bound);
     }
+    pith_test_case(test, "very many blocks");
+    check_many(test);
     pith_test_case(test, "tiny cases are within 5 %% of the optimum in total");
     size_t total = 0, optimum = 0;
     for (int round = 0; round < 100; round++) {
