@@ -10,6 +10,15 @@
 
 #include "kernels/dwconv_f32.h"
 
+#ifdef V_HAS_HALF
+#define DWCONV_LOAD_HALF v_load_half
+#define DWCONV_STORE_HALF v_store_half
+enum { HALF_LANES = V_N / 2 };
+#else
+#define DWCONV_LOAD_HALF v_load_n
+#define DWCONV_STORE_HALF v_store_n
+enum { HALF_LANES = 0 };
+#endif
 #define DWCONV_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define DWCONV_UNROLL _Pragma("clang loop unroll(full)")
@@ -26,21 +35,22 @@ typedef struct row_range {
     const float *x, *w; /* column 0 of the first input row and its weights, channel 0 */
 } row_range;
 
-/* A group of neighbouring pixels of a row, known when compiling. width 0: any width, stride and dilation. is_fast:
- * all taps lie inside of the image, and all lanes of the vector are channels. */
+/* A group of neighbouring pixels of a row, known when compiling. width 0: any width, stride and dilation. is_inside:
+ * all taps lie inside of the image; is_full: all lanes of the vector are channels. */
 typedef struct group_kind {
     int n_pixels, width, stride;
-    bool is_fast;
+    bool is_inside, is_full;
 } group_kind;
 
-/* Lanes of a vector of channels from c. */
+/* Lanes of a vector of channels from c; is_half: at most HALF_LANES of them, all taps inside. */
 typedef struct lane_range {
     size_t c, count;
+    bool is_half;
 } lane_range;
 
-DWCONV_INLINE v_f load(const float *p, const bool is_fast, const lane_range *lanes)
+DWCONV_INLINE v_f load(const float *p, const bool is_full, const lane_range *lanes)
 {
-    return is_fast ? v_load(p) : v_load_n(p, lanes->count);
+    return is_full ? v_load(p) : lanes->is_half ? DWCONV_LOAD_HALF(p, lanes->count) : v_load_n(p, lanes->count);
 }
 
 static inline row_range find_rows(const pith_dwconv_f32_task *t, int oy)
@@ -59,7 +69,7 @@ static inline row_range find_rows(const pith_dwconv_f32_task *t, int oy)
 
 DWCONV_INLINE void start_pixels(const pith_dwconv_f32_task *t, const group_kind g, const lane_range *lanes, v_f *acc)
 {
-    v_f bias = t->bias ? load(t->bias + lanes->c, g.is_fast, lanes) : v_set(0.0f);
+    v_f bias = t->bias ? load(t->bias + lanes->c, g.is_full, lanes) : v_set(0.0f);
     DWCONV_UNROLL
     for (int p = 0; p < g.n_pixels; p++) {
         acc[p] = bias;
@@ -75,11 +85,13 @@ DWCONV_INLINE void finish_pixels(const pith_dwconv_f32_task *t, const group_kind
     for (int p = 0; p < g.n_pixels; p++, at += t->y_pixel_stride) {
         v_f value = acc[p];
         if (t->residual) {
-            value = v_add(value, load(t->residual + at, g.is_fast, lanes));
+            value = v_add(value, load(t->residual + at, g.is_full, lanes));
         }
         value = v_min(hi, v_max(lo, value));
-        if (g.is_fast) {
+        if (g.is_full) {
             v_store(t->y + at, value);
+        } else if (lanes->is_half) {
+            DWCONV_STORE_HALF(t->y + at, value, lanes->count);
         } else {
             v_store_n(t->y + at, value, lanes->count);
         }
@@ -93,13 +105,13 @@ DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const group_kind g, c
     v_f weights[MAX_KW];
     DWCONV_UNROLL
     for (int kx = 0; kx < g.width; kx++, w += t->w_stride) {
-        weights[kx] = load(w, g.is_fast, lanes);
+        weights[kx] = load(w, g.is_full, lanes);
     }
     DWCONV_UNROLL
     for (int j = 0; j < (g.n_pixels - 1) * g.stride + g.width; j++, x += t->x_pixel_stride) {
         v_f value = v_set(0.0f);
-        if (g.is_fast || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
-            value = load(x, g.is_fast, lanes);
+        if (g.is_inside || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
+            value = load(x, g.is_full, lanes);
         }
         DWCONV_UNROLL
         for (int p = 0; p < g.n_pixels; p++) {
@@ -116,12 +128,12 @@ DWCONV_INLINE void add_any_taps(const pith_dwconv_f32_task *t, const group_kind 
 {
     size_t tap_step = (size_t)t->dilation_w * t->x_pixel_stride, pixel_step = (size_t)t->stride_w * t->x_pixel_stride;
     for (int kx = 0; kx < t->kernel_w; kx++, w += t->w_stride, x += tap_step, ix0 += t->dilation_w) {
-        v_f weight = load(w, g.is_fast, lanes);
+        v_f weight = load(w, g.is_full, lanes);
         const float *at = x;
         DWCONV_UNROLL
         for (int p = 0; p < g.n_pixels; p++, at += pixel_step) {
-            if (g.is_fast || (unsigned)(ix0 + p * t->stride_w) < (unsigned)t->in_w) {
-                acc[p] = v_fma(load(at, g.is_fast, lanes), weight, acc[p]);
+            if (g.is_inside || (unsigned)(ix0 + p * t->stride_w) < (unsigned)t->in_w) {
+                acc[p] = v_fma(load(at, g.is_full, lanes), weight, acc[p]);
             }
         }
     }
@@ -150,7 +162,8 @@ DWCONV_INLINE void pixels(const pith_dwconv_f32_task *t, const group_kind g, con
 DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const group_kind fast, size_t c, size_t c_end)
 {
     const pith_dwconv_f32_task copy = *task, *t = &copy; /* no store can alias it, so it stays in registers */
-    const group_kind careful = { fast.n_pixels, fast.width, fast.stride, false };
+    const group_kind careful = { fast.n_pixels, fast.width, fast.stride, false, false };
+    const group_kind narrow = { fast.n_pixels, fast.width, fast.stride, true, false };
     const int n_pixels = fast.n_pixels;
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
         row_range row = find_rows(t, oy);
@@ -159,9 +172,14 @@ DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const group_kind fast
             int ix0 = ox * t->stride_w - t->pad_left;
             bool is_inside =
                 ix0 >= 0 && ix0 + (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w < t->in_w;
-            lane_range lanes = { c, V_N };
+            lane_range lanes = { c, V_N, false };
             for (; is_inside && lanes.c + V_N <= c_end; lanes.c += V_N) {
                 pixels(t, fast, &lanes, &row, ox);
+            }
+            if (is_inside && lanes.c < c_end && c_end - lanes.c <= HALF_LANES) {
+                lane_range half = { lanes.c, c_end - lanes.c, true };
+                pixels(t, narrow, &half, &row, ox);
+                continue;
             }
             for (; lanes.c < c_end; lanes.c += V_N) {
                 lanes.count = c_end - lanes.c < V_N ? c_end - lanes.c : V_N;
@@ -174,7 +192,7 @@ DWCONV_INLINE void plane(const pith_dwconv_f32_task *task, const group_kind fast
 #define DWCONV_PLANE(name, n_pixels, width, stride)                                                \
     static void name(const pith_dwconv_f32_task *t, size_t c, size_t c_end)                        \
     {                                                                                              \
-        plane(t, (group_kind){ n_pixels, width, stride, true }, c, c_end);                         \
+        plane(t, (group_kind){ n_pixels, width, stride, true, true }, c, c_end);                         \
     }
 
 DWCONV_PLANE(plane_1, 1, 0, 0)

@@ -22,6 +22,17 @@ static inline v_f v_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void v_store(float *p, v_f a) { _mm512_storeu_ps(p, a); }
 static inline v_f v_load_n(const float *p, size_t n) { return _mm512_maskz_loadu_ps(v_first(n), p); }
 static inline void v_store_n(float *p, v_f a, size_t n) { _mm512_mask_storeu_ps(p, v_first(n), a); }
+/* For n up to 8: a whole vector may cross a cache line where half of one doesn't, and costs two accesses then, masked
+ * or not. */
+#define V_HAS_HALF
+static inline v_f v_load_half(const float *p, size_t n)
+{
+    return _mm512_zextps256_ps512(_mm256_maskz_loadu_ps((__mmask8)v_first(n), p));
+}
+static inline void v_store_half(float *p, v_f a, size_t n)
+{
+    _mm256_mask_storeu_ps(p, (__mmask8)v_first(n), _mm512_castps512_ps256(a));
+}
 static inline v_f v_load_stride(const float *p, ptrdiff_t stride)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
