@@ -416,8 +416,8 @@ static bool is_same_in_both_layouts(const pithi_conv_geometry *g)
     return (g->in_channels == 1 || product3(g->in) == 1) && (g->out_channels == 1 || product3(g->out) == 1);
 }
 
-/* Filters of a single channel keep the one chain of sums that other runtimes have as well: what follows them is
- * often a logarithm, which shows any other rounding (basic_pitch: 3e-4). */
+/* Filters of a single channel stay away from sums lane by lane: what follows them is often a logarithm, which shows any
+ * other rounding (basic_pitch: 3e-4). */
 static bool wants_few(const pithi_conv_geometry *g)
 {
     int64_t in_channels = g->in_channels / g->group, n_taps = product3(g->kernel);
