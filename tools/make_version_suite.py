@@ -3,7 +3,8 @@
 
 Two kinds: the wheel's node cases under every earlier version of their operator that has the same meaning (told by the
 schemas of both versions and the list DIFFERENT), and the forms that newer versions gave up (attributes that became
-inputs, `broadcast`, spatial=0, ...), with outputs from the formula of the old specification, computed here.
+inputs, `broadcast`, spatial=0, ...), with outputs from the formula of the old specification, computed here. Besides,
+models with functions, captured values and sparse weights, which the backend suite has few of.
 """
 
 import copy
@@ -288,8 +289,126 @@ def scan(forms):
                   label=f"lengths_{direction}")
 
 
+# ---- functions, sparse weights, captures ---------------------------------------------------------------------
+
+
+MODELS = {
+    # a function in a function, attributes handed through, defaults, an input left out
+    "function_nested": """<ir_version: 9, opset_import: ["" : 17, "f" : 1]>
+        g (float[2,3] x) => (float[2,3] y, float[2,3] z) {
+            y = f.Outer <alpha = 0.25> (x)
+            z = f.Outer (x)
+        }
+        <domain: "f", opset_import: ["" : 17, "f" : 1]>
+        Outer <alpha: float = 0.5> (a) => (b) {
+            c = f.Inner <slope: float = @alpha> (a)
+            b = Add (c, a)
+        }
+        <domain: "f", opset_import: ["" : 17]>
+        Inner <slope> (a, bias) => (b) {
+            leaky = LeakyRelu <alpha: float = @slope> (a)
+            factor = Constant <value_float: float = @slope> ()
+            b = Mul (leaky, factor)
+        }""",
+    # a function in place of an operator of the standard, and functions of two opsets
+    "function_overrides": """<ir_version: 9, opset_import: ["" : 17, "old" : 1]>
+        g (float[2,3] x) => (float[2,3] y, float[2,3] z) {
+            y = Relu (x)
+            z = old.Flat (x)
+        }
+        <domain: "", opset_import: ["" : 17]>
+        Relu (a) => (b) {
+            two = Constant <value_float = 2.0> ()
+            b = Mul (a, two)
+        }
+        <domain: "old", opset_import: ["" : 11]>
+        Flat (a) => (b) {
+            b = Softmax (a)
+        }""",
+    # both outputs of a function, one unused, and one that is its input
+    "function_outputs": """<ir_version: 9, opset_import: ["" : 17, "f" : 1]>
+        g (float[2,3] x) => (float[2,3] y, float[2,3] z) {
+            y, z = f.Two (x)
+            unused, w = f.Two (y)
+        }
+        <domain: "f", opset_import: ["" : 17]>
+        Two (a) => (b, a) {
+            b = Neg (a)
+        }""",
+    # bodies that see values of the graph around them, two levels deep
+    "captures_nested": """<ir_version: 9, opset_import: ["" : 17]>
+        g (float[2,3] x, bool c) => (float[2,3] y) {
+            two = Constant <value_float = 2.0> ()
+            twice = Mul (x, two)
+            n = Constant <value_int = 3> ()
+            yes = Constant <value = bool {1}> ()
+            y = Loop <body = b (int64 i, bool go, float[2,3] s) => (bool on, float[2,3] t) {
+                on = Identity (go)
+                step = If (c) <then_branch = p () => (float[2,3] u) { u = Add (twice, x) },
+                               else_branch = q () => (float[2,3] v) { v = Sub (twice, s) }>
+                t = Add (s, step)
+            }> (n, yes, x)
+        }""",
+    # control flow inside of a function, its body sees the function's input
+    "function_captures": """<ir_version: 9, opset_import: ["" : 17, "f" : 1]>
+        g (float[2,3] x, bool c) => (float[2,3] y) { y = f.Choose <scale = 3.0> (x, c) }
+        <domain: "f", opset_import: ["" : 17]>
+        Choose <scale> (a, c) => (b) {
+            k = Constant <value_float: float = @scale> ()
+            b = If (c) <then_branch = p () => (float[2,3] u) { u = Mul (a, k) },
+                        else_branch = q () => (float[2,3] v) { v = Div (a, k) }>
+        }""",
+}
+
+
+def model_outputs(name, x, condition):
+    """What the models above mean (ONNX's reference evaluator takes neither absent inputs nor overriding functions)."""
+    if name == "function_nested":
+        return [np.where(x < 0, x * alpha, x) * alpha + x for alpha in (0.25, 0.5)]
+    if name == "function_overrides":
+        e = np.exp(x - x.max(1, keepdims=True))
+        return [x * 2, e / e.sum(1, keepdims=True)]
+    if name == "function_outputs":
+        return [-x, x]
+    if name == "function_captures":
+        return [x * 3 if condition else x / 3]
+    state = x
+    for _ in range(3):
+        state = state + (3 * x if condition else 2 * x - state)
+    return [state]
+
+
+def model_cases():
+    from onnx import parser
+
+    x = np.array([[1, -2, 3], [-4, 0.5, 6]], np.float32)
+    for name, text in MODELS.items():
+        model = parser.parse_model(text)
+        for condition in ([True, False] if len(model.graph.input) > 1 else [None]):
+            inputs = [x] if condition is None else [x, np.array(condition)]
+            label = "" if condition is None else f"_{str(condition).lower()}"
+            outputs = [y.astype(np.float32) for y in model_outputs(name, x, condition)]
+            yield f"test_{name}{label}", model, [(inputs, outputs)]
+
+
+def sparse_case():
+    """A sparse initialiser and a Constant with sparse_value, indices by element and by row and column."""
+    def sparse(name, indices, shape):
+        return helper.make_sparse_tensor(numpy_helper.from_array(np.array([1.5, -2.0], np.float32), name),
+                                         numpy_helper.from_array(np.array(indices, np.int64), name + "_i"), shape)
+
+    x = np.array([[1, -2, 3], [-4, 0.5, 6]], np.float32)
+    nodes = [helper.make_node("Constant", [], ["c"], sparse_value=sparse("v", [[0, 1], [1, 2]], [2, 3])),
+             helper.make_node("Add", ["x", "w"], ["t"]), helper.make_node("Mul", ["t", "c"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [info("x", x)], [info("y", x)], sparse_initializer=[sparse("w", [2, 3], [2, 3])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    c, w = np.zeros_like(x), np.zeros_like(x)
+    c[0, 1], c[1, 2], w[0, 2], w[1, 0] = 1.5, -2, 1.5, -2
+    return "test_sparse_weights", model, [([x], [(x + w) * c])]
+
+
 def form_cases():
     forms = Forms()
     for group in (elementwise, shapes, networks, given_up, scan):
         group(forms)
-    return forms.cases
+    return [*forms.cases, *model_cases(), sparse_case()]
