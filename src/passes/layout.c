@@ -26,7 +26,9 @@ static pith_status init(layout *all)
         pith_value *value = graph->values[i];
         value->index = (int)i;
         all->values[i].shape = value->shape;
-        all->values[i].carries = pithi_value_has_dims(value) && value->shape.rank >= 3 && value->shape.rank <= 5;
+        /* Elements of less than a byte are slow to transpose, those of 6 bits can't be. */
+        all->values[i].carries = pithi_value_has_dims(value) && value->shape.rank >= 3 && value->shape.rank <= 5 &&
+                                 pith_dtype_bytes(value->dtype) > 0;
         all->values[i].plain = value;
     }
     return PITH_OK;

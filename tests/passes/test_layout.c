@@ -32,6 +32,16 @@ static void check_elementwise(pith_test *test)
           "%pith:3:f32[2,3,3,3] = average_pool(%d) kernel_shape=[2,2] channels_last=1\n"
           "%y:f32[2,3,3,3] = transpose(%pith:3) perm=[0,3,1,2]\n"
           "outputs %y:f32[2,3,3,3]\n");
+    check(test, "packed elements of less than a byte stay as they are",
+          "input x f32[1,2,4,4]{-6:6}\n"
+          "const s f32[]{1}\n"
+          "const z f6e2m3[]{0}\n"
+          "a = max_pool x | kernel_shape=[2,2]\n"
+          "q = quantize_linear a s z\n"
+          "d = dequantize_linear q s z\n"
+          "y = max_pool d | kernel_shape=[2,2]\n"
+          "output y\n",
+          NULL);
     check(test, "a second operand of the same rank is transposed too, one of another rank can't be",
           "input x f32[2,3,4,4]\n"
           "input s f32[2,3,1,1]\n"
