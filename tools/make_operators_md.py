@@ -83,7 +83,7 @@ def grouped(dtypes):
             words.append(name)
             rest -= set(members)
     order = [dtype for _, members in GROUPS for dtype in members]
-    return " ".join(words + sorted(rest, key=lambda dtype: order.index(dtype) if dtype in order else 99))
+    return " ".join(words + sorted(rest, key=lambda dtype: (order.index(dtype) if dtype in order else 99, dtype)))
 
 
 def types_text(operator):
