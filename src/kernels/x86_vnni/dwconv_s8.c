@@ -10,7 +10,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define UNROLL8 _Pragma("clang loop unroll_count(8)")
+#define UNROLL8 /* constant widths are unrolled anyway */
 #else
 #define UNROLL _Pragma("GCC unroll 4")
 #define UNROLL8 _Pragma("GCC unroll 8")
@@ -362,8 +362,10 @@ INLINE void any_row(const row_task *r, int oy, const bool flips)
         strip_row(r, oy, y, 3, 1, flips);
     } else if (t->kernel_w == 5 && t->kernel_h > 4) {
         strip_row(r, oy, y, 5, 2, flips);
+    } else if (t->kernel_h <= 4) {
+        strip_row(r, oy, y, t->kernel_w, 1, flips);
     } else {
-        strip_row(r, oy, y, t->kernel_w, t->kernel_h <= 4 ? 1 : 2, flips);
+        strip_row(r, oy, y, t->kernel_w, 2, flips);
     }
 }
 
