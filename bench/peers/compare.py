@@ -102,8 +102,11 @@ def start(network, threads, options, folder):
 
 
 def check(row, workers):
-    """Against onnxruntime where it runs, else against the first engine."""
-    judge = next((worker for worker in workers if worker.name == "onnxruntime"), workers[0] if workers else None)
+    """Against the engine that most others agree with, onnxruntime where there are several."""
+    def followers(judge):
+        agree = sum(difference(judge.arrays, worker.arrays) < report.AGREES for worker in workers)
+        return agree, judge.name == "onnxruntime"
+    judge = max(workers, key=followers, default=None)
     for worker in workers:
         row[worker.name]["difference"] = difference(judge.arrays, worker.arrays)
 

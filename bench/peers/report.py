@@ -54,19 +54,58 @@ def times_table(rows, peak):
             text = number(results.get(name, {}).get("ms"))
             wrong = results.get(name, {}).get("difference", 0) >= AGREES
             cells.append(f"**{text}**" if name == best else f"({text})" if wrong and text != "-" else text)
-        ours = results["pith"].get("ms")
-        share = 2e-6 * row["macs"] / ours / (peak * row["threads"]) if ours and row.get("macs") else None
         found = ratio(row)
         lines.append([row["network"], f"{row['macs'] / 1e6:.1f}" if row.get("macs") else "-", *cells, f"{found:.2f}" if found else "-",
-                      f"{100 * share:.0f} %" if share else "-"])
+                      share_of(row, peak)])
     return markdown(["network", "MMAC", *(f"{name} ms" for name in ENGINES), "best peer / pith", "of peak"], lines)
+
+
+def start_of(result):
+    return result["load_ms"] + result["first_ms"]
+
+
+def share_of(row, peak):
+    """Direct multiply-adds over time as a share of the peak of so many cores."""
+    ours = row["engines"]["pith"].get("ms") if row else None
+    if not ours or not row.get("macs"):
+        return "-"
+    return f"{100 * 2e-6 * row['macs'] / ours / (peak * row['threads']):.0f} %"
+
+
+def overview_table(rows, peak):
+    """One line per network: pith, its best peer and how they compare, for each number of threads; memory and start of the last."""
+    counts = sorted({row["threads"] for row in rows})
+    header, lines = ["network"], []
+    for threads in counts:
+        header += [f"pith, {threads} T", "best peer", "peer / pith", "of peak"]
+    header += ["MB: pith, least peer", "start ms: pith, least peer"]
+    for name in sorted({row["network"] for row in rows}):
+        found = {row["threads"]: row for row in rows if row["network"] == name}
+        cells = [name]
+        for threads in counts:
+            row = found.get(threads)
+            peers = peers_of(row) if row else {}
+            ours = row["engines"]["pith"].get("ms") if row else None
+            best = min(peers, key=peers.get) if peers else None
+            value = ratio(row) if row else None
+            cells += [number(ours), f"{best} {number(peers[best])}" if best else "-", f"{value:.2f}" if value else "-", share_of(row, peak)]
+        row = found[max(found)]
+        others = [row["engines"][peer] for peer in peers_of(row)]
+        mine = row["engines"]["pith"]
+        if others and "ms" in mine:
+            cells += [f"{mine['peak_mb']:.0f}, {min(result['peak_mb'] for result in others):.0f}",
+                      f"{start_of(mine):.0f}, {min(map(start_of, others)):.0f}"]
+        else:
+            cells += ["-", "-"]
+        lines.append(cells)
+    return markdown(header, lines)
 
 
 def start_table(rows):
     def cell(result):
         if "ms" not in result:
             return "-"
-        return f"{result['peak_mb']:.0f} / {result['load_ms'] + result['first_ms']:.0f}"
+        return f"{result['peak_mb']:.0f} / {start_of(result):.0f}"
     return markdown(["network", *ENGINES], [[row["network"], *(cell(row["engines"].get(name, {})) for name in ENGINES)] for row in rows])
 
 
@@ -108,13 +147,14 @@ def write(out, peak):
     for threads in sorted({row["threads"] for row in rows}):
         chosen = [row for row in rows if row["threads"] == threads]
         text += [f"## {threads} thread(s)\n", summary(chosen), times_table(chosen, peak)]
-    chosen = [row for row in rows if row["threads"] == rows[0]["threads"]] if rows else []
+    text.insert(2, "## Overview\n\n" + overview_table(rows, peak))
+    chosen = [row for row in rows if row["threads"] == rows[-1]["threads"]] if rows else []
     text += ["## Memory and start\n", "Peak resident MB above the bare interpreter / milliseconds of load and first run, "
              f"{chosen[0]['threads'] if chosen else 0} thread(s).\n", start_table(chosen), library_table(chosen),
              "## What is missing\n", missing(rows)]
     (out / "table.md").write_text("\n".join(text))
     (out / "results.json").write_text(json.dumps({"peak_gflops": peak, "rows": rows}, indent=1))
-    (out / "plot.svg").write_text(plot(chosen))
+    (out / "plot.svg").write_text(plot([row for row in rows if row["threads"] == rows[0]["threads"]]))
 
 
 COLOURS = {"onnxruntime": "#3b6fb6", "openvino": "#7a52a8", "ncnn": "#d9822b", "mnn": "#b5403a", "litert": "#6b7785", "opencv": "#a39a3d"}
@@ -139,7 +179,7 @@ def plot(rows):
     for tick in (0.5, 1, 1.5, 2, 3, 4, 6, 8):
         stroke = 'stroke="#222" stroke-width="2"' if tick == 1 else 'stroke="#ddd"'
         parts.append(f'<line x1="{at(tick):.1f}" x2="{at(tick):.1f}" y1="{top - 8}" y2="{height - 34}" {stroke}/>'
-                     f'<text x="{at(tick):.1f}" y="{height - 16}" text-anchor="middle">{tick:g}</text>')
+                     f'<text x="{at(tick):.1f}" y="{height - 16}" text-anchor="middle">{"8 +" if tick == 8 else f"{tick:g}"}</text>')
     for i, row in enumerate(rows):
         y, ours = top + step * i + 6, row["engines"]["pith"]["ms"]
         parts.append(f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{row["network"]}</text>'
