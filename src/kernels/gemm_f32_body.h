@@ -3,6 +3,7 @@
  *
  *   GEMM_MR, GEMM_NV   rows and vectors of the register tile; GEMM_MR * GEMM_NV + GEMM_NV + 1 registers
  *   GEMM_NAME          name of the record
+ *   GEMM_EVEN_ROWS     where there are registers for 24 sums, and addresses of a register plus a multiple of another
  *   GEMM_MAX_FOLD, GEMM_NARROW   where the folder has a `narrow`: the most it folds, and the function
  *
  * Loops over rows and vectors have constant bounds once block() is inlined and are unrolled, so that the
@@ -192,13 +193,76 @@ static block_fn *const blocks[TALL_MR][GEMM_NV] = {
     { block_9_1 }, { block_10_1 }, { block_11_1 }, { block_12_1 },
 };
 
+#ifdef GEMM_EVEN_ROWS
+/* The step between 2 TALL_MR rows if they all have the same, else 0. */
+static inline ptrdiff_t even_step(const float *const *a)
+{
+    ptrdiff_t step = a[1] - a[0], differences = 0;
+    for (int m = 2; m < 2 * TALL_MR; m++) {
+        differences |= (a[m] - a[m - 1]) ^ step;
+    }
+    return differences ? 0 : step;
+}
+
+/* 24 rows, `step` apart, by one vector: what a tile costs besides its sums counts half where k is short. Eight
+ * pointers and the step reach all rows. */
+static __attribute__((noinline)) void block_even_24_1(const pith_gemm_f32_tile *tile, int m0, int n0, size_t last,
+                                                      ptrdiff_t step)
+{
+    const pith_gemm_f32_tile copy = *tile, *t = &copy;
+    const tile_place low = { TALL_MR, 1, m0, n0, last }, high = { TALL_MR, 1, m0 + TALL_MR, n0, last };
+    const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
+    v_f acc[2][TALL_MR][MAX_NV];
+    start_sums(t, low, acc[0]);
+    start_sums(t, high, acc[1]);
+    for (int s = 0; s < t->n_segments; s++) {
+        const float *a[2 * TALL_MR / 3];
+        GEMM_UNROLL
+        for (int i = 0; i < 2 * TALL_MR / 3; i++) {
+            a[i] = t->a_rows[m0] + t->segment_offsets[s] + 3 * i * step;
+        }
+        for (size_t k = 0; k < t->segment_length; k++, b += t->b_row_stride) {
+            v_f row = load_vector(b, 0, low);
+            __asm__("" : "+r"(step)); /* the compiler would make 24 pointers of it again */
+            GEMM_UNROLL
+            for (int i = 0; i < 2 * TALL_MR / 3; i++) {
+                v_f *sums0 = acc[i / 4][3 * (i % 4)], *sums1 = acc[i / 4][3 * (i % 4) + 1],
+                    *sums2 = acc[i / 4][3 * (i % 4) + 2];
+                sums0[0] = v_fma(v_set(*a[i]), row, sums0[0]);
+                sums1[0] = v_fma(v_set(a[i][step]), row, sums1[0]);
+                sums2[0] = v_fma(v_set(a[i][2 * step]), row, sums2[0]);
+                a[i]++;
+            }
+        }
+    }
+    finish_sums(t, low, acc[0]);
+    finish_sums(t, high, acc[1]);
+}
+#endif
+
 /* All rows by nv vectors, in tiles of nearly equal height: 49 rows are 7 tiles of 7, not 6 of 8 and 1. */
 static void strip(const pith_gemm_f32_tile *t, int nv, int n0, size_t last)
 {
     const int highest = nv == 1 ? TALL_MR : GEMM_MR;
-    int n_tiles = (t->mr + highest - 1) / highest, base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
+    int first = 0;
+#ifdef GEMM_EVEN_ROWS
+    while (nv == 1 && first + 2 * TALL_MR <= t->mr) {
+        ptrdiff_t step = even_step(t->a_rows + first);
+        if (step != 0) {
+            block_even_24_1(t, first, n0, last, step);
+        } else { /* the end of an image's row lies among them */
+            block_12_1(t, first, n0, last, t->b);
+        }
+        first += step != 0 ? 2 * TALL_MR : TALL_MR;
+    }
+    if (first == t->mr) {
+        return;
+    }
+#endif
+    int left = t->mr - first, n_tiles = (left + highest - 1) / highest;
+    int base = left / n_tiles, n_higher = left % n_tiles;
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
-    for (int i = 0, m0 = 0, rows; i < n_tiles; i++, m0 += rows) {
+    for (int i = 0, m0 = first, rows; i < n_tiles; i++, m0 += rows) {
         const float *next = i < nv ? b + (size_t)(nv + i) * t->b_panel_stride : b;
         rows = base + (i < n_higher);
         blocks[rows - 1][nv - 1](t, m0, n0, last, next);

@@ -63,7 +63,7 @@ static inline v_f v_sigmoid(v_f x)
 }
 
 /* x / (1 + e^-ax) with e^-ax = 2^n 2^f. The rounding of its exponent matters only where x is far below zero and the
- * result small, and what e^-ax loses counts for little beside 1. Infinity as denominator makes large negative x zero. */
+ * result small, and what e^-ax loses counts for little beside 1. Infinity as denominator makes large negative x 0. */
 static inline v_f v_silu(v_f x, v_f a)
 {
     v_f t = v_mul(x, v_mul(a, v_set(-1.44269504f)));

@@ -48,7 +48,7 @@ static operand make_operand(pith_test *test, size_t count, bool specials)
 
 static void choose_sizes(pith_test *test, const pith_gemm_f32 *kernel, block_case *c)
 {
-    c->mr = (int)pick(test, 1, (size_t)(2 * kernel->mr_max + 1));
+    c->mr = (int)pick(test, 1, pith_test_random(test) % 4 ? (size_t)(2 * kernel->mr_max + 1) : 60);
     c->n = (int)pick(test, 1, (size_t)(2 * kernel->nr * kernel->nv_max + 1));
     c->mr = pith_test_random(test) % 4 ? c->mr : 1;
     c->n_segments = (int)pick(test, 0, MAX_SEGMENTS);
@@ -84,8 +84,9 @@ static void make_case(pith_test *test, const pith_gemm_f32 *kernel, block_case *
     c->c = make_operand(test, extent(rows, c->c_stride, n), false);
     c->start = make_operand(test, c->c.count, false);
     c->rows = malloc(rows * sizeof *c->rows);
+    bool is_even = pith_test_random(test) & 1;
     for (size_t m = 0; m < rows; m++) { /* in any order */
-        c->rows[m] = c->a.data + (m * 7 % rows) * c->a_stride;
+        c->rows[m] = c->a.data + (is_even ? m : m * 7 % rows) * c->a_stride;
     }
     size_t nr = (size_t)kernel->nr;
     c->tile = (pith_gemm_f32_tile){

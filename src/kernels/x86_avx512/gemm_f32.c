@@ -5,6 +5,7 @@
 
 #define GEMM_MR 8
 #define GEMM_NV 3
+#define GEMM_EVEN_ROWS
 #define GEMM_MAX_FOLD 4
 #define GEMM_NARROW narrow
 #define GEMM_NAME "gemm_f32_8x48__x86_avx512"
