@@ -4,6 +4,8 @@
     model = pith.Model("model.onnx", threads=2)
     outputs = model.run({"input": array})     # dict by output name; arrays are copies
 
+Strings are arrays of dtype object that hold str. Sequences are lists, maps are dicts, an optional is its value or None.
+
 The library is found through the argument, the environment variable PITH_LIBRARY, or build/libpith.so of this checkout.
 """
 import ctypes
@@ -45,6 +47,10 @@ def _unpack(data, dtype, bits, n_elements):
     return codes.astype(numpy.uint8).view(dtype)
 
 
+STRING, OBJECT = 28, 29
+SEQUENCE, OPTIONAL, MAP = 1, 2, 3  # pith_kind
+
+
 class _Shape(ctypes.Structure):
     _fields_ = [("rank", ctypes.c_int), ("dims", ctypes.c_int64 * MAX_RANK)]
 
@@ -55,7 +61,24 @@ class _Tensor(ctypes.Structure):
 
 class _ValueInfo(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("shape", _Shape),
-                ("symbols", ctypes.c_char_p * MAX_RANK)]
+                ("symbols", ctypes.c_char_p * MAX_RANK), ("type", ctypes.c_void_p)]
+
+
+class _String(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("n_bytes", ctypes.c_size_t)]
+
+
+class _Type(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int), ("dtype", ctypes.c_int), ("element", ctypes.c_void_p)]
+
+
+class _Object(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_void_p), ("n_items", ctypes.c_size_t), ("items", ctypes.POINTER(_Tensor)),
+                ("keys", _Tensor)]
+
+
+class _Handle(ctypes.Structure):
+    _fields_ = [("object", ctypes.c_void_p), ("reserved", ctypes.c_size_t)]
 
 
 class _ModelOptions(ctypes.Structure):
@@ -71,6 +94,87 @@ class _SessionOptions(ctypes.Structure):
 
 class Error(Exception):
     """A failed call; the text is the library's message."""
+
+
+def _type_at(address):
+    return _Type.from_address(address) if address else None
+
+
+def _fill_strings(array, kept):
+    """Strings of an array as the library has them; what they point to goes into `kept`."""
+    strings = (_String * max(array.size, 1))()
+    for string, text in zip(strings, array.reshape(-1)):
+        data = text if isinstance(text, bytes) else str(text).encode()
+        block = ctypes.create_string_buffer(data, len(data) + 1)
+        kept.append(block)
+        string.data, string.n_bytes = ctypes.addressof(block), len(data)
+    return strings
+
+
+def _fill_object(address, value, kept):
+    """A handle to a sequence, an optional or a map of this type."""
+    kind = _type_at(address)
+    items = list(value.values()) if kind.kind == MAP else list(value) if kind.kind == SEQUENCE else \
+        [] if value is None else [value]
+    element, thing = _type_at(kind.element), _Object(type=address, n_items=len(items))
+    views = (_Tensor * max(len(items), 1))()
+    for view, item in zip(views, items):
+        _fill(view, item, OBJECT if element.kind else element.dtype, kind.element, kept)
+    thing.items = ctypes.cast(views, ctypes.POINTER(_Tensor))
+    if kind.kind == MAP:
+        _fill(thing.keys, list(value), kind.dtype, None, kept)
+    handle = _Handle(ctypes.addressof(thing), 0)
+    kept += [views, thing]
+    return handle
+
+
+def _fill(view, value, dtype, address, kept):
+    """Makes `view` show the value; `address`: of the type of an object. Memory goes into `kept`."""
+    shape = ()
+    if dtype == OBJECT:
+        stored = _fill_object(address, value, kept)
+        view.data = ctypes.addressof(stored)
+    elif dtype == STRING:
+        array = numpy.asarray(value, dtype=object)
+        shape, stored = array.shape, _fill_strings(array, kept)
+        view.data = ctypes.addressof(stored)
+    else:
+        array = numpy.asarray(value, dtype=DTYPES[dtype], order="C")
+        shape, stored = array.shape, _pack(array, BITS[dtype]) if dtype in BITS else array
+        view.data = stored.ctypes.data
+    kept.append(stored)
+    view.dtype, view.shape.rank = dtype, len(shape)
+    view.shape.dims[:len(shape)] = shape
+
+
+def _object(tensor):
+    """The list, dict or optional's value behind a handle."""
+    thing = _Object.from_address(_Handle.from_address(tensor.data).object)
+    items = [_value(thing.items[i]) for i in range(thing.n_items)]
+    kind = _type_at(thing.type).kind
+    if kind == MAP:
+        return dict(zip(_value(thing.keys).tolist(), items))
+    return items if kind == SEQUENCE else items[0] if items else None
+
+
+def _value(tensor):
+    """A copy of what the library returned."""
+    if tensor.dtype == OBJECT:
+        return _object(tensor)
+    shape = tuple(tensor.shape.dims[:tensor.shape.rank])
+    n_elements = int(numpy.prod(shape, dtype=numpy.int64))
+    if tensor.dtype == STRING:
+        strings = (_String * n_elements).from_address(tensor.data)
+        array = numpy.empty(n_elements, dtype=object)
+        array[:] = [ctypes.string_at(s.data, s.n_bytes).decode(errors="surrogateescape") if s.n_bytes else ""
+                    for s in strings]
+        return array.reshape(shape)
+    dtype = numpy.dtype(DTYPES[tensor.dtype])
+    if tensor.dtype in BITS:
+        bits = BITS[tensor.dtype]
+        data = ctypes.string_at(tensor.data, (n_elements * bits + 7) // 8)
+        return _unpack(data, dtype, bits, n_elements).reshape(shape)
+    return numpy.frombuffer(ctypes.string_at(tensor.data, n_elements * dtype.itemsize), dtype=dtype).reshape(shape)
 
 
 def _load(path):
@@ -125,26 +229,14 @@ class Model:
         self._views = (_Tensor * len(self.inputs))()
         self._arrays = []
         for view, info in zip(self._views, self.inputs):
-            array = numpy.asarray(feeds[info.name.decode()], dtype=DTYPES[info.dtype], order="C")
-            stored = _pack(array, BITS[info.dtype]) if info.dtype in BITS else array
-            self._arrays.append(stored)  # keeps the memory alive
-            view.dtype, view.data, view.shape.rank = info.dtype, stored.ctypes.data, array.ndim
-            view.shape.dims[:array.ndim] = array.shape
+            _fill(view, feeds[info.name.decode()], info.dtype, info.type, self._arrays)
 
     def execute(self):
         """Runs on the bound inputs without touching the outputs: what benchmarks time."""
         self._check(self._library.pith_session_run(self._session, self._views, len(self.inputs)))
 
     def _output(self, index):
-        tensor = self._library.pith_session_output(self._session, index)[0]
-        shape, dtype = tuple(tensor.shape.dims[:tensor.shape.rank]), numpy.dtype(DTYPES[tensor.dtype])
-        n_elements = int(numpy.prod(shape, dtype=numpy.int64))
-        if tensor.dtype in BITS:
-            bits = BITS[tensor.dtype]
-            data = ctypes.string_at(tensor.data, (n_elements * bits + 7) // 8)
-            return _unpack(data, dtype, bits, n_elements).reshape(shape)
-        n_bytes = n_elements * dtype.itemsize
-        return numpy.frombuffer(ctypes.string_at(tensor.data, n_bytes), dtype=dtype).reshape(shape)
+        return _value(self._library.pith_session_output(self._session, index)[0])
 
     def run(self, feeds):
         """Runs once and returns copies of the outputs by name."""

@@ -75,7 +75,11 @@ static void find_cost(info *what, const info_settings *settings)
 /* `known`: the shape that was assumed or that follows; NULL: the model says all. */
 static void print_value(const char *role, const pith_value_info *value, const char *how, const pith_shape *known)
 {
-    char text[CLI_SHAPE_BYTES];
+    char text[CLI_SHAPE_BYTES], type[PITH_TYPE_TEXT_BYTES];
+    if (value->type) {
+        printf("%-8s %-28s %s\n", role, value->name, pith_type_text(value->type, type));
+        return;
+    }
     printf("%-8s %-28s %-5s %s", role, value->name, pith_dtype_name(value->dtype), cli_shape_text(&value->shape, text));
     bool has_names = false;
     for (int d = 0; d < value->shape.rank; d++) {
@@ -194,9 +198,11 @@ static void print_words(const info *what)
 
 static void write_value(cli_json *json, const pith_value_info *value)
 {
+    char type[PITH_TYPE_TEXT_BYTES];
     cli_json_object(json, NULL);
     cli_json_text(json, "name", value->name);
     cli_json_text(json, "dtype", pith_dtype_name(value->dtype));
+    cli_json_text(json, "type", value->type ? pith_type_text(value->type, type) : NULL);
     cli_json_shape(json, "shape", &value->shape); /* -1 where open */
     cli_json_list(json, "symbols");
     for (int d = 0; d < value->shape.rank; d++) {

@@ -5,11 +5,11 @@
 
 #include "json.h"
 
-static void write_quoted(FILE *file, const char *text)
+static void write_quoted_bytes(FILE *file, const char *text, size_t n_bytes)
 {
     fputc('"', file);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
+    for (size_t i = 0; i < n_bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
         if (c == '"' || c == '\\') {
             fprintf(file, "\\%c", c);
         } else if (c < 32) {
@@ -19,6 +19,11 @@ static void write_quoted(FILE *file, const char *text)
         }
     }
     fputc('"', file);
+}
+
+static void write_quoted(FILE *file, const char *text)
+{
+    write_quoted_bytes(file, text, strlen(text));
 }
 
 /* Comma, newline, indent and key in front of a value. */
@@ -52,6 +57,12 @@ void cli_json_object(cli_json *json, const char *key)
 void cli_json_list(cli_json *json, const char *key)
 {
     open_group(json, key, '[', ']');
+}
+
+void cli_json_bytes(cli_json *json, const char *key, const char *data, size_t n_bytes)
+{
+    begin_value(json, key);
+    write_quoted_bytes(json->file, data, n_bytes);
 }
 
 void cli_json_end(cli_json *json)

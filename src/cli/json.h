@@ -16,6 +16,7 @@ typedef struct cli_json {
 void cli_json_object(cli_json *json, const char *key);
 void cli_json_list(cli_json *json, const char *key);
 void cli_json_end(cli_json *json); /* of the innermost object or list; a newline after the last */
+void cli_json_bytes(cli_json *json, const char *key, const char *data, size_t n_bytes);
 void cli_json_text(cli_json *json, const char *key, const char *value); /* NULL: null */
 void cli_json_number(cli_json *json, const char *key, double value);    /* not finite: null */
 void cli_json_whole(cli_json *json, const char *key, int64_t value);

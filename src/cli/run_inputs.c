@@ -2,6 +2,7 @@
 /* Reading the inputs of `pith run`. */
 #include "file.h"
 #include "run_inputs.h"
+#include "values.h"
 
 void cli_run_inputs_free(cli_run_inputs *inputs)
 {
@@ -83,9 +84,12 @@ static pith_status add_input(const cli_input_reader *reader, int index, cli_tens
 
 pith_status cli_read_input(const cli_input_reader *reader, const char *path, int index, cli_run_inputs *inputs)
 {
+    const pith_value_info *input = pith_model_input(reader->net->model, index);
     cli_tensor tensor = { 0 };
     pith_status status;
-    if (cli_image_is_name(path)) {
+    if (input->dtype == PITH_DTYPE_STRING || input->dtype == PITH_DTYPE_OBJECT) {
+        status = cli_value_load(reader->net, path, input, &tensor);
+    } else if (cli_image_is_name(path)) {
         status = read_picture(reader, path, index, inputs, &tensor);
     } else if (cli_ends_with(path, ".raw") || cli_ends_with(path, ".bin")) {
         status = read_raw(reader, path, index, &tensor);

@@ -2,6 +2,7 @@
 /* Saving drawings and outputs. */
 #include "file.h"
 #include "run_output.h"
+#include "values.h"
 
 pith_status cli_drawings_add(cli_drawings *drawings, cli_image *drawing)
 {
@@ -60,6 +61,8 @@ pith_status cli_output_path(const char *folder, const char *input, const char *e
 static pith_status add_copy(cli_tensors *list, const char *role, const char *name, const pith_tensor *view)
 {
     cli_tensor copy = { 0 };
+    CLI_CHECK(cli_value_is_numbers(view), PITH_STATUS_UNSUPPORTED,
+              "'%s' is a %s, which numpy's files can't hold; save as .json or .pb", name, pith_dtype_name(view->dtype));
     CLI_TRY(cli_tensor_copy(view, &copy));
     pith_status status = cli_text_format(&copy.name, "%s/%s", role, name);
     if (status == PITH_OK) {
@@ -92,8 +95,11 @@ pith_status cli_save_outputs(const cli_net *net, const pith_tensor *inputs, cons
     if (cli_ends_with(path, ".npz")) {
         return save_npz(net, inputs, path);
     }
+    if (cli_ends_with(path, ".json") || cli_ends_with(path, ".pb")) {
+        return cli_values_save(net, path);
+    }
     CLI_CHECK(cli_ends_with(path, ".npy"), PITH_STATUS_ARG,
-              "can't tell what to save as '%s': .npz, .npy, .png, .jpg or a folder are possible", path);
+              "can't tell what to save as '%s': .npz, .npy, .json, .pb, .png, .jpg or a folder are possible", path);
     CLI_CHECK(n_outputs == 1, PITH_STATUS_ARG, ".npy holds one tensor, the model has %d outputs; use .npz", n_outputs);
     return cli_npy_save(path, pith_session_output(net->session, 0));
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "task.h"
+#include "values.h"
 
 typedef struct summary {
     double min, max, mean;
@@ -67,6 +68,22 @@ static void write_tensor(cli_json *json, const char *name, const pith_tensor *te
     cli_json_end(json);
 }
 
+/* Strings, sequences, optionals, maps. */
+static void show_value(cli_json *json, const char *name, const pith_tensor *value)
+{
+    char type[PITH_TYPE_TEXT_BYTES];
+    const pith_object *object = pith_object_of(value);
+    if (!json) {
+        cli_value_print(name, value, 2);
+        return;
+    }
+    cli_json_object(json, NULL);
+    cli_json_text(json, "name", name);
+    cli_json_text(json, "type", pith_type_text(object ? object->type : pith_type_tensor(value->dtype), type));
+    cli_value_write_json(json, "value", value);
+    cli_json_end(json);
+}
+
 static pith_status show(const cli_result *result)
 {
     int n_outputs = pith_model_n_outputs(result->net->model);
@@ -76,7 +93,9 @@ static pith_status show(const cli_result *result)
     for (int i = 0; i < n_outputs; i++) {
         const char *name = pith_model_output(result->net->model, i)->name;
         const pith_tensor *output = pith_session_output(result->net->session, i);
-        if (result->json) {
+        if (!cli_value_is_numbers(output)) {
+            show_value(result->json, name, output);
+        } else if (result->json) {
             write_tensor(result->json, name, output);
         } else {
             print_tensor(name, output);

@@ -49,7 +49,10 @@ pith_status cli_tensor_set_name(cli_tensor *tensor, const char *name, size_t n_b
 void cli_tensor_free(cli_tensor *tensor)
 {
     cli_free(tensor->name);
-    cli_free(tensor->view.data);
+    if (!tensor->store) {
+        cli_free(tensor->view.data);
+    }
+    pith_object_store_destroy(tensor->store);
     *tensor = (cli_tensor){ 0 };
 }
 

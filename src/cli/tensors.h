@@ -8,6 +8,7 @@
 typedef struct cli_tensor {
     char *name; /* NULL: none */
     pith_tensor view;
+    pith_object_store *store; /* owns the view's data if it isn't NULL */
 } cli_tensor;
 
 typedef struct cli_tensors {
