@@ -28,11 +28,16 @@ static bool depends_on_dtype(const pith_node *node)
 {
     static const char *const names[] = {
         "bernoulli", "bit_cast", "cast", "cast_like", "constant", "constant_of_shape", "dequantize_linear", "eye_like",
-        "is_inf", "is_nan", "mod", "multinomial", "one_hot", "quantize_linear", "random_normal",
+        "is_inf", "is_nan", "mel_weight_matrix", "mod", "multinomial", "one_hot", "quantize_linear", "random_normal",
         "random_normal_like", "random_uniform", "random_uniform_like", "range",
     };
     for (int i = 0; i < PITH_COUNT(names); i++) {
         if (pithi_is(node, names[i])) {
+            return true;
+        }
+    }
+    for (int i = 0; i < node->op->n_outputs; i++) {
+        if (node->op->outputs[i].dtypes == PITH_DTYPES_OBJECT) { /* a sequence's type has the element's in it */
             return true;
         }
     }
@@ -58,10 +63,11 @@ static pith_dtype guess_output(const widening *all, const pith_node *node, int i
     return PITH_DTYPE_NONE;
 }
 
-/* All halves among the operands may as well be float32. Sets unknown dtypes of the outputs on the way. */
+/* All halves among the operands may as well be float32, and one isn't constant: rows of a table are picked as they
+ * are. Sets unknown dtypes of the outputs on the way. */
 static bool is_widened(widening *all, const pith_node *node)
 {
-    bool has_halves = false;
+    bool has_halves = false, is_variable = false;
     if (!node->op || depends_on_dtype(node)) {
         return false;
     }
@@ -72,6 +78,7 @@ static bool is_widened(widening *all, const pith_node *node)
             return false;
         }
         has_halves = has_halves || is_half(dtype);
+        is_variable = is_variable || (is_half(dtype) && !node->inputs[i]->constant);
     }
     for (int i = 0; has_halves && i < node->n_outputs; i++) {
         const pith_value *output = node->outputs[i];
@@ -82,7 +89,7 @@ static bool is_widened(widening *all, const pith_node *node)
             }
         }
     }
-    return has_halves;
+    return is_variable;
 }
 
 /* ---- edits ----------------------------------------------------------------------------------- */

@@ -25,6 +25,27 @@ void test_widen_halves(pith_test *test)
         "%pith:5:f32[4,2] = softmax(%pith:4)\n"
         "%s:f16[4,2] = cast(%pith:5) to=f16\n"
         "outputs %s:f16[4,2], %n:s64[2]\n" });
+    pith_test_case(test, "tables are read as they are, sequences hold what they held");
+    pith_test_pass(test, &(pith_pass_check){
+        passes, 2, PITH_STAGE_SHAPE, 2e-3,
+        "input x f16[3]\n"
+        "const table f16[9,3]\n"
+        "input at s64[2]{0:9}\n"
+        "g = gather table at\n"
+        "a = add g x\n"
+        "q = sequence_construct a x\n"
+        "m = sequence_length q\n"
+        "output a\n"
+        "output m\n",
+        "inputs %x:f16[3], %at:s64[2]\n"
+        "%g:f16[2,3] = gather(%table, %at)\n"
+        "%pith:0:f32[2,3] = cast(%g) to=f32\n"
+        "%pith:1:f32[3] = cast(%x) to=f32\n"
+        "%pith:2:f32[2,3] = add(%pith:0, %pith:1)\n"
+        "%a:f16[2,3] = cast(%pith:2) to=f16\n"
+        "%q:object[] = sequence_construct(%a, %x)\n"
+        "%m:s64[] = sequence_length(%q)\n"
+        "outputs %a:f16[2,3], %m:s64[]\n" });
     pith_test_case(test, "operators that ask for the element type see halves; other types stay");
     pith_test_pass(test, &(pith_pass_check){
         passes, 2, PITH_STAGE_SHAPE, 2e-2,
