@@ -12,6 +12,7 @@
 #include "pith/session.h"
 #include "pith/status.h"
 #include "pith/tensor.h"
+#include "pith/view.h"
 #include "pith/tune.h"
 
 #endif

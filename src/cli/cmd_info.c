@@ -7,8 +7,8 @@ typedef struct info_settings {
     cli_words shapes, dims;
     int64_t n_threads;
     const char *isa;
-    bool json, exact, lists_ops, lists_layers, lists_operators, prints_text;
-    const char *after;
+    bool json, exact, lists_ops, lists_layers, lists_operators, prints_text, prints_dot;
+    const char *after, *svg;
     cli_ceilings ceilings;
 } info_settings;
 
@@ -25,6 +25,9 @@ static const cli_option options[] = {
       "without a model: all operators of pith, with versions and element types", 0, 0 },
     { "text", 0, CLI_KIND_FLAG, offsetof(info_settings, prints_text), NULL,
       "the graph as text that can be edited and loaded again beside its weights", 0, 0 },
+    { "svg", 0, CLI_KIND_TEXT, offsetof(info_settings, svg), "FILE", "the graph as a drawing", 0, 0 },
+    { "dot", 0, CLI_KIND_FLAG, offsetof(info_settings, prints_dot), NULL,
+      "the graph in the language of Graphviz", 0, 0 },
     { "after", 0, CLI_KIND_TEXT, offsetof(info_settings, after), "STAGE",
       "of --text, --dot, --svg: file (default), passes (for all shapes), plan (for one set of shapes)", 0, 0 },
     { "threads", 't', CLI_KIND_INT, offsetof(info_settings, n_threads), "N",
@@ -313,9 +316,14 @@ static bool is_after(const info_settings *given, const char *stage)
     return strcmp(given->after ? given->after : "file", stage) == 0;
 }
 
-static pith_status print_text(info *what, const info_settings *given)
+static bool shows_graph(const info_settings *given) { return given->prints_text || given->prints_dot || given->svg; }
+
+static pith_status show_graph(info *what, const info_settings *given)
 {
     const pith_shape *shapes = is_after(given, "plan") ? what->shapes.items : NULL;
+    if (!given->prints_text) {
+        return cli_info_draw(&what->net, shapes, (int)given->n_threads, given->svg);
+    }
     pith_status status = pith_model_text(what->net.model, shapes, (int)given->n_threads, write_text, stdout);
     return status == PITH_OK ? status : cli_net_fail(&what->net, status);
 }
@@ -329,15 +337,15 @@ static pith_status show(info *what, const info_settings *given, int *exit_code)
         *exit_code = n_problems ? CLI_EXIT_DIFFERENT : CLI_EXIT_OK;
         return status;
     }
-    if (given->prints_text && !is_after(given, "plan")) {
-        return print_text(what, given);
+    if (shows_graph(given) && !is_after(given, "plan")) {
+        return show_graph(what, given);
     }
     pith_status status = cli_net_choose_shapes(&what->net, &given->shapes, &given->dims, &what->shapes);
     if (status == PITH_STATUS_ARG || status == PITH_STATUS_LIMIT) { /* a bad --shape, not a bad guess */
         return status;
     }
-    if (given->prints_text) {
-        return print_text(what, given);
+    if (shows_graph(given)) {
+        return show_graph(what, given);
     }
     if (given->lists_layers) {
         return cli_info_layers(&what->net, &what->shapes, (int)given->n_threads, given->json);
@@ -364,7 +372,7 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
     cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .ceilings = &given->ceilings,
                                     .describes_only = given->lists_ops ||
-                                                      (given->prints_text && is_after(given, "file")) };
+                                                      (shows_graph(given) && is_after(given, "file")) };
     CLI_CHECK(is_after(given, "file") || is_after(given, "passes") || is_after(given, "plan"), PITH_STATUS_ARG,
               "--after takes file, passes or plan, not '%s'", given->after);
     CLI_TRY(cli_net_open(words->items[0], &net_options, &what.net));
@@ -377,7 +385,7 @@ static const info_settings defaults = { .n_threads = 1 };
 
 const cli_command cli_command_info = {
     .name = "info",
-    .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers | --text] [--json]\n"
+    .usage = "MODEL [--shape NAME=SIZES]... [--dim SYMBOL=SIZE]... [--ops | --layers | --text | --dot] [--json]\n"
              "       pith info --operators [--json]",
     .summary = "say what a model is and what one run costs", .options = options,
     .settings_bytes = sizeof(info_settings), .defaults = &defaults, .run = run_info,

@@ -11,4 +11,7 @@ pith_status cli_info_ops(const cli_net *net, const cli_shapes *shapes, bool is_j
 /* Steps with shape, memory and work. */
 pith_status cli_info_layers(const cli_net *net, const cli_shapes *shapes, int n_threads, bool is_json);
 
+/* The graph as SVG into a file, or (svg_path NULL) as DOT on stdout. */
+pith_status cli_info_draw(const cli_net *net, const pith_shape *shapes, int n_threads, const char *svg_path);
+
 #endif

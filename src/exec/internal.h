@@ -25,6 +25,7 @@ struct pith_model {
     pith_model_summary summary;
     pith_layer *layers; /* of the last pith_model_layers() */
     bool describe_only;
+    pithi_arena viewed;  /* what the last pith_model_view() gave */
     pithi_arena checked; /* what the last pith_model_check() found */
 };
 
@@ -105,6 +106,9 @@ pith_status pithi_session_map_sequence(pith_session *session, const pithi_contro
                                        const pith_tensor *available, int depth, pith_tensor *outputs);
 /* Fails beyond the ceilings for iterations and time. */
 pith_status pithi_session_count_iteration(pith_session *session);
+
+/* The graph that text and view show: as the model holds it, or with `shapes` as it is planned. */
+pith_status pithi_model_clone_graph(pith_model *model, const pith_shape *shapes, int n_threads, pith_graph **clone_out);
 
 /* A zeroed block that lives until the next run. */
 pith_status pithi_session_keep(pith_session *session, size_t n_bytes, void **block_out);

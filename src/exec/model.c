@@ -398,6 +398,7 @@ void pith_model_destroy(pith_model *model)
     pithi_file_unmap(&model->file);
     pithi_free(model->ctx, model->layers);
     pithi_arena_deinit(&model->checked);
+    pithi_arena_deinit(&model->viewed);
     pithi_arena_deinit(&model->memory);
     pithi_free(model->ctx, model);
 }

@@ -162,20 +162,25 @@ static pith_status list_files(const pith_model *model, pithi_text_file **files_o
     return PITH_OK;
 }
 
+pith_status pithi_model_clone_graph(pith_model *model, const pith_shape *shapes, int n_threads, pith_graph **clone_out)
+{
+    pithi_stretch *stretch = NULL;
+    if (shapes) {
+        PITH_TRY(plan_for(model, shapes, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch));
+    }
+    return pithi_graph_clone(stretch ? stretch->plan->graph : model->root->graph, clone_out);
+}
+
 pith_status pith_model_text(pith_model *model, const pith_shape *shapes, int n_threads,
                             void (*write)(void *user, const char *text, size_t n_bytes), void *user)
 {
     pithi_text text = { .ctx = model->ctx };
     pithi_text_file *files = NULL;
     size_t n_files = 0;
-    pithi_stretch *stretch = NULL;
     pith_graph *clone = NULL; /* the writer numbers values, and graphs of plans are shared */
     pith_status status = PITH_OK;
-    if (shapes) {
-        PITH_TRY(plan_for(model, shapes, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch));
-    }
     PITH_TRY_GOTO(list_files(model, &files, &n_files), done);
-    PITH_TRY_GOTO(pithi_graph_clone(stretch ? stretch->plan->graph : model->root->graph, &clone), done);
+    PITH_TRY_GOTO(pithi_model_clone_graph(model, shapes, n_threads, &clone), done);
     PITH_TRY_GOTO(pithi_export_text(clone, files, n_files, &text), done);
     write(user, text.data, text.n_bytes);
 done:

@@ -72,6 +72,19 @@ has out '%y:f32[2] = "odd.domain.Frobnicate"(%x) !name="odd"'
 run 2 info tiny.onnx --text --after dinner
 has err "--after takes file, passes or plan"
 
+run 0 info tiny.onnx --svg tiny.svg
+has tiny.svg '>matmul</text>'
+has tiny.svg '>weight f32[3,2]</text>'
+has tiny.svg '>f32[n,3]</text>'
+if tail -n 1 tiny.svg | grep -q '^</svg>$'; then pass; else fail "tiny.svg is cut off"; fi
+run 0 info tiny.onnx --dot --after plan --dim n=4
+has out 'digraph g {'
+has out 'label="f32[4,3]"'
+run 0 info odd.onnx --svg odd.svg
+has odd.svg 'fill="#ff8080"'
+run 2 info tiny.onnx --svg /nowhere/tiny.svg
+has err "can't write"
+
 run 0 info odd.onnx
 has out "unsupported nodes: 1"
 has out "Frobnicate"
