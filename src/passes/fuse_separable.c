@@ -20,7 +20,7 @@ static bool has_defaults(const pithi_conv_attrs *a)
     return true;
 }
 
-/* A channels-last float32 conv over two dimensions with constant weights. */
+/* A channels-last float32 conv over two dimensions with constant weights, and no list of slopes: the operator takes none. */
 static const pith_tensor *weights_of(const pith_node *node)
 {
     if (!pithi_is(node, "conv") || !((const pithi_conv_attrs *)node->attrs)->channels_last) {
@@ -29,7 +29,8 @@ static const pith_tensor *weights_of(const pith_node *node)
     const pith_tensor *w = pithi_constant_input(node, 1);
     const pith_value *bias = pithi_node_input(node, 2), *x = node->inputs[0], *y = pithi_node_result(node);
     bool is_known = y && pithi_value_has_dims(x) && pithi_value_has_dims(y) && x->dtype == PITH_DTYPE_F32;
-    return is_known && w && w->shape.rank == 4 && (!bias || bias->constant) ? w : NULL;
+    const bool has_slopes = pithi_node_input(node, PITHI_CONV_SLOPE) != NULL;
+    return is_known && w && w->shape.rank == 4 && !has_slopes && (!bias || bias->constant) ? w : NULL;
 }
 
 static bool is_pointwise(const pith_node *node)

@@ -47,6 +47,18 @@ static void check_fused(pith_test *test)
 
 static void check_kept(pith_test *test)
 {
+    check(test, "slopes per channel stay with their convolution",
+          "input x f32[1,64,64,48]\n"
+          "const d f32[48,1,3,3]\n"
+          "const p f32[49,48,1,1]\n"
+          "const s f32[48]\n"
+          "a = conv x d - - s | channels_last=1 group=48 pads=[1,1,1,1] activation=5\n"
+          "y = conv a p | channels_last=1\n"
+          "output y\n",
+          "inputs %x:f32[1,64,64,48]\n"
+          "%a:f32[1,64,64,48] = conv(%x, %d, -, -, %s) group=48 pads=[1,1,1,1] channels_last=1 activation=5\n"
+          "%y:f32[1,64,64,49] = conv(%a, %p) channels_last=1\n"
+          "outputs %y:f32[1,64,64,49]\n");
     check(test, "small images, values that others read, and other kernels stay",
           "input x f32[1,64,64,48]\n"
           "input s f32[1,8,8,48]\n"
