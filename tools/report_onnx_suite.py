@@ -13,7 +13,7 @@ import json
 import os
 
 SUITES = {"onnx_suite": "newest wheel", "onnx_suite_old": "older suite",
-          "onnx_suite_contrib": "ONNX Runtime's operators"}
+          "onnx_suite_contrib": "ONNX Runtime's operators", "onnx_suite_ml": "ai.onnx.ml against ONNX Runtime"}
 WORDS = {"passed": "passed", "superseded": "corrected by ONNX", "lacking": "pith lacks it", "failed": "FAILED"}
 
 

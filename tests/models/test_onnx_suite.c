@@ -26,6 +26,7 @@
 #define NEWEST "onnx_suite"
 #define OLDER "onnx_suite_old"
 #define CONTRIB "onnx_suite_contrib"
+#define ML "onnx_suite_ml"
 
 /* Cases whose expected result can't be told from the standard: what is compared then, and why. */
 static const struct {
@@ -318,7 +319,7 @@ static void test_case(suite_run run)
 static void test_suite(suite_run run)
 {
     static const char *const groups[] = { "node", "simple", "pytorch-converted", "pytorch-operator", "real",
-                                           "contrib", "versions" };
+                                           "contrib", "versions", "ml" };
     for (int g = 0; g < PITH_COUNT(groups); g++) {
         struct dirent **entries = NULL;
         char folder[400];
@@ -338,7 +339,7 @@ static void test_suite(suite_run run)
 
 void test_onnx_suite(pith_test *test)
 {
-    static const char *const suites[] = { NEWEST, OLDER, CONTRIB };
+    static const char *const suites[] = { NEWEST, OLDER, CONTRIB, ML };
     suite_run run = { .test = test };
 #if PITH_TEST_HAS_CLI
     cli_codecs_set(test->ctx); /* ImageDecoder */
