@@ -15,8 +15,8 @@
 static const struct {
     const char *attrs, *message;
 } tables[] = {
-    {
-      "roots=s32[1]{0} nodes=s32[2,7]{0,0,0,1,-1,0,0,0,0,0,0,-2,0,0} splits=f64[2]{0,1}" LEAVES, "leads back to node 0" },
+    { "roots=s32[1]{0} nodes=s32[2,7]{0,0,0,1,-1,0,0,0,0,0,0,-2,0,0} splits=f64[2]{0,1}" LEAVES,
+      "leads back to node 0" },
     { "roots=s32[1]{0} nodes=s32[1,7]{0,0,0,0,-1,0,0} splits=f64[1]{0}" LEAVES, "leads back to node 0" },
     { "roots=s32[1]{1} nodes=s32[1,7]{0,0,0,-1,-2,0,0} splits=f64[1]{0}" LEAVES, "root of tree 0 is node 1" },
     { "roots=s32[1]{0} nodes=s32[1,7]{0,0,0,-1,-3,0,0} splits=f64[1]{0}" LEAVES, "false branch of node 0 is leaf 2" },
