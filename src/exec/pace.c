@@ -17,10 +17,10 @@ bool pithi_pace_goes_together(const pithi_pace *pace)
     return pace->is_alone == pace->is_trial;
 }
 
-/* One run that was held up counts three times the usual at most. */
+/* One run that was held up (or found its data out of the caches after a pause) changes little: a sixteenth at most. */
 static double smooth(double known, double ns)
 {
-    double most = 3.0 * known;
+    double most = 1.5 * known;
     return known > 0.0 ? known + ((ns < most ? ns : most) - known) / 8.0 : ns;
 }
 
@@ -66,8 +66,10 @@ static void add_trial(pithi_pace *pace, double ns)
 static void add_together(pithi_pace *pace, double ns)
 {
     pace->n_runs++;
-    if (pace->n_runs > 2 || pace->alone_ns > 0.0) {
+    if (pace->alone_ns > 0.0) {
         pace->together_ns = smooth(pace->together_ns, ns);
+    } else if (pace->n_runs > 2) { /* the best of the first, as it will be of the trial that they are compared with */
+        pace->together_ns = pace->together_ns > 0.0 && pace->together_ns < ns ? pace->together_ns : ns;
     }
     if (pace->alone_ns > 0.0 && pace->together_ns > MOST * pace->alone_ns) {
         go_alone(pace);
