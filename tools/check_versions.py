@@ -85,6 +85,13 @@ SPECIAL = {
     ("LSTM", "activations"): ["Sigmoid", "Tanh", "Tanh"],
     ("Constant", "value_float"): 1.0,
     ("Momentum", "mode"): "standard",
+    ("TfIdfVectorizer", "mode"): "TF",
+    ("TfIdfVectorizer", "pool_int64s"): [1],
+    ("TfIdfVectorizer", "pool_strings"): ["a"],
+    ("TfIdfVectorizer", "weights"): [1.0],
+    ("Gradient", "xs"): ["x0"],
+    ("Gradient", "zs"): ["x1"],
+    ("Gradient", "y"): "w",
     ("TreeEnsemble", "nodes_hitrates"): numpy_helper.from_array(np.ones(1, np.float32), "t"),
     ("TreeEnsemble", "nodes_missing_value_tracks_true"): [1],
     ("RandomNormalLike", "seed"): 1.0,
@@ -274,7 +281,10 @@ def make_model(schema, n_inputs, n_outputs, names):
     if "membership_values" in names:
         attributes["nodes_modes"] = numpy_helper.from_array(np.array([6], np.uint8), "t")
     node = helper.make_node(schema.name, inputs, outputs, domain=schema.domain, **attributes)
-    graph = helper.make_graph([node], "g", infos, out_infos)
+    nodes = [node]
+    if schema.name == "Gradient":  # of what is in front of it
+        nodes.insert(0, helper.make_node("Mul", [inputs[0], inputs[-1]], ["w"]))
+    graph = helper.make_graph(nodes, "g", infos, out_infos)
     opsets = [helper.make_opsetid(schema.domain, schema.since_version)]
     if schema.domain:
         opsets.append(helper.make_opsetid("", defs.onnx_opset_version()))
@@ -318,6 +328,8 @@ def forms(schema):
         return [(name, 0, 1, [name]) for name in one_of]
     if schema.name in BASE:
         return ml_forms(schema, least_in, least_out)
+    if schema.name == "Gradient":
+        return [("least", 1, 1, required), ("zs", 2, 1, [*required, "zs"])]
     if schema.name == "Optional":
         return [("type", 0, 1, ["type"]), ("1 inputs", 1, 1, [])]
     found = [("least", least_in, least_out, required)]

@@ -407,8 +407,18 @@ def sparse_case():
     return "test_sparse_weights", model, [([x], [(x + w) * c])]
 
 
+def without_opset_case():
+    """IR version 2 had no opset_import: opset 1."""
+    x, b = np.ones((2, 3), np.float32), np.array([1, 2], np.float32)
+    node = helper.make_node("Add", ["x", "b"], ["y"], broadcast=1, axis=0)
+    graph = helper.make_graph([node], "g", [info("x", x), info("b", b)], [info("y", x)])
+    model = helper.make_model(graph, ir_version=2)
+    del model.opset_import[:]
+    return "test_ir_2", model, [([x, b], [x + b[:, None]])]
+
+
 def form_cases():
     forms = Forms()
     for group in (elementwise, shapes, networks, given_up, scan):
         group(forms)
-    return [*forms.cases, *model_cases(), sparse_case()]
+    return [*forms.cases, *model_cases(), sparse_case(), without_opset_case()]

@@ -172,10 +172,23 @@ static pith_status widen(widening *all, pith_node *node)
     return PITH_OK;
 }
 
+/* A cast from a half to the same half doesn't end a region: its result is its operand. */
+static void see_through(widening *all, const pith_node *node)
+{
+    const int64_t *to = node->op && pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
+    const pith_value *from = to ? node->inputs[0] : NULL, *result = to ? node->outputs[0] : NULL;
+    const pith_dtype dtype = dtype_of(all, from);
+    if (result && is_half(dtype) && (pith_dtype)*to == dtype) {
+        all->dtypes[result->index] = dtype;
+        all->wide[result->index] = all->wide[from->index];
+    }
+}
+
 static pith_status widen_graph(widening *all)
 {
     for (pith_node *node = all->graph->first, *next; node; node = next) {
         next = node->next;
+        see_through(all, node);
         if (is_widened(all, node)) {
             PITH_TRY(widen(all, node));
         }

@@ -5,6 +5,7 @@
 #include "base/ctx.h"
 
 #define MAX_OPSETS 1000 /* domains that a model or function may import */
+#define FIRST_IR_WITH_OPSETS 3 /* models before are of opset 1 */
 
 void pithi_import_info_deinit(pith_ctx *ctx, pithi_import_info *info)
 {
@@ -124,9 +125,13 @@ static pith_status check_model(pithi_onnx *onnx, const model_fields *model)
     PITH_CHECK(onnx->ctx, model->ir_version >= PITHI_ONNX_MIN_IR && model->ir_version <= PITHI_ONNX_MAX_IR,
                PITH_STATUS_UNSUPPORTED, "the file has IR version %lld, pith reads versions %d to %d; %s",
                (long long)model->ir_version, PITHI_ONNX_MIN_IR, PITHI_ONNX_MAX_IR,
-               model->ir_version < PITHI_ONNX_MIN_IR ? "convert it with onnx.version_converter"
-                                                     : "save it with an older IR version, or use a newer pith");
+               "save it with an older IR version, or use a newer pith");
     PITH_CHECK(onnx->ctx, model->graph.data, PITH_STATUS_FORMAT, "the model has no graph");
+    if (model->ir_version < FIRST_IR_WITH_OPSETS && onnx->opsets.count == 0) {
+        static const unsigned char opset_1[] = { OPSET_VERSION << 3, 1 };
+        const pithi_pb_span implied = { opset_1, sizeof opset_1, 1 };
+        PITH_TRY(pithi_onnx_add_opset(onnx, &onnx->opsets, &implied));
+    }
     PITH_CHECK(onnx->ctx, onnx->opsets.count > 0, PITH_STATUS_FORMAT,
                "the model imports no operator set; every model names versions in opset_import "
                "(onnx.helper.make_opsetid)");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Field numbers and codes of the ONNX file format (onnx.proto, IR versions 3 to 14); only what is read.
+/* Field numbers and codes of the ONNX file format (onnx.proto, IR versions 1 to 14); only what is read.
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 #ifndef PITH_IMPORT_ONNX_SCHEMA_H
 #define PITH_IMPORT_ONNX_SCHEMA_H
 
-#define PITHI_ONNX_MIN_IR 3
+#define PITHI_ONNX_MIN_IR 1
 #define PITHI_ONNX_MAX_IR 14
 #define PITHI_ONNX_MAX_OPSET 28 /* of the default domain */
 
