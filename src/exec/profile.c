@@ -30,7 +30,7 @@ typedef struct profiler {
     _Atomic int n_events;
     bool keeps_events;
     int row;               /* of the step under way */
-    bool has_parts;
+    _Atomic bool has_parts;
     uint64_t run_start, step_start;
     double clock_ns;
     pithi_counters counters;
