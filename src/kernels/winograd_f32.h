@@ -64,12 +64,16 @@ static inline const pith_kernel_set *pithi_winograd_f32(int isa_limit)
     return pithi_kernel_find("winograd_f32", isa_limit);
 }
 
-/* u[i * n + j] = (G g Gt)[i][j], computed in double and rounded once. */
-static inline void pithi_winograd_f32_weights(const pith_winograd_f32 *kernel, const float g[9], float *u)
+/* Rows of G, which all filters share. */
+typedef struct pith_winograd_f32_rows {
+    int n;
+    double g[PITH_WINOGRAD_F32_MAX_N][3];
+} pith_winograd_f32_rows;
+
+static inline pith_winograd_f32_rows pithi_winograd_f32_rows(const pith_winograd_f32 *kernel)
 {
-    double rows[PITH_WINOGRAD_F32_MAX_N][3], half[PITH_WINOGRAD_F32_MAX_N][3];
-    const int n = 2 * kernel->n_pairs + 2;
-    for (int i = 0; i < n - 1; i++) {
+    pith_winograd_f32_rows rows = { .n = 2 * kernel->n_pairs + 2 };
+    for (int i = 0; i < rows.n - 1; i++) {
         double p = i == 0 ? 0.0 : (double)kernel->points[(i - 1) / 2] * (i % 2 ? 1.0 : -1.0);
         double scale = i == 0 ? 1.0 : 2 * p * p;
         for (int q = 0; q < kernel->n_pairs; q++) {
@@ -77,19 +81,24 @@ static inline void pithi_winograd_f32_weights(const pith_winograd_f32 *kernel, c
             scale *= i > 0 && q == (i - 1) / 2 ? 1.0 : p * p - other * other;
         }
         for (int k = 0; k < 3; k++) {
-            rows[i][k] = (k == 0 ? 1.0 : k == 1 ? p : p * p) / scale;
+            rows.g[i][k] = (k == 0 ? 1.0 : k == 1 ? p : p * p) / scale;
         }
     }
-    rows[n - 1][0] = rows[n - 1][1] = 0.0;
-    rows[n - 1][2] = 1.0;
-    for (int i = 0; i < n; i++) {
+    rows.g[rows.n - 1][2] = 1.0;
+    return rows;
+}
+
+/* u[i * n + j] = (G g Gt)[i][j], computed in double and rounded once. */
+static inline void pithi_winograd_f32_weights(const pith_winograd_f32_rows *rows, const float g[9], float *u)
+{
+    for (int i = 0; i < rows->n; i++) {
+        const double *row = rows->g[i];
+        double half[3];
         for (int k = 0; k < 3; k++) {
-            half[i][k] = rows[i][0] * (double)g[k] + rows[i][1] * (double)g[3 + k] + rows[i][2] * (double)g[6 + k];
+            half[k] = row[0] * (double)g[k] + row[1] * (double)g[3 + k] + row[2] * (double)g[6 + k];
         }
-    }
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) {
-            u[i * n + j] = (float)(half[i][0] * rows[j][0] + half[i][1] * rows[j][1] + half[i][2] * rows[j][2]);
+        for (int j = 0; j < rows->n; j++) {
+            u[i * rows->n + j] = (float)(half[0] * rows->g[j][0] + half[1] * rows->g[j][1] + half[2] * rows->g[j][2]);
         }
     }
 }

@@ -10,6 +10,7 @@
 #define MIN_CHANNELS 8
 #define MAX_BLOCK 96
 #define MAX_POSITIONS (PITH_WINOGRAD_F32_MAX_N * PITH_WINOGRAD_F32_MAX_N)
+#define MAX_LANES 64 /* of a panel */
 #define ADVANTAGE_6 0.9 /* F(6x6) loses two bits more than F(4x4): it has to be faster by more than that */
 
 static int64_t tile_size(const pithi_conv_winograd *w) { return 2 * w->kernel->n_pairs; }
@@ -187,13 +188,18 @@ static void pack_panel(const pithi_conv_f32 *conv, const float *w, int64_t n0, f
     for (int64_t p = 0; p < positions && lanes < nr; p++) {
         memset(to + p * position, 0, (size_t)(nr * pithi_div_up(n_c, fold)) * sizeof(float));
     }
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        for (int64_t c = 0; c < n_c; c++) {
-            float u[MAX_POSITIONS];
-            int64_t place = (int64_t)pithi_gemm_f32_place(conv->gemm, fold, (size_t)n_c, (size_t)c, (size_t)lane);
-            pithi_winograd_f32_weights(conv->winograd.kernel, w + ((n0 + lane) * n_c + c) * 9, u);
-            for (int64_t p = 0; p < positions; p++) {
-                to[p * position + place] = u[p];
+    const pith_winograd_f32_rows rows = pithi_winograd_f32_rows(conv->winograd.kernel);
+    for (int64_t c = 0; c < n_c; c++) {
+        float u[MAX_LANES][MAX_POSITIONS];
+        for (int64_t lane = 0; lane < lanes; lane++) {
+            pithi_winograd_f32_weights(&rows, w + ((n0 + lane) * n_c + c) * 9, u[lane]);
+        }
+        /* Line by line: positions lie a power of two apart, so their lines share a set of the cache. */
+        for (int64_t p = 0; p < positions; p++) {
+            for (int64_t lane = 0; lane < lanes; lane++) {
+                size_t place = fold == 1 ? (size_t)(c * nr + lane) /* as below, without its divisions */
+                                         : pithi_gemm_f32_place(conv->gemm, fold, (size_t)n_c, (size_t)c, (size_t)lane);
+                to[p * position + (int64_t)place] = u[lane][p];
             }
         }
     }

@@ -175,7 +175,8 @@ static void check_scheme(pith_test *test, const pith_winograd_f32 *kernel, const
     kernel->input(&(pith_winograd_f32_input){ .x = d, .x_row_stride = (size_t)a->n, .x_pixel_stride = 1,
                                               .in_h = a->n, .in_w = a->n, .v = v, .v_stride = 1, .n_channels = 1,
                                               .n_tiles = 1 });
-    pithi_winograd_f32_weights(kernel, g, u);
+    const pith_winograd_f32_rows rows = pithi_winograd_f32_rows(kernel);
+    pithi_winograd_f32_weights(&rows, g, u);
     for (int i = 0; i < a->n * a->n; i++) {
         v[i] *= u[i];
     }
