@@ -95,7 +95,8 @@ static void print_memory(const cli_profile_view *view)
     printf(", packed weights %s\n", cli_human_bytes((double)p->weight_bytes, a));
     if (view->peak_step >= 0) {
         const pith_profile_step *peak = &p->steps[view->peak_step];
-        printf("         most is alive at step %d, %s '%s': %s\n", view->peak_step, peak->op, view->steps[view->peak_step].label,
+        printf("         most is alive at step %d, %s '%s': %s\n", view->peak_step, peak->op,
+               view->steps[view->peak_step].label,
                cli_human_bytes((double)peak->live_bytes, a));
         print_holders(view);
     }
