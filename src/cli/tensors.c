@@ -17,8 +17,8 @@ pith_status cli_tensor_check_shape(pith_dtype dtype, const pith_shape *shape, si
                   (long long)shape->dims[i]);
         is_empty = is_empty || shape->dims[i] == 0;
     }
-    for (int i = 0; i < shape->rank && !is_empty; i++) {
-        uint64_t size = (uint64_t)shape->dims[i];
+    for (int i = 0; i < shape->rank; i++) { /* zeros must not hide an overflow of the others */
+        uint64_t size = shape->dims[i] > 0 ? (uint64_t)shape->dims[i] : 1;
         CLI_CHECK(size <= CLI_MAX_TENSOR_BYTES / n_bytes, PITH_STATUS_LIMIT,
                   "a tensor of more than %llu GiB is refused", (unsigned long long)(CLI_MAX_TENSOR_BYTES >> 30));
         n_bytes *= size;

@@ -11,25 +11,32 @@
 #include "support/onnx_models.h"
 #include "support/test.h"
 
-#define FOLDER PITH_SOURCE_DIR "/tests/fuzz/corpus/onnx"
+#define FOLDER PITH_SOURCE_DIR "/tests/fuzz/corpus/"
 
-void test_fuzz_replay(pith_test *test)
+static void replay(pith_test *test, const char *folder, int (*fuzz)(const uint8_t *, size_t), int n_reached[4])
 {
     struct dirent **files = NULL;
-    int n_reached[4] = { 0 }, n_files = scandir(FOLDER, &files, NULL, alphasort);
+    int n_files = scandir(folder, &files, NULL, alphasort);
     for (int i = 0; i < n_files; i++) {
         char path[900];
         pithi_file file = { 0 };
-        snprintf(path, sizeof path, "%s/%s", FOLDER, files[i]->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]->d_name);
         if (files[i]->d_name[0] != '.') {
             pith_test_case(test, "%s", files[i]->d_name);
             TEST_OK(test, pithi_file_map(test->ctx, path, &file));
-            n_reached[pith_fuzz_onnx(file.data, file.n_bytes)]++;
+            n_reached[fuzz(file.data, file.n_bytes)]++;
             pithi_file_unmap(&file);
         }
         free(files[i]);
     }
     free(files);
+}
+
+void test_fuzz_replay(pith_test *test)
+{
+    int n_reached[4] = { 0 }, n_of_texts[4] = { 0 };
+    replay(test, FOLDER "onnx", pith_fuzz_onnx, n_reached);
+    replay(test, FOLDER "text", pith_fuzz_text, n_of_texts);
     pith_test_case(test, "the corpus reaches every stage: refused, imported, planned, run");
     for (int i = 0; i < 4; i++) {
         TEST_CHECK_MESSAGE(test, n_reached[i] > 0, "no input ends at stage %d", i);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/ctx.h"
+#include "export/text/text.h"
 #include "pith/pith.h"
 #include "support/onnx_models.h"
 
@@ -131,7 +132,35 @@ static int plan_and_run(pith_ctx *ctx, const uint8_t *data, size_t n_bytes)
     return reached;
 }
 
-int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes)
+/* What can be read can be printed, and that reads back to itself. */
+static int import_text(pith_ctx *ctx, const uint8_t *data, size_t n_bytes)
+{
+    pithi_text text = { .ctx = ctx }, again = { .ctx = ctx };
+    pithi_import_info info = { 0 }, info_again = { 0 };
+    pith_graph *graph = NULL, *back = NULL;
+    int reached = 0;
+    if (pithi_import_text(ctx, data, n_bytes, "", &info, &graph) == PITH_OK) {
+        reached = 1;
+        if (pithi_graph_verify(graph) != PITH_OK) {
+            fail("the graph that was read is broken", ctx);
+        }
+        if (pithi_export_text(graph, NULL, 0, &text) == PITH_OK) {
+            if (pithi_import_text(ctx, text.data, text.n_bytes, "", &info_again, &back) != PITH_OK ||
+                pithi_export_text(back, NULL, 0, &again) != PITH_OK || strcmp(text.data, again.data) != 0) {
+                fail("the text does not read back to itself", ctx);
+            }
+        }
+    }
+    pithi_graph_destroy(back);
+    pithi_graph_destroy(graph);
+    pithi_import_info_deinit(ctx, &info);
+    pithi_import_info_deinit(ctx, &info_again);
+    pithi_text_deinit(&text);
+    pithi_text_deinit(&again);
+    return reached;
+}
+
+static int fuzz(const uint8_t *data, size_t n_bytes, int (*import)(pith_ctx *, const uint8_t *, size_t))
 {
     pith_ctx *ctx = NULL;
     if (pith_ctx_create(NULL, &ctx) != PITH_OK) {
@@ -140,7 +169,7 @@ int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes)
     ctx->limits = (pith_limits){ .max_file_bytes = 1 << 20, .max_tensor_bytes = 1 << 14, .max_memory_bytes = 1 << 25,
                                  .max_nodes = 200, .max_nesting = 24, .max_operations = MAX_OPERATIONS,
                                  .max_iterations = MAX_ITERATIONS };
-    int reached = import_and_print(ctx, data, n_bytes);
+    int reached = import(ctx, data, n_bytes);
     pith_ctx_clear_error(ctx);
     reached = reached ? plan_and_run(ctx, data, n_bytes) : 0;
     if (pith_ctx_memory_bytes(ctx) != 0) {
@@ -149,3 +178,7 @@ int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes)
     pith_ctx_destroy(ctx);
     return reached;
 }
+
+int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes) { return fuzz(data, n_bytes, import_and_print); }
+
+int pith_fuzz_text(const uint8_t *data, size_t n_bytes) { return fuzz(data, n_bytes, import_text); }

@@ -11,4 +11,7 @@
  * broken graphs and lost memory, which abort. */
 int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes);
 
+/* The same for the text form, which must also read back to itself. */
+int pith_fuzz_text(const uint8_t *data, size_t n_bytes);
+
 #endif
