@@ -52,18 +52,59 @@ static double any_value(uint64_t *random)
     return dice % 32 == 0 ? ends[dice / 32 % PITH_COUNT(ends)] : (double)(dice / 32 % 4) - (double)(dice % 32 == 1);
 }
 
+static void set_element(pith_tensor *tensor, int64_t index, uint64_t *seed)
+{
+    static const pith_string strings[] = { { "", 0 }, { "a", 1 }, { " b c ", 5 }, { "-1.5", 4 }, { "\xc3\xa9,A", 4 },
+                                           { "\xff\0x", 3 } };
+    double value = any_value(seed);
+    if (tensor->dtype == PITH_DTYPE_STRING) {
+        int64_t pick = pithi_f64_to_s64(value) % PITH_COUNT(strings);
+        ((pith_string *)tensor->data)[index] = strings[pick < 0 ? -pick : pick];
+    } else {
+        pithi_tensor_set_f64(tensor, index, value);
+    }
+}
+
+/* None to two items; tensors are lists of two. */
+static bool make_object(pith_object_store *store, const pith_type *type, uint64_t *seed, pith_tensor *value_out)
+{
+    uint64_t room[3][2 * sizeof(pith_string)] = { { 0 } };
+    pith_tensor items[2], keys = { type->dtype, { 1, { 2 } }, room[2] };
+    size_t n_items = (size_t)pithi_f64_to_s64(fabs(any_value(seed))) % (type->kind == PITH_KIND_OPTIONAL ? 2 : 3);
+    for (size_t i = 0; i < 2; i++) {
+        items[i] = (pith_tensor){ type->element->dtype, { 1, { 2 } }, room[i] };
+        for (int k = 0; k < 2 && type->element->kind == PITH_KIND_TENSOR; k++) {
+            set_element(&items[i], k, seed);
+        }
+        if (type->element->kind != PITH_KIND_TENSOR && !make_object(store, type->element, seed, &items[i])) {
+            return false;
+        }
+        set_element(&keys, (int64_t)i, seed);
+    }
+    keys.shape.dims[0] = (int64_t)n_items;
+    return pith_object_make(store, type, items, n_items, type->kind == PITH_KIND_MAP ? &keys : NULL, value_out) ==
+           PITH_OK;
+}
+
 static bool fill_inputs(pith_ctx *ctx, const pith_model *model, const pith_shape *shapes, uint64_t seed,
-                        pith_tensor *inputs)
+                        pith_object_store *store, pith_tensor *inputs)
 {
     for (int i = 0; i < pith_model_n_inputs(model); i++) {
+        const pith_type *type = pith_model_input(model, i)->type;
         size_t n_bytes = 0;
+        if (type) {
+            if (!make_object(store, type, &seed, &inputs[i])) {
+                return false;
+            }
+            continue;
+        }
         inputs[i] = (pith_tensor){ .dtype = pith_model_input(model, i)->dtype, .shape = shapes[i] };
         if (pithi_shape_check(ctx, &shapes[i], inputs[i].dtype, &n_bytes) != PITH_OK ||
             pithi_alloc(ctx, n_bytes, &inputs[i].data) != PITH_OK) {
             return false;
         }
         for (int64_t k = 0; k < pith_shape_elements(&shapes[i]); k++) {
-            pithi_tensor_set_f64(&inputs[i], k, any_value(&seed));
+            set_element(&inputs[i], k, &seed);
         }
     }
     return true;
@@ -72,14 +113,41 @@ static bool fill_inputs(pith_ctx *ctx, const pith_model *model, const pith_shape
 /* Every byte of the results is looked at, so that sanitizers see it. */
 static unsigned volatile sum_of_bytes;
 
+static void look_at_bytes(const void *data, size_t n_bytes)
+{
+    for (size_t k = 0; k < n_bytes; k++) {
+        sum_of_bytes += ((const unsigned char *)data)[k];
+    }
+}
+
+static void look_at(const pith_tensor *value)
+{
+    const pith_object *object = pith_object_of(value);
+    if (!object) {
+        look_at_bytes(value->data, pith_tensor_bytes(value));
+    }
+    for (int64_t i = 0; value->dtype == PITH_DTYPE_STRING && i < pith_shape_elements(&value->shape); i++) {
+        const pith_string *string = (const pith_string *)value->data + i;
+        look_at_bytes(string->data, string->n_bytes);
+    }
+    for (size_t i = 0; object && i < object->n_items; i++) {
+        look_at(&object->items[i]);
+    }
+    if (object && object->type->kind == PITH_KIND_MAP) {
+        look_at(&object->keys);
+    }
+}
+
 static bool run_twice(pith_ctx *ctx, pith_model *model, const pith_shape *shapes, uint64_t seed)
 {
     static const pith_session_options options = { .n_threads = 1 };
     pith_tensor inputs[MAX_INPUTS] = { 0 };
     pith_session *session = NULL;
     int n_runs = 0;
+    pith_object_store *store = NULL;
     bool is_ready =
-        fill_inputs(ctx, model, shapes, seed, inputs) && pith_session_create(model, &options, &session) == PITH_OK;
+        pith_object_store_create(ctx, &store) == PITH_OK && fill_inputs(ctx, model, shapes, seed, store, inputs) &&
+        pith_session_create(model, &options, &session) == PITH_OK;
     for (int run = 0; run < 2 && is_ready; run++) { /* the second one reuses plans and memory */
         if (pith_session_run(session, inputs, pith_model_n_inputs(model)) != PITH_OK) {
             break;
@@ -87,15 +155,16 @@ static bool run_twice(pith_ctx *ctx, pith_model *model, const pith_shape *shapes
         n_runs++;
         for (int i = 0; i < pith_model_n_outputs(model); i++) {
             const pith_tensor *output = pith_session_output(session, i);
-            for (size_t k = 0; k < pith_tensor_bytes(output); k++) {
-                sum_of_bytes += ((const unsigned char *)output->data)[k];
-            }
+            look_at(output);
         }
     }
     pith_session_destroy(session);
     for (int i = 0; i < MAX_INPUTS; i++) {
-        pithi_free(ctx, inputs[i].data);
+        if (inputs[i].dtype != PITH_DTYPE_OBJECT) {
+            pithi_free(ctx, inputs[i].data);
+        }
     }
+    pith_object_store_destroy(store);
     return n_runs == 2;
 }
 
@@ -124,7 +193,9 @@ static int plan_and_run(pith_ctx *ctx, const uint8_t *data, size_t n_bytes)
         shapes[i] = small_shape(pith_model_input(model, i));
         is_small = pith_model_input(model, i)->dtype != PITH_DTYPE_NONE;
     }
-    if (is_small && pith_model_cost(model, shapes, 1, &report) == PITH_OK) {
+    pith_status status = is_small ? pith_model_cost(model, shapes, 1, &report) : PITH_STATUS_LIMIT;
+    if (status == PITH_OK || status == PITH_STATUS_STATE) { /* STATE: shapes depend on values of inputs */
+        pith_ctx_clear_error(ctx);
         reached = 2;
         reached += run_twice(ctx, model, shapes, (uint64_t)n_bytes);
     }
