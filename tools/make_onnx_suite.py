@@ -35,7 +35,8 @@ def environment_python(build):
     shutil.rmtree(folder, ignore_errors=True)
     commands = [
         [sys.executable, "-m", "venv", folder],
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--timeout", "20", *PACKAGES],
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--timeout", "20", "--retries", "1",
+         *PACKAGES],
     ]
     for command in commands:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
