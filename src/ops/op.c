@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "graph/object.h"
 #include "ops/op.h"
 
 #define PITH_OP(name) extern const pith_op pith_op_##name;
@@ -346,7 +347,10 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
 {
     pithi_arena heap = { .ctx = ctx };
     pith_status status = pithi_op_eval_into(&heap, node, inputs, n_inputs, outputs, n_outputs);
-    pithi_arena_deinit(&heap); /* scratch: what makes strings or objects is never folded */
+    for (int i = 0; i < n_outputs; i++) {
+        PITH_ASSERT(!pithi_dtype_has_pointers(outputs[i].dtype) || heap.n_bytes == 0); /* into `heap` */
+    }
+    pithi_arena_deinit(&heap);
     return status;
 }
 

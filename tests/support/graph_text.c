@@ -226,6 +226,7 @@ pith_graph *pith_test_graph(pith_test *test, const char *text)
 typedef struct interpreter {
     pith_test *test;
     pith_tensor *tensors; /* by value->index; data of nodes' outputs is owned */
+    pithi_arena heap;     /* what strings and sequences point to, until the end */
 } interpreter;
 
 static bool run_node(interpreter *in, const pith_node *node)
@@ -247,7 +248,7 @@ static bool run_node(interpreter *in, const pith_node *node)
         }
     }
     if (status == PITH_OK) {
-        status = pithi_op_eval(in->test->ctx, node, inputs, node->n_inputs, outputs, node->n_outputs);
+        status = pithi_op_eval_into(&in->heap, node, inputs, node->n_inputs, outputs, node->n_outputs);
     }
     TEST_CHECK_MESSAGE(in->test, status == PITH_OK, "node '%s' (%s): %s", node->name, node->source_op,
                        pith_ctx_error(in->test->ctx));
@@ -257,7 +258,7 @@ static bool run_node(interpreter *in, const pith_node *node)
 
 bool pith_test_interpret(pith_test *test, pith_graph *graph, const pith_tensor *inputs, pith_tensor *outputs)
 {
-    interpreter in = { test, calloc(graph->n_values + 1, sizeof(pith_tensor)) };
+    interpreter in = { test, calloc(graph->n_values + 1, sizeof(pith_tensor)), { .ctx = test->ctx } };
     bool ok = true;
     for (size_t i = 0; i < graph->n_values; i++) {
         graph->values[i]->index = (int)i;
@@ -282,6 +283,7 @@ bool pith_test_interpret(pith_test *test, pith_graph *graph, const pith_tensor *
         }
     }
     free(in.tensors);
+    pithi_arena_deinit(&in.heap);
     return ok;
 }
 
