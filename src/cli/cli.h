@@ -87,6 +87,9 @@ const char *cli_nearest(const char *word, const char *const *names, int n_names)
 const char *cli_human_ms(double ms, char text[CLI_HUMAN_BYTES]);
 const char *cli_human_bytes(double n_bytes, char text[CLI_HUMAN_BYTES]);
 const char *cli_human_count(double count, char text[CLI_HUMAN_BYTES]);
+/* Text of a file for a terminal: control characters, which could steer it, as "?"; long ones are cut. One of eight
+ * static buffers, used in turn. */
+const char *cli_plain(const char *text);
 /* "1x3x224x224", "scalar"; -1 as "?". */
 #define CLI_SHAPE_BYTES 192
 const char *cli_shape_text(const pith_shape *shape, char text[CLI_SHAPE_BYTES]);

@@ -80,14 +80,15 @@ static void print_value(const char *role, const pith_value_info *value, const ch
 {
     char text[CLI_SHAPE_BYTES], type[PITH_TYPE_TEXT_BYTES];
     if (value->type) {
-        printf("%-8s %-28s %s\n", role, value->name, pith_type_text(value->type, type));
+        printf("%-8s %-28s %s\n", role, cli_plain(value->name), pith_type_text(value->type, type));
         return;
     }
-    printf("%-8s %-28s %-5s %s", role, value->name, pith_dtype_name(value->dtype), cli_shape_text(&value->shape, text));
+    printf("%-8s %-28s %-5s %s", role, cli_plain(value->name), pith_dtype_name(value->dtype),
+           cli_shape_text(&value->shape, text));
     bool has_names = false;
     for (int d = 0; d < value->shape.rank; d++) {
         if (value->shape.dims[d] < 0 && value->symbols[d]) {
-            printf("%s%s", has_names ? ", " : "  (? = ", value->symbols[d]);
+            printf("%s%s", has_names ? ", " : "  (? = ", cli_plain(value->symbols[d]));
             has_names = true;
         }
     }
@@ -103,7 +104,7 @@ static void print_ops(const pith_model_summary *summary)
     int n_column = 0;
     printf("%-8s %d nodes:", "ops", summary->n_nodes);
     for (int i = 0; i < summary->n_ops; i++) {
-        n_column += printf("%s %s %d", i ? "," : "", summary->ops[i].op, summary->ops[i].n_nodes);
+        n_column += printf("%s %s %d", i ? "," : "", cli_plain(summary->ops[i].op), summary->ops[i].n_nodes);
         if (n_column > 76 && i + 1 < summary->n_ops) {
             printf("\n%-8s", "");
             n_column = 0;
@@ -193,7 +194,7 @@ static void print_words(const info *what)
     }
     for (int i = 0; i < n_unsupported; i++) {
         const pith_unsupported *row = pith_model_unsupported(model, i);
-        printf("  %s (%s): %s\n", row->node, row->op, row->reason);
+        printf("  %s (%s): %s\n", cli_plain(row->node), cli_plain(row->op), cli_plain(row->reason));
     }
 }
 

@@ -38,7 +38,7 @@ static void print_words(const pith_layer *layers, int n_layers)
                layer->kernel ? layer->kernel : "reference", pith_dtype_name(layer->output.dtype),
                cli_shape_text(&layer->output.shape, shape), cli_human_count((double)layer->macs, macs),
                cli_human_count((double)layer->flops, flops), layer->output_bytes, layer->weight_bytes,
-               layer->scratch_bytes, layer->name);
+               layer->scratch_bytes, cli_plain(layer->name));
     }
 }
 

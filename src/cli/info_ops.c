@@ -47,7 +47,7 @@ static void print_words(const cli_net *net, const pith_check *check)
         const pith_op_use *use = &check->uses[i];
         char since[16];
         snprintf(since, sizeof since, use->since ? "%d" : "-", use->since);
-        printf("%s%-*s %6d %6s %6d  %-22s %s", use->n_problems ? cli_colour_on(CLI_BAD) : "", width, use->op,
+        printf("%s%-*s %6d %6s %6d  %-22s %s", use->n_problems ? cli_colour_on(CLI_BAD) : "", width, cli_plain(use->op),
                use->opset, since, use->n_nodes, use->runs_as[0] ? use->runs_as : "-", use->dtypes);
         if (use->n_problems) {
             printf("  (%d would not run)%s", use->n_problems, cli_colour_off());
@@ -57,7 +57,8 @@ static void print_words(const cli_net *net, const pith_check *check)
     printf("\n");
     for (int i = 0; i < check->n_problems; i++) {
         const pith_unsupported *row = &check->problems[i];
-        printf("%s: node '%s' (%s)\n    %s\n", net->path, row->node, row->op, row->reason);
+        printf("%s: node '%s' (%s)\n    %s\n", net->path, cli_plain(row->node), cli_plain(row->op),
+               cli_plain(row->reason));
     }
     if (check->n_problems) {
         printf("%s%d of %d nodes would not run%s\n", cli_colour_on(CLI_BAD), check->n_problems, n_nodes,

@@ -139,6 +139,20 @@ bool cli_parse_number(const char *text, double *value_out)
     return true;
 }
 
+const char *cli_plain(const char *text)
+{
+    static char buffers[8][512];
+    static int turn;
+    char *buffer = buffers[turn = (turn + 1) % 8];
+    size_t i = 0;
+    for (; text[i] && i + 1 < sizeof buffers[0]; i++) {
+        unsigned char c = (unsigned char)text[i];
+        buffer[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
+    }
+    buffer[i] = '\0';
+    return buffer;
+}
+
 bool cli_ends_with(const char *text, const char *ending)
 {
     size_t n_text = strlen(text);

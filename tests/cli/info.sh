@@ -102,4 +102,8 @@ has out '"name": "cast",'
 has out '"f8e4m3fnuz",'
 run 2 info --operators tiny.onnx
 has err "--ops lists what a model needs"
+printf 'pith-graph 1\ngraph "g"\ninput %%"\\x1b[31mx":f32[1]\n%%y = neg(%%"\\x1b[31mx")\noutput %%y\n' > red.txt
+run 0 info red.txt
+has out 'input    ?[31mx'
+if grep -q "$(printf '\033')" out; then fail "a name steers the terminal"; else pass; fi
 finish
