@@ -27,6 +27,7 @@ const pith_op pith_op_log_softmax = {
     .head = { "log_softmax", 1, PITH_ATTRS(pithi_softmax_attrs_table, pithi_softmax_attrs) },
     PITHI_SOFTMAX_RECORD,
     .ref = ref, .prepare = prepare, .run = pithi_softmax_run,
+    .to_source = pithi_softmax_to_source,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -149,6 +149,29 @@ bool pithi_softmax_to_channels_last(pith_graph *graph, pith_node *node)
     return true;
 }
 
+/* One group of all elements from `axis` on is what newer opsets mean, where no longer axis follows. */
+pith_status pithi_softmax_to_source(pith_ctx *ctx, const pith_node *node, pith_source *source)
+{
+    const pith_value *x = node->inputs[0];
+    const pithi_softmax_attrs *attrs = node->attrs;
+    int64_t axis = attrs->axis + (attrs->axis < 0 && x->has_shape ? x->shape.rank : 0), behind = 1;
+    if (!attrs->flatten) {
+        return PITH_OK;
+    }
+    for (int64_t i = axis + 1; x->has_shape && i < x->shape.rank; i++) {
+        behind *= x->shape.dims[i] == 1 ? 1 : 0;
+    }
+    PITH_CHECK(ctx, x->has_shape && axis < x->shape.rank && behind == 1, PITH_STATUS_UNSUPPORTED,
+               "node '%s' groups all dimensions from %lld on, as before opset 13, and they are more than one or not known; "
+               "write the model in opset 13 or later", node->name, (long long)axis);
+    for (int i = 0; i < source->n_attrs; i++) {
+        if (pithi_same_text(source->attrs[i].name, "flatten")) {
+            source->attrs[i] = source->attrs[--source->n_attrs];
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_map_softmax_flatten(pith_ctx *ctx, pith_source *source, void *attrs)
 {
     (void)ctx;

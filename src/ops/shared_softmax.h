@@ -28,6 +28,7 @@ pith_status pithi_softmax_prepare(pith_prepare *prepare, pithi_softmax_kind kind
 void pithi_softmax_run(const pith_run *run, const pith_part *part);
 void pithi_softmax_cost(const pith_infer *infer, pith_cost *cost);
 bool pithi_softmax_to_channels_last(pith_graph *graph, pith_node *node);
+pith_status pithi_softmax_to_source(pith_ctx *ctx, const pith_node *node, pith_source *source);
 pith_status pithi_map_softmax_flatten(pith_ctx *ctx, pith_source *source, void *attrs);
 
 #define PITHI_SOFTMAX_RECORD                                                                       \

@@ -58,9 +58,23 @@ static pith_status set_shapes(const pithi_quant *quant, pith_graph *graph)
     return PITH_OK;
 }
 
-/* Dtypes of all values, by inference with the shapes of the first sample. */
+static bool is_static(const pith_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        if (!pithi_value_has_dims(graph->inputs[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Dtypes of all values: with their shapes where the file gives those of the inputs, else by inference on a clone, with
+ * the shapes of the first sample. */
 static pith_status learn_dtypes(pithi_quant *quant)
 {
+    if (is_static(quant->graph)) {
+        return pithi_graph_infer(quant->graph);
+    }
     pith_graph *clone = NULL;
     pith_status status = PITH_OK;
     PITH_TRY(pithi_graph_clone(quant->graph, &clone));

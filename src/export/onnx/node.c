@@ -131,11 +131,21 @@ static pith_status collect_attrs(pith_graph *graph, const pith_node *node, pith_
         if (is_default(spec, field)) {
             continue;
         }
-        PITH_CHECK(graph->ctx, !spec->is_own, PITH_STATUS_UNSUPPORTED,
-                   "writing ONNX: node '%s' (%s) has pith's own attribute '%s', which ONNX can't say; switch the pass "
-                   "off that sets it",
-                   node->name, head->name, spec->name);
         PITH_TRY(read_field(&graph->arena, spec, field, &source->attrs[source->n_attrs++]));
+    }
+    return PITH_OK;
+}
+
+/* Attributes of pith's own that the operator's to_source has not put into ONNX's words. */
+static pith_status refuse_own_attrs(pith_ctx *ctx, const pith_node *node, const pith_source *source)
+{
+    const pith_op_head *head = &node->op->head;
+    for (int i = 0; i < head->n_attrs; i++) {
+        for (int k = 0; k < source->n_attrs && head->attrs[i].is_own; k++) {
+            PITH_CHECK(ctx, !pithi_same_text(source->attrs[k].name, head->attrs[i].name), PITH_STATUS_UNSUPPORTED,
+                       "writing ONNX: node '%s' (%s) has pith's own attribute '%s', which ONNX can't say; switch the "
+                       "pass off that sets it", node->name, head->name, head->attrs[i].name);
+        }
     }
     return PITH_OK;
 }
@@ -160,7 +170,8 @@ pith_status pithi_onnx_source_of_node(pith_graph *graph, const pith_node *node, 
     PITH_TRY(collect_attrs(graph, node, source));
     PITH_TRY(copy_values(&graph->arena, node->inputs, node->n_inputs, PITHI_SOURCE_SPARE, &source->inputs));
     PITH_TRY(copy_values(&graph->arena, node->outputs, node->n_outputs, 0, &source->outputs));
-    return node->op->to_source ? node->op->to_source(graph->ctx, node, source) : PITH_OK;
+    PITH_TRY(node->op->to_source ? node->op->to_source(graph->ctx, node, source) : PITH_OK);
+    return refuse_own_attrs(graph->ctx, node, source);
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
