@@ -368,7 +368,8 @@ static pith_status load_file(pith_model *model, const char *path)
     const char *name = slash ? slash + 1 : path;
     PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &model->file_name));
     PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, folder), "%s", path);
-    /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed. */
+    /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed.
+     */
     pithi_file_forget(model->file.data, model->file.n_bytes);
     return PITH_OK;
 }

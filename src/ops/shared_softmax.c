@@ -162,8 +162,8 @@ pith_status pithi_softmax_to_source(pith_ctx *ctx, const pith_node *node, pith_s
         behind *= x->shape.dims[i] == 1 ? 1 : 0;
     }
     PITH_CHECK(ctx, x->has_shape && axis < x->shape.rank && behind == 1, PITH_STATUS_UNSUPPORTED,
-               "node '%s' groups all dimensions from %lld on, as before opset 13, and they are more than one or not known; "
-               "write the model in opset 13 or later", node->name, (long long)axis);
+               "node '%s' groups all dimensions from %lld on, as before opset 13, and they are more than one or not "
+               "known; write the model in opset 13 or later", node->name, (long long)axis);
     for (int i = 0; i < source->n_attrs; i++) {
         if (pithi_same_text(source->attrs[i].name, "flatten")) {
             source->attrs[i] = source->attrs[--source->n_attrs];

@@ -20,7 +20,8 @@ static bool has_defaults(const pithi_conv_attrs *a)
     return true;
 }
 
-/* A channels-last float32 conv over two dimensions with constant weights, and no list of slopes: the operator takes none. */
+/* A channels-last float32 conv over two dimensions with constant weights, and no list of slopes: the operator takes
+ * none. */
 static const pith_tensor *weights_of(const pith_node *node)
 {
     if (!pithi_is(node, "conv") || !((const pithi_conv_attrs *)node->attrs)->channels_last) {
