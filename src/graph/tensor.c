@@ -184,14 +184,14 @@ void pithi_tensor_set_code(pith_tensor *tensor, int64_t index, unsigned code)
 void pithi_tensor_copy_elements(pith_tensor *to, int64_t to_index, const pith_tensor *from, int64_t from_index,
                                 int64_t count)
 {
-    const size_t n_bytes = pith_dtype_bytes(to->dtype);
+    const ptrdiff_t n_bytes = (ptrdiff_t)pith_dtype_bytes(to->dtype); /* signed: a view may begin behind an element */
     if (n_bytes == 0) {
         for (int64_t i = 0; i < count; i++) {
             pithi_tensor_set_code(to, to_index + i, pithi_tensor_get_code(from, from_index + i));
         }
     } else if (count > 0) {
-        memmove((char *)to->data + (size_t)to_index * n_bytes, (const char *)from->data + (size_t)from_index * n_bytes,
-                (size_t)count * n_bytes);
+        memmove((char *)to->data + to_index * n_bytes, (const char *)from->data + from_index * n_bytes,
+                (size_t)(count * n_bytes));
     }
 }
 
