@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs go together until a few trial runs alone were faster; then alone, with trials of going together at growing
- * distances. What a trial costs is bounded: three runs in 500, or in 32 and more. */
+/* Runs go together until a few trial runs alone were clearly faster; then alone, with trials of going together at
+ * growing distances. What a trial costs is bounded: three runs in 500, or one in 20 milliseconds and more. What disturbed
+ * the runs may pass at any moment, so distances are times, and short. */
 #include "exec/pace.h"
 
 #define N_TRIAL 3
 #define FIRST_TRIAL 8         /* runs before: the first ones plan, warm caches and wake threads */
 #define NEXT_TRIAL 500
-#define FIRST_PAUSE 32
-#define LONGEST_PAUSE 1024
+#define FIRST_PAUSE_NS 20e6
+#define LONGEST_PAUSE_NS 400e6
 #define LONGEST_TRIAL_NS 20e6 /* longer runs are worth all threads, and a trial would be felt */
-#define NEED 0.95             /* of the time alone, to go together again, */
-#define MOST 1.03             /* and to give up going together */
+#define NEED 0.98             /* of the time alone, to go together again, */
+#define MOST 1.1              /* and to give up going together */
 
 bool pithi_pace_goes_together(const pithi_pace *pace)
 {
@@ -34,7 +35,7 @@ static void begin_trial(pithi_pace *pace)
 static void go_alone(pithi_pace *pace)
 {
     pace->is_alone = true;
-    pace->n_left = pace->pause;
+    pace->left_ns = pace->pause_ns;
 }
 
 static void end_trial(pithi_pace *pace)
@@ -43,14 +44,14 @@ static void end_trial(pithi_pace *pace)
     if (!pace->is_alone) { /* tried alone */
         pace->alone_ns = pace->best_ns;
         pace->n_runs = 0;
-        pace->pause = FIRST_PAUSE;
+        pace->pause_ns = FIRST_PAUSE_NS;
     } else if (pace->best_ns < NEED * pace->alone_ns) {
         pace->is_alone = false;
         pace->together_ns = pace->best_ns;
         pace->n_runs = 0;
-        pace->pause = FIRST_PAUSE;
+        pace->pause_ns = FIRST_PAUSE_NS;
     } else {
-        pace->pause = 2 * pace->pause < LONGEST_PAUSE ? 2 * pace->pause : LONGEST_PAUSE;
+        pace->pause_ns = 2.0 * pace->pause_ns < LONGEST_PAUSE_NS ? 2.0 * pace->pause_ns : LONGEST_PAUSE_NS;
         go_alone(pace);
     }
 }
@@ -89,7 +90,8 @@ void pithi_pace_add(pithi_pace *pace, double ns)
         add_together(pace, ns);
     } else {
         pace->alone_ns = smooth(pace->alone_ns, ns);
-        if (--pace->n_left <= 0) {
+        pace->left_ns -= ns;
+        if (pace->left_ns <= 0.0) {
             begin_trial(pace);
         }
     }

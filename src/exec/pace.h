@@ -10,8 +10,8 @@ typedef struct pithi_pace {
     double together_ns, alone_ns; /* smoothed; 0: not known yet */
     double best_ns;               /* of the runs of a trial */
     int n_runs;                   /* together since the last trial alone */
-    int n_left;                   /* runs until the trial ends, or until the next one */
-    int pause;                    /* runs alone between two trials of going together */
+    int n_left;                   /* runs until the trial ends */
+    double left_ns, pause_ns;     /* alone, until the next trial of going together; from trial to trial */
     bool is_alone, is_trial;
 } pithi_pace;
 
