@@ -17,7 +17,7 @@ EXCEPTIONS = {
     ("Col2Im", "string"): "strings can't be added",
 }
 # Spelled by an operator that is only the last of several nodes; its operands are not those of the schema.
-SEVERAL_NODES = ("FlexAttention", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier")
+SEVERAL_NODES = ("FlexAttention", "Gradient", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier")
 
 
 def find_operator(operators, domain, name):
