@@ -33,6 +33,7 @@ static pith_status insert_dq(pith_graph *graph, pith_node *before, pith_value *c
 {
     pith_node *dq = NULL;
     PITH_TRY(pithi_insert(graph, before, "dequantize_linear", operands, 3, &dq));
+    dq->name = "";
     dq->outputs[0]->dtype = PITH_DTYPE_F32;
     *result_out = dq->outputs[0];
     return axis >= 0 ? pithi_attr_set_int(graph->ctx, dq, "axis", axis) : PITH_OK;
@@ -64,6 +65,7 @@ static pith_status insert_pair(const pithi_quant *quant, pith_graph *graph, cons
     pith_value *q_operands[] = { value, scale, zero };
     PITH_TRY(pithi_insert(graph, before, "quantize_linear", q_operands, 3, &q));
     q->outputs[0]->dtype = PITH_DTYPE_U8;
+    PITH_TRY(pithi_arena_format(&graph->arena, &q->name, "%s_QuantizeLinear", value->name));
     pith_value *dq_operands[] = { q->outputs[0], scale, zero };
     const pith_op *dequantize = pithi_op_find("dequantize_linear");
     PITH_CHECK(graph->ctx, dequantize, PITH_STATUS_INTERNAL, "the build lacks dequantize_linear");

@@ -68,9 +68,22 @@ static bool is_static(const pith_graph *graph)
     return true;
 }
 
-/* Dtypes of all values: with their shapes where the file gives those of the inputs, else by inference on a clone, with
+/* Dtype, and the rank where nothing is known of the shape: dimensions may change from sample to sample. */
+static void learn_type(const pith_value *from, pith_value *to)
+{
+    to->dtype = from->dtype;
+    if (!to->has_shape && from->has_shape) {
+        to->has_shape = true;
+        to->shape.rank = from->shape.rank;
+        for (int i = 0; i < from->shape.rank; i++) {
+            to->shape.dims[i] = -1;
+        }
+    }
+}
+
+/* Types of all values: with their shapes where the file gives those of the inputs, else by inference on a clone, with
  * the shapes of the first sample. */
-static pith_status learn_dtypes(pithi_quant *quant)
+static pith_status learn_types(pithi_quant *quant)
 {
     if (is_static(quant->graph)) {
         return pithi_graph_infer(quant->graph);
@@ -82,7 +95,7 @@ static pith_status learn_dtypes(pithi_quant *quant)
     PITH_TRY_GOTO(set_shapes(quant, clone), done);
     PITH_TRY_GOTO(pithi_graph_infer(clone), done);
     for (size_t i = 0; i < n_values; i++) {
-        quant->graph->values[i]->dtype = clone->values[i]->dtype;
+        learn_type(clone->values[i], quant->graph->values[i]);
     }
 done:
     pithi_graph_destroy(clone);
@@ -279,7 +292,7 @@ static pith_status prepare(pithi_quant *quant, pith_quantize_report *report)
 {
     PITH_TRY(check_complete(quant->graph));
     PITH_TRY(simplify(quant->graph));
-    PITH_TRY(learn_dtypes(quant));
+    PITH_TRY(learn_types(quant));
     PITH_TRY(pithi_quant_select(quant));
     if (!quant->options->no_equalization) {
         PITH_TRY(pithi_quant_equalize(quant, &report->n_equalized));

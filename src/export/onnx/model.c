@@ -172,6 +172,7 @@ static pith_status survey(pithi_onnx_writer *writer, pith_graph *graph, int *n_g
     }
     for (pith_node *node = graph->first; node; node = node->next) {
         const pith_spelling *spelling = NULL;
+        writer->n_nodes++;
         PITH_TRY(pithi_onnx_choose_spelling(writer->ctx, node, &spelling));
         PITH_TRY(need_domain(writer, spelling->domain, spelling->since));
         for (int i = 0; i < node->n_bodies; i++) {
@@ -196,8 +197,13 @@ pith_status pithi_export_onnx(pith_graph *graph, pithi_bytes *bytes)
     pithi_onnx_writer writer = { .ctx = graph->ctx, .bytes = bytes };
     int n_graphs = 0;
     size_t mark = 0;
+    void *names = NULL;
     PITH_TRY(need_domain(&writer, "", FIRST_OPSET));
     PITH_TRY(survey(&writer, graph, &n_graphs));
+    for (writer.n_names = 16; writer.n_names < 2 * writer.n_nodes; writer.n_names *= 2) {
+    }
+    PITH_TRY(pithi_arena_array(&graph->arena, writer.n_names, sizeof(const char *), &names));
+    writer.names = names;
     PITH_TRY(pithi_wire_int(bytes, MODEL_IR_VERSION, WRITTEN_IR));
     PITH_TRY(pithi_wire_text(bytes, MODEL_PRODUCER_NAME, "pith"));
     PITH_TRY(pithi_wire_begin(bytes, MODEL_GRAPH, &mark));

@@ -253,6 +253,19 @@ static pith_status write_operands(pithi_onnx_writer *writer, const pith_source *
     return PITH_OK;
 }
 
+/* Names of nodes are optional in ONNX, but must differ. */
+static const char *unused_name(pithi_onnx_writer *writer, const char *name)
+{
+    size_t mask = writer->n_names - 1, at = (size_t)pithi_hash(PITHI_HASH_START, name, strlen(name)) & mask;
+    for (; writer->names[at]; at = (at + 1) & mask) {
+        if (pithi_same_text(writer->names[at], name)) {
+            return "";
+        }
+    }
+    writer->names[at] = name;
+    return name;
+}
+
 pith_status pithi_onnx_write_node(pithi_onnx_writer *writer, pith_graph *graph, pith_node *node)
 {
     const pith_spelling *spelling = NULL;
@@ -260,7 +273,7 @@ pith_status pithi_onnx_write_node(pithi_onnx_writer *writer, pith_graph *graph, 
     PITH_TRY(pithi_onnx_choose_spelling(writer->ctx, node, &spelling));
     PITH_TRY(pithi_onnx_source_of_node(graph, node, spelling, &source));
     PITH_TRY(write_operands(writer, &source));
-    PITH_TRY(pithi_wire_text(writer->bytes, NODE_NAME, node->name));
+    PITH_TRY(pithi_wire_text(writer->bytes, NODE_NAME, unused_name(writer, node->name)));
     PITH_TRY(pithi_wire_text(writer->bytes, NODE_OP_TYPE, source.type));
     PITH_TRY(pithi_wire_text(writer->bytes, NODE_DOMAIN, source.domain));
     for (int i = 0; i < source.n_attrs; i++) {

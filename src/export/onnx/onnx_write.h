@@ -16,6 +16,8 @@ typedef struct pithi_onnx_writer {
     } domains[8];      /* that the operators are in; the first is the default one */
     int n_domains;
     int n_graphs;      /* begun so far, in the order of the file */
+    const char **names; /* of nodes written so far, by hash; n_names is a power of two */
+    size_t n_names, n_nodes;
 } pithi_onnx_writer;
 
 /* While a graph is written, value->index holds the number of its graph (0: the outermost) and this flag. */
