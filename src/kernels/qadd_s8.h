@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Family qadd_s8: sum of two rows of quantised bytes, with fused multiply-adds in float32:
+/* Family qadd_s8: sum of two rows of quantised bytes, with fused multiply-adds in float32, and their product, with each
+ * operation rounded:
  *
- *   y[i] = round_half_even( clamp( fma(a, a_scale, fma(b, b_scale, offset)), low, high ) )
+ *   sum:     y[i] = round_half_even( clamp( fma(a, a_scale, fma(b, b_scale, offset)), low, high ) )
+ *   product: y[i] = round_half_even( clamp( (a * b) * a_scale + offset, low, high ) ), b_scale unused
  *
  * with a = (a[i] ^ a_flip) + a_base: a_flip 0x80 with a_base -128 reads signed bytes, 0 with 0 unsigned ones; b
  * likewise. Steps are 0 (one element for all) or 1. PITH_EXACT: every ISA gives the same bits; a NaN is clamped to
@@ -26,7 +28,8 @@ typedef struct pith_qadd_s8_row {
 
 typedef struct pith_qadd_s8 {
     pith_kernel head;
-    void (*run)(const pith_qadd_s8_row *row);
+    void (*sum)(const pith_qadd_s8_row *row);
+    void (*product)(const pith_qadd_s8_row *row);
 } pith_qadd_s8;
 
 static inline const pith_qadd_s8 *pithi_qadd_s8(int isa_limit)

@@ -42,7 +42,7 @@ static void add_row(const pithi_rows *rows, const void *const *operands, void *y
         .low = (int32_t)binary->limits.low,
         .high = (int32_t)binary->limits.high,
     };
-    ((const pith_qadd_s8 *)state->kernel)->run(&row);
+    ((const pith_qadd_s8 *)state->kernel)->sum(&row);
 }
 
 static pith_status prepare(pith_prepare *prepare)

@@ -4,8 +4,7 @@
  *
  *   y = saturate(round_half_even((a - a_zero) (b - b_zero) * (a_scale b_scale / y_scale) + y_zero))
  */
-#include <math.h>
-
+#include "kernels/qadd_s8.h"
 #include "ops/shared_qlinear_binary.h"
 
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
@@ -17,31 +16,38 @@ static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
 
 static void ref(const pith_run *run) { pithi_qlinear_binary_ref(run, value); }
 
-static int32_t read(const void *bytes, bool is_signed, int64_t at)
-{
-    return is_signed ? ((const int8_t *)bytes)[at] : ((const uint8_t *)bytes)[at];
-}
-
 static void mul_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
 {
     const pithi_qlinear_rows *state = rows->user;
-    const pithi_limits *limits = &state->binary.limits;
-    const float low = (float)limits->low, high = (float)limits->high;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t a = read(operands[0], state->a_is_signed, i * rows->inner_strides[0]);
-        int32_t b = read(operands[1], state->b_is_signed, i * rows->inner_strides[1]);
-        float result = value(&state->binary, a, b);
-        result = result > low ? result : low;
-        result = result < high ? result : high;
-        ((uint8_t *)y)[i] = (uint8_t)(int32_t)nearbyintf(result);
-    }
+    const pithi_qlinear_binary *binary = &state->binary;
+    const pith_qadd_s8_row row = {
+        .a = operands[0],
+        .b = operands[1],
+        .y = y,
+        .n = (size_t)n,
+        .a_step = (int)rows->inner_strides[0],
+        .b_step = (int)rows->inner_strides[1],
+        .a_flip = state->a_is_signed ? 0x80 : 0,
+        .b_flip = state->b_is_signed ? 0x80 : 0,
+        .a_base = (state->a_is_signed ? -128 : 0) - binary->a.zero,
+        .b_base = (state->b_is_signed ? -128 : 0) - binary->b.zero,
+        .a_scale = binary->a.scale * binary->b.scale / binary->y.scale,
+        .offset = (float)binary->y.zero,
+        .low = (int32_t)binary->limits.low,
+        .high = (int32_t)binary->limits.high,
+    };
+    ((const pith_qadd_s8 *)state->kernel)->product(&row);
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
     pithi_qlinear_rows *state = NULL;
     PITH_TRY(pithi_qlinear_binary_prepare(prepare, mul_row, &state));
-    prepare->kernel = state ? "qmul_rows" : NULL;
+    if (state) {
+        const pith_qadd_s8 *kernel = pithi_qadd_s8(prepare->isa_limit);
+        state->kernel = kernel;
+        prepare->kernel = kernel->head.name;
+    }
     return PITH_OK;
 }
 

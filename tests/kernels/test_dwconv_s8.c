@@ -153,12 +153,21 @@ static void check_add(pith_test *test, const pith_qadd_s8 *kernel)
     row.a = a.data;
     row.b = b.data;
     row.y = y.data;
-    kernel->run(&row);
+    const bool is_product = pith_test_random(test) & 1;
+    if (is_product) {
+        row.a_base -= pick(test, low, low + 255);
+        row.b_base -= pick(test, low, low + 255);
+        row.a_scale *= 0.01f;
+        kernel->product(&row);
+    } else {
+        kernel->sum(&row);
+    }
     for (size_t i = 0; i < n && !test->case_failed; i++) {
         float left = (float)((row.a[row.a_step ? i : 0] ^ row.a_flip) + row.a_base);
         float right = (float)((row.b[row.b_step ? i : 0] ^ row.b_flip) + row.b_base);
-        double value =
-            nearbyint((double)fmaf(left, row.a_scale, fmaf(right, row.b_scale, row.offset)));
+        volatile float scaled = left * right * row.a_scale; /* rounded before the sum */
+        float sum = fmaf(left, row.a_scale, fmaf(right, row.b_scale, row.offset));
+        double value = nearbyint((double)(is_product ? scaled + row.offset : sum));
         uint8_t wanted = (uint8_t)(int32_t)fmin(fmax(value, row.low), row.high);
         TEST_CHECK_MESSAGE(test, row.y[i] == wanted, "[%zu] is %d, not %d", i, row.y[i], wanted);
     }
