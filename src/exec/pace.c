@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs go together until a few trial runs alone were clearly faster; then alone, with trials of going together at
- * growing distances. What a trial costs is bounded: three runs in 500, or one in 20 milliseconds and more. What disturbed
- * the runs may pass at any moment, so distances are times, and short. */
+ * growing distances. What a trial costs is bounded: three runs in 500, or one in 20 milliseconds and more. What
+ * disturbed the runs may pass at any moment, so distances are times, and short. */
 #include "exec/pace.h"
 
 #define N_TRIAL 3
