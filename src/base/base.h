@@ -116,8 +116,8 @@ static inline size_t pithi_align_up(size_t n_bytes, size_t alignment)
 
 static inline int64_t pithi_min_s64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t pithi_max_s64(int64_t a, int64_t b) { return a > b ? a : b; }
-/* Quotient rounded up, for a >= 0 and b > 0. */
-static inline int64_t pithi_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/* Quotient rounded up, for a >= 0 and b > 0; no sum that could overflow. */
+static inline int64_t pithi_div_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
 
 /* ---- text --------------------------------------------------------------------------------- */
 
