@@ -8,11 +8,10 @@ The cases lie as in the ONNX backend suite: contrib/test_NAME/{model.onnx,tolera
 without a kernel for CPUs in ONNX Runtime are computed from the formula in its documentation; `expected` says so.
 """
 
-import io
 import os
 import sys
-import tarfile
 
+import case_archive
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -238,28 +237,12 @@ def others():
     case("inverse", "Inverse", [f32(2, 4, 4) + 3 * np.eye(4, dtype=np.float32)])
 
 
-def write(archive):
-    with tarfile.open(archive, "w:xz") as tar:
-        def add(path, data):
-            info = tarfile.TarInfo("contrib/" + path)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-
-        for name, model, inputs, outputs, rtol, atol in CASES:
-            add(f"{name}/model.onnx", model.SerializeToString())
-            add(f"{name}/tolerance", f"{rtol:g} {atol:g}\n".encode())
-            for kind, arrays in (("input", inputs), ("output", outputs)):
-                for i, array in enumerate(arrays):
-                    add(f"{name}/test_data_set_0/{kind}_{i}.pb",
-                        numpy_helper.from_array(np.asarray(array, order="C")).SerializeToString())
-
-
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "contrib_suite.tar.xz")
     for group in (quantised, fused, convolutions, attention, others):
         group()
-    write(archive)
+    case_archive.write(archive, "contrib", CASES)
     print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")
 
 

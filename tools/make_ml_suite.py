@@ -8,15 +8,14 @@ The cases lie as in the ONNX backend suite: ml/test_NAME/{model.onnx,tolerance,t
 ONNX Runtime contradicts the standard: labels of two classes that both have votes, softmaxes of one score.
 """
 
-import io
 import os
 import sys
-import tarfile
 
+import case_archive
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 DOMAIN = "ai.onnx.ml"
 FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
@@ -155,28 +154,12 @@ def features():
          keys_int64s=[1, 2, 3], values_strings=["one", "two", "three"])
 
 
-def write(archive):
-    with tarfile.open(archive, "w:xz") as tar:
-        def add(path, content):
-            info = tarfile.TarInfo("ml/" + path)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-
-        for name, model, inputs, outputs, rtol, atol in CASES:
-            add(f"{name}/model.onnx", model.SerializeToString())
-            add(f"{name}/tolerance", f"{rtol:g} {atol:g}\n".encode())
-            for kind, arrays in (("input", inputs), ("output", outputs)):
-                for i, array in enumerate(arrays):
-                    add(f"{name}/test_data_set_0/{kind}_{i}.pb",
-                        numpy_helper.from_array(np.asarray(array, order="C")).SerializeToString())
-
-
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "ml_suite.tar.xz")
     for group in (ensembles, linear, features):
         group()
-    write(archive)
+    case_archive.write(archive, "ml", CASES)
     print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")
 
 

@@ -135,6 +135,9 @@ typedef struct pithi_text {
 void pithi_text_add(pithi_text *text, const char *format, ...) PITH_PRINTF(2, 3);
 void pithi_text_deinit(pithi_text *text);
 
+/* `name` stands in the comma list; NULL is an empty list. */
+bool pithi_list_has(const char *list, const char *name);
+
 /* FNV-1a, continued from `seed` (start with PITHI_HASH_START). */
 #define PITHI_HASH_START 14695981039346656037u
 uint64_t pithi_hash(uint64_t seed, const void *data, size_t n_bytes);

@@ -65,3 +65,15 @@ uint64_t pithi_hash(uint64_t seed, const void *data, size_t n_bytes)
     }
     return hash;
 }
+
+bool pithi_list_has(const char *list, const char *name)
+{
+    size_t n_bytes = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strcspn(at, ",") == n_bytes && memcmp(at, name, n_bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

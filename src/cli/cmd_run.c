@@ -114,21 +114,16 @@ static pith_status save_sidecar(const char *path, const cli_preprocess *settings
 
 static pith_status load_settings(run_state *state, const char *model)
 {
+    static const cli_words none = { 0 };
     const run_settings *given = state->given;
     char *beside = NULL;
-    pith_status status = PITH_OK;
-    cli_preprocess_init(&state->settings);
+    CLI_TRY(cli_preprocess_of_model(model, given->sidecar, &none, &state->settings));
+    CLI_TRY(apply_options(given, &state->settings));
+    if (!given->saves_sidecar) {
+        return PITH_OK;
+    }
     CLI_TRY(cli_preprocess_path(model, &beside));
-    const char *path = given->sidecar ? given->sidecar : beside;
-    if (given->sidecar || cli_is_file(path)) {
-        status = cli_preprocess_load(path, &state->settings);
-    }
-    if (status == PITH_OK) {
-        status = apply_options(given, &state->settings);
-    }
-    if (status == PITH_OK && given->saves_sidecar) {
-        status = save_sidecar(path, &state->settings);
-    }
+    pith_status status = save_sidecar(given->sidecar ? given->sidecar : beside, &state->settings);
     cli_free(beside);
     return status;
 }

@@ -211,8 +211,7 @@ static pith_status take_graph(pith_model *model, pith_graph *graph)
 static pith_status import_into(pith_model *model, const void *data, size_t n_bytes, const char *folder)
 {
     pith_graph *graph = NULL;
-    PITH_TRY((pithi_is_text(data, n_bytes) ? pithi_import_text : pithi_import_onnx)(model->ctx, data, n_bytes, folder,
-                                                                                 &model->import, &graph));
+    PITH_TRY(pithi_import(model->ctx, data, n_bytes, folder, &model->import, &graph));
     pith_status status = take_graph(model, graph);
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);
@@ -360,11 +359,8 @@ static pith_status load_file(pith_model *model, const char *path)
     PITH_TRY(open_cache(model, path));
     PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
     pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
-    const char *slash = strrchr(path, '/');
-    const char *folder = ".";
-    if (slash) {
-        PITH_TRY(pithi_arena_text(&model->memory, path, slash == path ? 1 : (size_t)(slash - path), &folder));
-    }
+    const char *slash = strrchr(path, '/'), *folder = NULL;
+    PITH_TRY(pithi_import_folder(&model->memory, path, &folder));
     const char *name = slash ? slash + 1 : path;
     PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &model->file_name));
     PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, folder), "%s", path);

@@ -33,4 +33,10 @@ bool pithi_is_text(const void *data, size_t n_bytes);
 pith_status pithi_import_text(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,
                               pithi_import_info *info, pith_graph **graph_out);
 
+/* One of the two, by the content. */
+pith_status pithi_import(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder, pithi_import_info *info,
+                         pith_graph **graph_out);
+/* The folder that a model's weights may lie in: that of its file. Text in `arena`, or static. */
+pith_status pithi_import_folder(pithi_arena *arena, const char *path, const char **folder_out);
+
 #endif

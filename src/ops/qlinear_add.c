@@ -6,7 +6,6 @@
  *   y = saturate(round_half_even(fma(a, ra, fma(b, rb, offset)))) */
 #include <math.h>
 
-#include "kernels/qadd_s8.h"
 #include "ops/shared_qlinear_binary.h"
 
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
@@ -23,39 +22,15 @@ static void add_row(const pithi_rows *rows, const void *const *operands, void *y
 {
     const pithi_qlinear_rows *state = rows->user;
     const pithi_qlinear_binary *binary = &state->binary;
-    float ra = binary->a.scale / binary->y.scale, rb = binary->b.scale / binary->y.scale;
-    const pith_qadd_s8_row row = {
-        .a = operands[0],
-        .b = operands[1],
-        .y = y,
-        .n = (size_t)n,
-        .a_step = (int)rows->inner_strides[0],
-        .b_step = (int)rows->inner_strides[1],
-        .a_flip = state->a_is_signed ? 0x80 : 0,
-        .b_flip = state->b_is_signed ? 0x80 : 0,
-        .a_base = state->a_is_signed ? -128 : 0,
-        .b_base = state->b_is_signed ? -128 : 0,
-        .a_scale = ra,
-        .b_scale = rb,
-        .offset =
-            (float)binary->y.zero - fmaf(ra, (float)binary->a.zero, rb * (float)binary->b.zero),
-        .low = (int32_t)binary->limits.low,
-        .high = (int32_t)binary->limits.high,
-    };
-    ((const pith_qadd_s8 *)state->kernel)->sum(&row);
+    pith_qadd_s8_row row = pithi_qlinear_row(rows, operands, y, n);
+    row.a_scale = binary->a.scale / binary->y.scale;
+    row.b_scale = binary->b.scale / binary->y.scale;
+    row.offset = (float)binary->y.zero -
+                 fmaf(row.a_scale, (float)binary->a.zero, row.b_scale * (float)binary->b.zero);
+    state->kernel->sum(&row);
 }
 
-static pith_status prepare(pith_prepare *prepare)
-{
-    pithi_qlinear_rows *state = NULL;
-    PITH_TRY(pithi_qlinear_binary_prepare(prepare, add_row, &state));
-    if (state) {
-        const pith_qadd_s8 *kernel = pithi_qadd_s8(prepare->isa_limit);
-        state->kernel = kernel;
-        prepare->kernel = kernel->head.name;
-    }
-    return PITH_OK;
-}
+static pith_status prepare(pith_prepare *prepare) { return pithi_qlinear_binary_prepare(prepare, add_row); }
 
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearAdd", 1, NULL } };
 static const char *const samples[] = {

@@ -4,7 +4,6 @@
  *
  *   y = saturate(round_half_even((a - a_zero) (b - b_zero) * (a_scale b_scale / y_scale) + y_zero))
  */
-#include "kernels/qadd_s8.h"
 #include "ops/shared_qlinear_binary.h"
 
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
@@ -20,36 +19,15 @@ static void mul_row(const pithi_rows *rows, const void *const *operands, void *y
 {
     const pithi_qlinear_rows *state = rows->user;
     const pithi_qlinear_binary *binary = &state->binary;
-    const pith_qadd_s8_row row = {
-        .a = operands[0],
-        .b = operands[1],
-        .y = y,
-        .n = (size_t)n,
-        .a_step = (int)rows->inner_strides[0],
-        .b_step = (int)rows->inner_strides[1],
-        .a_flip = state->a_is_signed ? 0x80 : 0,
-        .b_flip = state->b_is_signed ? 0x80 : 0,
-        .a_base = (state->a_is_signed ? -128 : 0) - binary->a.zero,
-        .b_base = (state->b_is_signed ? -128 : 0) - binary->b.zero,
-        .a_scale = binary->a.scale * binary->b.scale / binary->y.scale,
-        .offset = (float)binary->y.zero,
-        .low = (int32_t)binary->limits.low,
-        .high = (int32_t)binary->limits.high,
-    };
-    ((const pith_qadd_s8 *)state->kernel)->product(&row);
+    pith_qadd_s8_row row = pithi_qlinear_row(rows, operands, y, n);
+    row.a_base -= binary->a.zero;
+    row.b_base -= binary->b.zero;
+    row.a_scale = binary->a.scale * binary->b.scale / binary->y.scale;
+    row.offset = (float)binary->y.zero;
+    state->kernel->product(&row);
 }
 
-static pith_status prepare(pith_prepare *prepare)
-{
-    pithi_qlinear_rows *state = NULL;
-    PITH_TRY(pithi_qlinear_binary_prepare(prepare, mul_row, &state));
-    if (state) {
-        const pith_qadd_s8 *kernel = pithi_qadd_s8(prepare->isa_limit);
-        state->kernel = kernel;
-        prepare->kernel = kernel->head.name;
-    }
-    return PITH_OK;
-}
+static pith_status prepare(pith_prepare *prepare) { return pithi_qlinear_binary_prepare(prepare, mul_row); }
 
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearMul", 1, NULL } };
 static const char *const samples[] = {

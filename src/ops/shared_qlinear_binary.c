@@ -66,8 +66,24 @@ void pithi_qlinear_binary_ref(const pith_run *run,
     }
 }
 
-pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row,
-                                         pithi_qlinear_rows **state_out)
+pith_qadd_s8_row pithi_qlinear_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
+{
+    const pithi_qlinear_rows *state = rows->user;
+    return (pith_qadd_s8_row){ .a = operands[0],
+                               .b = operands[1],
+                               .y = y,
+                               .n = (size_t)n,
+                               .a_step = (int)rows->inner_strides[0],
+                               .b_step = (int)rows->inner_strides[1],
+                               .a_flip = state->a_is_signed ? 0x80 : 0,
+                               .b_flip = state->b_is_signed ? 0x80 : 0,
+                               .a_base = state->a_is_signed ? -128 : 0,
+                               .b_base = state->b_is_signed ? -128 : 0,
+                               .low = (int32_t)state->binary.limits.low,
+                               .high = (int32_t)state->binary.limits.high };
+}
+
+pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row)
 {
     const pith_tensor operands[] = { prepare->inputs[0], prepare->inputs[3] };
     const pith_run run = { .attrs = prepare->attrs,
@@ -77,7 +93,6 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
                            .n_outputs = 1 };
     const int64_t worthwhile = 16384;
     void *block = NULL;
-    *state_out = NULL;
     for (int i = 0; i < prepare->n_inputs; i++) {
         if (i != 0 && i != 3 && prepare->inputs[i].dtype != PITH_DTYPE_NONE &&
             !prepare->inputs[i].data) {
@@ -88,6 +103,7 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
     pithi_qlinear_rows *state = block;
     pithi_rows_init(&state->rows, operands, 2, &prepare->outputs[0]);
     state->binary = pithi_qlinear_binary_of(&run);
+    state->kernel = pithi_qadd_s8(prepare->isa_limit);
     state->a_is_signed = operands[0].dtype == PITH_DTYPE_S8;
     state->b_is_signed = operands[1].dtype == PITH_DTYPE_S8;
     state->rows.row = row;
@@ -98,8 +114,8 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
     prepare->max_parts =
         (int)pithi_max_s64(1, pithi_min_s64(n_units, pithi_min_s64(n_elements / worthwhile, 1024)));
     prepare->state = state;
+    prepare->kernel = state->kernel->head.name;
     prepare->use_run = true;
-    *state_out = state;
     return PITH_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef PITH_OPS_SHARED_QLINEAR_BINARY_H
 #define PITH_OPS_SHARED_QLINEAR_BINARY_H
 
+#include "kernels/qadd_s8.h"
 #include "ops/sample.h"
 #include "ops/shared_broadcast.h"
 #include "ops/shared_quant.h"
@@ -33,13 +34,15 @@ void pithi_qlinear_binary_ref(const pith_run *run,
 typedef struct pithi_qlinear_rows {
     pithi_rows rows;
     pithi_qlinear_binary binary;
-    const void *kernel;
+    const pith_qadd_s8 *kernel;
     bool a_is_signed, b_is_signed;
 } pithi_qlinear_rows;
 
-/* Leaves state NULL (and use_run false) where scales or zero points aren't known. */
-pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row,
-                                         pithi_qlinear_rows **state_out);
+/* A row's operands and limits; a_base and b_base only read signed bytes. Scales and offset are the operator's. */
+pith_qadd_s8_row pithi_qlinear_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n);
+
+/* Leaves use_run false where scales or zero points aren't known. */
+pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row);
 void pithi_qlinear_binary_run(const pith_run *run, const pith_part *part);
 bool pithi_qlinear_binary_to_channels_last(pith_graph *graph, pith_node *node);
 

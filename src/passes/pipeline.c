@@ -56,15 +56,7 @@ const pith_pass *pithi_pass_at(int index) { return pipeline[index].pass; }
 
 static bool is_listed(const char *list, const char *name)
 {
-    size_t n_bytes = strlen(name);
-    for (const char *at = list; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        size_t length = strcspn(at, ",");
-        if ((length == n_bytes && memcmp(at, name, length) == 0) || (length == 3 && memcmp(at, "all", 3) == 0)) {
-            return true;
-        }
-    }
-    return false;
+    return pithi_list_has(list, name) || pithi_list_has(list, "all");
 }
 
 static pith_status fail_unknown(pith_ctx *ctx, const char *name, int length)

@@ -327,14 +327,11 @@ static pith_status import_and_run(pithi_quant *quant, const char *path, owned_re
 {
     pithi_file file = { 0 };
     pithi_import_info info = { 0 };
-    const char *slash = strrchr(path, '/'), *folder = ".";
+    const char *folder = NULL;
     pith_status status = PITH_OK;
     PITH_TRY_GOTO(pithi_file_map(quant->ctx, path, &file), done);
-    if (slash) {
-        size_t length = slash == path ? 1 : (size_t)(slash - path);
-        PITH_TRY_GOTO(pithi_arena_text(&quant->arena, path, length, &folder), done);
-    }
-    PITH_TRY_GOTO(pithi_import_onnx(quant->ctx, file.data, file.n_bytes, folder, &info, &quant->graph), done);
+    PITH_TRY_GOTO(pithi_import_folder(&quant->arena, path, &folder), done);
+    PITH_TRY_GOTO(pithi_import(quant->ctx, file.data, file.n_bytes, folder, &info, &quant->graph), done);
     PITH_TRY_GOTO(run(quant, owned, bytes), done);
 done:
     pithi_graph_destroy(quant->graph);

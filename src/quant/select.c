@@ -92,24 +92,10 @@ static bool is_product(const pith_node *node)
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
-/* `name` stands in the comma list. */
-static bool is_listed(const char *list, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = list; at && length > 0; at = strchr(at, ',')) {
-        at += *at == ',';
-        size_t n = strcspn(at, ",");
-        if (n == length && memcmp(at, name, n) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_kept_float(const pithi_quant *quant, const pith_node *node)
 {
     const char *list = quant->options->keep_float;
-    return list && (is_listed(list, node->name) || is_listed(list, node->source_op));
+    return (node->name[0] && pithi_list_has(list, node->name)) || pithi_list_has(list, node->source_op);
 }
 
 static bool is_quantised(const pithi_quant *quant, const pith_value *value)
