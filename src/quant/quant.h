@@ -56,6 +56,9 @@ typedef struct pithi_quant {
     int n_outputs, n_held;
 } pithi_quant;
 
+/* The passes whose results ONNX can say, but those of a comma list (may be NULL). */
+pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out);
+
 /* Numbers of values (value->index) and nodes (node->index). Clones and passes use these fields for themselves. */
 void pithi_quant_number(pith_graph *graph);
 

@@ -21,15 +21,14 @@ static void tell(const pithi_quant *quant, const char *stage, int done, int tota
 
 /* ---- the float network --------------------------------------------------------------------- */
 
-/* Passes whose results ONNX can say. */
-static pith_status simplify(pith_graph *graph)
+pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out)
 {
     static const char *const kept[] = { "fold_constants", "remove_identity", "remove_dead", "merge_common", "fuse_pad",
                                         "fold_batch_norm" };
     pithi_text disabled = { .ctx = graph->ctx };
     for (int i = 0; i < pithi_pass_count(); i++) {
         bool is_kept = false;
-        for (int k = 0; k < PITH_COUNT(kept); k++) {
+        for (int k = 0; k < PITH_COUNT(kept) && !pithi_list_has(left_out, pithi_pass_at(i)->name); k++) {
             is_kept = is_kept || pithi_same_text(kept[k], pithi_pass_at(i)->name);
         }
         if (!is_kept) {
@@ -291,7 +290,7 @@ static pith_status check_complete(const pith_graph *graph)
 static pith_status prepare(pithi_quant *quant, pith_quantize_report *report)
 {
     PITH_TRY(check_complete(quant->graph));
-    PITH_TRY(simplify(quant->graph));
+    PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
     PITH_TRY(learn_types(quant));
     PITH_TRY(pithi_quant_select(quant));
     if (!quant->options->no_equalization) {
