@@ -17,11 +17,17 @@ const char *pith_observer_name(pith_observer observer)
     return observer >= 0 && observer <= PITH_OBSERVER_COUNT ? names[observer] : NULL;
 }
 
+void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range, float *scale_out, int *zero_out)
+{
+    double levels = format == PITHI_ACTIVATION_U16 ? 65535.0 : LEVELS;
+    double scale = fmax((range.high - range.low) / levels, SMALLEST_SCALE);
+    *scale_out = (float)scale;
+    *zero_out = (int)fmin(fmax(nearbyint(-range.low / (double)*scale_out), 0.0), levels);
+}
+
 void pithi_quant_parameters(pithi_range range, float *scale_out, int *zero_out)
 {
-    double scale = fmax((range.high - range.low) / LEVELS, SMALLEST_SCALE);
-    *scale_out = (float)scale;
-    *zero_out = (int)fmin(fmax(nearbyint(-range.low / (double)*scale_out), 0.0), LEVELS);
+    pithi_quant_parameters_as(PITHI_ACTIVATION_U8, range, scale_out, zero_out);
 }
 
 static double bin_center(const pithi_histogram *histogram, int bin)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Level 8: what the files of quant/ share. The order of the files is that of the work: select.c (what becomes
- * integer), equalize.c, calibrate.c and observe.c (ranges), insert.c (the quantised graph), measure.c (how good it is),
- * correct.c (biases), quantize.c (the whole). */
+ * integer), equalize.c, calibrate.c and observe.c (ranges), round.c, insert_weights.c and insert.c (the quantised
+ * graph), measure.c (how good it is), correct.c (biases), quantize.c (the whole). */
 #ifndef PITH_QUANT_H
 #define PITH_QUANT_H
 
@@ -22,12 +22,49 @@ typedef struct pithi_range {
     double low, high;
 } pithi_range;
 
+/* How an activation is held. Zero-initialised formats are int8: u8 activations, s8 weights per output channel. */
+typedef enum pithi_activation_format {
+    PITHI_ACTIVATION_U8,
+    PITHI_ACTIVATION_U16,
+    PITHI_ACTIVATION_F32           /* no pair around it */
+} pithi_activation_format;
+
+typedef enum pithi_weight_kind {
+    PITHI_WEIGHT_INT,              /* scale * (q - zero) */
+    PITHI_WEIGHT_PALETTE,          /* codebook[q]; needs pithi_quant_rounded */
+    PITHI_WEIGHT_F16,
+    PITHI_WEIGHT_BF16,
+    PITHI_WEIGHT_F32               /* as they are */
+} pithi_weight_kind;
+
+typedef struct pithi_weight_format {
+    pithi_weight_kind kind;
+    int bits;                      /* of INT and PALETTE, 2 to 8; 0: 8 */
+    int64_t group;                 /* of INT: so many input channels share a scale, at one position of the window; 0, or
+                                    * no less than there are: one scale per output channel */
+    bool has_zeros;                /* of INT: unsigned numbers, each scale with a zero point; else symmetric ones */
+} pithi_weight_format;
+
+/* Weights that an algorithm has rounded already, in place of the nearest ones. Borrowed, lives as long as `quant`. */
+typedef struct pithi_quant_rounded {
+    const int16_t *q;              /* one per weight, in their order; NULL: to the nearest */
+    const float *scales;           /* as pithi_quant_scales lays them out; PALETTE: codebook of 1 << bits */
+    const int16_t *zeros;          /* one per scale; NULL: 0 */
+} pithi_quant_rounded;
+
+/* What a product's weights become. */
+typedef struct pithi_quant_layer {
+    pithi_weight_format format;
+    pithi_quant_rounded rounded;
+} pithi_quant_layer;
+
 typedef struct pithi_quant_tensor {
     int value;                     /* number in graph->values */
     int source;                    /* tensor whose scale it has (movers), itself otherwise */
     pithi_histogram histogram;
     pithi_range candidates[PITH_OBSERVER_COUNT];
     pithi_range range;             /* chosen */
+    pithi_activation_format format; /* that of its source counts */
 } pithi_quant_tensor;
 
 typedef enum pithi_quant_role {
@@ -51,6 +88,7 @@ typedef struct pithi_quant {
     int *tensor_of;                /* by number of the value; -1 */
     pithi_quant_tensor *tensors;
     int n_tensors;
+    pithi_quant_layer *layers;     /* by number of the node; of products */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
     pith_tensor *references;       /* float outputs of the samples that measure, n_held * n_outputs */
     int n_outputs, n_held;
@@ -74,6 +112,29 @@ typedef struct pithi_quant_weights {
 } pithi_quant_weights;
 bool pithi_quant_weights_of(const pith_node *node, pithi_quant_weights *weights_out);
 
+/* The shape of the scales of weights in a format, and the arguments of dequantize_linear for it. */
+typedef struct pithi_quant_scales {
+    pith_shape shape;
+    int axis;
+    int64_t block;                 /* 0: one scale per index of the axis */
+} pithi_quant_scales;
+pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format);
+/* Smallest and largest integer of a format. */
+void pithi_quant_levels(const pithi_weight_format *format, int *low_out, int *high_out);
+/* Scale (and zero) that holds every weight of its group, and the nearest integers; arrays from `arena`. `least_scales`
+ * is NULL or one lower bound per scale. */
+pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const pithi_weight_format *format,
+                                      const float *least_scales, bool is_per_tensor, pithi_arena *arena,
+                                      pithi_quant_rounded *rounded_out);
+
+/* The format of a value: F32 for one that isn't quantised. */
+pithi_activation_format pithi_quant_format_of(const pithi_quant *quant, const pith_value *value);
+/* The same for the value in which a node's result ends: relu and clip behind it may be part of it. */
+pithi_activation_format pithi_quant_result_format(const pithi_quant *quant, const pith_node *node);
+/* The node computes in integers as formats are now: between quantised tensors, a product with 8-bit integers per output
+ * channel or less. A product that doesn't, of integer weights, is weight-only. */
+bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node);
+
 /* Balances weights of neighbouring layers in quant->graph; the function stays. */
 pith_status pithi_quant_equalize(pithi_quant *quant, int *n_pairs);
 
@@ -84,9 +145,19 @@ pith_status pithi_quant_calibrate(pithi_quant *quant);
 pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction);
 /* Scale and zero point of u8 for a range (compression of reals: real = scale * (q - zero)). */
 void pithi_quant_parameters(pithi_range range, float *scale_out, int *zero_out);
+/* The same for other formats. */
+void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range, float *scale_out, int *zero_out);
 /* Signal and noise power of quantising the histogram with a range, and the fraction outside of it. */
 void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range range, double *signal_out,
                                  double *noise_out, double *clipped_out);
+
+/* insert_weights.c: a product's weights in their format, and its bias, in integers if the product computes so: x_scale
+ * is then the scale of its first input. */
+pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *graph, pith_node *node, double x_scale,
+                                       bool is_integer);
+/* dequantize_linear(operands) in front of `before`. */
+pith_status pithi_quant_insert_dq(pith_graph *graph, pith_node *before, pith_value *const operands[3],
+                                  pith_value **result_out);
 
 /* Puts quantize_linear and dequantize_linear around what is integer. `graph` is a clone of quant->graph or that graph
  * itself. */

@@ -90,6 +90,42 @@ static bool is_product(const pith_node *node)
     return rank == 2;
 }
 
+/* ---- formats ------------------------------------------------------------------------------- */
+
+pithi_activation_format pithi_quant_format_of(const pithi_quant *quant, const pith_value *value)
+{
+    int number = value ? quant->tensor_of[value->index] : -1;
+    return number < 0 ? PITHI_ACTIVATION_F32 : quant->tensors[quant->tensors[number].source].format;
+}
+
+pithi_activation_format pithi_quant_result_format(const pithi_quant *quant, const pith_node *node)
+{
+    const pith_value *value = pithi_node_result(node);
+    for (int i = 0; value && quant->tensor_of[value->index] < 0 && i < quant->n_nodes; i++) {
+        const pith_node *user = pithi_graph_only_consumer(quant->graph, value);
+        value = pithi_is(user, "relu") || pithi_is(user, "clip") ? pithi_node_result(user) : NULL;
+    }
+    return pithi_quant_format_of(quant, value);
+}
+
+bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node)
+{
+    const pithi_quant_role role = quant->roles[node->index];
+    const pithi_weight_format *format = &quant->layers[node->index].format;
+    pithi_quant_weights weights;
+    bool has_float = role == PITHI_QUANT_FLOAT || pithi_quant_result_format(quant, node) == PITHI_ACTIVATION_F32;
+    for (int i = 0; i < node->n_inputs && !has_float; i++) {
+        const pith_value *input = node->inputs[i];
+        bool is_operand = i == 0 || role == PITHI_QUANT_BINARY || role == PITHI_QUANT_CONCAT;
+        has_float = input && !input->constant && is_operand &&
+                    pithi_quant_format_of(quant, input) == PITHI_ACTIVATION_F32;
+    }
+    if (role == PITHI_QUANT_PRODUCT && !has_float && pithi_quant_weights_of(node, &weights)) {
+        has_float = format->kind != PITHI_WEIGHT_INT || pithi_quant_scales_of(&weights, format).block > 0;
+    }
+    return !has_float;
+}
+
 /* ---- nodes --------------------------------------------------------------------------------- */
 
 static bool is_kept_float(const pithi_quant *quant, const pith_node *node)
@@ -198,15 +234,17 @@ static void take_node(pithi_quant *quant, pith_node *node)
 pith_status pithi_quant_select(pithi_quant *quant)
 {
     pith_graph *graph = quant->graph;
-    void *node_roles = NULL, *tensor_of = NULL, *tensors = NULL, *shifts = NULL;
+    void *node_roles = NULL, *tensor_of = NULL, *tensors = NULL, *shifts = NULL, *layers = NULL;
     pithi_graph_count_uses(graph);
     pithi_quant_number(graph);
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(pithi_quant_role), &node_roles));
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(float *), &shifts));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(pithi_quant_layer), &layers));
     PITH_TRY(pithi_arena_array(&quant->arena, graph->n_values, sizeof(int), &tensor_of));
     PITH_TRY(pithi_arena_array(&quant->arena, graph->n_values, sizeof(pithi_quant_tensor), &tensors));
     quant->roles = node_roles;
     quant->bias_shifts = shifts;
+    quant->layers = layers;
     quant->tensor_of = tensor_of;
     quant->tensors = tensors;
     quant->n_nodes = graph->n_nodes;

@@ -8,6 +8,8 @@
 
 #define FIRST_OPSET 21 /* quantisation in blocks, 16-bit and 4-bit integers */
 #define WRITTEN_IR 10  /* the IR version of opset 21 */
+#define OPSET_2BIT 25  /* integers of 2 bits, and the IR version that has them */
+#define IR_2BIT 13
 
 /* ---- names, types, tensors ----------------------------------------------------------------- */
 
@@ -169,6 +171,9 @@ static pith_status survey(pithi_onnx_writer *writer, pith_graph *graph, int *n_g
         graph->values[i]->index = number;
         PITH_CHECK(writer->ctx, strlen(graph->values[i]->name) < NAME_BYTES - 16, PITH_STATUS_LIMIT,
                    "writing ONNX: a value's name is longer than %d bytes", NAME_BYTES - 16);
+        if (pith_dtype_bits(graph->values[i]->dtype) == 2) {
+            PITH_TRY(need_domain(writer, "", OPSET_2BIT));
+        }
     }
     for (pith_node *node = graph->first; node; node = node->next) {
         const pith_spelling *spelling = NULL;
@@ -204,7 +209,7 @@ pith_status pithi_export_onnx(pith_graph *graph, pithi_bytes *bytes)
     }
     PITH_TRY(pithi_arena_array(&graph->arena, writer.n_names, sizeof(const char *), &names));
     writer.names = names;
-    PITH_TRY(pithi_wire_int(bytes, MODEL_IR_VERSION, WRITTEN_IR));
+    PITH_TRY(pithi_wire_int(bytes, MODEL_IR_VERSION, writer.domains[0].version < OPSET_2BIT ? WRITTEN_IR : IR_2BIT));
     PITH_TRY(pithi_wire_text(bytes, MODEL_PRODUCER_NAME, "pith"));
     PITH_TRY(pithi_wire_begin(bytes, MODEL_GRAPH, &mark));
     PITH_TRY(pithi_onnx_write_graph(&writer, graph));

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights as integers: where scales lie, which levels there are, and the plain way of rounding, to the nearest. */
+#include <math.h>
+
+#include "ops/shared_quant.h"
+#include "quant/quant.h"
+
+#define SMALLEST_SCALE 1e-12
+
+pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format)
+{
+    const pith_shape *shape = &weights->tensor->shape;
+    pithi_quant_scales scales = { { 1, { weights->n_out } }, weights->out_axis, 0 };
+    if (format->group > 0 && format->group < shape->dims[weights->in_axis]) {
+        scales.shape = *shape;
+        scales.axis = weights->in_axis;
+        scales.block = format->group;
+        scales.shape.dims[scales.axis] = pithi_div_up(shape->dims[scales.axis], scales.block);
+    }
+    return scales;
+}
+
+/* Symmetric numbers leave the lowest one out: negation must be exact. */
+void pithi_quant_levels(const pithi_weight_format *format, int *low_out, int *high_out)
+{
+    const int bits = format->bits ? format->bits : 8;
+    const bool is_unsigned = format->has_zeros || format->kind == PITHI_WEIGHT_PALETTE;
+    *high_out = (1 << (is_unsigned ? bits : bits - 1)) - 1;
+    *low_out = is_unsigned ? 0 : -*high_out;
+}
+
+typedef struct interval {
+    float low, high;
+} interval;
+
+/* Scale and zero point for an interval around 0. */
+static float scale_of(const interval *range, int low, int high, int16_t *zero)
+{
+    double span = low == 0 ? (double)range->high - (double)range->low
+                           : 2.0 * fmax((double)range->high, -(double)range->low);
+    double scale = fmax(span / (high - low), SMALLEST_SCALE);
+    *zero = low == 0 ? (int16_t)fmin(fmax(nearbyint(-(double)range->low / scale), 0.0), (double)high) : 0;
+    return (float)scale;
+}
+
+static void find_intervals(const float *w, const pithi_quant_rows *rows, bool is_per_tensor, interval *intervals,
+                           int64_t n)
+{
+    interval all = { 0.0f, 0.0f };
+    for (int64_t i = 0; i < rows->total; i++) {
+        interval *own = &intervals[pithi_quant_scale_at(rows, i)];
+        own->low = fminf(own->low, w[i]);
+        own->high = fmaxf(own->high, w[i]);
+        all.low = fminf(all.low, w[i]);
+        all.high = fmaxf(all.high, w[i]);
+    }
+    for (int64_t k = 0; is_per_tensor && k < n; k++) {
+        intervals[k] = all;
+    }
+}
+
+pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const pithi_weight_format *format,
+                                      const float *least_scales, bool is_per_tensor, pithi_arena *arena,
+                                      pithi_quant_rounded *rounded_out)
+{
+    const pithi_quant_scales where = pithi_quant_scales_of(weights, format);
+    const pithi_quant_rows rows =
+        pithi_quant_rows_make(&weights->tensor->shape, &where.shape, where.axis, where.block);
+    const int64_t n = pith_shape_elements(&where.shape);
+    const float *w = weights->tensor->data;
+    void *q = NULL, *scales = NULL, *zeros = NULL, *intervals = NULL;
+    int low, high;
+    PITH_TRY(pithi_arena_array(arena, (size_t)rows.total, sizeof(int16_t), &q));
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(float), &scales));
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(int16_t), &zeros));
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(interval), &intervals));
+    find_intervals(w, &rows, is_per_tensor, intervals, n);
+    pithi_quant_levels(format, &low, &high);
+    for (int64_t k = 0; k < n; k++) {
+        float scale = scale_of((const interval *)intervals + k, low, high, (int16_t *)zeros + k);
+        ((float *)scales)[k] = least_scales ? fmaxf(scale, least_scales[k]) : scale;
+    }
+    for (int64_t i = 0; i < rows.total; i++) {
+        int64_t k = pithi_quant_scale_at(&rows, i);
+        double level = nearbyint((double)w[i] / (double)((const float *)scales)[k]) + ((const int16_t *)zeros)[k];
+        ((int16_t *)q)[i] = (int16_t)fmin(fmax(level, (double)low), (double)high);
+    }
+    *rounded_out = (pithi_quant_rounded){ q, scales, format->has_zeros ? zeros : NULL };
+    return PITH_OK;
+}
