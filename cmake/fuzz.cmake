@@ -10,7 +10,8 @@ add_executable(fuzz_onnx tests/fuzz/fuzz_onnx.c tests/fuzz/onnx_mutator.c tests/
                tests/support/onnx_models.c tests/support/proto.c)
 add_executable(fuzz_text tests/fuzz/fuzz_text.c tests/support/fuzz_target.c tests/support/onnx_models.c
                tests/support/proto.c)
-add_executable(fuzz_files tests/fuzz/fuzz_files.c)
+add_executable(fuzz_files tests/fuzz/fuzz_files.c tests/support/fuzz_files.c)
+target_compile_definitions(fuzz_files PRIVATE PITH_TEST_HAS_CLI=1)
 target_link_libraries(fuzz_files PRIVATE pith_cli_objects)
 target_compile_options(pith_cli_objects PRIVATE -fsanitize=fuzzer-no-link)
 foreach(target fuzz_onnx fuzz_text fuzz_files)

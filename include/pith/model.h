@@ -32,7 +32,7 @@ typedef struct pith_model_options {
 
 /**
  * Loads an ONNX file. Weights are mapped, not copied, where the file allows it: the file must not be
- * changed in place while the model lives.
+ * changed in place while the model lives, unless pith_ctx_set_copy_files() says otherwise.
  *
  * @param ctx        Context; must outlive the model.
  * @param path       File name; its folder is the only place where external data may lie.

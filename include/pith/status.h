@@ -79,6 +79,13 @@ void pith_ctx_clear_error(pith_ctx *ctx);
 pith_limits *pith_ctx_limits(pith_ctx *ctx);
 
 /**
+ * 1: model files and their weights are read into memory of the context from now on; 0 (the start): they are mapped. A
+ * mapped file must not be changed in place while the model lives (replace it by renaming another one over it): where it
+ * is cut off, reading its weights ends the process. Where others may write to the files of models, copy.
+ */
+void pith_ctx_set_copy_files(pith_ctx *ctx, int copies);
+
+/**
  * Caps the instruction sets that kernels may use from now on: a folder name under src/kernels,
  * such as "portable" or "x86_avx2". NULL lifts the cap. The environment variable PITH_ISA_MAX
  * gives the initial cap.

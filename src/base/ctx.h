@@ -17,6 +17,7 @@ struct pith_ctx {
     pith_status error; /* status of the recorded failure, PITH_OK if none */
     char message[PITHI_MESSAGE_BYTES];
     pith_image_decode_fn *image_decoders[PITH_IMAGE_FORMAT_COUNT]; /* NULL: none */
+    bool copies_files;
     int isa_limit; /* index of the highest ISA allowed; see kernels/isa_limit.c */
 };
 

@@ -62,6 +62,8 @@ pith_status pith_ctx_set_image_decoder(pith_ctx *ctx, pith_image_format format, 
     return PITH_OK;
 }
 
+void pith_ctx_set_copy_files(pith_ctx *ctx, int copies) { ctx->copies_files = copies != 0; }
+
 pith_limits *pith_ctx_limits(pith_ctx *ctx) { return &ctx->limits; }
 size_t pith_ctx_memory_bytes(const pith_ctx *ctx) { return ctx->held_bytes; }
 size_t pith_ctx_memory_peak_bytes(const pith_ctx *ctx) { return ctx->peak_bytes; }

@@ -3,7 +3,7 @@
 #ifndef PITH_CLI_JSON_H
 #define PITH_CLI_JSON_H
 
-#include "cli.h"
+#include "file.h"
 
 /* Zero-initialise, set file. Keys are NULL inside of lists. */
 typedef struct cli_json {
@@ -34,7 +34,8 @@ typedef struct cli_baseline {
     int n_samples;
 } cli_baseline;
 
-/* The object with `n_threads` threads in a file of one result or a list of them. */
+/* The object with `n_threads` threads in JSON of one result or a list of them. */
+pith_status cli_baseline_parse(const cli_bytes *bytes, int n_threads, cli_baseline *baseline_out);
 pith_status cli_baseline_load(const char *path, int n_threads, cli_baseline *baseline_out);
 void cli_baseline_free(cli_baseline *baseline);
 

@@ -54,16 +54,15 @@ static pith_status find_result(const json_t *root, int n_threads, cli_baseline *
     return cli_fail(PITH_STATUS_FORMAT, "no result with %d threads", n_threads);
 }
 
-pith_status cli_baseline_load(const char *path, int n_threads, cli_baseline *baseline_out)
+pith_status cli_baseline_parse(const cli_bytes *bytes, int n_threads, cli_baseline *baseline_out)
 {
     json_error_t error;
     cli_baseline baseline = { 0 };
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    CLI_CHECK(root, PITH_STATUS_FORMAT, "can't read the baseline '%s': line %d: %s", path, error.line, error.text);
+    json_t *root = json_loadb((const char *)bytes->data, bytes->n, JSON_REJECT_DUPLICATES, &error);
+    CLI_CHECK(root, PITH_STATUS_FORMAT, "line %d: %s", error.line, error.text);
     pith_status status = find_result(root, n_threads, &baseline);
     json_decref(root);
     if (status != PITH_OK) {
-        cli_add_place("baseline '%s'", path);
         cli_baseline_free(&baseline);
         return status;
     }
@@ -71,9 +70,21 @@ pith_status cli_baseline_load(const char *path, int n_threads, cli_baseline *bas
     return PITH_OK;
 }
 #else
-pith_status cli_baseline_load(const char *path, int n_threads, cli_baseline *baseline_out)
+pith_status cli_baseline_parse(const cli_bytes *bytes, int n_threads, cli_baseline *baseline_out)
 {
-    (void)n_threads, (void)baseline_out;
-    return cli_fail(PITH_STATUS_UNSUPPORTED, "can't read the baseline '%s': this tool was built without jansson", path);
+    (void)bytes, (void)n_threads, (void)baseline_out;
+    return cli_fail(PITH_STATUS_UNSUPPORTED, "can't read JSON: this tool was built without jansson");
 }
 #endif
+
+pith_status cli_baseline_load(const char *path, int n_threads, cli_baseline *baseline_out)
+{
+    cli_bytes bytes = { 0 };
+    CLI_TRY(cli_file_read(path, &bytes));
+    pith_status status = cli_baseline_parse(&bytes, n_threads, baseline_out);
+    cli_bytes_free(&bytes);
+    if (status != PITH_OK) {
+        cli_add_place("baseline '%s'", path);
+    }
+    return status;
+}

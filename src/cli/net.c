@@ -44,6 +44,7 @@ static pith_status load(cli_net *net, const cli_net_options *options)
     }
     if (options->ceilings) {
         set_ceilings(options->ceilings, pith_ctx_limits(net->ctx));
+        pith_ctx_set_copy_files(net->ctx, options->ceilings->copies_files);
     }
     CLI_CHECK(!cli_is_folder(net->path), PITH_STATUS_IO, "'%s' is a folder, a model file is needed", net->path);
     pith_status status = pith_model_load(net->ctx, net->path, &model_options, &net->model);

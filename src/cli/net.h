@@ -21,6 +21,7 @@ typedef struct cli_ceilings {
     double max_memory, max_tensor; /* bytes */
     double max_time;               /* seconds a run */
     double max_operations, max_iterations;
+    bool copies_files;
 } cli_ceilings;
 
 #define CLI_CEILING(settings, field, name, value, help)                                            \
@@ -32,7 +33,9 @@ typedef struct cli_ceilings {
     CLI_CEILING(settings, max_tensor, "max-tensor", "BYTES", "a single tensor (8G)"),              \
     CLI_CEILING(settings, max_time, "max-time", "SECONDS", "time of a run (no ceiling)"),          \
     CLI_CEILING(settings, max_operations, "max-operations", "N", "operations of a run (1e15)"),    \
-    CLI_CEILING(settings, max_iterations, "max-iterations", "N", "iterations of all loops of a run (1e8)")
+    CLI_CEILING(settings, max_iterations, "max-iterations", "N", "iterations of all loops of a run (1e8)"), \
+    { "copy-files", 0, CLI_KIND_FLAG, offsetof(settings, ceilings) + offsetof(cli_ceilings, copies_files), NULL, \
+      "read the model into memory rather than map it: others may write to the file meanwhile", 0, 0 }
 
 typedef struct cli_net_options {
     const char *isa, *disable_passes; /* NULL: default */

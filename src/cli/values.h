@@ -3,6 +3,7 @@
 #ifndef PITH_CLI_VALUES_H
 #define PITH_CLI_VALUES_H
 
+#include "file.h"
 #include "json.h"
 #include "net.h"
 
@@ -14,7 +15,10 @@ void cli_value_print(const char *name, const pith_tensor *value, int indent);
  * { keys, values }. */
 void cli_value_write_json(cli_json *json, const char *key, const pith_tensor *value);
 
-/* Reads what the input takes from a .json or .pb file. */
+/* Reads what the input takes from JSON or protobuf. */
+pith_status cli_value_parse(const cli_net *net, const cli_bytes *bytes, bool is_json, const pith_value_info *input,
+                            cli_tensor *tensor_out);
+/* The same from a .json or .pb file. */
 pith_status cli_value_load(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor_out);
 /* All outputs as one JSON object, or the only one as protobuf. */
 pith_status cli_values_save(const cli_net *net, const char *path);

@@ -3,12 +3,10 @@
 #include "file.h"
 #include "values.h"
 
-static pith_status load_pb(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor)
+static pith_status parse_pb(const cli_net *net, const cli_bytes *bytes, const pith_value_info *input,
+                            cli_tensor *tensor)
 {
-    cli_bytes bytes = { 0 };
-    CLI_TRY(cli_file_read(path, &bytes));
-    pith_status status = pith_object_read_onnx(tensor->store, bytes.data, bytes.n, input->type, &tensor->view);
-    cli_bytes_free(&bytes);
+    pith_status status = pith_object_read_onnx(tensor->store, bytes->data, bytes->n, input->type, &tensor->view);
     return status == PITH_OK ? PITH_OK : cli_net_fail(net, status);
 }
 
@@ -142,12 +140,13 @@ static pith_status read_value(const json_source *source, const json_t *json, con
                                           : read_object(source, json, type, value_out);
 }
 
-static pith_status load_json(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor)
+static pith_status parse_json(const cli_net *net, const cli_bytes *bytes, const pith_value_info *input,
+                              cli_tensor *tensor)
 {
     json_error_t error;
-    json_t *json = json_load_file(path, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *json = json_loadb((const char *)bytes->data, bytes->n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     const json_source source = { net, tensor->store };
-    CLI_CHECK(json, PITH_STATUS_FORMAT, "'%s' line %d: %s", path, error.line, error.text);
+    CLI_CHECK(json, PITH_STATUS_FORMAT, "JSON: line %d: %s", error.line, error.text);
     const pith_type *type = input->type ? input->type : pith_type_tensor(input->dtype);
     pith_status status = read_value(&source, json, type, &tensor->view);
     json_decref(json);
@@ -156,33 +155,44 @@ static pith_status load_json(const cli_net *net, const char *path, const pith_va
 
 #else
 
-static pith_status load_json(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor)
+static pith_status parse_json(const cli_net *net, const cli_bytes *bytes, const pith_value_info *input,
+                              cli_tensor *tensor)
 {
-    (void)net;
-    (void)input;
-    (void)tensor;
-    return cli_fail(PITH_STATUS_UNSUPPORTED, "can't read '%s': this tool was built without jansson; give a .pb", path);
+    (void)net, (void)bytes, (void)input, (void)tensor;
+    return cli_fail(PITH_STATUS_UNSUPPORTED, "can't read JSON: this tool was built without jansson; give a .pb");
 }
 
 #endif
 
-pith_status cli_value_load(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor_out)
+pith_status cli_value_parse(const cli_net *net, const cli_bytes *bytes, bool is_json, const pith_value_info *input,
+                            cli_tensor *tensor_out)
 {
     cli_tensor tensor = { 0 };
+    pith_status status = pith_object_store_create(net->ctx, &tensor.store);
+    status = status != PITH_OK ? cli_net_fail(net, status)
+             : is_json         ? parse_json(net, bytes, input, &tensor)
+                               : parse_pb(net, bytes, input, &tensor);
+    if (status != PITH_OK) {
+        cli_tensor_free(&tensor);
+        return status;
+    }
+    *tensor_out = tensor;
+    return PITH_OK;
+}
+
+pith_status cli_value_load(const cli_net *net, const char *path, const pith_value_info *input, cli_tensor *tensor_out)
+{
+    cli_bytes bytes = { 0 };
     char type[PITH_TYPE_TEXT_BYTES];
     bool is_json = cli_ends_with(path, ".json");
     CLI_CHECK(is_json || cli_ends_with(path, ".pb"), PITH_STATUS_ARG,
               "input '%s' is a %s, which is read from .json or .pb, not from '%s'", input->name,
               input->type ? pith_type_text(input->type, type) : pith_dtype_name(input->dtype), path);
-    pith_status status = pith_object_store_create(net->ctx, &tensor.store);
-    status = status != PITH_OK ? cli_net_fail(net, status)
-             : is_json         ? load_json(net, path, input, &tensor)
-                               : load_pb(net, path, input, &tensor);
+    CLI_TRY(cli_file_read(path, &bytes));
+    pith_status status = cli_value_parse(net, &bytes, is_json, input, tensor_out);
+    cli_bytes_free(&bytes);
     if (status != PITH_OK) {
-        cli_tensor_free(&tensor);
         cli_add_place("'%s' for input '%s'", path, input->name);
-        return status;
     }
-    *tensor_out = tensor;
-    return PITH_OK;
+    return status;
 }

@@ -358,7 +358,10 @@ static pith_status load_file(pith_model *model, const char *path)
     PITH_TRY(find_tuning(model, path));
     PITH_TRY(open_cache(model, path));
     PITH_TRY(pithi_file_map(model->ctx, path, &model->file));
-    pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
+    bool is_mapped = !model->file.owner;
+    if (is_mapped) {
+        pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
+    }
     const char *slash = strrchr(path, '/'), *folder = NULL;
     PITH_TRY(pithi_import_folder(&model->memory, path, &folder));
     const char *name = slash ? slash + 1 : path;
@@ -366,7 +369,9 @@ static pith_status load_file(pith_model *model, const char *path)
     PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, folder), "%s", path);
     /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed.
      */
-    pithi_file_forget(model->file.data, model->file.n_bytes);
+    if (is_mapped) {
+        pithi_file_forget(model->file.data, model->file.n_bytes);
+    }
     return PITH_OK;
 }
 

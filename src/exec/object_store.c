@@ -63,7 +63,9 @@ pith_status pith_object_read_onnx(pith_object_store *store, const void *data, si
     if (n_bytes > 0) {
         memcpy(copy, data, n_bytes);
     }
-    pithi_onnx onnx = { .ctx = ctx, .file = { .ctx = ctx, .origin = copy }, .folder = "", .main = store->graph };
+    pithi_import_info info = { 0 }; /* stays empty: without a folder no other file is read */
+    pithi_onnx onnx = { .ctx = ctx, .file = { .ctx = ctx, .origin = copy }, .folder = "", .main = store->graph,
+                        .info = &info };
     pithi_pb_span message = { copy, n_bytes, 1 };
     if (type && type->kind != PITH_KIND_TENSOR) {
         PITH_TRY_AT(ctx, pithi_onnx_value(&onnx, store->graph, &message, type, value_out), "value");

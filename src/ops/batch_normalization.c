@@ -189,6 +189,20 @@ static void run(const pith_run *run, const pith_part *part)
 
 /* ---- infer -------------------------------------------------------------------------------- */
 
+static pith_status check_variances(const pith_infer *infer)
+{
+    const batch_norm_attrs *attrs = infer->attrs;
+    const pith_tensor *var = &infer->inputs[VAR];
+    for (int64_t c = 0; var->data && !attrs->training_mode && c < pith_shape_elements(&var->shape); c++) {
+        double variance = pithi_tensor_get_f64(var, c);
+        PITH_CHECK(infer->ctx, variance + (double)attrs->epsilon > 0.0, PITH_STATUS_FORMAT,
+                   "the variance of channel %lld is %g and epsilon %g; their sum must be positive, its root is divided "
+                   "by",
+                   (long long)c, variance, (double)attrs->epsilon);
+    }
+    return PITH_OK;
+}
+
 static pith_status infer(pith_infer *infer)
 {
     static const char *const names[] = { "x", "scale", "b", "mean", "var" };
@@ -201,6 +215,7 @@ static pith_status infer(pith_infer *infer)
         PITH_CHECK(infer->ctx, shape->rank == 1 && shape->dims[0] == e.n_channels, PITH_STATUS_SHAPE,
                    "'%s' must have one value for each of the %lld channels", names[i], (long long)e.n_channels);
     }
+    PITH_TRY(check_variances(infer));
     for (int k = 1; k < infer->n_outputs; k++) {
         PITH_CHECK(infer->ctx, attrs->training_mode, PITH_STATUS_FORMAT,
                    "running statistics are outputs of training_mode only");

@@ -15,7 +15,8 @@ typedef struct pithi_quant_rows {
     pithi_quant_kind kind;
 } pithi_quant_rows;
 
-/* Checks shapes of scale (input `scale_index`) and zero point (the input behind it) against input 0. */
+/* Checks shapes and constant values of scale (input `scale_index`) and zero point (the input behind it) against
+ * input 0. */
 pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size);
 
 /* `axis` as in the attribute; block_size 0: none. */

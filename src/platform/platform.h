@@ -7,10 +7,11 @@
 
 /* ---- files -------------------------------------------------------------------------------- */
 
-/* A whole file, mapped read-only (private). Zero-initialised means "nothing". */
+/* A whole file, mapped read-only, or copied where the context wants that. Zero-initialised means "nothing". */
 typedef struct pithi_file {
     const unsigned char *data;
     size_t n_bytes;
+    pith_ctx *owner; /* of a copy; NULL: mapped */
 } pithi_file;
 
 /* Maps a regular file; an empty file gives data = NULL, n_bytes = 0. */

@@ -27,6 +27,35 @@
 #include <xmmintrin.h>
 #endif
 
+/* A file that becomes shorter meanwhile is refused. */
+static pith_status read_all(pith_ctx *ctx, const char *path, int descriptor, unsigned char *data, size_t n_bytes)
+{
+    for (size_t done = 0; done < n_bytes;) {
+        ssize_t n = read(descriptor, data + done, n_bytes - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        PITH_CHECK(ctx, n >= 0, PITH_STATUS_IO, "can't read '%s': %s", path, strerror(errno));
+        PITH_CHECK(ctx, n > 0, PITH_STATUS_IO, "'%s' had %zu bytes and ended after %zu: it was changed while being read", path,
+                   n_bytes, done);
+        done += (size_t)n;
+    }
+    return PITH_OK;
+}
+
+static pith_status copy_descriptor(pith_ctx *ctx, const char *path, int descriptor, size_t n_bytes, pithi_file *file)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_raw(ctx, n_bytes, &block));
+    pith_status status = read_all(ctx, path, descriptor, block, n_bytes);
+    if (status != PITH_OK) {
+        pithi_free(ctx, block);
+        return status;
+    }
+    *file = (pithi_file){ block, n_bytes, ctx };
+    return PITH_OK;
+}
+
 static pith_status map_descriptor(pith_ctx *ctx, const char *path, int descriptor, pithi_file *file)
 {
     struct stat info;
@@ -36,10 +65,13 @@ static pith_status map_descriptor(pith_ctx *ctx, const char *path, int descripto
                "'%s' has %lld bytes, the ceiling is %llu (max_file_bytes)", path, (long long)info.st_size,
                (unsigned long long)ctx->limits.max_file_bytes);
     *file = (pithi_file){ 0 };
+    if (info.st_size > 0 && ctx->copies_files) {
+        return copy_descriptor(ctx, path, descriptor, (size_t)info.st_size, file);
+    }
     if (info.st_size > 0) {
         void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
         PITH_CHECK(ctx, data != MAP_FAILED, PITH_STATUS_IO, "can't map '%s': %s", path, strerror(errno));
-        *file = (pithi_file){ data, (size_t)info.st_size };
+        *file = (pithi_file){ data, (size_t)info.st_size, NULL };
     }
     return PITH_OK;
 }
@@ -82,7 +114,9 @@ pith_status pithi_file_map_below(pith_ctx *ctx, const char *folder, const char *
 
 void pithi_file_unmap(pithi_file *file)
 {
-    if (file->data) {
+    if (file->owner) {
+        pithi_free(file->owner, (void *)(uintptr_t)file->data);
+    } else if (file->data) {
         munmap((void *)(uintptr_t)file->data, file->n_bytes);
     }
     *file = (pithi_file){ 0 };

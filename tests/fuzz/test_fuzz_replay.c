@@ -37,6 +37,9 @@ void test_fuzz_replay(pith_test *test)
     int n_reached[4] = { 0 }, n_of_texts[4] = { 0 };
     replay(test, FOLDER "onnx", pith_fuzz_onnx, n_reached);
     replay(test, FOLDER "text", pith_fuzz_text, n_of_texts);
+#if PITH_TEST_HAS_CLI
+    replay(test, FOLDER "files", pith_fuzz_files, n_of_texts);
+#endif
     pith_test_case(test, "the corpus reaches every stage: refused, imported, planned, run");
     for (int i = 0; i < 4; i++) {
         TEST_CHECK_MESSAGE(test, n_reached[i] > 0, "no input ends at stage %d", i);

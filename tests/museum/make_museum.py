@@ -293,6 +293,22 @@ def b26_quantisation():
     one("b26_zero_point_type", "DequantizeLinear", ["q", "s", "z"], graph_inputs=[q],
         weights=[scale(1), weight("z", [], [0], S8)])
     one("b26_axis", "DequantizeLinear", ["q", "s"], graph_inputs=[q], weights=[scale(1, 2)], axis=7)
+    one("b26_scale_nan", "DequantizeLinear", ["q", "s"], graph_inputs=[q], weights=[scale(float("nan"))])
+    one("b26_scale_infinite", "QuantizeLinear", graph_inputs=[value("x", [4])], inputs=["x", "s"],
+        weights=[scale(float("inf"))], outputs=["q"])
+    one("b26_scale_zero", "QuantizeLinear", graph_inputs=[value("x", [2, 2])], inputs=["x", "s"], weights=[scale(1, 0)],
+        outputs=["q"], axis=0)
+
+
+def b27_divisors():
+    def norm(name, variances, **attrs):
+        ones = [weight(n, [4], [1] * 4) for n in ("g", "b", "m")]
+        one(name, "BatchNormalization", ["x", "g", "b", "m", "v"], weights=ones + [weight("v", [4], variances)], **attrs)
+
+    norm("b27_variance_negative", [1, 1, -1, 1])
+    norm("b27_variance_nan", [1, float("nan"), 1, 1])
+    norm("b27_epsilon_zero", [1, 1, 1, 0], epsilon=0.0)
+    norm("b27_epsilon_negative", [1, 1, 1, 1], epsilon=-2.0)
 
 
 def b28_sparse():

@@ -29,7 +29,7 @@ static pith_status find_file(pithi_onnx *onnx, const pithi_pb_span *location, co
     const char *name = NULL;
     PITH_TRY(pithi_onnx_text(onnx->ctx, &onnx->main->arena, location, "location", &name));
     PITH_CHECK(onnx->ctx, *onnx->folder, PITH_STATUS_UNSUPPORTED,
-               "data is in the file '%s', but the model came from memory; load it by file name", name);
+               "data is in the file '%s', but what names it came from memory; load a model by file name", name);
     PITH_CHECK(onnx->ctx, stays_below(name), PITH_STATUS_FORMAT,
                "location '%s' isn't a path below the model's folder", name);
     void *files = info->external_files, *locations = (void *)(uintptr_t)info->locations;
