@@ -36,7 +36,7 @@ static pith_status read_all(pith_ctx *ctx, const char *path, int descriptor, uns
             continue;
         }
         PITH_CHECK(ctx, n >= 0, PITH_STATUS_IO, "can't read '%s': %s", path, strerror(errno));
-        PITH_CHECK(ctx, n > 0, PITH_STATUS_IO, "'%s' had %zu bytes and ended after %zu: it was changed while being read", path,
+        PITH_CHECK(ctx, n > 0, PITH_STATUS_IO, "'%s' had %zu bytes and ended after %zu: it was changed meanwhile", path,
                    n_bytes, done);
         done += (size_t)n;
     }
