@@ -45,6 +45,25 @@ typedef struct pith_gemm_s8_tile {
     int mr, n_columns;
 } pith_gemm_s8_tile;
 
+/* Columns of a B that only a run knows, one segment, to be packed and summed:
+ *
+ *   panel p of `packed` gets columns p nr .. (p + 1) nr - 1 of b'[k][n] = b[k * k_stride + n * n_stride] ^ b_flip
+ *   sums[n] = sum_k b'[k][n]
+ *
+ * For a product of two activations: bias[n] = n_k za' zb' - za' sums[n], b_zero[n] = zb', and where zb' isn't 0 row
+ * sums of A; a' = a ^ a_flip with a_flip 0x80 for signed bytes, za' likewise, b' = b ^ b_flip with b_flip 0x80 for
+ * unsigned ones, zb' = zb - 128 then. Packing is fast where k_stride or n_stride is 1. Operators find all that in
+ * qlinear_matmul (ops/shared_int_matmul.c), for batches too, with b [n][k] by its attribute trans_b. */
+typedef struct pith_gemm_s8_columns {
+    const uint8_t *b;
+    ptrdiff_t k_stride, n_stride;
+    size_t n_k;
+    int n_columns;
+    uint8_t b_flip;
+    int8_t *packed; /* pithi_gemm_s8_panel_bytes(kernel, 1, n_k) for each panel, one after the other */
+    int32_t *sums;  /* n_columns */
+} pith_gemm_s8_columns;
+
 typedef struct pith_gemm_s8 {
     pith_kernel head;
     int nr;     /* panel width */
@@ -52,6 +71,7 @@ typedef struct pith_gemm_s8 {
     void (*tile)(const pith_gemm_s8_tile *tile);
     /* sums[m] = sum_s sum_k A[m][s][k] ^ a_flip for the rows of a tile; reads what A names alone. */
     void (*row_sums)(const pith_gemm_s8_tile *tile, int32_t *sums);
+    void (*pack)(const pith_gemm_s8_columns *columns);
 } pith_gemm_s8;
 
 static inline const pith_gemm_s8 *pithi_gemm_s8(int isa_limit)

@@ -4,7 +4,10 @@
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
 
-static const pith_attr_spec attr_table[] = { PITHI_LIMITS_ATTRS(pithi_int_matmul_attrs, limits) };
+static const pith_attr_spec attr_table[] = {
+    PITH_ATTR_OWN_INT(pithi_int_matmul_attrs, trans_b, "trans_b", 0),
+    PITHI_LIMITS_ATTRS(pithi_int_matmul_attrs, limits),
+};
 
 static pith_status infer(pith_infer *infer) { return pithi_int_matmul_infer(infer, true); }
 static void ref(const pith_run *run) { pithi_int_matmul_ref(run, true); }
@@ -42,6 +45,9 @@ static const char *const samples[] = {
     "u8[]{100}",
     "s8[2,3,4]{-99:99} f32[1]{0.1} s8[1]{1} s8[4,6]{-99:99} f32[6]{0.01:0.2} s8[6] f32[1]{0.9} "
     "s8[1]{5}",
+    "u8[2,3,5,66]{0:255} f32[]{0.02} u8[]{120} u8[2,3,19,66]{0:255} f32[]{0.03} u8[]{99} f32[]{0.9} u8[]{100} | "
+    "trans_b=1 low=40 high=180",
+    "u8[2,49,35]{0:255} f32[]{0.02} u8[]{120} s8[2,35,40]{-128:127} f32[]{0.03} s8[] f32[]{0.9} u8[]{100}",
     "u8[3,4] f32[3]{0.1:0.2} u8[3] u8[4,5] f32[]{0.1} u8[]{50} f32[3]{2:5} u8[3]",
     "f8e4m3fn[3,4] f32[]{0.5} f8e4m3fn[]{0} f8e5m2[4,5] f32[5] f8e5m2[5]{0,0,0,0,1} f32[]{0.1} f8e4m3fnuz[]{0}",
     "f8e4m3fn[2,3,4] f16[]{0.5} f8e4m3fn[]{0} s8[4,5] f16[]{0.1} s8[]{3} f16[]{0.5} s8[]{1}",

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batched products of 8-bit matrices. */
-#include "kernels/gemm_s16_s32.h"
 #include "ops/shared_index.h"
 #include "ops/shared_int_product.h"
 #include "ops/shared_s8.h"
@@ -16,10 +15,12 @@ static pithi_int_product operands_of(const pith_run *run, bool is_qlinear)
     return product;
 }
 
-static pith_status geometry_of(pith_ctx *ctx, const pithi_int_product *product, pithi_product_geometry *geometry)
+static pith_status geometry_of(pith_ctx *ctx, const pithi_int_product *product, const void *attrs, bool is_qlinear,
+                               pithi_product_geometry *geometry)
 {
-    const pithi_product_attrs attrs = { .alpha = 1.0f, .beta = 1.0f };
-    return pithi_product_geometry_of(ctx, &attrs, &product->a->shape, &product->b->shape, geometry);
+    const pithi_product_attrs plain = { .alpha = 1.0f, .beta = 1.0f,
+                                        .trans_b = is_qlinear && ((const pithi_int_matmul_attrs *)attrs)->trans_b };
+    return pithi_product_geometry_of(ctx, &plain, &product->a->shape, &product->b->shape, geometry);
 }
 
 /* Numbers of the matrices of a and b that batch `batch` multiplies. */
@@ -37,7 +38,7 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
 {
     pithi_int_product product = pithi_int_operands(infer->inputs, infer->n_inputs, infer->outputs, is_qlinear);
     pithi_product_geometry g;
-    PITH_TRY(geometry_of(infer->ctx, &product, &g));
+    PITH_TRY(geometry_of(infer->ctx, &product, infer->attrs, is_qlinear, &g));
     pith_shape shape = g.batch;
     if (!g.a_is_vector) {
         shape.dims[shape.rank++] = g.m;
@@ -61,6 +62,11 @@ static double zero_f64(const pith_tensor *zero, int64_t index)
     return count ? pithi_tensor_get_f64(zero, index % count) : 0.0; /* one list may serve all batches */
 }
 
+static int64_t place_in_b(const pithi_product_geometry *g, int64_t matrix, int64_t k, int64_t column)
+{
+    return matrix * g->k * g->n + (g->trans_b ? column * g->k + k : k * g->n + column);
+}
+
 /* Floats of 8 bits among the operands: summed in double, rounded once. */
 static void ref_floats(const pithi_int_product *product, const pithi_product_geometry *g)
 {
@@ -71,7 +77,7 @@ static void ref_floats(const pithi_int_product *product, const pithi_product_geo
         row += a * g->m;
         for (int64_t k = 0; k < g->k; k++) {
             double left = pithi_tensor_get_f64(product->a, row * g->k + k);
-            double right = pithi_tensor_get_f64(product->b, (b * g->k + k) * g->n + column);
+            double right = pithi_tensor_get_f64(product->b, place_in_b(g, b, k, column));
             sum += (left - zero_f64(product->a_zero, row)) * (right - zero_f64(product->b_zero, b * g->n + column));
         }
         const double value = sum * (double)pithi_int_scale(product, row, b * g->n + column);
@@ -88,7 +94,7 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
 {
     pithi_int_product product = operands_of(run, is_qlinear);
     pithi_product_geometry g;
-    if (geometry_of(NULL, &product, &g) != PITH_OK) {
+    if (geometry_of(NULL, &product, run->attrs, is_qlinear, &g) != PITH_OK) {
         return; /* infer has checked it */
     }
     if (has_floats(&product)) {
@@ -101,7 +107,7 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
         int64_t sum = 0;
         for (int64_t k = 0; k < g.k; k++) {
             int64_t left = pithi_tensor_get_s64(product.a, (a * g.m + row) * g.k + k);
-            int64_t right = pithi_tensor_get_s64(product.b, (b * g.k + k) * g.n + column);
+            int64_t right = pithi_tensor_get_s64(product.b, place_in_b(&g, b, k, column));
             sum += (left - pithi_int_zero(product.a_zero, a * g.m + row)) *
                    (right - pithi_int_zero(product.b_zero, b * g.n + column));
         }
@@ -109,33 +115,57 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
     }
 }
 
-/* ---- by packed rows ----------------------------------------------------------------------- */
+/* ---- b, or numbers beside it, known only in a run ------------------------------------------------------- */
 
-#define BLOCK_ROWS 16
+#define BAND_ROWS    48
+#define BLOCK_PANELS 8
 
-/* b as the kernel reads it: each matrix [n_pairs][n_padded][2]. Packed while preparing where it is constant, else in
- * the first phase of each run. */
+/* Phase 0 packs b where it isn't constant, and makes what tiles want of each column; phase 1 multiplies. */
 typedef struct matmul_state {
     pithi_product_geometry g;
-    const pith_gemm_s16_s32 *kernel;
-    const int16_t *packed;
-    int64_t n_matrices, n_pairs, n_padded;
+    const pith_gemm_s8 *kernel;
+    const int8_t *packed; /* [n_matrices][n_panels], then the columns' sums; NULL: b comes late */
+    int64_t n_matrices, n_panels, n_bands, n_blocks;
+    size_t panel_bytes, packed_bytes; /* packed_bytes without the sums */
     bool is_s8; /* all but a is known: `s8` does it */
     pithi_s8_gemm s8;
 } matmul_state;
 
-/* Pair of rows `pair` of b, counted over all matrices. */
-static void pack_pair(const pith_tensor *b, const matmul_state *state, int64_t pair, int16_t *packed)
+/* Numbers of the columns of all matrices. */
+typedef struct late_columns {
+    const int8_t *packed;
+    const int32_t *sums;
+    int32_t *bias, *b_zero;
+    float *scale; /* NULL: sums are wanted */
+} late_columns;
+
+static late_columns columns_of(const matmul_state *state, const pithi_int_product *p, void *shared)
 {
-    int64_t matrix = pair / state->n_pairs, k = pair % state->n_pairs * 2, n = state->g.n;
-    int16_t *to = packed + pair * state->n_padded * 2;
-    memset(to, 0, (size_t)state->n_padded * 2 * sizeof *to);
-    for (int64_t i = 0; i < 2 && k + i < state->g.k; i++) {
-        const uint8_t *row = (const uint8_t *)b->data + (matrix * state->g.k + k + i) * n;
-        for (int64_t j = 0; j < n; j++) {
-            to[2 * j + i] = b->dtype == PITH_DTYPE_S8 ? (int8_t)row[j] : row[j];
-        }
-    }
+    const size_t count = (size_t)(state->n_matrices * state->g.n), start = state->packed ? 0 : state->packed_bytes;
+    int32_t *numbers = (int32_t *)(void *)((char *)shared + start);
+    late_columns columns = { .packed = state->packed ? state->packed : shared, .b_zero = numbers,
+                             .bias = numbers + count };
+    columns.scale = p->y_scale ? (float *)(numbers + 2 * count) : NULL;
+    columns.sums = state->packed ? (const int32_t *)(const void *)(state->packed + state->packed_bytes)
+                                 : numbers + 3 * count;
+    return columns;
+}
+
+static void pack_panel(const pith_tensor *b, const matmul_state *state, int64_t unit, int8_t *packed, int32_t *sums)
+{
+    const int64_t nr = state->kernel->nr, n0 = unit % state->n_panels * nr, matrix = unit / state->n_panels;
+    const pithi_product_geometry *g = &state->g;
+    const pith_gemm_s8_columns columns = {
+        .b = (const uint8_t *)b->data + matrix * g->k * g->n + n0 * (g->trans_b ? g->k : 1),
+        .k_stride = g->trans_b ? 1 : g->n,
+        .n_stride = g->trans_b ? g->k : 1,
+        .n_k = (size_t)g->k,
+        .n_columns = (int)pithi_min_s64(nr, g->n - n0),
+        .b_flip = b->dtype == PITH_DTYPE_U8 ? 0x80 : 0,
+        .packed = packed + (size_t)unit * state->panel_bytes,
+        .sums = sums + matrix * g->n + n0,
+    };
+    state->kernel->pack(&columns);
 }
 
 typedef struct pack_request {
@@ -146,70 +176,167 @@ typedef struct pack_request {
 static void pack_all(void *user, void *block)
 {
     const pack_request *request = user;
-    for (int64_t pair = 0; pair < request->state->n_matrices * request->state->n_pairs; pair++) {
-        pack_pair(request->b, request->state, pair, block);
+    const matmul_state *state = request->state;
+    for (int64_t unit = 0; unit < state->n_matrices * state->n_panels; unit++) {
+        pack_panel(request->b, state, unit, block, (int32_t *)(void *)((char *)block + state->packed_bytes));
     }
 }
 
-/* A row of a less its zero point; returns its sum. */
-static int32_t read_row(const pithi_int_product *product, const matmul_state *state, int64_t row, int16_t *to)
+/* What tiles of rows like `row` want of column `column`, counted over all matrices. */
+static void fold_column(const pithi_int_product *p, const matmul_state *state, int64_t row, int64_t column, int32_t sum,
+                        int32_t *bias_out, int32_t *zero_out)
 {
-    const uint8_t *from = (const uint8_t *)product->a->data + row * state->g.k;
-    int32_t zero = pithi_int_zero(product->a_zero, row), total = 0;
-    bool is_signed = product->a->dtype == PITH_DTYPE_S8;
-    for (int64_t k = 0; k < state->g.k; k++) {
-        to[k] = (int16_t)((is_signed ? (int8_t)from[k] : from[k]) - zero);
-        total += to[k];
-    }
-    if (state->g.k % 2) {
-        to[state->g.k] = 0;
-    }
-    return total;
+    const int32_t a_zero = pithi_int_zero(p->a_zero, row) + (p->a->dtype == PITH_DTYPE_S8 ? 128 : 0);
+    const int32_t b_zero = pithi_int_zero(p->b_zero, column) - (p->b->dtype == PITH_DTYPE_U8 ? 128 : 0);
+    *bias_out = (int32_t)((uint32_t)(state->g.k * a_zero * b_zero) - (uint32_t)a_zero * (uint32_t)sum);
+    *zero_out = b_zero;
 }
 
-/* Rows of one batch: the zero point of b is taken off at the end, once for the sum of each row of a. */
-static void run_block(const pithi_int_product *product, const matmul_state *state, const int16_t *packed, int64_t first,
-                      int64_t n_rows, void *scratch)
+static void fold_columns(const pithi_int_product *p, const matmul_state *state, int64_t row, int64_t begin, int64_t end,
+                         const int32_t *sums, late_columns *to)
 {
-    int64_t a, b, n = state->g.n;
-    int32_t totals[BLOCK_ROWS], *sums = scratch;
-    int16_t *left = (int16_t *)(void *)(sums + BLOCK_ROWS * state->n_padded);
-    find_matrices(&state->g, first / state->g.m, &a, &b);
-    int64_t a_row = a * state->g.m + first % state->g.m;
-    for (int64_t r = 0; r < n_rows; r++) {
-        totals[r] = read_row(product, state, a_row + r, left + r * state->n_pairs * 2);
-    }
-    const pith_gemm_s16_task task = { .a = left, .b = packed + b * state->n_pairs * state->n_padded * 2, .y = sums,
-                                      .a_stride = state->n_pairs * 2, .y_stride = state->n_padded, .n_rows = n_rows,
-                                      .n_columns = n, .n_padded = state->n_padded, .n_pairs = state->n_pairs };
-    state->kernel->run(&task);
-    for (int64_t r = 0; r < n_rows; r++) {
-        int32_t *row = sums + r * state->n_padded;
-        for (int64_t j = 0; product->b_zero && j < n; j++) {
-            row[j] -= totals[r] * pithi_int_zero(product->b_zero, b * n + j);
+    for (int64_t i = begin; i < end; i++) {
+        fold_column(p, state, row, i, sums[i], &to->bias[i - begin], &to->b_zero[i - begin]);
+        if (to->scale) {
+            to->scale[i - begin] = pithi_int_scale(p, row, i);
         }
-        const pithi_int_line line = { .position = (first + r) * n, .row = a_row + r, .column = b * n, .column_step = 1,
-                                      .n = n, .sums = row, .sum_step = 1 };
-        pithi_int_finish_line(product, &line);
     }
 }
+
+static void start_columns(const pithi_int_product *p, const matmul_state *state, void *shared, const pith_part *part)
+{
+    late_columns all = columns_of(state, p, shared);
+    const int64_t n = state->g.n, nr = state->kernel->nr;
+    int64_t begin, end;
+    pithi_part_range(part, state->n_matrices * state->n_panels, &begin, &end);
+    for (int64_t unit = begin; unit < end; unit++) {
+        if (!state->packed) {
+            pack_panel(p->b, state, unit, (int8_t *)shared, (int32_t *)all.sums);
+        }
+        const int64_t first = unit / state->n_panels * n, n0 = unit % state->n_panels * nr;
+        late_columns some = { .bias = all.bias + first + n0, .b_zero = all.b_zero + first + n0,
+                              .scale = all.scale ? all.scale + first + n0 : NULL };
+        fold_columns(p, state, 0, first + n0, first + pithi_min_s64(n0 + nr, n), all.sums, &some);
+    }
+}
+
+static bool is_single(const pith_tensor *list) { return !list || pith_shape_elements(&list->shape) == 1; }
+
+/* All rows of a have the same scales and zero points. */
+static bool has_like_rows(const pithi_int_product *p)
+{
+    return is_single(p->a_zero) && is_single(p->a_scale) && is_single(p->y_scale) && is_single(p->y_zero);
+}
+
+typedef struct late_block {
+    int64_t a_row, b_matrix, position; /* first row of a and matrix of b, over all batches; element of y */
+    int64_t n_rows, n0, n;
+} late_block;
+
+static void run_block(const pithi_int_product *p, const matmul_state *state, const late_columns *columns,
+                      const late_block *block, void *scratch)
+{
+    static const ptrdiff_t no_offset = 0;
+    const uint8_t *rows[BAND_ROWS];
+    int32_t sums[BAND_ROWS];
+    const pithi_product_geometry *g = &state->g;
+    const int64_t first = block->b_matrix * g->n + block->n0, panel = block->n0 / state->kernel->nr;
+    const pithi_limits limits = pithi_limits_in(&p->limits, p->y_scale ? p->y->dtype : PITH_DTYPE_S8);
+    late_columns own = { .bias = columns->bias + first, .b_zero = columns->b_zero + first,
+                         .scale = columns->scale ? columns->scale + first : NULL };
+    if (!has_like_rows(p)) { /* a row on its own */
+        own = (late_columns){ .bias = scratch, .b_zero = (int32_t *)scratch + block->n };
+        own.scale = columns->scale ? (float *)scratch + 2 * block->n : NULL;
+        fold_columns(p, state, block->a_row, first, first + block->n, columns->sums, &own);
+    }
+    for (int64_t m = 0; m < block->n_rows; m++) {
+        rows[m] = (const uint8_t *)p->a->data + (block->a_row + m) * g->k;
+    }
+    pith_gemm_s8_tile tile = {
+        .a_rows = rows, .segment_offsets = &no_offset, .n_segments = 1, .segment_length = (size_t)g->k,
+        .a_flip = p->a->dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+        .b = columns->packed + (size_t)(block->b_matrix * state->n_panels + panel) * state->panel_bytes,
+        .b_panel_stride = state->panel_bytes, .bias = own.bias, .b_zero = own.b_zero, .scale = own.scale,
+        .zero = pithi_int_zero(p->y_zero, block->a_row), .low = (int32_t)limits.low, .high = (int32_t)limits.high,
+        .c = (char *)p->y->data + (size_t)block->position * (p->y_scale ? 1 : sizeof(int32_t)),
+        .c_stride = (size_t)g->n, .mr = (int)block->n_rows, .n_columns = (int)block->n,
+    };
+    if (p->b->dtype == PITH_DTYPE_U8 || p->b_zero) {
+        state->kernel->row_sums(&tile, sums);
+        tile.row_sums = sums;
+    }
+    state->kernel->tile(&tile);
+}
+
+/* Bands of rows by blocks of columns, of all batches. */
+static void multiply(const pithi_int_product *p, const matmul_state *state, void *shared, const pith_part *part)
+{
+    const pithi_product_geometry *g = &state->g;
+    const late_columns columns = columns_of(state, p, shared);
+    const int64_t band = has_like_rows(p) ? BAND_ROWS : 1, width = BLOCK_PANELS * state->kernel->nr;
+    int64_t begin, end, a, b;
+    pithi_part_range(part, g->n_batches * state->n_bands * state->n_blocks, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t batch = i / state->n_bands / state->n_blocks, n0 = i % state->n_blocks * width;
+        const int64_t first = i / state->n_blocks % state->n_bands * BAND_ROWS;
+        const int64_t last = pithi_min_s64(first + BAND_ROWS, g->m);
+        find_matrices(g, batch, &a, &b);
+        for (int64_t row = first; row < last; row += band) {
+            const late_block block = { .a_row = a * g->m + row, .b_matrix = b,
+                                       .position = (batch * g->m + row) * g->n + n0,
+                                       .n_rows = pithi_min_s64(band, last - row), .n0 = n0,
+                                       .n = pithi_min_s64(width, g->n - n0) };
+            run_block(p, state, &columns, &block, part->scratch);
+        }
+    }
+}
+
+static pith_status prepare_late(pith_prepare *prepare, const pithi_int_product *p, matmul_state *state)
+{
+    const pithi_product_geometry *g = &state->g;
+    const int64_t nr = (state->kernel = pithi_gemm_s8(prepare->isa_limit))->nr;
+    state->n_panels = pithi_div_up(g->n, nr);
+    state->panel_bytes = pithi_gemm_s8_panel_bytes(state->kernel, 1, (size_t)g->k);
+    state->n_matrices = pith_shape_elements(&p->b->shape) / (g->k * g->n);
+    state->packed_bytes = (size_t)(state->n_matrices * state->n_panels) * state->panel_bytes;
+    state->n_bands = pithi_div_up(g->m, BAND_ROWS);
+    state->n_blocks = pithi_div_up(state->n_panels, BLOCK_PANELS);
+    const size_t numbers_bytes = (size_t)(state->n_matrices * g->n) * sizeof(int32_t);
+    if (p->b->data) {
+        const int64_t key[] = { state->n_matrices, g->k, g->n, p->b->dtype, g->trans_b };
+        const char *name = state->kernel->head.name;
+        const void *packed = NULL;
+        pack_request request = { p->b, state };
+        PITH_TRY(pithi_prepare_pack(prepare, p->b->data,
+                                    pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), key, sizeof key),
+                                    state->packed_bytes + numbers_bytes, pack_all, &request, &packed));
+        state->packed = packed;
+    }
+    prepare->shared_bytes = (state->packed ? 0 : state->packed_bytes) + 4 * numbers_bytes;
+    prepare->n_phases = 2;
+    prepare->use_run = true;
+    prepare->state = state;
+    prepare->scratch_bytes = (size_t)(BLOCK_PANELS * nr) * 3 * sizeof(int32_t);
+    const int64_t n_units = pithi_max_s64(g->n_batches * state->n_bands * state->n_blocks,
+                                          state->n_matrices * state->n_panels);
+    const int64_t n_worthwhile = g->n_batches * g->m * g->n * g->k / PART_MACS;
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_worthwhile, n_units), 1024), 1);
+    prepare->kernel = state->kernel->head.name;
+    return PITH_OK;
+}
+
+/* ---- all but a known ------------------------------------------------------------------------------------ */
 
 /* Constant b, one matrix; everything else but a known, and the same for all rows. */
 static bool is_s8_possible(const pithi_int_product *p, const pithi_product_geometry *g)
 {
     const pith_tensor *known[] = { p->b, p->a_zero, p->b_zero, p->a_scale, p->b_scale, p->y_scale, p->y_zero };
-    const pith_tensor *single[] = { p->a_zero, p->a_scale, p->y_scale, p->y_zero };
     for (int i = 0; i < PITH_COUNT(known); i++) {
         if (known[i] && !known[i]->data) {
             return false;
         }
     }
-    for (int i = 0; i < PITH_COUNT(single); i++) {
-        if (single[i] && pith_shape_elements(&single[i]->shape) != 1) {
-            return false;
-        }
-    }
-    return p->b->shape.rank == 2 && !g->a_is_vector && g->k > 0 && pith_shape_elements(&p->y->shape) > 0;
+    return p->b->shape.rank == 2 && !g->a_is_vector && has_like_rows(p);
 }
 
 static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p, matmul_state *state)
@@ -218,7 +345,8 @@ static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p,
     pithi_s8_gemm *gemm = &state->s8;
     *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
     pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .n_groups = 1, .n = g->n, .n_channels = g->k,
-                               .n_taps = 1, .n_stride = 1, .c_stride = g->n, .segment_length = g->k,
+                               .n_taps = 1, .n_stride = g->trans_b ? g->k : 1, .c_stride = g->trans_b ? 1 : g->n,
+                               .segment_length = g->k,
                                .a_dtype = p->a->dtype, .a_zero = pithi_int_zero(p->a_zero, 0) };
     PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
     for (int64_t i = 0; i < g->n && p->y_scale; i++) {
@@ -236,23 +364,12 @@ void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_ql
 {
     const matmul_state *state = run->state;
     pithi_int_product product = operands_of(run, is_qlinear);
-    int64_t begin, end;
     if (state->is_s8) {
         pithi_s8_gemm_run(&state->s8, run->inputs[0].data, run->outputs[0].data, part);
-        return;
-    }
-    if (!state->packed && part->phase == 0) {
-        pithi_part_range(part, state->n_matrices * state->n_pairs, &begin, &end);
-        for (int64_t pair = begin; pair < end; pair++) {
-            pack_pair(product.b, state, pair, run->shared);
-        }
-        return;
-    }
-    pithi_part_range(part, state->g.n_batches * state->g.m, &begin, &end);
-    for (int64_t row = begin; row < end;) {
-        int64_t n_rows = pithi_min_s64(pithi_min_s64(BLOCK_ROWS, end - row), state->g.m - row % state->g.m);
-        run_block(&product, state, state->packed ? state->packed : run->shared, row, n_rows, part->scratch);
-        row += n_rows;
+    } else if (part->phase == 0) {
+        start_columns(&product, state, run->shared, part);
+    } else {
+        multiply(&product, state, run->shared, part);
     }
 }
 
@@ -266,36 +383,13 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(matmul_state), &block));
     matmul_state *state = block;
-    PITH_TRY(geometry_of(prepare->ctx, &product, &state->g));
-    const pithi_product_geometry *g = &state->g;
+    PITH_TRY(geometry_of(prepare->ctx, &product, prepare->attrs, is_qlinear, &state->g));
     if (is_qlinear) {
         product.limits = ((const pithi_int_matmul_attrs *)prepare->attrs)->limits;
     }
-    if (is_s8_possible(&product, g)) {
-        return prepare_s8(prepare, &product, state);
+    if (state->g.k <= 0 || pith_shape_elements(&y.shape) == 0) {
+        return PITH_OK;
     }
-    state->kernel = pithi_gemm_s16_s32(prepare->isa_limit);
-    state->n_pairs = pithi_div_up(g->k, 2);
-    state->n_padded = pithi_div_up(g->n, PITH_GEMM_S16_COLUMNS) * PITH_GEMM_S16_COLUMNS;
-    state->n_matrices = g->k * g->n > 0 ? pith_shape_elements(&product.b->shape) / (g->k * g->n) : 0;
-    size_t packed_bytes = (size_t)(state->n_matrices * state->n_pairs * state->n_padded * 2) * sizeof(int16_t);
-    if (product.b->data) {
-        const int64_t key[] = { state->n_matrices, g->k, g->n, product.b->dtype };
-        const void *packed = NULL;
-        pack_request request = { product.b, state };
-        PITH_TRY(pithi_prepare_pack(prepare, product.b->data, pithi_hash(PITHI_HASH_START, key, sizeof key),
-                                    packed_bytes, pack_all, &request, &packed));
-        state->packed = packed;
-    } else {
-        prepare->shared_bytes = packed_bytes;
-        prepare->n_phases = 2;
-    }
-    int64_t n_rows = g->n_batches * g->m;
-    prepare->use_run = true;
-    prepare->state = state;
-    prepare->scratch_bytes = (size_t)(BLOCK_ROWS * state->n_padded) * sizeof(int32_t) +
-                             (size_t)(BLOCK_ROWS * state->n_pairs * 2) * sizeof(int16_t);
-    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_rows * g->n * g->k / PART_MACS, n_rows / BLOCK_ROWS), 1);
-    prepare->kernel = state->kernel->head.name;
-    return PITH_OK;
+    return is_s8_possible(&product, &state->g) ? prepare_s8(prepare, &product, state)
+                                               : prepare_late(prepare, &product, state);
 }

@@ -25,6 +25,7 @@ typedef struct pithi_qlinear_conv_attrs {
 
 /* Attributes of qlinear_matmul; matmul_integer has none. */
 typedef struct pithi_int_matmul_attrs {
+    int64_t trans_b; /* of b's last two dimensions */
     pithi_limits limits;
 } pithi_int_matmul_attrs;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gemm_s8 of every ISA: sums against plain 64-bit arithmetic, bytes against its definition in the
+/* gemm_s8 of every ISA: sums against plain 64-bit arithmetic, bytes and packed B against their definitions in the
  * header, operands at inaccessible pages, extremes of all bytes, the same bits however a block is
  * cut. */
 #include <math.h>
@@ -230,6 +230,39 @@ static void check_case(pith_test *test, const pith_gemm_s8 *kernel)
     free_case(&c);
 }
 
+/* B read by rows, by columns, and with gaps, up to its last byte. */
+static void check_pack(pith_test *test, const pith_gemm_s8 *kernel)
+{
+    const int n = pick(test, 1, 3 * kernel->nr + 1), n_k = pick(test, 1, 40), way = pick(test, 0, 2);
+    const ptrdiff_t gap = pick(test, 0, 1) * 3, k_stride = way == 0 ? 1 : way == 1 ? n + gap : 2 * n,
+                    n_stride = way == 0 ? n_k + gap : way == 1 ? 1 : 2;
+    const size_t nr = (size_t)kernel->nr, panel = pithi_gemm_s8_panel_bytes(kernel, 1, (size_t)n_k);
+    const size_t n_panels = ((size_t)n + nr - 1) / nr;
+    pith_guarded b = bytes(test, (size_t)((n_k - 1) * k_stride + (n - 1) * n_stride + 1));
+    pith_guarded packed = pith_guarded_alloc(n_panels * panel, pith_test_random(test) & 1);
+    pith_guarded sums = pith_guarded_alloc((size_t)n * sizeof(int32_t), pith_test_random(test) & 1);
+    const pith_gemm_s8_columns columns = { .b = b.data, .k_stride = k_stride, .n_stride = n_stride,
+                                           .n_k = (size_t)n_k, .n_columns = n,
+                                           .b_flip = pith_test_random(test) & 1 ? 0x80 : 0, .packed = packed.data,
+                                           .sums = sums.data };
+    kernel->pack(&columns);
+    int32_t sum = 0;
+    for (size_t i = 0; i < n_panels * nr * (panel / nr) && !test->case_failed; i++) {
+        const size_t column = i / (panel / nr), k = i % (panel / nr);
+        const bool is_there = column < (size_t)n && k < (size_t)n_k;
+        const int8_t got = columns.packed[column / nr * panel + k / 4 * 4 * nr + column % nr * 4 + k % 4];
+        const uint8_t *from = columns.b + (ptrdiff_t)k * k_stride + (ptrdiff_t)column * n_stride;
+        const int8_t wanted = is_there ? (int8_t)(*from ^ columns.b_flip) : (int8_t)0;
+        TEST_CHECK_MESSAGE(test, got == wanted, "column %zu, k %zu is %d, not %d", column, k, got, wanted);
+        sum = (k ? sum : 0) + wanted;
+        TEST_CHECK_MESSAGE(test, k + 1 < panel / nr || column >= (size_t)n || sum == columns.sums[column],
+                           "column %zu: the sum is %d, not %d", column, columns.sums[column], sum);
+    }
+    pith_guarded_free(&b);
+    pith_guarded_free(&packed);
+    pith_guarded_free(&sums);
+}
+
 void test_gemm_s8(pith_test *test)
 {
     for (int isa = 0; isa < pithi_isa_count(); isa++) {
@@ -240,6 +273,7 @@ void test_gemm_s8(pith_test *test)
         for (int i = 0; i < N_CASES; i++) {
             pith_test_case(test, "%s, block %d", pithi_isa_name(isa), i);
             check_case(test, set->records);
+            check_pack(test, set->records);
         }
     }
 }

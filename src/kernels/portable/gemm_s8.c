@@ -70,6 +70,25 @@ static void row_sums(const pith_gemm_s8_tile *t, int32_t *sums)
     }
 }
 
-static const pith_gemm_s8 records[] = { { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, tile, row_sums } };
+static void pack(const pith_gemm_s8_columns *p)
+{
+    const size_t panel_bytes = (p->n_k + 3) / 4 * 4 * NR;
+    for (int n = 0; n < (p->n_columns + NR - 1) / NR * NR; n++) {
+        int8_t *to = p->packed + (size_t)(n / NR) * panel_bytes + 4 * (n % NR);
+        int32_t sum = 0;
+        for (size_t k = 0; k < (p->n_k + 3) / 4 * 4; k++) {
+            const bool is_there = n < p->n_columns && k < p->n_k;
+            const uint8_t *from = p->b + (ptrdiff_t)k * p->k_stride + n * p->n_stride;
+            const int8_t value = is_there ? (int8_t)(*from ^ p->b_flip) : (int8_t)0;
+            to[k / 4 * 4 * NR + k % 4] = value;
+            sum += value;
+        }
+        if (n < p->n_columns) {
+            p->sums[n] = sum;
+        }
+    }
+}
+
+static const pith_gemm_s8 records[] = { { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, tile, row_sums, pack } };
 
 PITH_EXPORT_KERNEL(gemm_s8, portable, records);

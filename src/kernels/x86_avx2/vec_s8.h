@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of gemm_s8_body.h in 256 bits, but for the products: those are the including file's. */
+#ifndef PITH_KERNELS_X86_AVX2_VEC_S8_H
+#define PITH_KERNELS_X86_AVX2_VEC_S8_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/gemm_s8.h"
+
+#define S8_NR 8
+#define S8_WORD static inline __attribute__((always_inline))
+
+typedef __m256i s8_v;
+typedef __m256 s8_f;
+
+S8_WORD __m256i s8_mask(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+S8_WORD s8_v s8_load(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
+S8_WORD void s8_store(void *to, s8_v v) { _mm256_storeu_si256((__m256i *)to, v); }
+S8_WORD s8_v s8_bytes(uint8_t byte) { return _mm256_set1_epi8((char)byte); }
+
+S8_WORD s8_v s8_load_n(const int32_t *from, int n)
+{
+    return n >= S8_NR ? s8_load(from) : _mm256_maskload_epi32(from, s8_mask(n));
+}
+
+S8_WORD s8_f s8_load_n_f(const float *from, int n)
+{
+    return n >= S8_NR ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, s8_mask(n));
+}
+
+S8_WORD s8_v s8_less(s8_v sums, int32_t row_sum, s8_v zeros)
+{
+    return _mm256_sub_epi32(sums, _mm256_mullo_epi32(_mm256_set1_epi32(row_sum), zeros));
+}
+
+S8_WORD void s8_weave(const uint8_t *from, ptrdiff_t step, uint8_t *to)
+{
+    __m128i row[4];
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm_loadl_epi64((const __m128i *)(const void *)(from + i * step));
+    }
+    const __m128i a = _mm_unpacklo_epi8(row[0], row[1]), b = _mm_unpacklo_epi8(row[2], row[3]);
+    const __m128i woven[] = { _mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b) };
+    memcpy(to, woven, sizeof woven);
+}
+
+S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
+{
+    s8_store(to, _mm256_xor_si256(s8_load(from), flip));
+}
+
+typedef struct s8_limits {
+    __m256 highest;
+    __m256i zero, low, high, order;
+    int is_signed;
+} s8_limits;
+
+S8_WORD s8_limits s8_limits_of(const pith_gemm_s8_tile *t)
+{
+    return (s8_limits){ _mm256_set1_ps(0x1p30f),
+                        _mm256_set1_epi16((short)t->zero),
+                        _mm256_set1_epi8((char)t->low),
+                        _mm256_set1_epi8((char)t->high),
+                        _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7),
+                        t->low < 0 };
+}
+
+S8_WORD __m256i s8_round(const int32_t *sums, __m256 scale, const s8_limits *l)
+{
+    __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(s8_load(sums)), scale);
+    /* too large a number, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through */
+    value = _mm256_round_ps(_mm256_min_ps(l->highest, value), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm256_cvtps_epi32(value);
+}
+
+/* Packing saturates, and the limits lie within those of a byte: they are applied to 32 results at once. */
+S8_WORD s8_v s8_finish(const int32_t *sums, const s8_f scale[4], const s8_limits *l)
+{
+    const __m256i low = _mm256_packs_epi32(s8_round(sums, scale[0], l), s8_round(sums + S8_NR, scale[1], l));
+    const __m256i high =
+        _mm256_packs_epi32(s8_round(sums + 2 * S8_NR, scale[2], l), s8_round(sums + 3 * S8_NR, scale[3], l));
+    const __m256i a = _mm256_adds_epi16(low, l->zero), b = _mm256_adds_epi16(high, l->zero);
+    __m256i bytes;
+    if (l->is_signed) {
+        bytes = _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(a, b), l->low), l->high);
+    } else {
+        bytes = _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(a, b), l->low), l->high);
+    }
+    return _mm256_permutevar8x32_epi32(bytes, l->order);
+}
+
+/* Sum of n bytes ^ flip. */
+S8_WORD int32_t s8_segment_sum(const uint8_t *a, size_t n, uint8_t flip_byte)
+{
+    const __m256i flip = s8_bytes(flip_byte);
+    __m256i sums = _mm256_setzero_si256();
+    size_t k = 0;
+    for (; k + 32 <= n; k += 32) {
+        __m256i bytes = _mm256_xor_si256(s8_load(a + k), flip);
+        sums = _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
+    }
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    int64_t sum = _mm_extract_epi64(half, 0) + _mm_extract_epi64(half, 1);
+    for (; k < n; k++) {
+        sum += a[k] ^ flip_byte;
+    }
+    return (int32_t)sum;
+}
+
+#endif

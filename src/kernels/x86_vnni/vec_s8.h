@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of gemm_s8_body.h in 512 bits. */
+#ifndef PITH_KERNELS_X86_VNNI_VEC_S8_H
+#define PITH_KERNELS_X86_VNNI_VEC_S8_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/gemm_s8.h"
+
+#define S8_NR 16
+#define S8_WORD static inline __attribute__((always_inline))
+
+typedef __m512i s8_v, s8_a, s8_b, s8_acc;
+typedef __m512 s8_f;
+
+S8_WORD __mmask16 s8_mask(int n) { return n < S8_NR ? (__mmask16)((1u << (n < 0 ? 0 : n)) - 1) : (__mmask16)0xffff; }
+S8_WORD s8_v s8_load(const int32_t *from) { return _mm512_loadu_si512(from); }
+S8_WORD void s8_store(int32_t *to, s8_v v) { _mm512_storeu_si512(to, v); }
+S8_WORD s8_v s8_load_n(const int32_t *from, int n) { return _mm512_maskz_loadu_epi32(s8_mask(n), from); }
+S8_WORD s8_f s8_load_n_f(const float *from, int n) { return _mm512_maskz_loadu_ps(s8_mask(n), from); }
+S8_WORD s8_v s8_bytes(uint8_t byte) { return _mm512_set1_epi8((char)byte); }
+S8_WORD s8_b s8_load_b(const int8_t *from) { return _mm512_loadu_si512(from); }
+S8_WORD s8_acc s8_start(s8_v bias) { return bias; }
+S8_WORD s8_acc s8_dot(s8_acc acc, s8_a a, s8_b b) { return _mm512_dpbusd_epi32(acc, a, b); }
+S8_WORD s8_v s8_end(s8_acc acc, s8_v bias) { return (void)bias, acc; }
+
+S8_WORD s8_a s8_spread(const uint8_t *from, s8_v flip)
+{
+    int32_t four;
+    memcpy(&four, from, sizeof four);
+    return _mm512_xor_si512(_mm512_set1_epi32(four), flip);
+}
+
+S8_WORD s8_v s8_less(s8_v sums, int32_t row_sum, s8_v zeros)
+{
+    return _mm512_sub_epi32(sums, _mm512_mullo_epi32(_mm512_set1_epi32(row_sum), zeros));
+}
+
+S8_WORD void s8_weave(const uint8_t *from, ptrdiff_t step, uint8_t *to)
+{
+    __m128i row[4];
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm_loadu_si128((const __m128i *)(const void *)(from + i * step));
+    }
+    const __m128i a = _mm_unpacklo_epi8(row[0], row[1]), b = _mm_unpacklo_epi8(row[2], row[3]);
+    const __m128i c = _mm_unpackhi_epi8(row[0], row[1]), d = _mm_unpackhi_epi8(row[2], row[3]);
+    const __m128i woven[] = { _mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b), _mm_unpacklo_epi16(c, d),
+                              _mm_unpackhi_epi16(c, d) };
+    memcpy(to, woven, sizeof woven);
+}
+
+S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
+{
+    _mm512_storeu_si512(to, _mm512_xor_si512(_mm512_loadu_si512(from), flip));
+}
+
+typedef struct s8_limits {
+    __m512 highest;
+    __m512i zero, low, high, order;
+    int is_signed;
+} s8_limits;
+
+S8_WORD s8_limits s8_limits_of(const pith_gemm_s8_tile *t)
+{
+    return (s8_limits){ _mm512_set1_ps(0x1p30f),
+                        _mm512_set1_epi16((short)t->zero),
+                        _mm512_set1_epi8((char)t->low),
+                        _mm512_set1_epi8((char)t->high),
+                        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+                        t->low < 0 };
+}
+
+S8_WORD __m512i s8_round(const int32_t *sums, __m512 scale, const s8_limits *l)
+{
+    __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums)), scale);
+    /* too large a number, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through */
+    return _mm512_cvt_roundps_epi32(_mm512_min_ps(l->highest, value), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* Packing saturates, and the limits lie within those of a byte: they are applied to 64 results at once. */
+S8_WORD s8_v s8_finish(const int32_t *sums, const s8_f scale[4], const s8_limits *l)
+{
+    const __m512i low = _mm512_packs_epi32(s8_round(sums, scale[0], l), s8_round(sums + S8_NR, scale[1], l));
+    const __m512i high =
+        _mm512_packs_epi32(s8_round(sums + 2 * S8_NR, scale[2], l), s8_round(sums + 3 * S8_NR, scale[3], l));
+    const __m512i a = _mm512_adds_epi16(low, l->zero), b = _mm512_adds_epi16(high, l->zero);
+    __m512i bytes;
+    if (l->is_signed) {
+        bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(a, b), l->low), l->high);
+    } else {
+        bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), l->low), l->high);
+    }
+    return _mm512_permutexvar_epi32(l->order, bytes);
+}
+
+/* Sum of n bytes ^ flip. */
+S8_WORD int32_t s8_segment_sum(const uint8_t *a, size_t n, uint8_t flip_byte)
+{
+    const __m512i flip = s8_bytes(flip_byte), zero = _mm512_setzero_si512();
+    __m512i sum = zero;
+    for (; n >= 64; n -= 64, a += 64) {
+        sum = _mm512_add_epi64(sum, _mm512_sad_epu8(_mm512_xor_si512(_mm512_loadu_si512(a), flip), zero));
+    }
+    const __mmask64 mask = ((__mmask64)1 << n) - 1;
+    const __m512i rest = _mm512_maskz_mov_epi8(mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, a), flip));
+    return (int32_t)_mm512_reduce_add_epi64(_mm512_add_epi64(sum, _mm512_sad_epu8(rest, zero)));
+}
+
+#endif
