@@ -20,15 +20,20 @@ typedef void pith_transpose_fn(const void *src, int64_t src_stride, void *dst, i
 
 typedef struct pith_transpose {
     pith_kernel head;
-    pith_transpose_fn *functions[PITH_TRANSPOSE_SIZES]; /* by log2 of the bytes; NULL: the portable one */
+    pith_transpose_fn *functions[PITH_TRANSPOSE_SIZES]; /* by log2 of the bytes; NULL: that of a lower ISA */
 } pith_transpose;
 
-/* The function for elements of 1 << log2_bytes bytes under an ISA limit; never NULL. */
+/* The function for elements of 1 << log2_bytes bytes of the best ISA under a limit that has one; never NULL. */
 static inline pith_transpose_fn *pithi_transpose_find(int isa_limit, int log2_bytes)
 {
-    const pith_transpose *best = pithi_kernel_find("transpose", isa_limit)->records;
     const pith_transpose *portable = pithi_kernel_find("transpose", 0)->records;
-    return best->functions[log2_bytes] ? best->functions[log2_bytes] : portable->functions[log2_bytes];
+    for (int isa = isa_limit < 0 ? pithi_isa_count() - 1 : isa_limit; isa > 0; isa--) {
+        const pith_transpose *kernel = pithi_kernel_find("transpose", isa)->records;
+        if (kernel->functions[log2_bytes]) {
+            return kernel->functions[log2_bytes];
+        }
+    }
+    return portable->functions[log2_bytes];
 }
 
 #endif

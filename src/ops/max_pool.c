@@ -34,6 +34,8 @@ static const char *const samples[] = {
     "f32[2,9,11,21] | kernel_shape=[5,5] pads=[2,2,2,2] channels_last=1",
     "f32[1,13,12,3] | kernel_shape=[9,7] strides=[1,2] pads=[4,3,4,3] channels_last=1",
     "f32[2,7,5,3] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1 channels_last=1",
+    "u8[2,9,11,85]{0:256} | kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] channels_last=1",
+    "s8[1,13,12,27]{-128:128} | kernel_shape=[9,7] pads=[4,3,4,3] channels_last=1",
     "f32[2,3,7,5] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1", "f32[0,2,4,4] | kernel_shape=[2,2]"
 };
 

@@ -81,18 +81,35 @@ static void ref(const pith_run *run)
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
-    pithi_qlinear_global_pool(run, ((const pithi_pool_attrs *)run->attrs)->channels_last != 0,
-                              part);
+    pithi_pool_geometry g;
+    pithi_pool_geometry_of(run->attrs, &run->inputs[0].shape, &g);
+    if (is_global(&g)) {
+        pithi_qlinear_global_pool(run, g.is_last, part);
+    } else {
+        pithi_pool_run(run, part);
+    }
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
+    const pith_run run = { .inputs = prepare->inputs, .n_inputs = prepare->n_inputs };
     pithi_pool_geometry g;
+    pithi_quant_pair x, y;
+    int64_t low, high;
     pithi_pool_geometry_of(prepare->attrs, &prepare->inputs[0].shape, &g);
     if (is_global(&g)) {
-        pithi_qlinear_global_pool_prepare(prepare, g.is_last);
+        return pithi_qlinear_global_pool_prepare(prepare, g.is_last);
     }
-    return PITH_OK;
+    for (int i = 1; i < prepare->n_inputs; i++) {
+        if (prepare->inputs[i].dtype != PITH_DTYPE_NONE && !prepare->inputs[i].data) {
+            return PITH_OK;
+        }
+    }
+    pithi_quant_unary_pairs(&run, &x, &y);
+    pithi_quant_range(prepare->outputs[0].dtype, &low, &high);
+    const pith_pool_u8_mean mean = { .x_scale = x.scale, .y_scale = y.scale, .x_zero = x.zero, .y_zero = y.zero,
+                                     .low = (int32_t)low, .high = (int32_t)high };
+    return pithi_pool_prepare_mean(prepare, &mean);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -119,6 +136,10 @@ static const char *const samples[] = {
     "strides=[2,2] ceil_mode=1 pads=[1,1,1,1] channels_last=1 count_include_pad=1",
     "u8[1,3,9]{0:256} f32[]{0.05} u8[]{128} f32[]{0.04} u8[]{120} | kernel_shape=[3] "
     "auto_pad=SAME_UPPER",
+    "s8[2,7,6,37]{-128:128} f32[]{0.05} s8[]{28} f32[]{0.04} s8[]{-12} | kernel_shape=[3,3] pads=[1,1,1,1] "
+    "channels_last=1",
+    "u8[1,12,11,17]{0:256} f32[]{0.05} u8[]{128} f32[]{0.02} u8[]{120} | kernel_shape=[6,5] strides=[1,1] "
+    "channels_last=1",
 };
 
 const pith_op pith_op_qlinear_average_pool = {

@@ -17,9 +17,8 @@ static void ref(const pith_run *run) { run_all(run, NULL); }
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    pithi_qlinear_global_pool_prepare(
+    return pithi_qlinear_global_pool_prepare(
         prepare, ((const pithi_global_pool_attrs *)prepare->attrs)->channels_last != 0);
-    return PITH_OK;
 }
 
 static pith_status infer(pith_infer *infer)

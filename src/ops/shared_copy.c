@@ -230,13 +230,18 @@ void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t co
     }                                                                                              \
     break
 
-/* Every second of 4-byte items, as compilers vectorise it: halves of shuffled channels, Focus layers. */
-static void copy_every_second(const uint32_t *restrict from, uint32_t *restrict to, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        to[i] = from[2 * i];
+/* Every second item, as compilers vectorise it: halves of shuffled channels, Focus layers. */
+#define DEFINE_EVERY_SECOND(type)                                                                  \
+    static void every_second_##type(const void *from, void *to, int64_t count)                     \
+    {                                                                                              \
+        const type *restrict x = from;                                                             \
+        type *restrict y = to;                                                                     \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            y[i] = x[2 * i];                                                                       \
+        }                                                                                          \
     }
-}
+DEFINE_EVERY_SECOND(uint8_t)
+DEFINE_EVERY_SECOND(uint32_t)
 
 static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_step, int64_t row_bytes, int64_t count)
 {
@@ -245,7 +250,11 @@ static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_
         return;
     }
     if (row_bytes == 4 && from_step == 8 && to_step == 4 && ((uintptr_t)from | (uintptr_t)to) % 4 == 0) {
-        copy_every_second((const uint32_t *)(const void *)from, (uint32_t *)(void *)to, count);
+        every_second_uint32_t(from, to, count);
+        return;
+    }
+    if (row_bytes == 1 && from_step == 2 && to_step == 1) {
+        every_second_uint8_t(from, to, count);
         return;
     }
     switch (row_bytes) {

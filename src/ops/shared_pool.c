@@ -3,134 +3,7 @@
 
 #include <math.h>
 
-#include "kernels/pool_f32.h"
 #include "ops/shared_unary.h"
-
-const char *const pithi_auto_pad_names[] = { "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL };
-
-/* ---- geometry ----------------------------------------------------------------------------- */
-
-static int64_t item_or(const pith_ints *ints, int index, int64_t otherwise)
-{
-    return ints->n_items > 0 ? ints->items[index] : otherwise;
-}
-
-/* Output size and padding of one dimension, ONNX AveragePool's formulas. */
-static void fit_dimension(const pithi_pool_attrs *attrs, pithi_pool_geometry *g, int i)
-{
-    const int64_t extent = (g->kernel[i] - 1) * g->dilations[i] + 1, stride = g->strides[i];
-    if (attrs->auto_pad == PITHI_PAD_SAME_UPPER || attrs->auto_pad == PITHI_PAD_SAME_LOWER) {
-        g->out[i] = pithi_div_up(g->in[i], stride);
-        int64_t total = pithi_max_s64(0, (g->out[i] - 1) * stride + extent - g->in[i]);
-        int64_t smaller = total / 2, larger = total - smaller;
-        g->pad_begin[i] = attrs->auto_pad == PITHI_PAD_SAME_UPPER ? smaller : larger;
-        g->pad_end[i] = total - g->pad_begin[i];
-        return;
-    }
-    const bool is_explicit = attrs->auto_pad == PITHI_PAD_NOTSET;
-    g->pad_begin[i] = is_explicit ? item_or(&attrs->pads, i, 0) : 0;
-    g->pad_end[i] = is_explicit ? item_or(&attrs->pads, g->n_spatial + i, 0) : 0;
-    const int64_t room = g->in[i] + g->pad_begin[i] + g->pad_end[i] - extent;
-    if (room < 0) { /* rounding up, a window that sticks out by less than a stride counts */
-        g->out[i] = attrs->ceil_mode && is_explicit && room > -stride && g->in[i] > 0;
-    } else if (attrs->ceil_mode && is_explicit) {
-        g->out[i] = pithi_div_up(room, stride) + 1;
-        g->out[i] -= (g->out[i] - 1) * stride >= g->in[i] + g->pad_begin[i]; /* would start in the right padding */
-    } else {
-        g->out[i] = room / stride + 1;
-    }
-}
-
-void pithi_pool_geometry_of(const pithi_pool_attrs *attrs, const pith_shape *x, pithi_pool_geometry *g)
-{
-    *g = (pithi_pool_geometry){ .n_spatial = x->rank - 2, .is_last = attrs->channels_last != 0, .n_batch = x->dims[0],
-                                .n_in = 1, .n_out = 1, .n_taps = 1 };
-    g->n_channels = x->dims[g->is_last ? x->rank - 1 : 1];
-    for (int i = 0; i < g->n_spatial; i++) {
-        g->in[i] = x->dims[g->is_last ? 1 + i : 2 + i];
-        g->kernel[i] = attrs->kernel_shape.items[i];
-        g->strides[i] = item_or(&attrs->strides, i, 1);
-        g->dilations[i] = item_or(&attrs->dilations, i, 1);
-        fit_dimension(attrs, g, i);
-        g->n_in *= g->in[i];
-        g->n_taps *= g->kernel[i];
-        g->n_out = (int64_t)((uint64_t)g->n_out * (uint64_t)g->out[i]); /* absurd pads: refused by the caller */
-    }
-}
-
-/* ---- infer -------------------------------------------------------------------------------- */
-
-static pith_status check_list(pith_infer *infer, const char *name, const pith_ints *ints, int wanted, int64_t least)
-{
-    PITH_CHECK(infer->ctx, ints->n_items == wanted || ints->n_items == 0, PITH_STATUS_SHAPE,
-               "attribute '%s' has %d items, the input needs %d", name, ints->n_items, wanted);
-    for (int i = 0; i < ints->n_items; i++) {
-        PITH_CHECK(infer->ctx, ints->items[i] >= least && ints->items[i] < INT32_MAX, PITH_STATUS_FORMAT,
-                   "attribute '%s' has item %lld; it must be at least %lld", name, (long long)ints->items[i],
-                   (long long)least);
-    }
-    return PITH_OK;
-}
-
-static pith_status check_attrs(pith_infer *infer, int n_spatial)
-{
-    const pithi_pool_attrs *attrs = infer->attrs;
-    PITH_CHECK(infer->ctx, attrs->kernel_shape.n_items == n_spatial, PITH_STATUS_SHAPE,
-               "attribute 'kernel_shape' has %d items, the input has %d spatial dimensions",
-               attrs->kernel_shape.n_items, n_spatial);
-    PITH_TRY(check_list(infer, "kernel_shape", &attrs->kernel_shape, n_spatial, 1));
-    PITH_TRY(check_list(infer, "strides", &attrs->strides, n_spatial, 1));
-    PITH_TRY(check_list(infer, "dilations", &attrs->dilations, n_spatial, 1));
-    PITH_TRY(check_list(infer, "pads", &attrs->pads, 2 * n_spatial, 0));
-    int64_t n_taps = 1;
-    for (int i = 0; i < n_spatial; i++) {
-        bool fits = !__builtin_mul_overflow(n_taps, attrs->kernel_shape.items[i], &n_taps) && n_taps < INT32_MAX;
-        PITH_CHECK(infer->ctx, fits, PITH_STATUS_LIMIT, "a pooling window of more than 2^31 elements");
-    }
-    return PITH_OK;
-}
-
-pith_status pithi_pool_infer(pith_infer *infer)
-{
-    const pith_shape *x = &infer->inputs[0].shape;
-    pithi_pool_geometry g;
-    PITH_CHECK(infer->ctx, x->rank >= 3, PITH_STATUS_SHAPE, "pooling needs an input of rank 3 or more, not %d",
-               x->rank);
-    PITH_TRY(check_attrs(infer, x->rank - 2));
-    pithi_pool_geometry_of(infer->attrs, x, &g);
-    for (int i = 0; i < g.n_spatial; i++) {
-        PITH_CHECK(infer->ctx, g.out[i] > 0 || g.in[i] == 0, PITH_STATUS_SHAPE,
-                   "spatial dimension %d: a window of %lld elements is larger than the padded input, which has %lld", i,
-                   (long long)g.kernel[i], (long long)(g.in[i] + g.pad_begin[i] + g.pad_end[i]));
-    }
-    for (int k = 0; k < infer->n_outputs; k++) {
-        pith_tensor *y = &infer->outputs[k];
-        y->dtype = k == 0 ? infer->inputs[0].dtype : PITH_DTYPE_S64;
-        y->shape = *x;
-        for (int i = 0; i < g.n_spatial; i++) {
-            y->shape.dims[g.is_last ? 1 + i : 2 + i] = g.out[i];
-        }
-    }
-    return PITH_OK;
-}
-
-void pithi_pool_cost(const pith_infer *infer, pith_cost *cost)
-{
-    pithi_pool_geometry g;
-    pithi_pool_geometry_of(infer->attrs, &infer->inputs[0].shape, &g);
-    cost->flops = (uint64_t)g.n_batch * (uint64_t)g.n_channels * (uint64_t)g.n_out * (uint64_t)g.n_taps;
-}
-
-bool pithi_pool_to_channels_last(pith_graph *graph, pith_node *node)
-{
-    (void)graph;
-    pithi_pool_attrs *attrs = node->attrs;
-    if (node->n_outputs > 1 && node->outputs[1]) {
-        return false;
-    }
-    attrs->channels_last = 1;
-    return true;
-}
 
 /* ---- reference ---------------------------------------------------------------------------- */
 
@@ -244,6 +117,10 @@ typedef struct pool_state {
     bool is_separable; /* channels-last, two dimensions: columns of the window in phase 0, rows in phase 1 */
     pith_pool kind;
     const pith_pool_f32 *kernel;
+    const pith_pool_u8 *bytes; /* of 8-bit images, NULL of float32 ones */
+    int64_t item_bytes;
+    uint8_t flip;
+    pith_pool_u8_mean mean;    /* of 8-bit averages */
     int64_t inner_begin[PITHI_MAX_SPATIAL], inner_end[PITHI_MAX_SPATIAL]; /* windows that lie wholly in the input */
     int64_t *tap_offsets; /* elements from a window's first tap; channels-last */
 } pool_state;
@@ -260,25 +137,28 @@ static int64_t tap_range(const pithi_pool_geometry *g, int i, int64_t at, int64_
     return pithi_min_s64(g->kernel[i], n_padded);
 }
 
+/* Some window lies in the padding alone. */
+static bool has_empty_window(const pithi_pool_geometry *g)
+{
+    for (int i = 0; i < g->n_spatial; i++) {
+        for (int64_t at = 0; at < g->out[i]; at++) {
+            int64_t begin, end;
+            (void)tap_range(g, i, at, &begin, &end);
+            if (begin >= end) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Large windows cost kernel_h + kernel_w instead of kernel_h * kernel_w, at the price of an intermediate image. Every
  * window must reach into the input. */
 static bool is_separable(const pithi_pool_geometry *g)
 {
     const int64_t least_taps = 20;
-    if (!g->is_last || g->n_spatial != 2 || g->n_taps < least_taps || g->kernel[0] < 2 ||
-        g->in[0] * g->kernel[1] + g->out[0] * g->kernel[0] > g->out[0] * g->n_taps / 2) {
-        return false;
-    }
-    for (int i = 0; i < 2; i++) {
-        for (int64_t at = 0; at < g->out[i]; at++) {
-            int64_t begin, end;
-            (void)tap_range(g, i, at, &begin, &end);
-            if (begin >= end) {
-                return false;
-            }
-        }
-    }
-    return true;
+    return g->is_last && g->n_spatial == 2 && g->n_taps >= least_taps && g->kernel[0] >= 2 &&
+           g->in[0] * g->kernel[1] + g->out[0] * g->kernel[0] <= g->out[0] * g->n_taps / 2 && !has_empty_window(g);
 }
 
 /* Tables for windows without padding. */
@@ -305,40 +185,70 @@ static pith_status prepare_inner(pool_state *state, pithi_arena *arena)
     return PITH_OK;
 }
 
-pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
+static pith_status prepare_windows(pith_prepare *prepare, const pool_state *description)
 {
-    const pithi_pool_attrs *attrs = prepare->attrs;
-    const pith_pool_f32 *kernel = pithi_pool_f32(prepare->isa_limit);
-    const bool wants_indices = prepare->n_outputs > 1 && prepare->outputs[1].dtype != PITH_DTYPE_NONE;
-    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || wants_indices || kind == PITHI_POOL_LP ||
-        pith_shape_elements(&prepare->outputs[0].shape) == 0) {
-        return PITH_OK;
-    }
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pool_state), &block));
     pool_state *state = block;
-    pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state->g);
-    state->counts_padding = attrs->count_include_pad != 0;
-    state->kind = kind == PITHI_POOL_MAX ? PITH_POOL_MAX : PITH_POOL_SUM;
-    state->kernel = kernel;
+    *state = *description;
     const pithi_pool_geometry *g = &state->g;
-    state->is_separable = is_separable(g);
     if (g->is_last) {
         PITH_TRY(prepare_inner(state, prepare->arena));
     }
     const int64_t n_units = g->n_batch * (g->is_last ? g->n_out : g->n_channels);
     if (state->is_separable) {
         prepare->n_phases = 2;
-        prepare->shared_bytes = (size_t)(g->n_batch * g->in[0] * g->out[1] * g->n_channels) * sizeof(float);
+        prepare->shared_bytes = (size_t)(g->n_batch * g->in[0] * g->out[1] * g->n_channels * state->item_bytes);
     }
     prepare->state = state;
-    prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(float *)
+    prepare->scratch_bytes = g->is_last ? (size_t)g->n_taps * sizeof(char *)
                                         : (size_t)g->in[g->n_spatial - 1] * sizeof(float);
     prepare->max_parts = (int)pithi_min_s64(n_units,
                                             pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
-    prepare->kernel = kernel->head.name;
+    prepare->kernel = state->bytes ? state->bytes->head.name : state->kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
+}
+
+static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
+
+pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
+{
+    const pithi_pool_attrs *attrs = prepare->attrs;
+    const pith_dtype dtype = prepare->inputs[0].dtype;
+    const bool wants_indices = prepare->n_outputs > 1 && prepare->outputs[1].dtype != PITH_DTYPE_NONE;
+    if ((dtype != PITH_DTYPE_F32 && !is_8bit(dtype)) || wants_indices || kind == PITHI_POOL_LP ||
+        pith_shape_elements(&prepare->outputs[0].shape) == 0) {
+        return PITH_OK;
+    }
+    pool_state state = { .counts_padding = attrs->count_include_pad != 0,
+                         .kind = kind == PITHI_POOL_MAX ? PITH_POOL_MAX : PITH_POOL_SUM,
+                         .kernel = pithi_pool_f32(prepare->isa_limit),
+                         .item_bytes = (int64_t)pith_dtype_bytes(dtype) };
+    pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state.g);
+    state.is_separable = is_separable(&state.g);
+    if (is_8bit(dtype)) {
+        state.bytes = pithi_pool_u8(prepare->isa_limit);
+        state.flip = dtype == PITH_DTYPE_S8 ? 0x80 : 0;
+        if (!state.g.is_last || kind != PITHI_POOL_MAX || has_empty_window(&state.g)) {
+            return PITH_OK;
+        }
+    }
+    return prepare_windows(prepare, &state);
+}
+
+pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_mean *mean)
+{
+    const pithi_pool_attrs *attrs = prepare->attrs;
+    pool_state state = { .counts_padding = attrs->count_include_pad != 0,
+                         .kind = PITH_POOL_SUM,
+                         .bytes = pithi_pool_u8(prepare->isa_limit),
+                         .item_bytes = 1,
+                         .flip = prepare->inputs[0].dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+                         .mean = *mean };
+    pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state.g);
+    bool fits = state.g.is_last && pith_shape_elements(&prepare->outputs[0].shape) > 0 && !has_empty_window(&state.g);
+    return fits ? prepare_windows(prepare, &state) : PITH_OK;
 }
 
 /* Elements that a mean over the window at out_at is taken of. */
@@ -354,7 +264,7 @@ static int64_t divisor_at(const pool_state *state, const int64_t *out_at)
 }
 
 /* Pointers to the pixels of the window at out_at, in the image at x; returns how many, and what to divide by. */
-static int64_t window_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps,
+static int64_t window_taps(const pool_state *state, const int64_t *out_at, const char *x, const char **taps,
                            int64_t *divisor)
 {
     const pithi_pool_geometry *g = &state->g;
@@ -371,7 +281,7 @@ static int64_t window_taps(const pool_state *state, const int64_t *out_at, const
         for (int i = 0; i < g->n_spatial; i++) {
             index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i] + tap_at[i] * g->dilations[i];
         }
-        taps[count++] = x + index * g->n_channels;
+        taps[count++] = x + index * g->n_channels * state->item_bytes;
         for (int i = g->n_spatial - 1; i >= 0 && ++tap_at[i] == end[i]; i--) {
             tap_at[i] = begin[i];
         }
@@ -380,7 +290,7 @@ static int64_t window_taps(const pool_state *state, const int64_t *out_at, const
 }
 
 /* The same without looking at borders; false if the window has padding. */
-static bool inner_taps(const pool_state *state, const int64_t *out_at, const float *x, const float **taps)
+static bool inner_taps(const pool_state *state, const int64_t *out_at, const char *x, const char **taps)
 {
     const pithi_pool_geometry *g = &state->g;
     int64_t index = 0;
@@ -390,9 +300,9 @@ static bool inner_taps(const pool_state *state, const int64_t *out_at, const flo
         }
         index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i];
     }
-    const float *first = x + index * g->n_channels;
+    const char *first = x + index * g->n_channels * state->item_bytes;
     for (int64_t tap = 0; tap < g->n_taps; tap++) {
-        taps[tap] = first + state->tap_offsets[tap];
+        taps[tap] = first + state->tap_offsets[tap] * state->item_bytes;
     }
     return true;
 }
@@ -402,40 +312,65 @@ static float empty_window(const pool_state *state)
     return state->kind == PITH_POOL_MAX ? -INFINITY : state->counts_padding ? 0.0f : NAN;
 }
 
-/* A window at the border, some or all of whose taps lie in the padding. */
-static void run_border(const pool_state *state, const int64_t *out_at, const float *image, const float **taps, float *y)
+/* `n_pixels` windows next to each other: those behind the first have their taps `step` elements further on. Moves
+ * the taps of 8-bit averages. */
+static void run_windows(const pool_state *state, const char **taps, int64_t n_taps, int64_t step, void *y,
+                        int64_t n_pixels, int64_t divisor)
 {
     const size_t n_channels = (size_t)state->g.n_channels;
-    int64_t divisor, n_taps = window_taps(state, out_at, image, taps, &divisor);
-    if (n_taps > 0) {
-        state->kernel->pixel[state->kind](taps, (size_t)n_taps, y, n_channels, 1.0f / (float)divisor);
+    const void *list = taps;
+    if (!state->bytes) {
+        state->kernel->run[state->kind](list, (size_t)n_taps, (size_t)step, y, n_channels, (size_t)n_pixels,
+                                        1.0f / (float)divisor);
+        return;
     }
-    for (size_t c = 0; c < n_channels && n_taps == 0; c++) {
-        y[c] = empty_window(state);
+    if (state->kind == PITH_POOL_MAX) {
+        state->bytes->max(list, (size_t)n_taps, (size_t)step, y, n_channels, (size_t)n_pixels, state->flip);
+        return;
+    }
+    pith_pool_u8_mean mean = state->mean;
+    mean.divisor = (float)divisor;
+    for (int64_t i = 0; i < n_pixels; i++) {
+        state->bytes->mean(list, (size_t)n_taps, (uint8_t *)y + (size_t)i * n_channels, n_channels, &mean, state->flip);
+        for (int64_t t = 0; t < n_taps && i + 1 < n_pixels; t++) {
+            taps[t] += step;
+        }
     }
 }
 
-static void run_last(const pool_state *state, const float *x, float *y, const pith_part *part)
+/* A window at the border, some or all of whose taps lie in the padding (all: of floats only). */
+static void run_border(const pool_state *state, const int64_t *out_at, const char *image, const char **taps, void *y)
+{
+    int64_t divisor, n_taps = window_taps(state, out_at, image, taps, &divisor);
+    if (n_taps > 0) {
+        run_windows(state, taps, n_taps, 0, y, 1, divisor);
+        return;
+    }
+    for (int64_t c = 0; c < state->g.n_channels; c++) {
+        ((float *)y)[c] = empty_window(state);
+    }
+}
+
+static void run_last(const pool_state *state, const char *x, char *y, const pith_part *part)
 {
     const pithi_pool_geometry *g = &state->g;
     const int last = g->n_spatial - 1;
-    const size_t step = (size_t)(g->strides[last] * g->n_channels);
-    const float **taps = part->scratch;
+    const int64_t pixel_bytes = g->n_channels * state->item_bytes;
+    const char **taps = part->scratch;
     int64_t begin, end;
     pithi_part_range(part, g->n_batch * g->n_out, &begin, &end);
     for (int64_t pixel = begin, run; pixel < end; pixel += run) {
         int64_t out_at[PITHI_MAX_SPATIAL];
         coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
-        const float *image = x + pixel / g->n_out * g->n_in * g->n_channels;
-        float *to = y + pixel * g->n_channels;
+        const char *image = x + pixel / g->n_out * g->n_in * pixel_bytes;
+        char *to = y + pixel * pixel_bytes;
         if (!inner_taps(state, out_at, image, taps)) {
             run_border(state, out_at, image, taps, to);
             run = 1;
             continue;
         }
         run = pithi_min_s64(state->inner_end[last] - out_at[last], end - pixel);
-        state->kernel->run[state->kind](taps, (size_t)g->n_taps, step, to, (size_t)g->n_channels, (size_t)run,
-                                        1.0f / (float)g->n_taps);
+        run_windows(state, taps, g->n_taps, g->strides[last] * g->n_channels, to, run, g->n_taps);
     }
 }
 
@@ -507,9 +442,9 @@ static void run_first(const pool_state *state, const float *x, float *y, const p
     }
 }
 
-/* Pointers to the taps of one dimension of a separable window; neighbours on the line are `step` elements apart. */
-static int64_t line_taps(const pool_state *state, int dim, int64_t at, const float *line, int64_t step,
-                         const float **taps)
+/* Pointers to the taps of one dimension of a separable window; neighbours on the line are `step` bytes apart. */
+static int64_t line_taps(const pool_state *state, int dim, int64_t at, const char *line, int64_t step,
+                         const char **taps)
 {
     const pithi_pool_geometry *g = &state->g;
     int64_t begin, end, count = 0;
@@ -520,25 +455,24 @@ static int64_t line_taps(const pool_state *state, int dim, int64_t at, const flo
     return count;
 }
 
-static void run_separable(const pool_state *state, const float *x, float *between, float *y, const pith_part *part)
+static void run_separable(const pool_state *state, const char *x, char *between, char *y, const pith_part *part)
 {
     const pithi_pool_geometry *g = &state->g;
-    const int64_t n_channels = g->n_channels, row = g->out[1] * n_channels;
+    const int64_t pixel = g->n_channels * state->item_bytes, row = g->out[1] * pixel;
     const int64_t n_lines = part->phase == 0 ? g->in[0] : g->out[0];
-    pith_pool_pixel_fn *pixel = state->kernel->pixel[state->kind];
-    const float **taps = part->scratch;
+    const char **taps = part->scratch;
     int64_t begin, end;
     pithi_part_range(part, g->n_batch * n_lines * g->out[1], &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         const int64_t column = i % g->out[1], line = i / g->out[1] % n_lines, batch = i / g->out[1] / n_lines;
         if (part->phase == 0) {
-            const float *from = x + (batch * g->in[0] + line) * g->in[1] * n_channels;
-            const int64_t n_taps = line_taps(state, 1, column, from, n_channels, taps);
-            pixel(taps, (size_t)n_taps, between + i * n_channels, (size_t)n_channels, 1.0f);
+            const char *from = x + (batch * g->in[0] + line) * g->in[1] * pixel;
+            const int64_t n_taps = line_taps(state, 1, column, from, pixel, taps);
+            run_windows(state, taps, n_taps, 0, between + i * pixel, 1, 1);
         } else {
-            const float *from = between + batch * g->in[0] * row + column * n_channels;
+            const char *from = between + batch * g->in[0] * row + column * pixel;
             const int64_t n_taps = line_taps(state, 0, line, from, row, taps), at[2] = { line, column };
-            pixel(taps, (size_t)n_taps, y + i * n_channels, (size_t)n_channels, 1.0f / (float)divisor_at(state, at));
+            run_windows(state, taps, n_taps, 0, y + i * pixel, 1, divisor_at(state, at));
         }
     }
 }

@@ -4,6 +4,8 @@
 #ifndef PITH_OPS_SHARED_POOL_H
 #define PITH_OPS_SHARED_POOL_H
 
+#include "kernels/pool_f32.h"
+#include "kernels/pool_u8.h"
 #include "ops/op.h"
 #include "ops/sample.h"
 
@@ -48,8 +50,10 @@ void pithi_pool_geometry_of(const pithi_pool_attrs *attrs, const pith_shape *x, 
 
 pith_status pithi_pool_infer(pith_infer *infer);
 void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind);
-/* f32 max and average; other cases: the reference. */
+/* f32 max and average, 8-bit max of channels-last images; other cases: the reference. */
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind);
+/* 8-bit averages of channels-last images; `divisor` is set for each window. */
+pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_mean *mean);
 void pithi_pool_run(const pith_run *run, const pith_part *part);
 void pithi_pool_cost(const pith_infer *infer, pith_cost *cost);
 /* Sets channels_last, except where indices are wanted: they count in channels-first order. */

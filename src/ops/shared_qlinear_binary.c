@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "ops/shared_copy.h"
 #include "ops/shared_index.h"
 
 const pith_attr_spec pithi_qlinear_binary_attrs_table[2] = { PITHI_LIMITS_ATTRS(
@@ -83,6 +84,37 @@ pith_qadd_s8_row pithi_qlinear_row(const pithi_rows *rows, const void *const *op
                                .high = (int32_t)state->binary.limits.high };
 }
 
+#define SIDE_BYTES 2048 /* of short rows that are worked on together */
+
+/* Two dimensions, short rows, one operand the same in all of them: a factor for each channel. */
+static void find_repeated(pithi_qlinear_rows *state)
+{
+    const pithi_rows *r = &state->rows;
+    state->repeated = -1;
+    state->n_side = SIDE_BYTES / pithi_max_s64(r->row_length, 1);
+    for (int k = 0; k < 2; k++) {
+        if (r->rank == 2 && state->n_side > 1 && r->inner_strides[0] == 1 && r->inner_strides[1] == 1 &&
+            r->strides[k][0] == 0 && r->strides[1 - k][0] == r->row_length) {
+            state->repeated = k;
+        }
+    }
+}
+
+static void run_repeated(const pithi_qlinear_rows *state, const void *const *operands, void *y, const pith_part *part)
+{
+    const pithi_rows *rows = &state->rows;
+    const int64_t length = rows->row_length, other = 1 - state->repeated;
+    const void *from[2];
+    int64_t begin, end;
+    pithi_part_range(part, rows->n_rows, &begin, &end);
+    pithi_fill_items(part->scratch, operands[state->repeated], length, pithi_min_s64(state->n_side, end - begin));
+    for (int64_t row = begin; row < end; row += state->n_side) {
+        from[state->repeated] = part->scratch;
+        from[other] = (const char *)operands[other] + row * length;
+        rows->row(rows, from, (char *)y + row * length, pithi_min_s64(state->n_side, end - row) * length);
+    }
+}
+
 pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row)
 {
     const pith_tensor operands[] = { prepare->inputs[0], prepare->inputs[3] };
@@ -108,6 +140,8 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
     state->b_is_signed = operands[1].dtype == PITH_DTYPE_S8;
     state->rows.row = row;
     state->rows.user = state;
+    find_repeated(state);
+    prepare->scratch_bytes = state->repeated >= 0 ? SIDE_BYTES : 0;
     int64_t n_elements = pith_shape_elements(&prepare->outputs[0].shape);
     int64_t n_units = state->rows.n_rows *
                       pithi_div_up(state->rows.row_length, pithi_max_s64(state->rows.chunk, 1));
@@ -123,7 +157,11 @@ void pithi_qlinear_binary_run(const pith_run *run, const pith_part *part)
 {
     const pithi_qlinear_rows *state = run->state;
     const void *operands[] = { run->inputs[0].data, run->inputs[3].data };
-    pithi_rows_apply(&state->rows, operands, run->outputs[0].data, part);
+    if (state->repeated >= 0) {
+        run_repeated(state, operands, run->outputs[0].data, part);
+    } else {
+        pithi_rows_apply(&state->rows, operands, run->outputs[0].data, part);
+    }
 }
 
 /* Both operands move, or one is a single element. */

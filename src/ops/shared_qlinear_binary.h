@@ -36,6 +36,8 @@ typedef struct pithi_qlinear_rows {
     pithi_qlinear_binary binary;
     const pith_qadd_s8 *kernel;
     bool a_is_signed, b_is_signed;
+    int repeated;   /* operand whose row all rows share, laid out n_side times, or -1 */
+    int64_t n_side; /* rows of the other one that then count as one */
 } pithi_qlinear_rows;
 
 /* A row's operands and limits; a_base and b_base only read signed bytes. Scales and offset are the operator's. */

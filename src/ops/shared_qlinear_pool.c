@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_qlinear_pool.h"
 
+#include "kernels/pool_u8.h"
+#include "kernels/quantize_f32.h"
 #include "ops/shared_copy.h"
 
-enum { BLOCK = 64 }; /* channels of a channels-last image that are summed side by side */
+enum { BLOCK = 64 }; /* channels of a unit of work */
 
 bool pithi_qlinear_is_channels_last(pith_source *source)
 {
@@ -11,32 +13,63 @@ bool pithi_qlinear_is_channels_last(pith_source *source)
     return attr && attr->i != 0;
 }
 
-/* sums[c] over the pixels of `n` channels, pixels `pixel_step` and channels `channel_step` bytes
- * apart. */
-static void sum_channels(const uint8_t *x, bool is_signed, int64_t n_pixels, int64_t pixel_step,
-                         int64_t channel_step, int n, int64_t sums[BLOCK])
+/* Channels-last, few channels without gaps: several pixels side by side are as good as one with more channels. */
+static void sum_narrow(const pith_pool_u8 *kernel, const uint8_t *x, int64_t n_pixels, int64_t n, int32_t *sums,
+                       uint8_t flip)
 {
-    uint8_t flip = is_signed ? 0x80 : 0;
-    memset(sums, 0, BLOCK * sizeof *sums);
-    for (int64_t p = 0; p < n_pixels; p++) {
-        for (int c = 0; c < n; c++) {
-            sums[c] += x[p * pixel_step + c * channel_step] ^ flip;
-        }
+    int64_t n_side = BLOCK / n, n_rows = n_pixels / n_side, rest = n_pixels - n_rows * n_side;
+    int32_t all[BLOCK] = { 0 };
+    kernel->sums(x, (size_t)n_rows, (size_t)(n_side * n), all, (size_t)(n_side * n), flip);
+    for (int64_t i = 0; i < n_side * n; i++) {
+        sums[i % n] += all[i];
     }
-    for (int c = 0; c < n; c++) {
-        sums[c] -= is_signed ? 128 * n_pixels : 0;
+    kernel->sums(x + n_rows * n_side * n, (size_t)rest, (size_t)n, sums, (size_t)n, flip);
+}
+
+/* sums[c] over the pixels at x of `n` channels, of which an image has n_channels; kernel NULL: as it is defined. */
+static void sum_last(const pith_pool_u8 *kernel, const uint8_t *x, int64_t n_pixels, int64_t n_channels, int64_t n,
+                     int32_t *sums, uint8_t flip)
+{
+    for (int64_t i = 0; !kernel && i < n_pixels * n; i++) {
+        sums[i % n] += (x[i / n * n_channels + i % n] ^ flip) - flip;
+    }
+    if (kernel && n == n_channels && n <= BLOCK / 2) {
+        sum_narrow(kernel, x, n_pixels, n, sums, flip);
+    } else if (kernel) {
+        kernel->sums(x, (size_t)n_pixels, (size_t)n_channels, sums, (size_t)n, flip);
+    }
+}
+
+typedef struct mean_kernels {
+    const pith_pool_u8 *pool;
+    const pith_quantize_f32 *quantize;
+} mean_kernels;
+
+/* round(value) + zero, saturated: the kernels' quotient by 1 is exact. */
+static void finish(const mean_kernels *kernels, const float *values, int32_t zero, pith_tensor *y, int64_t at,
+                   int64_t n)
+{
+    const float one = 1.0f;
+    for (int64_t i = 0; i < n && !kernels; i++) {
+        pithi_tensor_set_s64(y, at + i, pithi_quantize((double)values[i], zero, y->dtype));
+    }
+    if (kernels && y->dtype == PITH_DTYPE_S8) {
+        kernels->quantize->quantize_s8(values, &one, &(int8_t){ (int8_t)zero }, 0, (int8_t *)y->data + at, n);
+    } else if (kernels) {
+        kernels->quantize->quantize_u8(values, &one, &(uint8_t){ (uint8_t)zero }, 0, (uint8_t *)y->data + at, n);
     }
 }
 
 /* Units are blocks of channels of an image. */
 void pithi_qlinear_global_pool(const pith_run *run, bool is_last, const pith_part *part)
 {
+    const mean_kernels *kernels = part ? run->state : NULL;
+    const pith_pool_u8 *pool = kernels ? kernels->pool : NULL;
+    const uint8_t flip = run->inputs[0].dtype == PITH_DTYPE_S8 ? 0x80 : 0;
     const pith_shape *shape = &run->inputs[0].shape;
     int64_t n_channels = shape->dims[is_last ? shape->rank - 1 : 1];
-    int64_t n_pixels =
-        pithi_dims_product(shape, is_last ? 1 : 2, is_last ? shape->rank - 1 : shape->rank);
-    int64_t n_blocks = pithi_div_up(n_channels, BLOCK), begin = 0, end = shape->dims[0] * n_blocks,
-            sums[BLOCK];
+    int64_t n_pixels = pithi_dims_product(shape, is_last ? 1 : 2, is_last ? shape->rank - 1 : shape->rank);
+    int64_t n_blocks = pithi_div_up(n_channels, BLOCK), begin = 0, end = shape->dims[0] * n_blocks;
     pithi_quant_pair x, y;
     pithi_quant_unary_pairs(run, &x, &y);
     float scale = x.scale / (y.scale * (float)n_pixels);
@@ -44,28 +77,35 @@ void pithi_qlinear_global_pool(const pith_run *run, bool is_last, const pith_par
         pithi_part_range(part, end, &begin, &end);
     }
     for (int64_t i = begin; i < end; i++) {
-        int64_t image = i / n_blocks, channel = i % n_blocks * BLOCK;
-        int n = (int)pithi_min_s64(n_channels - channel, BLOCK);
-        const uint8_t *from = (const uint8_t *)run->inputs[0].data + image * n_channels * n_pixels;
-        sum_channels(from + channel * (is_last ? 1 : n_pixels),
-                     run->inputs[0].dtype == PITH_DTYPE_S8, n_pixels, is_last ? n_channels : 1,
-                     is_last ? 1 : n_pixels, n, sums);
-        for (int c = 0; c < n; c++) {
-            float value = (float)(int32_t)(sums[c] - x.zero * n_pixels) * scale;
-            pithi_tensor_set_s64(&run->outputs[0], image * n_channels + channel + c,
-                                 pithi_quantize((double)value, y.zero, run->outputs[0].dtype));
+        int64_t image = i / n_blocks, channel = i % n_blocks * BLOCK, n = pithi_min_s64(n_channels - channel, BLOCK);
+        const uint8_t *image_x = (const uint8_t *)run->inputs[0].data + image * n_channels * n_pixels;
+        int32_t sums[BLOCK] = { 0 };
+        float values[BLOCK];
+        if (is_last) {
+            sum_last(pool, image_x + channel, n_pixels, n_channels, n, sums, flip);
         }
+        for (int64_t c = 0; c < n && !is_last; c++) { /* each channel is an image of one channel */
+            sum_last(pool, image_x + (channel + c) * n_pixels, n_pixels, 1, 1, &sums[c], flip);
+        }
+        for (int64_t c = 0; c < n; c++) {
+            values[c] = (float)(int32_t)((int64_t)sums[c] - x.zero * n_pixels) * scale;
+        }
+        finish(kernels, values, y.zero, &run->outputs[0], image * n_channels + channel, n);
     }
 }
 
-void pithi_qlinear_global_pool_prepare(pith_prepare *prepare, bool is_last)
+pith_status pithi_qlinear_global_pool_prepare(pith_prepare *prepare, bool is_last)
 {
     const pith_shape *shape = &prepare->inputs[0].shape;
-    int64_t n_units =
-        shape->dims[0] * pithi_div_up(shape->dims[is_last ? shape->rank - 1 : 1], BLOCK);
-    int64_t by_work = pith_shape_elements(shape) / 32768;
-    prepare->use_run = true;
-    prepare->max_parts =
-        (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_units, by_work), 1024), 1);
-    prepare->kernel = "qlinear_mean";
+    int64_t n_units = shape->dims[0] * pithi_div_up(shape->dims[is_last ? shape->rank - 1 : 1], BLOCK);
+    int64_t by_work = pith_shape_elements(shape) / 262144;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(mean_kernels), &block));
+    mean_kernels *kernels = block;
+    *kernels = (mean_kernels){ pithi_pool_u8(prepare->isa_limit), pithi_quantize_f32(prepare->isa_limit) };
+    prepare->use_run = pith_shape_elements(shape) < INT32_MAX / 256;
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(pithi_min_s64(n_units, by_work), 1024), 1);
+    prepare->state = kernels;
+    prepare->kernel = kernels->pool->head.name;
+    return PITH_OK;
 }

@@ -15,7 +15,7 @@ static inline int64_t pithi_qlinear_pool_index(bool is_last, int64_t n_channels,
 
 /* This part of the channels, or all of them (part NULL). */
 void pithi_qlinear_global_pool(const pith_run *run, bool is_last, const pith_part *part);
-void pithi_qlinear_global_pool_prepare(pith_prepare *prepare, bool is_last);
+pith_status pithi_qlinear_global_pool_prepare(pith_prepare *prepare, bool is_last);
 /* For spellings: true if the file's attribute channels_last, which pith keeps to itself elsewhere,
  * is set. */
 bool pithi_qlinear_is_channels_last(pith_source *source);

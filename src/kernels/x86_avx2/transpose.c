@@ -76,8 +76,136 @@ static void transpose_x32(const void *src_data, int64_t src_stride, void *dst_da
     }
 }
 
-static const pith_transpose records[] = {
-    { .head = { "transpose_8x8__x86_avx2", PITH_EXACT }, .functions = { NULL, NULL, transpose_x32, NULL } }
-};
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+#define BYTE_TILE 16
+
+/* The rows of a matrix of 16 registers become its columns: in each round, register i and i + n/2 are interleaved into
+ * 2i and 2i + 1, so that after four rounds a byte's register and place have changed roles. */
+static inline void interleave(const __m128i *from, __m128i *to, int n)
+{
+    for (int i = 0; i < n / 2; i++) {
+        to[2 * i] = _mm_unpacklo_epi8(from[i], from[i + n / 2]);
+        to[2 * i + 1] = _mm_unpackhi_epi8(from[i], from[i + n / 2]);
+    }
+}
+
+static inline void bytes_16x16(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t dst_stride)
+{
+    __m128i a[BYTE_TILE], b[BYTE_TILE];
+    for (int r = 0; r < BYTE_TILE; r++) {
+        a[r] = _mm_loadu_si128((const __m128i *)(const void *)(src + r * src_stride));
+    }
+    interleave(a, b, BYTE_TILE);
+    interleave(b, a, BYTE_TILE);
+    interleave(a, b, BYTE_TILE);
+    interleave(b, a, BYTE_TILE);
+    for (int c = 0; c < BYTE_TILE; c++) {
+        _mm_storeu_si128((__m128i *)(void *)(dst + c * dst_stride), a[c]);
+    }
+}
+
+/* 8 rows of 8 bytes: the low halves hold the matrix. */
+static inline void bytes_8x8(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t dst_stride)
+{
+    __m128i rows[8], pairs[4], quads[4];
+    for (int r = 0; r < 8; r++) {
+        rows[r] = _mm_loadl_epi64((const __m128i *)(const void *)(src + r * src_stride));
+    }
+    for (int i = 0; i < 4; i++) {
+        pairs[i] = _mm_unpacklo_epi8(rows[i], rows[i + 4]);
+    }
+    interleave(pairs, quads, 4);
+    interleave(quads, pairs, 4);
+    for (int i = 0; i < 4; i++) {
+        _mm_storel_epi64((__m128i *)(void *)(dst + 2 * i * dst_stride), pairs[i]);
+        _mm_storeh_pd((double *)(void *)(dst + (2 * i + 1) * dst_stride), _mm_castsi128_pd(pairs[i]));
+    }
+}
+
+/* Whole tiles of 16, or of 8 where either side is shorter; the last ones overlap their neighbours. */
+static void byte_tiles(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t dst_stride, int64_t n_rows,
+                       int64_t n_cols)
+{
+    const int64_t edge = n_rows >= BYTE_TILE && n_cols >= BYTE_TILE ? BYTE_TILE : 8;
+    for (int64_t r = 0; r < n_rows; r += edge) {
+        int64_t row = r + edge <= n_rows ? r : n_rows - edge;
+        for (int64_t c = 0; c < n_cols; c += edge) {
+            int64_t col = c + edge <= n_cols ? c : n_cols - edge;
+            const uint8_t *from = src + row * src_stride + col;
+            uint8_t *to = dst + col * dst_stride + row;
+            if (edge == BYTE_TILE) {
+                bytes_16x16(from, src_stride, to, dst_stride);
+            } else {
+                bytes_8x8(from, src_stride, to, dst_stride);
+            }
+        }
+    }
+}
+
+/* Three planes to pixels of three bytes: byte i of the result is byte i / 3 of plane i % 3. Returns the
+ * columns done. */
+static int64_t three_planes(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t n_cols)
+{
+    uint8_t order[3][3][BYTE_TILE];
+    int64_t c = 0;
+    for (int i = 0; i < 9 * BYTE_TILE; i++) {
+        int plane = i / (3 * BYTE_TILE), at = i % (3 * BYTE_TILE);
+        order[plane][at / BYTE_TILE][at % BYTE_TILE] = at % 3 == plane ? (uint8_t)(at / 3) : 0x80;
+    }
+    for (; c + BYTE_TILE <= n_cols; c += BYTE_TILE) {
+        for (int block = 0; block < 3; block++) {
+            __m128i sum = _mm_setzero_si128();
+            for (int plane = 0; plane < 3; plane++) {
+                __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(src + plane * src_stride + c));
+                __m128i places = _mm_loadu_si128((const __m128i *)(const void *)order[plane][block]);
+                sum = _mm_or_si128(sum, _mm_shuffle_epi8(x, places));
+            }
+            _mm_storeu_si128((__m128i *)(void *)(dst + 3 * c + block * BYTE_TILE), sum);
+        }
+    }
+    return c;
+}
+
+/* Four rows next to each other, as dot products want them. */
+static int64_t four_rows(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t n_cols)
+{
+    int64_t c = 0;
+    for (; c + BYTE_TILE <= n_cols; c += BYTE_TILE) {
+        __m128i rows[4], mixed[4];
+        for (int r = 0; r < 4; r++) {
+            rows[r] = _mm_loadu_si128((const __m128i *)(const void *)(src + r * src_stride + c));
+        }
+        interleave(rows, mixed, 4);
+        interleave(mixed, rows, 4);
+        for (int r = 0; r < 4; r++) {
+            _mm_storeu_si128((__m128i *)(void *)(dst + 4 * c + r * BYTE_TILE), rows[r]);
+        }
+    }
+    return c;
+}
+
+static void transpose_x8(const void *src_data, int64_t src_stride, void *dst_data, int64_t dst_stride, int64_t n_rows,
+                         int64_t n_cols)
+{
+    const uint8_t *src = src_data;
+    uint8_t *dst = dst_data;
+    int64_t done = 0;
+    if (n_rows >= 8 && n_cols >= 8) {
+        byte_tiles(src, src_stride, dst, dst_stride, n_rows, n_cols);
+        return;
+    }
+    if (n_rows == dst_stride && (n_rows == 3 || n_rows == 4)) {
+        done = (n_rows == 3 ? three_planes : four_rows)(src, src_stride, dst, n_cols);
+    }
+    for (int64_t c = done; c < n_cols; c++) {
+        for (int64_t r = 0; r < n_rows; r++) {
+            dst[c * dst_stride + r] = src[r * src_stride + c];
+        }
+    }
+}
+
+static const pith_transpose records[] = { { .head = { "transpose_8x8__x86_avx2", PITH_EXACT },
+                                            .functions = { transpose_x8, NULL, transpose_x32, NULL } } };
 
 PITH_EXPORT_KERNEL(transpose, x86_avx2, records);
