@@ -30,6 +30,7 @@ typedef struct pith_quantize_options {
     int per_tensor_weights;       /**< 1: one scale for each weight tensor. */
     int no_equalization;          /**< 1: weights of neighbouring layers are not balanced. */
     int no_bias_correction;       /**< 1: mean errors of layers are not taken out of their biases. */
+    const char *without;          /**< Comma list of stages that are left out, as the report names them; NULL. */
     const char *keep_float;       /**< Comma list of node names or operators (as in the file) that stay float; NULL. */
     int n_threads;                /**< As in pith_session_options. */
     /** Optional: told what is going on, `done` of `total` steps of `stage`. */
@@ -58,6 +59,14 @@ typedef struct pith_quantized_tensor {
     double clipped;       /**< Fraction of elements outside of the range. */
 } pith_quantized_tensor;
 
+/** What one stage of the work gave. */
+typedef struct pith_quantize_stage {
+    const char *name;
+    double before_db, after_db; /**< Mean over samples and outputs of their SQNR, each at most 60; of a classifier's
+                                 *   values in front of its softmax. */
+    int is_kept;                /**< 0: the error did not fall, the network is as it was before. */
+} pith_quantize_stage;
+
 /** What was done. Released with pith_quantize_report_destroy(). */
 typedef struct pith_quantize_report {
     int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those between quantised tensors. */
@@ -72,6 +81,8 @@ typedef struct pith_quantize_report {
     pith_observer observer;            /**< The one taken. */
     int n_equalized;                   /**< Pairs of layers whose weights were balanced; 0 if that did not help. */
     int is_bias_corrected;             /**< 0 if it did not help. */
+    const pith_quantize_stage *stages; /**< In order. */
+    int n_stages;
 } pith_quantize_report;
 
 void pith_quantize_report_destroy(pith_quantize_report *report);

@@ -4,7 +4,7 @@
 #include "samples.h"
 
 typedef struct quantize_settings {
-    const char *calib, *output, *observer, *keep_float, *sidecar;
+    const char *calib, *output, *observer, *keep_float, *without, *sidecar;
     cli_words shapes, keys;
     int64_t n_samples, n_threads;
     double clip_percent;
@@ -32,6 +32,8 @@ static const cli_option options[] = {
       "leave weights of neighbouring layers as they are", 0, 0 },
     { "no-bias-correction", 0, CLI_KIND_FLAG, offsetof(quantize_settings, no_bias_correction), NULL,
       "leave mean errors in", 0, 0 },
+    { "without", 0, CLI_KIND_TEXT, offsetof(quantize_settings, without), "LIST",
+      "stages to leave out, with commas; the report names them", 0, 0 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(quantize_settings, sidecar), "FILE",
       "how a picture becomes an input (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
     { "set", 0, CLI_KIND_WORDS, offsetof(quantize_settings, keys), "KEY=VALUE",
@@ -95,6 +97,7 @@ static pith_status quantize(quantize_job *job)
     const quantize_settings *given = job->given;
     pith_quantize_options how = {
         .clip_fraction = given->clip_percent / 100.0,   .per_tensor_weights = given->per_tensor,
+        .without = given->without,
         .no_equalization = given->no_equalization,      .no_bias_correction = given->no_bias_correction,
         .keep_float = given->keep_float,                .n_threads = (int)given->n_threads,
         .progress = show_progress,
@@ -148,6 +151,20 @@ done:
 
 /* ---- the report ---------------------------------------------------------------------------- */
 
+static void json_stages(cli_json *json, const pith_quantize_report *report)
+{
+    cli_json_list(json, "stages");
+    for (int i = 0; i < report->n_stages; i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "name", report->stages[i].name);
+        cli_json_number(json, "before_db", report->stages[i].before_db);
+        cli_json_number(json, "after_db", report->stages[i].after_db);
+        cli_json_bool(json, "kept", report->stages[i].is_kept != 0);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+}
+
 static void print_json(const quantize_job *job)
 {
     const pith_quantize_report *report = job->report;
@@ -159,6 +176,7 @@ static void print_json(const quantize_job *job)
     cli_json_bool(&json, "generated", job->samples.dataset == NULL);
     cli_json_text(&json, "observer", pith_observer_name(report->observer));
     cli_json_number(&json, "sqnr_db", report->sqnr_db);
+    json_stages(&json, report);
     cli_json_number(&json, "cosine", report->cosine);
     cli_json_whole(&json, "equalized_pairs", report->n_equalized);
     cli_json_bool(&json, "bias_corrected", report->is_bias_corrected != 0);
@@ -236,6 +254,16 @@ static const char *verdict(double sqnr_db)
     return sqnr_db > 20.0 ? "no visible loss is expected" : sqnr_db > 10.0 ? "some loss is likely" : "visible loss";
 }
 
+static void print_stages(const pith_quantize_report *report)
+{
+    printf("\n  %-40s %10s %10s %10s\n", "stage", "before dB", "after dB", "gain dB");
+    for (int i = 0; i < report->n_stages; i++) {
+        const pith_quantize_stage *stage = &report->stages[i];
+        printf("  %-40s %10.2f %10.2f %+10.2f%s\n", stage->name, stage->before_db, stage->after_db,
+               stage->after_db - stage->before_db, stage->is_kept ? "" : "  not kept");
+    }
+}
+
 static void print_report(const quantize_job *job)
 {
     const pith_quantize_report *report = job->report;
@@ -253,6 +281,7 @@ static void print_report(const quantize_job *job)
     printf("  weights   %s -> %s\n", cli_human_bytes((double)report->float_bytes, a),
            cli_human_bytes((double)report->quantized_bytes, b));
     printf("  time      %s -> %s\n", cli_human_ms(job->float_ms, a), cli_human_ms(job->quantized_ms, b));
+    print_stages(report);
     print_tensors(report, job->given->all);
 }
 

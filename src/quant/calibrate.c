@@ -5,6 +5,10 @@
 
 #include "quant/quant.h"
 
+#define MAX_INPUTS 16
+#define NODE_WORK 2e4    /* of a node that does next to nothing */
+#define UNKNOWN_WORK 1e9 /* of networks whose shapes depend on data */
+
 /* ---- running a graph ----------------------------------------------------------------------- */
 
 pith_status pithi_quant_start(const pithi_quant *quant, pith_graph *graph, pithi_quant_runner *runner)
@@ -32,6 +36,9 @@ pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner
 {
     pith_status status = quant->samples->read(quant->samples->user, sample, runner->inputs);
     PITH_CHECK(quant->ctx, status == PITH_OK, status, "calibration sample %d can't be read", sample);
+    if (quant->work) {
+        quant->work->done += quant->work->per_run;
+    }
     PITH_TRY_AT(quant->ctx,
                 pith_session_run(runner->session, runner->inputs, pith_model_n_inputs(runner->model)),
                 "calibration sample %d", sample);
@@ -120,6 +127,51 @@ static pith_status keep_outputs(pithi_quant *quant, pithi_quant_runner *runner)
     return PITH_OK;
 }
 
+/* A classifier's values in front of its softmax: behind it, what the classes that compete lose is all that shows. */
+static const pith_value *measured_value(const pithi_quant *quant, const pith_value *output)
+{
+    const pith_node *node = output->producer;
+    while (node && (pithi_is(node, "reshape") || pithi_is(node, "flatten") || pithi_is(node, "squeeze"))) {
+        node = node->inputs[0]->producer;
+    }
+    if (!node || !(pithi_is(node, "softmax") || pithi_is(node, "log_softmax")) || !node->inputs[0]->producer) {
+        return output;
+    }
+    const pith_shape *shape = &node->inputs[0]->shape;
+    int64_t n = node->inputs[0]->has_shape ? pith_shape_elements(shape) : 0;
+    bool is_one_choice = n > 0;
+    for (int i = 0; is_one_choice && i < shape->rank; i++) {
+        is_one_choice = shape->dims[i] == 1 || shape->dims[i] == n || shape->dims[i] < 0;
+    }
+    return is_one_choice && node->inputs[0]->index < (int)quant->graph->n_values ? node->inputs[0] : output;
+}
+
+static pith_status choose_measured(pithi_quant *quant)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_outputs, sizeof(int), &block));
+    quant->measured = block;
+    for (int i = 0; i < quant->n_outputs; i++) {
+        quant->measured[i] = measured_value(quant, quant->graph->outputs[i])->index;
+    }
+    return PITH_OK;
+}
+
+/* What a run costs, in multiplications: the work that a network is worth is limited by this and not by a clock, so that
+ * results don't depend on the machine. */
+static void learn_work(pithi_quant *quant, pithi_quant_runner *runner)
+{
+    pith_cost_report cost = { 0 };
+    pith_shape shapes[MAX_INPUTS];
+    size_t n = quant->graph->n_inputs;
+    for (size_t i = 0; i < n && i < MAX_INPUTS; i++) {
+        shapes[i] = runner->inputs[i].shape;
+    }
+    pith_status status = n <= MAX_INPUTS ? pith_model_cost(runner->model, shapes, 1, &cost) : PITH_STATUS_ARG;
+    double known = status == PITH_OK ? (double)cost.macs + (double)cost.flops : UNKNOWN_WORK;
+    quant->work->per_run = known + NODE_WORK * quant->n_nodes;
+}
+
 /* A clone with the tensors as further outputs. */
 static pith_status clone_with_tensors(pithi_quant *quant, pith_graph **clone_out)
 {
@@ -131,6 +183,9 @@ static pith_status clone_with_tensors(pithi_quant *quant, pith_graph **clone_out
     }
     if (status == PITH_OK) {
         status = pithi_graph_clone(graph, clone_out);
+    }
+    if (status == PITH_OK) {
+        pithi_quant_set_measured(quant, *clone_out);
     }
     graph->n_outputs = n_outputs;
     pithi_quant_number(graph);
@@ -150,11 +205,17 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
         PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_BINS, sizeof(uint64_t), &bins));
         quant->tensors[i].histogram = (pithi_histogram){ .bins = bins };
     }
+    if (!quant->measured) {
+        PITH_TRY(choose_measured(quant));
+    }
     PITH_TRY(clone_with_tensors(quant, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
     PITH_TRY_GOTO(run_all(quant, &runner, "ranges", widen), done);
+    learn_work(quant, &runner);
     PITH_TRY_GOTO(run_all(quant, &runner, "histograms", count), done);
-    PITH_TRY_GOTO(keep_outputs(quant, &runner), done);
+    if (!quant->references) {
+        PITH_TRY_GOTO(keep_outputs(quant, &runner), done);
+    }
 done:
     pithi_quant_stop(quant, &runner);
     return status;

@@ -109,7 +109,7 @@ static void apply(layer *first, layer *second, const double *s)
     }
 }
 
-static pith_status balance(pithi_quant *quant, layer *first, layer *second, double *largest)
+static pith_status balance(pithi_quant *quant, layer *first, layer *second, double strength, double *largest)
 {
     int64_t n = first->weights.n_out;
     void *block = NULL;
@@ -118,7 +118,7 @@ static pith_status balance(pithi_quant *quant, layer *first, layer *second, doub
     ranges(first, false, left);
     ranges(second, true, right);
     for (int64_t c = 0; c < n; c++) {
-        s[c] = left[c] > 0.0 && right[c] > 0.0 ? sqrt(left[c] / right[c]) : 1.0;
+        s[c] = left[c] > 0.0 && right[c] > 0.0 ? pow(left[c] / right[c], 0.5 * strength) : 1.0;
         *largest = fmax(*largest, fabs(log(s[c])));
     }
     apply(first, second, s);
@@ -155,7 +155,7 @@ static bool fits(const pith_node *first, const pith_node *second)
            a.n_out == b.tensor->shape.dims[b.in_axis] * b.groups && b.n_out % b.groups == 0;
 }
 
-pith_status pithi_quant_equalize(pithi_quant *quant, int *n_pairs)
+pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_pairs)
 {
     void *layer_block = NULL, *pair_block = NULL;
     int n_layers = 0;
@@ -177,7 +177,7 @@ pith_status pithi_quant_equalize(pithi_quant *quant, int *n_pairs)
     for (int sweep = 0; sweep < SWEEPS && largest > SETTLED; sweep++) {
         largest = 0.0;
         for (int i = 0; i < *n_pairs; i++) {
-            PITH_TRY(balance(quant, &layers[pairs[i].first], &layers[pairs[i].second], &largest));
+            PITH_TRY(balance(quant, &layers[pairs[i].first], &layers[pairs[i].second], strength, &largest));
         }
     }
     return PITH_OK;

@@ -5,20 +5,28 @@
 #include "quant/quant.h"
 
 #define MOST_DB 120.0
+#define MOST_SCORE 60.0
 
 typedef struct sums {
     double signal, noise, product, square; /* of reference, difference, both, the quantised one */
+    double scores;                         /* of the samples, added up */
+    int n_samples;
 } sums;
 
 static void add(sums *s, const pith_tensor *reference, const pith_tensor *output)
 {
+    double signal = 0.0, noise = 0.0;
     for (int64_t i = 0; i < pith_shape_elements(&reference->shape); i++) {
         double x = pithi_tensor_get_f64(reference, i), y = pithi_tensor_get_f64(output, i);
-        s->signal += x * x;
-        s->noise += (x - y) * (x - y);
+        signal += x * x;
+        noise += (x - y) * (x - y);
         s->product += x * y;
         s->square += y * y;
     }
+    s->signal += signal;
+    s->noise += noise;
+    s->scores += fmin(pithi_quant_decibel(signal, noise), MOST_SCORE);
+    s->n_samples++;
 }
 
 double pithi_quant_decibel(double signal, double noise)
@@ -29,10 +37,11 @@ double pithi_quant_decibel(double signal, double noise)
 /* The mean over outputs, so that an output of large values doesn't hide the others. */
 static pithi_quant_error summarise(const sums *all, int n_outputs)
 {
-    pithi_quant_error error = { 0.0, 0.0 };
+    pithi_quant_error error = { 0.0, 0.0, 0.0 };
     for (int i = 0; i < n_outputs; i++) {
         double lengths = sqrt(all[i].signal) * sqrt(all[i].square);
         error.sqnr_db += pithi_quant_decibel(all[i].signal, all[i].noise) / n_outputs;
+        error.score += all[i].scores / (all[i].n_samples * n_outputs);
         error.cosine += (lengths > 0.0 ? all[i].product / lengths : all[i].noise > 0.0 ? 0.0 : 1.0) / n_outputs;
     }
     return error;
@@ -54,6 +63,13 @@ static pith_status run_samples(const pithi_quant *quant, pithi_quant_runner *run
     return PITH_OK;
 }
 
+void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone)
+{
+    for (size_t i = 0; i < clone->n_outputs && (int)i < quant->n_outputs; i++) {
+        pithi_graph_set_output(clone, i, clone->values[quant->measured[i]]);
+    }
+}
+
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out)
 {
     pith_graph *graph = NULL;
@@ -61,6 +77,7 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
     void *all = NULL;
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pithi_quant_number(quant->graph);
+    pithi_quant_set_measured(quant, graph);
     pith_status status = pithi_quant_insert(quant, graph);
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);

@@ -10,6 +10,9 @@
 #include "pith/quantize.h"
 
 #define PITHI_QUANT_BINS 2048
+#define PITHI_QUANT_MAX_STAGES 24
+#define PITHI_QUANT_MAX_OLDER 16
+#define PITHI_QUANT_GAIN_DB 0.05 /* a smaller one is noise */
 
 /* What calibration saw of one activation. */
 typedef struct pithi_histogram {
@@ -77,6 +80,11 @@ typedef enum pithi_quant_role {
     PITHI_QUANT_MOVE      /* moves or selects elements: the scale stays */
 } pithi_quant_role;
 
+/* In multiplications; see calibrate.c. */
+typedef struct pithi_quant_work {
+    double per_run, done, limit;
+} pithi_quant_work;
+
 typedef struct pithi_quant {
     pith_ctx *ctx;
     const pith_quantize_options *options;
@@ -90,8 +98,16 @@ typedef struct pithi_quant {
     int n_tensors;
     pithi_quant_layer *layers;     /* by number of the node; of products */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
-    pith_tensor *references;       /* float outputs of the samples that measure, n_held * n_outputs */
+    int *measured;                 /* per output: number of the value that is measured in its place */
+    pith_tensor *references;       /* its float results on the samples that measure, n_held * n_outputs */
     int n_outputs, n_held;
+    pith_observer observer;        /* of ranges that stages are compared with */
+    double score;                  /* of the network as it is now; see pithi_quant_error */
+    pith_graph **older;            /* graphs whose constants `graph` shares */
+    int n_older;
+    pithi_quant_work *work;        /* NULL: not limited */
+    pith_quantize_stage *stages;   /* of the report; PITHI_QUANT_MAX_STAGES of them */
+    int n_stages;
 } pithi_quant;
 
 /* The passes whose results ONNX can say, but those of a comma list (may be NULL). */
@@ -135,14 +151,39 @@ pithi_activation_format pithi_quant_result_format(const pithi_quant *quant, cons
  * channel or less. A product that doesn't, of integer weights, is weight-only. */
 bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node);
 
-/* Balances weights of neighbouring layers in quant->graph; the function stays. */
-pith_status pithi_quant_equalize(pithi_quant *quant, int *n_pairs);
+/* An edit of quant->graph that leaves the float function as it is, or nearly; *n_edited is 0 if there was nothing to
+ * do. */
+typedef pith_status (*pithi_quant_edit)(pithi_quant *quant, double strength, int *n_edited);
+/* Tries the edit on a clone, with ranges measured again; it stays if the score rises. */
+pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_quant_edit edit, double strength,
+                                int *n_edited);
+/* A line of the report: `before` and quant->score are its scores. */
+void pithi_quant_note(pithi_quant *quant, const char *stage, double before, double after, bool is_kept);
+/* The network may be run so many times more. */
+bool pithi_quant_affords(const pithi_quant *quant, int n_runs);
+pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list);
+/* False if the user left a stage out. */
+bool pithi_quant_wants(const pithi_quant *quant, const char *stage);
+void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total);
+
+/* Balances weights of neighbouring layers; the scales are taken to the power `strength`. */
+pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_edited);
 
 /* Runs the float network over the samples: ranges, histograms, and the outputs of the samples that measure. */
 pith_status pithi_quant_calibrate(pithi_quant *quant);
 
 /* Range of a histogram. */
 pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction);
+/* ranges.c: fills the candidates of all tensors; takes those of one observer. */
+void pithi_quant_observe_all(pithi_quant *quant);
+void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer);
+/* The observer with which the network does best, then tensor by tensor those that lose most. */
+pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report);
+pith_status pithi_quant_refine_ranges(pithi_quant *quant);
+
+/* report.c */
+pith_status pithi_quant_report(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);
+
 /* Scale and zero point of u8 for a range (compression of reals: real = scale * (q - zero)). */
 void pithi_quant_parameters(pithi_range range, float *scale_out, int *zero_out);
 /* The same for other formats. */
@@ -176,10 +217,14 @@ void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner);
 /* Error of the quantised network's outputs on the first `n_samples` samples that measure. */
 typedef struct pithi_quant_error {
     double sqnr_db, cosine;
+    double score;                  /* what stages are judged by: mean over samples and outputs of their own dB, each at
+                                    * most 60, so that no sample and no output hides the others */
 } pithi_quant_error;
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out);
 /* 10 log10(signal / noise), at most 120. */
 double pithi_quant_decibel(double signal, double noise);
+/* The values that are measured in place of a clone's outputs become its outputs. */
+void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
 /* Number of the k-th sample that measures. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k);
 

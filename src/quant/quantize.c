@@ -2,17 +2,13 @@
 /* The order of the work (do not permute): fold, select, equalise, calibrate with float weights, choose ranges by the
  * error of the whole network, correct biases, write. A step that is known to hurt some networks is kept only where the
  * measured error falls. */
-#include <stdlib.h>
-
 #include "export/export.h"
 #include "quant/quant.h"
 
-#define CLIP_FRACTION 1e-4
-#define N_REFINED 24   /* tensors whose observer is chosen one by one */
-#define N_QUICK 4      /* samples for that */
-#define GAIN_DB 0.02   /* less is noise */
+/* Of all stages together, in multiplications: about a minute on one core. */
+#define NORMAL_WORK 1e12
 
-static void tell(const pithi_quant *quant, const char *stage, int done, int total)
+void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total)
 {
     if (quant->options->progress) {
         quant->options->progress(quant->options->progress_user, stage, done, total);
@@ -101,115 +97,18 @@ done:
     return status;
 }
 
-/* ---- choosing ranges ------------------------------------------------------------------------ */
-
-static void observe_all(pithi_quant *quant)
-{
-    double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
-    for (int i = 0; i < quant->n_tensors; i++) {
-        pithi_quant_tensor *tensor = &quant->tensors[i];
-        for (int k = 1; tensor->source == i && k < PITH_OBSERVER_COUNT; k++) {
-            tensor->candidates[k] = pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
-        }
-        tell(quant, "observers", i + 1, quant->n_tensors);
-    }
-}
-
-static void take_observer(pithi_quant *quant, pith_observer observer)
-{
-    for (int i = 0; i < quant->n_tensors; i++) {
-        quant->tensors[i].range = quant->tensors[i].candidates[observer];
-    }
-}
-
-static pith_status choose_observer(pithi_quant *quant, pith_quantize_report *report)
-{
-    double best = -1.0;
-    report->observer = quant->options->observer;
-    for (int k = 1; k < PITH_OBSERVER_COUNT && report->observer == PITH_OBSERVER_AUTO; k++) {
-        pithi_quant_error error;
-        take_observer(quant, (pith_observer)k);
-        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-        report->observer_sqnr_db[k] = error.sqnr_db;
-        tell(quant, "trying observers", k, PITH_OBSERVER_COUNT - 1);
-    }
-    for (int k = 1; k < PITH_OBSERVER_COUNT && quant->options->observer == PITH_OBSERVER_AUTO; k++) {
-        if (report->observer_sqnr_db[k] > best + GAIN_DB) {
-            best = report->observer_sqnr_db[k];
-            report->observer = (pith_observer)k;
-        }
-    }
-    take_observer(quant, report->observer);
-    return PITH_OK;
-}
-
-typedef struct ranked {
-    int tensor;
-    double noise_share;
-} ranked;
-
-static int by_share(const void *a, const void *b)
-{
-    const ranked *x = a, *y = b;
-    return x->noise_share != y->noise_share ? (x->noise_share < y->noise_share ? 1 : -1) : x->tensor - y->tensor;
-}
-
-/* Tries the other ranges of one tensor; the best stays. */
-static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor, double *best_db)
-{
-    pithi_range best = tensor->range;
-    for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
-        pithi_quant_error error;
-        tensor->range = tensor->candidates[k];
-        if (tensor->range.low == best.low && tensor->range.high == best.high) {
-            continue;
-        }
-        PITH_TRY(pithi_quant_measure(quant, N_QUICK, &error));
-        if (error.sqnr_db > *best_db + GAIN_DB) {
-            *best_db = error.sqnr_db;
-            best = tensor->range;
-        }
-    }
-    tensor->range = best;
-    return PITH_OK;
-}
-
-/* The tensors that lose most, one after the other. */
-static pith_status refine(pithi_quant *quant)
-{
-    void *block = NULL;
-    pithi_quant_error error;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(ranked), &block));
-    ranked *order = block;
-    int n = 0;
-    for (int i = 0; i < quant->n_tensors; i++) {
-        double signal, noise, clipped;
-        const pithi_quant_tensor *tensor = &quant->tensors[i];
-        pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
-        if (tensor->source == i && signal > 0.0) {
-            order[n++] = (ranked){ i, noise / signal };
-        }
-    }
-    qsort(order, (size_t)n, sizeof(ranked), by_share);
-    n = n < N_REFINED ? n : N_REFINED;
-    PITH_TRY(pithi_quant_measure(quant, N_QUICK, &error));
-    for (int i = 0; i < n; i++) {
-        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor], &error.sqnr_db));
-        tell(quant, "refining ranges", i + 1, n);
-    }
-    return PITH_OK;
-}
-
 static pith_status correct(pithi_quant *quant, pith_quantize_report *report)
 {
-    pithi_quant_error before, after;
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
+    pithi_quant_error after;
+    const double before = quant->score;
     PITH_TRY(pithi_quant_correct_biases(quant));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
-    report->is_bias_corrected = after.sqnr_db > before.sqnr_db + GAIN_DB;
+    report->is_bias_corrected = after.score > before + PITHI_QUANT_GAIN_DB;
     if (!report->is_bias_corrected) {
         memset(quant->bias_shifts, 0, (size_t)quant->n_nodes * sizeof(float *));
     }
+    quant->score = report->is_bias_corrected ? after.score : before;
+    pithi_quant_note(quant, "bias-correction", before, after.score, report->is_bias_corrected);
     return PITH_OK;
 }
 
@@ -230,52 +129,6 @@ void pith_quantize_report_destroy(pith_quantize_report *report)
     }
 }
 
-static pith_status report_tensors(const pithi_quant *quant, owned_report *owned)
-{
-    void *block = NULL;
-    PITH_TRY(pithi_arena_array(&owned->arena, (size_t)quant->n_tensors, sizeof(pith_quantized_tensor), &block));
-    pith_quantized_tensor *rows = block;
-    for (int i = 0; i < quant->n_tensors; i++) {
-        const pithi_quant_tensor *tensor = &quant->tensors[i], *source = &quant->tensors[tensor->source];
-        const char *name = quant->graph->values[tensor->value]->name;
-        double signal, noise;
-        pithi_quant_histogram_error(&source->histogram, source->range, &signal, &noise, &rows[i].clipped);
-        pithi_quant_parameters(source->range, &rows[i].scale, &rows[i].zero_point);
-        rows[i].low = (float)source->histogram.low;
-        rows[i].high = (float)source->histogram.high;
-        rows[i].sqnr_db = pithi_quant_decibel(signal, noise);
-        PITH_TRY(pithi_arena_text(&owned->arena, name, strlen(name), &rows[i].name));
-    }
-    owned->report.tensors = rows;
-    owned->report.n_tensors = quant->n_tensors;
-    return PITH_OK;
-}
-
-static pith_status report_nodes(const pithi_quant *quant, owned_report *owned)
-{
-    pith_quantize_report *report = &owned->report;
-    void *block = NULL;
-    PITH_TRY(pithi_arena_array(&owned->arena, (size_t)quant->n_nodes, sizeof(char *), &block));
-    const char **names = block;
-    for (const pith_node *node = quant->graph->first; node; node = node->next) {
-        const pith_value *result = pithi_node_result(node);
-        bool is_integer = quant->roles[node->index] != PITHI_QUANT_FLOAT;
-        pithi_quant_weights weights;
-        report->n_nodes++;
-        report->n_integer_nodes += is_integer;
-        if (!is_integer && result && pithi_dtype_is_float(result->dtype)) {
-            PITH_TRY(pithi_arena_format(&owned->arena, &names[report->n_float_nodes++], "%s (%s)", node->name,
-                                        node->source_op));
-        }
-        if (is_integer && pithi_quant_weights_of(node, &weights)) {
-            report->quantized_bytes += (size_t)pith_shape_elements(&weights.tensor->shape);
-            report->float_bytes += pith_tensor_bytes(weights.tensor);
-        }
-    }
-    report->float_nodes = names;
-    return PITH_OK;
-}
-
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 static pith_status check_complete(const pith_graph *graph)
@@ -287,14 +140,49 @@ static pith_status check_complete(const pith_graph *graph)
     return PITH_OK;
 }
 
-static pith_status prepare(pithi_quant *quant, pith_quantize_report *report)
+static pith_status prepare(pithi_quant *quant)
 {
     PITH_TRY(check_complete(quant->graph));
     PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
     PITH_TRY(learn_types(quant));
-    PITH_TRY(pithi_quant_select(quant));
-    if (!quant->options->no_equalization) {
-        PITH_TRY(pithi_quant_equalize(quant, &report->n_equalized));
+    return pithi_quant_select(quant);
+}
+
+/* Ranges as they are at first, which stages are compared with. */
+static pith_status start(pithi_quant *quant)
+{
+    pithi_quant_error error;
+    bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
+    quant->observer = is_free ? PITH_OBSERVER_MSE : quant->options->observer;
+    pithi_quant_observe_all(quant);
+    pithi_quant_take_observer(quant, quant->observer);
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    quant->score = error.score;
+    return PITH_OK;
+}
+
+static pith_status equalize(pithi_quant *quant, pith_quantize_report *report)
+{
+    static const double strengths[] = { 1.0, 0.5 };
+    for (int i = 0; i < PITH_COUNT(strengths) && report->n_equalized == 0; i++) {
+        PITH_TRY(pithi_quant_attempt(quant, "equalization", pithi_quant_equalize, strengths[i], &report->n_equalized));
+    }
+    return PITH_OK;
+}
+
+static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
+{
+    const pith_quantize_options *options = quant->options;
+    PITH_TRY(start(quant));
+    if (!options->no_equalization && pithi_quant_wants(quant, "equalization")) {
+        PITH_TRY(equalize(quant, report));
+    }
+    PITH_TRY(pithi_quant_choose_observer(quant, report));
+    if (options->observer == PITH_OBSERVER_AUTO && pithi_quant_wants(quant, "refinement")) {
+        PITH_TRY(pithi_quant_refine_ranges(quant));
+    }
+    if (!options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")) {
+        PITH_TRY(correct(quant, report));
     }
     return PITH_OK;
 }
@@ -303,21 +191,14 @@ static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *byt
 {
     pith_quantize_report *report = &owned->report;
     pithi_quant_error error;
-    PITH_TRY(prepare(quant, report));
+    PITH_TRY(prepare(quant));
     PITH_TRY(pithi_quant_calibrate(quant));
-    observe_all(quant);
-    PITH_TRY(choose_observer(quant, report));
-    if (quant->options->observer == PITH_OBSERVER_AUTO) {
-        PITH_TRY(refine(quant));
-    }
-    if (!quant->options->no_bias_correction) {
-        PITH_TRY(correct(quant, report));
-    }
+    quant->work->limit = quant->work->done + NORMAL_WORK;
+    PITH_TRY(run_stages(quant, report));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     report->sqnr_db = error.sqnr_db;
     report->cosine = error.cosine;
-    PITH_TRY(report_tensors(quant, owned));
-    PITH_TRY(report_nodes(quant, owned));
+    PITH_TRY(pithi_quant_report(quant, &owned->arena, report));
     PITH_TRY(pithi_quant_insert(quant, quant->graph));
     return pithi_export_onnx(quant->graph, bytes);
 }
@@ -334,6 +215,9 @@ static pith_status import_and_run(pithi_quant *quant, const char *path, owned_re
     PITH_TRY_GOTO(run(quant, owned, bytes), done);
 done:
     pithi_graph_destroy(quant->graph);
+    for (int i = 0; i < quant->n_older; i++) {
+        pithi_graph_destroy(quant->older[i]);
+    }
     pithi_import_info_deinit(quant->ctx, &info);
     pithi_file_unmap(&file);
     if (status != PITH_OK) {
@@ -350,7 +234,7 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "observer %d: it is one of 0 to %d", (int)options->observer, PITH_OBSERVER_COUNT - 1);
     PITH_CHECK(ctx, options->clip_fraction >= 0.0 && options->clip_fraction < 0.5, PITH_STATUS_ARG,
                "clip_fraction %g: it must be at least 0 and below 0.5", options->clip_fraction);
-    return PITH_OK;
+    return pithi_quant_check_stages(ctx, options->without);
 }
 
 pith_status pith_quantize(pith_ctx *ctx, const char *path, const pith_quantize_options *options,
@@ -358,8 +242,11 @@ pith_status pith_quantize(pith_ctx *ctx, const char *path, const pith_quantize_o
                           pith_quantize_report **report_out)
 {
     static const pith_quantize_options defaults = { 0 };
+    pithi_quant_work work = { 0 };
+    pith_quantize_stage stages[PITHI_QUANT_MAX_STAGES];
+    pith_graph *older[PITHI_QUANT_MAX_OLDER];
     pithi_quant quant = { .ctx = ctx, .options = options ? options : &defaults, .samples = samples,
-                          .arena = { .ctx = ctx } };
+                          .arena = { .ctx = ctx }, .work = &work, .stages = stages, .older = older };
     pithi_bytes bytes = { .ctx = ctx };
     void *block = NULL;
     PITH_TRY(check_options(ctx, quant.options, samples));

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stages that edit the network: tried on a clone and kept only where the measured error falls. */
+#include "quant/quant.h"
+
+#define STAGES "equalization,refinement,bias-correction"
+
+/* "a,b,c" */
+pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
+{
+    for (const char *word = list; word && *word;) {
+        char name[32] = "";
+        size_t n = strcspn(word, ",");
+        memcpy(name, word, n < sizeof name ? n : 0);
+        PITH_CHECK(ctx, n == 0 || (name[0] && pithi_list_has(STAGES, name)), PITH_STATUS_ARG,
+                   "stage '%.*s' can't be left out: the stages are %s", (int)n, word, STAGES);
+        word += n + (word[n] == ',');
+    }
+    return PITH_OK;
+}
+
+bool pithi_quant_wants(const pithi_quant *quant, const char *stage)
+{
+    return !pithi_list_has(quant->options->without, stage);
+}
+
+bool pithi_quant_affords(const pithi_quant *quant, int n_runs)
+{
+    const pithi_quant_work *work = quant->work;
+    return !work || work->done + n_runs * work->per_run <= work->limit;
+}
+
+void pithi_quant_note(pithi_quant *quant, const char *stage, double before, double after, bool is_kept)
+{
+    if (quant->stages && quant->n_stages < PITHI_QUANT_MAX_STAGES) {
+        quant->stages[quant->n_stages++] = (pith_quantize_stage){ stage, before, after, is_kept };
+    }
+}
+
+/* What belongs to one graph and is found anew for another. */
+typedef struct state {
+    pith_graph *graph;
+    pithi_quant_role *roles;
+    int n_nodes, n_tensors;
+    int *tensor_of;
+    pithi_quant_tensor *tensors;
+    pithi_quant_layer *layers;
+    float **bias_shifts;
+} state;
+
+static state save(const pithi_quant *quant)
+{
+    return (state){ quant->graph,   quant->roles,  quant->n_nodes,    quant->n_tensors, quant->tensor_of,
+                    quant->tensors, quant->layers, quant->bias_shifts };
+}
+
+static void restore(pithi_quant *quant, const state *s)
+{
+    if (quant->graph != s->graph) {
+        pithi_graph_destroy(quant->graph);
+    }
+    quant->graph = s->graph;
+    quant->roles = s->roles;
+    quant->n_nodes = s->n_nodes;
+    quant->n_tensors = s->n_tensors;
+    quant->tensor_of = s->tensor_of;
+    quant->tensors = s->tensors;
+    quant->layers = s->layers;
+    quant->bias_shifts = s->bias_shifts;
+    pithi_graph_count_uses(quant->graph);
+    pithi_quant_number(quant->graph);
+}
+
+static pith_status measure_edited(pithi_quant *quant, double *score_out)
+{
+    pithi_quant_error error;
+    quant->n_tensors = 0;
+    PITH_TRY(pithi_quant_select(quant));
+    PITH_TRY(pithi_quant_calibrate(quant));
+    pithi_quant_observe_all(quant);
+    pithi_quant_take_observer(quant, quant->observer);
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    *score_out = error.score;
+    return PITH_OK;
+}
+
+pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_quant_edit edit, double strength,
+                                int *n_edited)
+{
+    const state before = save(quant);
+    pith_graph *clone = NULL;
+    double score = 0.0;
+    *n_edited = 0;
+    if (quant->n_older == PITHI_QUANT_MAX_OLDER ||
+        !pithi_quant_affords(quant, 2 * quant->samples->n_samples + quant->n_held)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_graph_clone(quant->graph, &clone));
+    quant->graph = clone;
+    pithi_graph_count_uses(clone);
+    pithi_quant_number(clone);
+    pith_status status = edit(quant, strength, n_edited);
+    if (status == PITH_OK && *n_edited > 0) {
+        status = measure_edited(quant, &score);
+    }
+    if (status != PITH_OK || *n_edited == 0) {
+        restore(quant, &before);
+        return status;
+    }
+    bool is_kept = score > quant->score + PITHI_QUANT_GAIN_DB;
+    pithi_quant_note(quant, stage, quant->score, score, is_kept);
+    if (is_kept) {
+        quant->older[quant->n_older++] = before.graph;
+        quant->score = score;
+    } else {
+        *n_edited = 0;
+        restore(quant, &before);
+    }
+    return PITH_OK;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ranges of activations: the observer with which the whole network does best, then other ones for the tensors that lose
+ * most. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "quant/quant.h"
+
+#define CLIP_FRACTION 1e-4
+#define N_REFINED 16   /* tensors whose observer is chosen one by one */
+#define REFINED_DB 0.1 /* gain that is worth it: many choices on few samples fit those samples */
+
+void pithi_quant_observe_all(pithi_quant *quant)
+{
+    double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
+    for (int i = 0; i < quant->n_tensors; i++) {
+        pithi_quant_tensor *tensor = &quant->tensors[i];
+        for (int k = 1; tensor->source == i && k < PITH_OBSERVER_COUNT; k++) {
+            tensor->candidates[k] = pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
+        }
+        pithi_quant_tell(quant, "observers", i + 1, quant->n_tensors);
+    }
+}
+
+void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        quant->tensors[i].range = quant->tensors[i].candidates[observer];
+    }
+}
+
+pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report)
+{
+    const bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
+    const double before = quant->score;
+    double best = -INFINITY;
+    pith_observer taken = is_free ? PITH_OBSERVER_MIN_MAX : quant->options->observer;
+    for (int k = 1; k < PITH_OBSERVER_COUNT && is_free; k++) {
+        pithi_quant_error error;
+        pithi_quant_take_observer(quant, (pith_observer)k);
+        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+        report->observer_sqnr_db[k] = error.sqnr_db;
+        if (error.score > best + PITHI_QUANT_GAIN_DB) {
+            best = error.score;
+            taken = (pith_observer)k;
+        }
+        pithi_quant_tell(quant, "trying observers", k, PITH_OBSERVER_COUNT - 1);
+    }
+    pithi_quant_take_observer(quant, taken);
+    report->observer = quant->observer = taken;
+    if (is_free) {
+        quant->score = best;
+        pithi_quant_note(quant, pith_observer_name(taken), before, best, true);
+    }
+    return PITH_OK;
+}
+
+static bool is_same(const pithi_range *a, const pithi_range *b) { return a->low == b->low && a->high == b->high; }
+
+typedef struct ranked {
+    int tensor;
+    double noise_share;
+} ranked;
+
+static int by_share(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    return x->noise_share != y->noise_share ? (x->noise_share < y->noise_share ? 1 : -1) : x->tensor - y->tensor;
+}
+
+/* Tries the other ranges of one tensor; the best stays. */
+static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor)
+{
+    pithi_range best = tensor->range;
+    for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
+        pithi_quant_error error;
+        bool is_new = true;
+        for (int i = 1; i < k; i++) {
+            is_new = is_new && !is_same(&tensor->candidates[i], &tensor->candidates[k]);
+        }
+        if (!is_new || is_same(&tensor->candidates[k], &best)) {
+            continue;
+        }
+        tensor->range = tensor->candidates[k];
+        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+        if (error.score > quant->score + REFINED_DB) {
+            quant->score = error.score;
+            best = tensor->range;
+        }
+    }
+    tensor->range = best;
+    return PITH_OK;
+}
+
+/* The tensors that lose most, one after the other. */
+pith_status pithi_quant_refine_ranges(pithi_quant *quant)
+{
+    void *block = NULL;
+    const double before = quant->score;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(ranked), &block));
+    ranked *order = block;
+    int n = 0;
+    for (int i = 0; i < quant->n_tensors; i++) {
+        double signal, noise, clipped;
+        const pithi_quant_tensor *tensor = &quant->tensors[i];
+        pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
+        if (tensor->source == i && signal > 0.0) {
+            order[n++] = (ranked){ i, noise / signal };
+        }
+    }
+    qsort(order, (size_t)n, sizeof(ranked), by_share);
+    n = n < N_REFINED ? n : N_REFINED;
+    for (int i = 0; i < n && pithi_quant_affords(quant, (PITH_OBSERVER_COUNT - 1) * quant->n_held); i++) {
+        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor]));
+        pithi_quant_tell(quant, "refining ranges", i + 1, n);
+    }
+    pithi_quant_note(quant, "ranges one by one", before, quant->score, quant->score > before);
+    return PITH_OK;
+}

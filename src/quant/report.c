@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was done, in the words of the public report. */
+#include "quant/quant.h"
+
+static pith_status report_tensors(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_tensors, sizeof(pith_quantized_tensor), &block));
+    pith_quantized_tensor *rows = block;
+    for (int i = 0; i < quant->n_tensors; i++) {
+        const pithi_quant_tensor *tensor = &quant->tensors[i], *source = &quant->tensors[tensor->source];
+        const char *name = quant->graph->values[tensor->value]->name;
+        double signal, noise;
+        pithi_quant_histogram_error(&source->histogram, source->range, &signal, &noise, &rows[i].clipped);
+        pithi_quant_parameters(source->range, &rows[i].scale, &rows[i].zero_point);
+        rows[i].low = (float)source->histogram.low;
+        rows[i].high = (float)source->histogram.high;
+        rows[i].sqnr_db = pithi_quant_decibel(signal, noise);
+        PITH_TRY(pithi_arena_text(arena, name, strlen(name), &rows[i].name));
+    }
+    report->tensors = rows;
+    report->n_tensors = quant->n_tensors;
+    return PITH_OK;
+}
+
+static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(char *), &block));
+    const char **names = block;
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const pith_value *result = pithi_node_result(node);
+        bool is_integer = quant->roles[node->index] != PITHI_QUANT_FLOAT;
+        pithi_quant_weights weights;
+        report->n_nodes++;
+        report->n_integer_nodes += is_integer;
+        if (!is_integer && result && pithi_dtype_is_float(result->dtype)) {
+            PITH_TRY(pithi_arena_format(arena, &names[report->n_float_nodes++], "%s (%s)", node->name,
+                                        node->source_op));
+        }
+        if (is_integer && pithi_quant_weights_of(node, &weights)) {
+            report->quantized_bytes += (size_t)pith_shape_elements(&weights.tensor->shape);
+            report->float_bytes += pith_tensor_bytes(weights.tensor);
+        }
+    }
+    report->float_nodes = names;
+    return PITH_OK;
+}
+
+static pith_status report_stages(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_stages + 1, sizeof(pith_quantize_stage), &block));
+    memcpy(block, quant->stages, (size_t)quant->n_stages * sizeof(pith_quantize_stage));
+    report->stages = block;
+    report->n_stages = quant->n_stages;
+    return PITH_OK;
+}
+
+pith_status pithi_quant_report(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    PITH_TRY(report_stages(quant, arena, report));
+    PITH_TRY(report_tensors(quant, arena, report));
+    return report_nodes(quant, arena, report);
+}
