@@ -263,7 +263,7 @@ static void strip(const pith_gemm_f32_tile *t, int nv, int n0, size_t last)
     int base = left / n_tiles, n_higher = left % n_tiles;
     const float *b = t->b + (size_t)(n0 / V_N) * t->b_panel_stride;
     for (int i = 0, m0 = first, rows; i < n_tiles; i++, m0 += rows) {
-        const float *next = i < nv ? b + (size_t)(nv + i) * t->b_panel_stride : b;
+        const float *next = i < GEMM_NV ? b + (size_t)(nv + i) * t->b_panel_stride : b;
         rows = base + (i < n_higher);
         blocks[rows - 1][nv - 1](t, m0, n0, last, next);
     }

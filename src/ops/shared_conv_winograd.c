@@ -11,6 +11,11 @@
 #define MAX_BLOCK 96
 #define MAX_POSITIONS (PITH_WINOGRAD_F32_MAX_N * PITH_WINOGRAD_F32_MAX_N)
 #define MAX_LANES 64 /* of a panel */
+#define SMALL_WEIGHTS (2.0 * (double)PITHI_L2_SHARE) /* bytes, transformed: they stay in L2 */
+#define LARGE_WEIGHTS (2.0 * SMALL_WEIGHTS)
+#define HUGE_WEIGHTS (double)(16 << 20)              /* they come from memory */
+#define SOME_TILES 56  /* of a band where weights come from L3, */
+#define MANY_TILES 112 /* and where they come from memory */
 #define ADVANTAGE_6 0.9 /* F(6x6) loses two bits more than F(4x4): it has to be faster by more than that */
 
 static int64_t tile_size(const pithi_conv_winograd *w) { return 2 * w->kernel->n_pairs; }
@@ -31,23 +36,43 @@ static int64_t position_stride(const pithi_conv_winograd *w, int64_t n_columns)
     return w->band_rows * w->tiles_w * n_columns + 16;
 }
 
+/* Bytes of transformed weights. */
+static double weight_bytes(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
+{
+    int64_t nr = conv->gemm->nr, columns = pithi_div_up(conv->g.out_channels, nr) * nr / conv->fold;
+    return (double)n_positions(w) * (double)conv->g.in_channels * (double)columns * sizeof(float);
+}
+
+/* Bands stay in L2 where the weights do. Larger weights are read again for each band: tiles enough then, that the
+ * products with them take longer than reading them does. The transformed input may fill more than L2 for that. */
+static int64_t band_height(const pithi_conv_f32 *conv, const pithi_conv_winograd *w, int n_threads)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    int64_t row_bytes = w->tiles_w * n_positions(w) * g->in_channels * (int64_t)sizeof(float);
+    double bytes = weight_bytes(conv, w);
+    int64_t budget = (int64_t)PITHI_L2_SHARE * (bytes > SMALL_WEIGHTS ? 2 : 1);
+    int64_t rows = budget / row_bytes, parts = n_threads > 1 ? 2 * n_threads : 1;
+    if (bytes > LARGE_WEIGHTS) {
+        int64_t tiles = bytes > HUGE_WEIGHTS ? MANY_TILES : SOME_TILES;
+        rows = pithi_max_s64(rows, pithi_div_up(tiles, w->tiles_w));
+        parts = pithi_div_up(parts, pithi_div_up(g->out_channels, MAX_BLOCK)); /* the others by columns */
+    }
+    parts = g->batch < n_threads ? parts : 1;
+    rows = pithi_max_s64(pithi_min_s64(rows, w->tiles_h / parts), 1);
+    return pithi_div_up(w->tiles_h, pithi_div_up(w->tiles_h, rows));
+}
+
 static void lay_out(const pithi_conv_f32 *conv, int n_threads, pithi_conv_winograd *w)
 {
     const pithi_conv_geometry *g = &conv->g;
-    int64_t nr = conv->gemm->nr, positions = n_positions(w);
+    int64_t nr = conv->gemm->nr;
     w->tiles_h = pithi_div_up(g->out[1], tile_size(w));
     w->tiles_w = pithi_div_up(g->out[2], tile_size(w));
-    int64_t row_bytes = w->tiles_w * positions * g->in_channels * (int64_t)sizeof(float);
-    /* Weights beyond L2 are read again for each band, so bands are higher then. */
-    bool has_small_weights = g->in_channels * g->out_channels * positions <= (int64_t)PITHI_L2_SHARE / 2;
-    int64_t budget = (int64_t)PITHI_L2_SHARE * (has_small_weights ? 1 : 2);
-    int64_t rows = pithi_max_s64(budget / row_bytes, 1);
-    int64_t bands = n_threads > 1 && g->batch < n_threads ? 2 * n_threads : 1;
-    rows = pithi_max_s64(pithi_min_s64(rows, w->tiles_h / bands), 1);
-    w->band_rows = pithi_div_up(w->tiles_h, pithi_div_up(w->tiles_h, rows));
+    w->band_rows = band_height(conv, w, n_threads);
     w->n_bands = pithi_div_up(w->tiles_h, w->band_rows);
-    int64_t column_bytes = w->band_rows * w->tiles_w * positions * (int64_t)sizeof(float);
-    int64_t columns = pithi_min_s64((int64_t)PITHI_L2_SHARE / column_bytes, MAX_BLOCK) / nr * nr;
+    int64_t column_bytes = w->band_rows * w->tiles_w * n_positions(w) * (int64_t)sizeof(float);
+    int64_t share = (int64_t)PITHI_L2_SHARE * (weight_bytes(conv, w) > HUGE_WEIGHTS ? 2 : 1);
+    int64_t columns = pithi_min_s64(share / column_bytes, MAX_BLOCK) / nr * nr;
     columns = pithi_min_s64(pithi_max_s64(columns, 2 * nr), g->out_channels);
     int64_t n_blocks = pithi_div_up(g->out_channels, columns);
     w->block_columns = pithi_div_up(pithi_div_up(g->out_channels, n_blocks), nr) * nr;
@@ -63,8 +88,14 @@ static double count_panels(const pithi_conv_f32 *conv)
     return (double)pithi_div_up(n, nr) / conv->fold;
 }
 
-/* Cycles of a machine with two multiply-adds per cycle, 40 bytes per cycle from L2 and 10 from behind it. The
- * transforms' were counted: loads, stores and additions of a tile by a vector of channels. */
+/* To read weights: what L2 can't keep comes from memory once a run, since all weights together rarely fit L3. */
+static double read_cycles(double bytes)
+{
+    return bytes / (bytes > SMALL_WEIGHTS ? 10 : 40);
+}
+
+/* Cycles of a machine with two multiply-adds per cycle. The transforms' were counted: loads, stores and additions of a
+ * tile by a vector of channels. */
 static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
 {
     static const double transforms[PITH_WINOGRAD_F32_MAX_PAIRS][2] = { { 60, 44 }, { 170, 146 }, { 380, 336 } };
@@ -73,8 +104,8 @@ static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
     double panels = count_panels(conv), n_tiles = (double)(w->tiles_h * w->tiles_w);
     double n_c = (double)g->in_channels, products = n_tiles * (double)n_positions(w) * n_c * panels / 2;
     double vectors = (double)pithi_div_up(g->in_channels, conv->gemm->nr);
-    double bytes = (double)n_positions(w) * n_c * panels * conv->gemm->nr * 4;
-    double weights = (double)w->n_bands * bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
+    double bytes = weight_bytes(conv, w), again = (double)(w->n_bands - 1) * bytes / (bytes > SMALL_WEIGHTS ? 20 : 40);
+    double weights = read_cycles(bytes) + again;
     return products + weights + n_tiles * (vectors * transform[0] + panels * transform[1]);
 }
 
@@ -82,9 +113,7 @@ static double direct_cost(const pithi_conv_f32 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     double panels = count_panels(conv), n_c = (double)g->in_channels;
-    double bytes = 9 * n_c * panels * conv->gemm->nr * 4;
-    return (double)(g->out[1] * g->out[2]) * 9 * n_c * panels / 2 +
-           bytes / (bytes > 2.0 * (double)PITHI_L2_SHARE ? 10 : 40);
+    return (double)(g->out[1] * g->out[2]) * 9 * n_c * panels / 2 + read_cycles(9 * n_c * panels * conv->gemm->nr * 4);
 }
 
 static void plan_chosen(pithi_conv_f32 *conv, pithi_conv_winograd chosen, int n_threads)
