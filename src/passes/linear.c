@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "passes/linear.h"
+#include "platform/platform.h"
 
 static const pith_value *weights_of(const pithi_linear *linear)
 {
@@ -113,33 +114,47 @@ bool pithi_linear_takes_factor(const pithi_linear *linear)
 
 /* ---- rewriting ---------------------------------------------------------------------------------- */
 
-/* Output channel of element i of the weights. */
-static int64_t channel_of(const pithi_linear *linear, const pith_shape *w, int64_t i, int64_t n_taps)
+/* Weights as [n_outer][n_channels][n_inner] where channels are those of the output, of one group each. */
+typedef struct weight_order {
+    int64_t n_outer, n_channels, n_inner;
+    int64_t outer_per_group; /* groups lie along `outer` */
+} weight_order;
+
+static weight_order order_of(const pithi_linear *linear, const pith_shape *w)
 {
-    if (linear->is_product) {
-        return is_weight_transposed(linear->node) ? i / w->dims[1] : i % w->dims[1];
+    int64_t n_taps = 1;
+    for (int i = 2; i < w->rank; i++) {
+        n_taps *= w->dims[i];
+    }
+    if (linear->is_product && !is_weight_transposed(linear->node)) {
+        return (weight_order){ w->dims[0], w->dims[1], 1, w->dims[0] };
     }
     if (!pithi_is(linear->node, "conv_transpose")) {
-        return i / (w->dims[1] * n_taps);
+        return (weight_order){ 1, w->dims[0], w->dims[1] * n_taps, 1 };
     }
-    int64_t per_group = w->dims[1], in_per_group = w->dims[0] / pithi_attr_int(linear->node, "group");
-    return i / (per_group * n_taps) / in_per_group * per_group + i / n_taps % per_group;
+    return (weight_order){ w->dims[0], w->dims[1], n_taps, w->dims[0] / pithi_attr_int(linear->node, "group") };
 }
 
 static pith_status scale_weights(pith_graph *graph, const pithi_linear *linear, const double *factors)
 {
-    const pith_tensor *old = weights_of(linear)->constant;
+    const pith_value *old_value = weights_of(linear);
+    const pith_tensor *old = old_value->constant;
     pith_tensor fresh;
     pith_value *value = NULL;
-    int64_t n_taps = 1;
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &old->shape, &fresh, &value));
-    for (int i = 2; i < old->shape.rank; i++) {
-        n_taps *= old->shape.dims[i];
-    }
+    const weight_order order = order_of(linear, &old->shape);
     const float *from = old->data;
     float *to = fresh.data;
-    for (int64_t i = 0; i < pith_shape_elements(&old->shape); i++) {
-        to[i] = (float)((double)from[i] * factors[channel_of(linear, &old->shape, i, n_taps)]);
+    for (int64_t outer = 0; outer < order.n_outer; outer++) {
+        const double *of_group = factors + outer / order.outer_per_group * order.n_channels;
+        for (int64_t c = 0; c < order.n_channels; c++) {
+            for (int64_t i = 0; i < order.n_inner; i++) {
+                *to++ = (float)((double)*from++ * of_group[c]);
+            }
+        }
+    }
+    if (old_value->n_uses == 1 && pithi_arena_owns(&graph->arena, old->data)) { /* a copy that nobody reads again */
+        pithi_file_forget(old->data, pith_tensor_bytes(old));
     }
     pithi_set_input(linear->node, PITHI_LINEAR_WEIGHTS, value);
     return PITH_OK;
