@@ -20,7 +20,8 @@ typedef struct pith_model_options {
     int exact;                  /**< 1: convolutions and products are plain float32 sums in order of their terms, one
                                      chain per output: no Winograd, no split sums. Slower; the same bits on all
                                      instruction sets with fused multiply-add. float16 and bfloat16 are rounded after
-                                     every operator (on the references: very slow). See docs/numerics.md. */
+                                     every operator (on the references: very slow), and branches are not folded into
+                                     one convolution. See docs/numerics.md. */
     int describe_only;          /**< 1: nothing is optimised, so that a model that contradicts itself loads, too; for
                                      pith_model_check() and pith_model_view(). It can't be run. */
     const char *tuning_file; /**< Choices of `pith tune`; NULL: the path with ".tune" behind it, if there is such a

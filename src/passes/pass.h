@@ -38,6 +38,7 @@ extern const pith_pass pithi_pass_merge_reshape;
 extern const pith_pass pithi_pass_merge_transpose;
 extern const pith_pass pithi_pass_remove_dead;
 extern const pith_pass pithi_pass_remove_identity;
+extern const pith_pass pithi_pass_reparameterize;
 extern const pith_pass pithi_pass_sink_reshape;
 extern const pith_pass pithi_pass_widen_halves;
 
@@ -48,6 +49,9 @@ const pith_pass *pithi_pass_at(int index);
 /* Runs the passes of a stage, repeating until nothing changes (at most a few rounds). `disabled`: comma
  * list of names, "all", or NULL. An unknown name fails with ARG and the list of names. */
 pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const char *disabled);
+
+/* The passes of stage MODEL whose results ONNX can say, for graphs that are written again. */
+pith_status pithi_passes_run_portable(pith_graph *graph, const char *disabled);
 
 /* Infers shapes and dtypes of all nodes in order, from inputs with known shapes and constants, folding
  * nodes whose inputs are all known and small (shape arithmetic) on the way. Stops quietly at nodes that need a

@@ -41,6 +41,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_pad, ALWAYS },
     { &pithi_pass_fold_batch_norm, ALWAYS },
     { &pithi_pass_fuse_bias, ALWAYS },
+    { &pithi_pass_reparameterize, IN(PHASE_SIMPLIFY) }, /* before sums go into convolutions */
     { &pithi_pass_fuse_residual, ALWAYS },
     { &pithi_pass_fuse_activation, ALWAYS },
     { &pithi_pass_fuse_prelu, ALWAYS },
@@ -134,4 +135,21 @@ pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const cha
         }
     }
     return PITH_OK;
+}
+
+pith_status pithi_passes_run_portable(pith_graph *graph, const char *disabled)
+{
+    static const char portable[] =
+        "fold_constants,remove_identity,remove_dead,merge_common,fuse_pad,fold_batch_norm,reparameterize";
+    pithi_text others = { .ctx = graph->ctx };
+    pithi_text_add(&others, "%s", disabled ? disabled : "");
+    for (int i = 0; i < pithi_pass_count(); i++) {
+        if (!pithi_list_has(portable, pithi_pass_at(i)->name)) {
+            pithi_text_add(&others, ",%s", pithi_pass_at(i)->name);
+        }
+    }
+    pith_status status = others.failed ? pithi_fail(graph->ctx, PITH_STATUS_NOMEM, "no memory for a list of passes")
+                                       : pithi_passes_run(graph, PITH_STAGE_MODEL, others.data);
+    pithi_text_deinit(&others);
+    return status;
 }

@@ -19,21 +19,7 @@ void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int
 
 pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out)
 {
-    static const char *const kept[] = { "fold_constants", "remove_identity", "remove_dead", "merge_common", "fuse_pad",
-                                        "fold_batch_norm" };
-    pithi_text disabled = { .ctx = graph->ctx };
-    for (int i = 0; i < pithi_pass_count(); i++) {
-        bool is_kept = false;
-        for (int k = 0; k < PITH_COUNT(kept) && !pithi_list_has(left_out, pithi_pass_at(i)->name); k++) {
-            is_kept = is_kept || pithi_same_text(kept[k], pithi_pass_at(i)->name);
-        }
-        if (!is_kept) {
-            pithi_text_add(&disabled, "%s%s", disabled.n_bytes ? "," : "", pithi_pass_at(i)->name);
-        }
-    }
-    pith_status status = pithi_passes_run(graph, PITH_STAGE_MODEL, disabled.data);
-    pithi_text_deinit(&disabled);
-    return status;
+    return pithi_passes_run_portable(graph, left_out);
 }
 
 static pith_status set_shapes(const pithi_quant *quant, pith_graph *graph)
