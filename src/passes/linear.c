@@ -65,8 +65,18 @@ bool pithi_linear_behind(const pith_value *value, pithi_linear *linear_out)
 {
     pith_node *node = value && value->n_uses == 1 ? value->producer : NULL;
     pithi_linear linear = { .node = node };
-    if (!is_plain_linear(node) || weights_of(&linear)->dtype != PITH_DTYPE_F32 ||
-        !pithi_value_has_dims(weights_of(&linear))) {
+    if (!is_plain_linear(node) || !pithi_value_has_dims(weights_of(&linear))) {
+        return false;
+    }
+    if (pithi_is(node, "matmul_nbits")) {
+        const char *form = pithi_attr_choice(node, "form");
+        const int64_t *dims = weights_of(&linear)->shape.dims;
+        linear.rank = node->outputs[0]->has_shape ? node->outputs[0]->shape.rank : -1;
+        linear.n_channels = pithi_same_text(form, "bytes") ? pithi_attr_int(node, "N") : dims[form[0] == 'k'];
+        *linear_out = linear;
+        return true;
+    }
+    if (weights_of(&linear)->dtype != PITH_DTYPE_F32) {
         return false;
     }
     bool is_conv = pithi_is(node, "conv") || pithi_is(node, "conv_transpose");
@@ -109,7 +119,8 @@ bool pithi_linear_takes_offset(const pithi_linear *linear)
 bool pithi_linear_takes_factor(const pithi_linear *linear)
 {
     const pith_tensor *weights = weights_of(linear)->constant;
-    return weights && pithi_linear_takes_offset(linear) && (!linear->is_product || weights->shape.rank == 2);
+    return weights && weights->dtype == PITH_DTYPE_F32 && pithi_linear_takes_offset(linear) &&
+           (!linear->is_product || weights->shape.rank == 2);
 }
 
 /* ---- rewriting ---------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operators that are linear in their first input (conv, conv_transpose, gemm, matmul): a factor and an offset per
- * output channel behind them can be folded into their weights and bias. */
+ * output channel behind them can be folded into their weights and bias; of matmul_nbits the offset alone. */
 #ifndef PITH_PASSES_LINEAR_H
 #define PITH_PASSES_LINEAR_H
 

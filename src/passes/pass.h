@@ -24,6 +24,7 @@ extern const pith_pass pithi_pass_fold_transpose_matmul;
 extern const pith_pass pithi_pass_fuse_activation;
 extern const pith_pass pithi_pass_fuse_bias;
 extern const pith_pass pithi_pass_fuse_focus;
+extern const pith_pass pithi_pass_fuse_nbits;
 extern const pith_pass pithi_pass_fuse_normalization;
 extern const pith_pass pithi_pass_fuse_pad;
 extern const pith_pass pithi_pass_fuse_patterns;

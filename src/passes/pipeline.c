@@ -26,6 +26,7 @@ static const entry pipeline[] = {
     /* What makes graphs smaller comes first, so that the patterns behind it stand closer together. */
     { &pithi_pass_fuse_qdq, IN(PHASE_SIMPLIFY) }, /* before weights are spread to floats */
     { &pithi_pass_widen_halves, IN(PHASE_SIMPLIFY) }, /* what follows knows float32 best */
+    { &pithi_pass_fuse_nbits, IN(PHASE_SIMPLIFY) }, /* before stored weights are spread to floats */
     { &pithi_pass_fold_constants, ALWAYS },
     { &pithi_pass_remove_identity, ALWAYS },
     { &pithi_pass_fuse_rearrange, IN(PHASE_SIMPLIFY) }, /* before reshapes are merged away */

@@ -3,7 +3,7 @@
  * of such operators begins, and rounded where it ends (graph outputs, operators that look at the element type).
  * Weights become float32 constants. Inside of a region results keep float32's precision: see docs/numerics.md. */
 #include "graph/float16.h"
-#include "passes/rewrite.h"
+#include "passes/fuse_nbits.h"
 
 typedef struct widening {
     pith_graph *graph;
@@ -131,11 +131,11 @@ static pith_status widen_constant(widening *all, const pith_tensor *halves, pith
     return PITH_OK;
 }
 
-/* The float32 version of an operand, made in front of its first reader. */
-static pith_status wide_version(widening *all, pith_node *reader, pith_value *value, pith_value **wide_out)
+/* The float32 version of an operand, made in front of its first reader. A cast of a constant is for fuse_nbits. */
+static pith_status wide_version(widening *all, pith_node *reader, int index, pith_value **wide_out)
 {
-    pith_value **wide = &all->wide[value->index];
-    if (!*wide && value->constant) {
+    pith_value *value = reader->inputs[index], **wide = &all->wide[value->index];
+    if (!*wide && value->constant && !pithi_nbits_keeps_halves(reader, index)) {
         PITH_TRY(widen_constant(all, value->constant, wide));
     } else if (!*wide) {
         PITH_TRY(add_value(all, wide));
@@ -149,7 +149,7 @@ static pith_status widen(widening *all, pith_node *node)
 {
     for (int i = 0; i < node->n_inputs; i++) {
         if (is_half(dtype_of(all, node->inputs[i]))) {
-            PITH_TRY(wide_version(all, node, node->inputs[i], &node->inputs[i]));
+            PITH_TRY(wide_version(all, node, i, &node->inputs[i]));
         }
     }
     pith_node *after = node->next;

@@ -96,18 +96,9 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "activations=$activations clip=$clip direction=$direction hidden_size=$hidden_size "
       "input_forget=$input_forget" },
     { MS, "MatMulNBits", 1, NULL, "A B scales zeros? group? bias?", "Y",
-      "K N bits=4 block_size accuracy_level weight_prepacked=0",
-      /* B [N, blocks, bytes], scales [N, blocks]; zero points are packed by row like B, or of the type of the scales */
-      "k = Reshape $K [1]\nn = Shape B end=2\nm = Shape B end=1\nr = Concat m [-1] axis=0\n"
-      "u = pith:UnpackBits B bits=$bits\nf = CastLike u scales\ns = Reshape scales n\n"
-      "?zeros:u8 v = pith:UnpackBits zeros bits=$bits\n?zeros:u8 q = Reshape v r\n?zeros:u8 b = Shape B start=1 end=2\n"
-      "?zeros:u8 i = Slice q [0] b [1]\n?zeros:u8 z = CastLike i scales\n!zeros:u8 ?zeros z = Reshape zeros n\n"
-      "!zeros ?bits=2 z = Expand 2.0~scales n\n!zeros ?bits=4 z = Expand 8.0~scales n\n"
-      "!zeros ?bits=8 z = Expand 128.0~scales n\n!group a = Concat n [1] axis=0\n!group p = Reshape s a\n"
-      "!group o = Reshape z a\n!group d = Sub f o\n!group e = Mul d p\n!group h = Reshape e r\n"
-      "!group w = Slice h [0] k [1]\n?group h = Reshape f r\n?group l = Slice h [0] k [1]\n"
-      "?group p = Gather s group axis=1\n?group o = Gather z group axis=1\n?group d = Sub l o\n?group w = Mul d p\n"
-      "t = Transpose w perm=[1,0]\n!bias Y = MatMul A t\n?bias y = MatMul A t\n?bias Y = Add y bias" },
+      "K N bits=4 block_size accuracy_level=0 weight_prepacked=0",
+      "Y = pith:MatMulNBits A B bias - scales zeros group K=$K N=$N bits=$bits block_size=$block_size "
+      "accuracy_level=$accuracy_level" },
     { MS, "MatMulBnb4", 1, NULL, "A B absmax", "Y", "K N block_size quant_type training_mode=0 transB=1",
       /* Dettmers et al. 2023, QLoRA: tables of the types FP4 and NF4 */
       "?quant_type t = Identity [-1.0,-0.6961928,-0.52507305,-0.3949175,-0.28444138,-0.18477343,-0.091050036,0.0,"
@@ -122,14 +113,8 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "s = CastLike q A\nY = MatMul A s" },
     { MS, "GatherBlockQuantized", 1, NULL, "data indices scales zeros?", "Y",
       "bits=4 block_size=128 gather_axis=0 quantize_axis=1",
-      "?data:u8 u = pith:UnpackBits data bits=$bits\n!data:u8 u = Identity data\n"
-      "?data:u8 ?zeros z = pith:UnpackBits zeros bits=$bits\n?data:u8 !zeros n = Shape scales\n"
-      "?data:u8 !zeros ?bits=8 z = Expand 128~u n\n?data:u8 !zeros ?bits=4 z = Expand 8~u n\n"
-      "?data:u8 !zeros ?bits=2 z = Expand 2~u n\n!data:u8 ?zeros z = Identity zeros\n"
-      "?data:u8 w = DequantizeLinear u scales z axis=$quantize_axis block_size=$block_size\n"
-      "!data:u8 ?zeros w = DequantizeLinear u scales z axis=$quantize_axis block_size=$block_size\n"
-      "!data:u8 !zeros w = DequantizeLinear u scales axis=$quantize_axis block_size=$block_size\n"
-      "Y = Gather w indices axis=$gather_axis" },
+      "Y = pith:GatherNBits data indices scales zeros bits=$bits block_size=$block_size axis=$gather_axis "
+      "quantize_axis=$quantize_axis" },
     { MS, "MatMulInteger16", 1, NULL, "A B", "Y", "", "a = Cast A to=6\nb = Cast B to=6\nY = MatMul a b" },
     { MS, "MulInteger", 1, NULL, "A az? B bz?", "C", "",
       "a = Cast A to=6\n?az u = Cast az to=6\n?az a = Sub a u\n"
