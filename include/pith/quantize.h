@@ -36,7 +36,29 @@ typedef struct pith_quantize_options {
     /** Optional: told what is going on, `done` of `total` steps of `stage`. */
     void (*progress)(void *user, const char *stage, int done, int total);
     void *progress_user;
+    /* Limits; 0: none. If they can't be kept together, pith_quantize() fails with PITH_STATUS_LIMIT and says which
+     * figures can be reached. */
+    double max_drop;              /**< Points of top-1, of agreement, or percent of noise: see pith_drop_kind. */
+    size_t max_bytes;             /**< Of the ONNX file. */
+    double max_ms;                /**< Of one run on this machine with n_threads. */
+    size_t max_ram_bytes;         /**< Of the arena: activations and scratch memory (pith_cost_report.arena_bytes). */
+    int no_timing;                /**< 1: nothing is timed; precision is chosen by counts of work, the same everywhere. */
+    int no_mix;                   /**< 1: everything int8 that can be, also where that is slower. */
+    const struct pith_samples *verify; /**< Samples that weren't calibrated with, to measure the drop; NULL: a quarter
+                                        * of the calibration samples. */
+    const int64_t *verify_labels; /**< Class of each of them, -1 where unknown; NULL: no labels. */
 } pith_quantize_options;
+
+/** What a drop is counted in. */
+typedef enum pith_drop_kind {
+    PITH_DROP_NONE = 0,   /**< Not measured. */
+    PITH_DROP_TOP1,       /**< Points of top-1 accuracy, float minus quantised: there are labels. */
+    PITH_DROP_AGREEMENT,  /**< 100 minus the percentage of samples for which both choose the same class. */
+    PITH_DROP_NOISE       /**< The outputs' noise in percent of their power, 100 * 10^(-SQNR/10): no classifier. */
+} pith_drop_kind;
+
+/** "none", "top-1", "agreement", "noise"; static. NULL past the end. */
+const char *pith_drop_name(pith_drop_kind kind);
 
 /**
  * Where calibration samples come from. read() fills one view per input of the model for sample `index` (0 <= index <
@@ -67,6 +89,24 @@ typedef struct pith_quantize_stage {
     int is_kept;                /**< 0: the error did not fall, the network is as it was before. */
 } pith_quantize_stage;
 
+/** How a layer computes, where that isn't int8 with 8-bit weights. */
+typedef struct pith_quantized_layer {
+    const char *name, *op;   /**< Of the node in the file. */
+    const char *activations; /**< "int8", "int16", "float32". */
+    const char *weights;     /**< "int8", "int4", ..., "float16", "float32"; "" if it has none. */
+    const char *why;
+    double float_ms, int8_ms; /**< Of the node alone; 0: not measured. */
+    double sqnr_db;          /**< Of the outputs if only this node's weights and result were int8; 0: not measured. */
+} pith_quantized_layer;
+
+/** A network that was looked at on the way; none of the list is worse than another in every figure. */
+typedef struct pith_quantized_choice {
+    const char *name;
+    size_t n_bytes, ram_bytes; /**< Of the file, about; of the arena. */
+    double ms, drop, sqnr_db; /**< ms 0: not measured; it is estimated then. */
+    int is_chosen;
+} pith_quantized_choice;
+
 /** What was done. Released with pith_quantize_report_destroy(). */
 typedef struct pith_quantize_report {
     int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those between quantised tensors. */
@@ -83,6 +123,15 @@ typedef struct pith_quantize_report {
     int is_bias_corrected;             /**< 0 if it did not help. */
     const pith_quantize_stage *stages; /**< In order. */
     int n_stages;
+    const pith_quantized_layer *layers; /**< Those that differ from int8. */
+    int n_layers;
+    const pith_quantized_choice *choices; /**< From the float network on: the Pareto list. */
+    int n_choices;
+    double float_ms, int8_ms, ms;      /**< Medians in turns: float, all int8, as written; 0: not timed. */
+    pith_drop_kind drop_kind;
+    double drop, top1_float, top1;     /**< Points; percent, with labels. */
+    int n_verified;                    /**< Samples that drop was measured on. */
+    int is_verified_apart;             /**< 1: none of them was calibrated with. */
 } pith_quantize_report;
 
 void pith_quantize_report_destroy(pith_quantize_report *report);

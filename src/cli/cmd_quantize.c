@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith quantize: a float network to int8, with calibration data; what was done and what it costs. */
-#include "json.h"
-#include "samples.h"
-
-typedef struct quantize_settings {
-    const char *calib, *output, *observer, *keep_float, *without, *sidecar;
-    cli_words shapes, keys;
-    int64_t n_samples, n_threads;
-    double clip_percent;
-    bool per_tensor, no_equalization, no_bias_correction, all, json;
-} quantize_settings;
+#include "quantize.h"
 
 static const quantize_settings defaults = { .n_samples = 128, .n_threads = 0 };
 
@@ -24,6 +15,17 @@ static const cli_option options[] = {
       "ranges of activations: auto, min-max, percentile, mse or kl (auto: the best by measured error)", 0, 0 },
     { "clip-percent", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, clip_percent), "P",
       "of the percentile observer: left out at either end (0.01)", 0, 49 },
+    { "max-drop", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, max_drop), "POINTS",
+      "most that may be lost: of top-1 with labels, of agreement on the class, else percent of noise", 0, 100 },
+    { "max-size", 0, CLI_KIND_BYTES, offsetof(quantize_settings, max_size), "BYTES",
+      "largest file, such as 900K or 1M", 0, 0 },
+    { "max-ms", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, max_ms), "MS", "longest run on this machine", 0, 1e9 },
+    { "max-ram", 0, CLI_KIND_BYTES, offsetof(quantize_settings, max_ram), "BYTES",
+      "largest arena: activations and scratch memory", 0, 0 },
+    { "int8", 0, CLI_KIND_FLAG, offsetof(quantize_settings, int8), NULL,
+      "int8 for all that can be, also where float is faster", 0, 0 },
+    { "no-timing", 0, CLI_KIND_FLAG, offsetof(quantize_settings, no_timing), NULL,
+      "choose by counts of work, not by times: the same file on every machine", 0, 0 },
     { "keep-float", 0, CLI_KIND_TEXT, offsetof(quantize_settings, keep_float), "LIST",
       "nodes or operators that stay float, with commas", 0, 0 },
     { "per-tensor", 0, CLI_KIND_FLAG, offsetof(quantize_settings, per_tensor), NULL,
@@ -47,20 +49,7 @@ static const cli_option options[] = {
     { 0 },
 };
 
-enum { N_WORST = 5, N_TIMED = 15, N_GENERATED = 16 };
-
-typedef struct quantize_job {
-    const quantize_settings *given;
-    const char *model;
-    char *output;
-    cli_net net;
-    cli_preprocess preprocess;
-    cli_dataset dataset;
-    cli_samples samples;
-    pith_quantize_report *report;
-    double float_ms, quantized_ms;
-    size_t file_bytes;
-} quantize_job;
+enum { N_GENERATED = 16, N_VERIFIED = 1000 };
 
 /* ---- quantising ---------------------------------------------------------------------------- */
 
@@ -95,12 +84,17 @@ static pith_status find_observer(const char *name, pith_observer *observer_out)
 static pith_status quantize(quantize_job *job)
 {
     const quantize_settings *given = job->given;
+    const pith_samples verify = { read_sample, &job->verified, job->verified.n };
     pith_quantize_options how = {
         .clip_fraction = given->clip_percent / 100.0,   .per_tensor_weights = given->per_tensor,
         .without = given->without,
         .no_equalization = given->no_equalization,      .no_bias_correction = given->no_bias_correction,
         .keep_float = given->keep_float,                .n_threads = (int)given->n_threads,
-        .progress = show_progress,
+        .progress = show_progress,                      .max_drop = given->max_drop,
+        .max_bytes = (size_t)given->max_size,           .max_ms = given->max_ms,
+        .max_ram_bytes = (size_t)given->max_ram,        .no_timing = given->no_timing,
+        .no_mix = given->int8,                          .verify = job->verified.n > 0 ? &verify : NULL,
+        .verify_labels = job->labels,
     };
     const pith_samples source = { read_sample, &job->samples, job->samples.n };
     void *bytes = NULL;
@@ -116,175 +110,6 @@ static pith_status quantize(quantize_job *job)
     return status;
 }
 
-/* ---- times --------------------------------------------------------------------------------- */
-
-static pith_status time_once(cli_net *net, const pith_tensor *inputs, double *least)
-{
-    double start = cli_now_ms();
-    pith_status status = pith_session_run(net->session, inputs, pith_model_n_inputs(net->model));
-    double ms = cli_now_ms() - start;
-    *least = *least == 0.0 || ms < *least ? ms : *least;
-    return status == PITH_OK ? PITH_OK : cli_net_fail(net, status);
-}
-
-/* Float and int8 in turns; the least of each. */
-static pith_status measure_times(quantize_job *job)
-{
-    const cli_net_options how = { .n_threads = (int)job->given->n_threads };
-    cli_net quantized = { 0 };
-    pith_tensor inputs[CLI_MAX_INPUTS];
-    pith_status status = PITH_OK;
-    double unused = 0.0;
-    CLI_TRY_GOTO(cli_net_open(job->output, &how, &quantized), done);
-    CLI_TRY_GOTO(cli_net_start(&quantized, &how), done);
-    CLI_TRY_GOTO(cli_samples_read(&job->samples, 0, inputs), done);
-    CLI_TRY_GOTO(time_once(&job->net, inputs, &unused), done);
-    CLI_TRY_GOTO(time_once(&quantized, inputs, &unused), done);
-    for (int i = 0; i < N_TIMED; i++) {
-        CLI_TRY_GOTO(time_once(&job->net, inputs, &job->float_ms), done);
-        CLI_TRY_GOTO(time_once(&quantized, inputs, &job->quantized_ms), done);
-    }
-done:
-    cli_net_close(&quantized);
-    return status;
-}
-
-/* ---- the report ---------------------------------------------------------------------------- */
-
-static void json_stages(cli_json *json, const pith_quantize_report *report)
-{
-    cli_json_list(json, "stages");
-    for (int i = 0; i < report->n_stages; i++) {
-        cli_json_object(json, NULL);
-        cli_json_text(json, "name", report->stages[i].name);
-        cli_json_number(json, "before_db", report->stages[i].before_db);
-        cli_json_number(json, "after_db", report->stages[i].after_db);
-        cli_json_bool(json, "kept", report->stages[i].is_kept != 0);
-        cli_json_end(json);
-    }
-    cli_json_end(json);
-}
-
-static void print_json(const quantize_job *job)
-{
-    const pith_quantize_report *report = job->report;
-    cli_json json = { .file = stdout };
-    cli_json_object(&json, NULL);
-    cli_json_text(&json, "model", job->model);
-    cli_json_text(&json, "output", job->output);
-    cli_json_whole(&json, "samples", job->samples.n);
-    cli_json_bool(&json, "generated", job->samples.dataset == NULL);
-    cli_json_text(&json, "observer", pith_observer_name(report->observer));
-    cli_json_number(&json, "sqnr_db", report->sqnr_db);
-    json_stages(&json, report);
-    cli_json_number(&json, "cosine", report->cosine);
-    cli_json_whole(&json, "equalized_pairs", report->n_equalized);
-    cli_json_bool(&json, "bias_corrected", report->is_bias_corrected != 0);
-    cli_json_whole(&json, "nodes", report->n_nodes);
-    cli_json_whole(&json, "integer_nodes", report->n_integer_nodes);
-    cli_json_list(&json, "float_nodes");
-    for (int i = 0; i < report->n_float_nodes; i++) {
-        cli_json_text(&json, NULL, report->float_nodes[i]);
-    }
-    cli_json_end(&json);
-    cli_json_whole(&json, "float_weight_bytes", (int64_t)report->float_bytes);
-    cli_json_whole(&json, "weight_bytes", (int64_t)report->quantized_bytes);
-    cli_json_whole(&json, "file_bytes", (int64_t)job->file_bytes);
-    cli_json_number(&json, "float_ms", job->float_ms);
-    cli_json_number(&json, "ms", job->quantized_ms);
-    cli_json_list(&json, "tensors");
-    for (int i = 0; i < report->n_tensors; i++) {
-        const pith_quantized_tensor *tensor = &report->tensors[i];
-        cli_json_object(&json, NULL);
-        cli_json_text(&json, "name", tensor->name);
-        cli_json_number(&json, "low", (double)tensor->low);
-        cli_json_number(&json, "high", (double)tensor->high);
-        cli_json_number(&json, "scale", (double)tensor->scale);
-        cli_json_whole(&json, "zero_point", tensor->zero_point);
-        cli_json_number(&json, "sqnr_db", tensor->sqnr_db);
-        cli_json_number(&json, "clipped", tensor->clipped);
-        cli_json_end(&json);
-    }
-    cli_json_end(&json);
-    cli_json_end(&json);
-}
-
-static void print_tensor(const pith_quantized_tensor *tensor)
-{
-    printf("  %-40.40s %10.4g %10.4g %10.4g %5d %8.1f %8.3f %%\n", tensor->name, (double)tensor->low,
-           (double)tensor->high, (double)tensor->scale, tensor->zero_point, tensor->sqnr_db, 100.0 * tensor->clipped);
-}
-
-/* The worst by their own signal-to-noise ratio, or all in order. */
-static void print_tensors(const pith_quantize_report *report, bool all)
-{
-    double above = -1e9;
-    printf("\n  %-40s %10s %10s %10s %5s %8s %10s\n", all ? "tensor" : "worst tensors", "low", "high", "scale", "zero",
-           "SQNR dB", "clipped");
-    for (int row = 0; row < (all ? report->n_tensors : N_WORST); row++) {
-        const pith_quantized_tensor *next = all ? &report->tensors[row] : NULL;
-        for (int i = 0; !all && i < report->n_tensors; i++) {
-            const pith_quantized_tensor *tensor = &report->tensors[i];
-            bool is_next = tensor->sqnr_db > above && (!next || tensor->sqnr_db < next->sqnr_db);
-            next = is_next ? tensor : next;
-        }
-        if (!next) {
-            return;
-        }
-        above = next->sqnr_db;
-        print_tensor(next);
-    }
-}
-
-static void print_observers(const pith_quantize_report *report)
-{
-    printf("  observer  %s", pith_observer_name(report->observer));
-    for (int i = 1; i < PITH_OBSERVER_COUNT; i++) {
-        if (report->observer_sqnr_db[i] > 0.0) {
-            printf("%s%s %.1f dB", i == 1 ? "  (" : ", ", pith_observer_name((pith_observer)i),
-                   report->observer_sqnr_db[i]);
-        }
-    }
-    printf("%s\n", report->observer_sqnr_db[1] > 0.0 ? ")" : "");
-}
-
-/* Rules of thumb for a classifier's drop in accuracy. */
-static const char *verdict(double sqnr_db)
-{
-    return sqnr_db > 20.0 ? "no visible loss is expected" : sqnr_db > 10.0 ? "some loss is likely" : "visible loss";
-}
-
-static void print_stages(const pith_quantize_report *report)
-{
-    printf("\n  %-40s %10s %10s %10s\n", "stage", "before dB", "after dB", "gain dB");
-    for (int i = 0; i < report->n_stages; i++) {
-        const pith_quantize_stage *stage = &report->stages[i];
-        printf("  %-40s %10.2f %10.2f %+10.2f%s\n", stage->name, stage->before_db, stage->after_db,
-               stage->after_db - stage->before_db, stage->is_kept ? "" : "  not kept");
-    }
-}
-
-static void print_report(const quantize_job *job)
-{
-    const pith_quantize_report *report = job->report;
-    char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
-    printf("%s -> %s\n", job->model, job->output);
-    print_observers(report);
-    printf("  outputs   SQNR %.1f dB, cosine %.5f: %s\n", report->sqnr_db, report->cosine, verdict(report->sqnr_db));
-    printf("  layers    %d pairs equalised, biases %s\n", report->n_equalized,
-           report->is_bias_corrected ? "corrected" : "left as they are");
-    printf("  nodes     %d of %d compute in integers\n", report->n_integer_nodes, report->n_nodes);
-    for (int i = 0; i < report->n_float_nodes; i++) {
-        printf("%s%s%s", i == 0 ? "  float     " : ", ", report->float_nodes[i],
-               i + 1 == report->n_float_nodes ? "\n" : "");
-    }
-    printf("  weights   %s -> %s\n", cli_human_bytes((double)report->float_bytes, a),
-           cli_human_bytes((double)report->quantized_bytes, b));
-    printf("  time      %s -> %s\n", cli_human_ms(job->float_ms, a), cli_human_ms(job->quantized_ms, b));
-    print_stages(report);
-    print_tensors(report, job->given->all);
-}
-
 /* ---- the verb ------------------------------------------------------------------------------ */
 
 static pith_status choose_output(quantize_job *job)
@@ -293,6 +118,24 @@ static pith_status choose_output(quantize_job *job)
     size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->model) : strlen(job->model);
     return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
                               : cli_text_format(&job->output, "%.*s.int8.onnx", (int)n_stem, job->model);
+}
+
+/* Samples that calibration leaves out, with their labels: the drop is measured on them. */
+static pith_status open_verified(quantize_job *job)
+{
+    void *labels = NULL;
+    if (job->samples.n >= job->dataset.n) {
+        return PITH_OK;
+    }
+    CLI_TRY(cli_samples_open_apart(&job->samples, N_VERIFIED, &job->verified));
+    if (job->dataset.labels) {
+        CLI_TRY(cli_alloc((size_t)job->verified.n, sizeof(int64_t), &labels));
+        job->labels = labels;
+        for (int i = 0; i < job->verified.n; i++) {
+            job->labels[i] = job->dataset.labels[job->verified.indices[i]];
+        }
+    }
+    return PITH_OK;
 }
 
 static pith_status open_samples(quantize_job *job)
@@ -305,8 +148,12 @@ static pith_status open_samples(quantize_job *job)
         cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little");
     }
     int64_t n_most = given->calib || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
+    if (given->max_drop > 0.0 && given->calib && job->dataset.n <= n_most && job->dataset.n > 1) {
+        n_most = job->dataset.n / 2; /* the drop is measured on the other half */
+    }
     CLI_TRY(cli_samples_open(&reader, given->calib ? &job->dataset : NULL, (int)n_most, &job->samples));
-    return given->calib ? PITH_OK : cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes);
+    return given->calib ? open_verified(job)
+                        : cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes);
 }
 
 static pith_status run_job(quantize_job *job)
@@ -318,15 +165,7 @@ static pith_status run_job(quantize_job *job)
     CLI_TRY(cli_net_start(&job->net, &how));
     CLI_TRY(open_samples(job));
     CLI_TRY(quantize(job));
-    CLI_TRY(measure_times(job));
-    if (job->given->json) {
-        print_json(job);
-    } else {
-        print_report(job);
-    }
-    if (job->quantized_ms > job->float_ms) {
-        cli_warn("int8 is slower than float here: %.3g ms against %.3g ms", job->quantized_ms, job->float_ms);
-    }
+    cli_quantize_report(job);
     return PITH_OK;
 }
 
@@ -339,6 +178,8 @@ static pith_status run(const void *settings, const cli_words *words, int *exit_c
     pith_status status = run_job(&job);
     pith_quantize_report_destroy(job.report);
     cli_samples_close(&job.samples);
+    cli_samples_close(&job.verified);
+    cli_free(job.labels);
     cli_dataset_close(&job.dataset);
     cli_net_close(&job.net);
     cli_free(job.output);
@@ -351,7 +192,9 @@ const cli_command cli_command_quantize = {
     .summary = "make an int8 network of a float one",
     .details =
         "The result is an ONNX file in QDQ form. Ranges come from calibration data: some hundred typical inputs.\n"
-        "The report names the tensors that lose most and the nodes that stay float.",
+        "Layers that are not faster in integers on this machine stay float. With limits (--max-...) precision is\n"
+        "chosen per layer until all are kept; if they can't be, the command fails and says what can be reached.\n"
+        "The report names the tensors that lose most, and the nodes that stay float and why.",
     .options = options,
     .settings_bytes = sizeof(quantize_settings),
     .defaults = &defaults,

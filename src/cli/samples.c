@@ -19,6 +19,25 @@ pith_status cli_samples_open(const cli_input_reader *reader, const cli_dataset *
     return PITH_OK;
 }
 
+pith_status cli_samples_open_apart(const cli_samples *others, int n_most, cli_samples *samples_out)
+{
+    const int n_all = others->dataset->n, n_free = n_all - others->n;
+    void *is_taken = NULL;
+    CLI_TRY(cli_samples_open(&others->reader, others->dataset, n_most < n_free ? n_most : n_free, samples_out));
+    CLI_TRY(cli_alloc((size_t)n_all, 1, &is_taken));
+    char *taken = is_taken;
+    for (int i = 0; i < others->n; i++) {
+        taken[others->indices[i]] = 1;
+    }
+    for (int i = 0, k = 0, seen = 0; i < n_all && k < samples_out->n; i++) {
+        if (!taken[i] && (int64_t)seen++ * samples_out->n / n_free >= k) { /* evenly among the free ones */
+            samples_out->indices[k++] = i;
+        }
+    }
+    cli_free(taken);
+    return PITH_OK;
+}
+
 static pith_status make(cli_samples *samples, int index, cli_run_inputs *inputs)
 {
     if (samples->dataset) {

@@ -19,6 +19,8 @@ typedef struct cli_samples {
 /* At most `n_most` samples, spread evenly over the data set. */
 pith_status cli_samples_open(const cli_input_reader *reader, const cli_dataset *dataset, int n_most,
                              cli_samples *samples_out);
+/* At most `n_most` of those that `others` left out, of a data set. */
+pith_status cli_samples_open_apart(const cli_samples *others, int n_most, cli_samples *samples_out);
 /* Views of one sample, valid until the next call. */
 pith_status cli_samples_read(cli_samples *samples, int index, pith_tensor *inputs);
 void cli_samples_close(cli_samples *samples);

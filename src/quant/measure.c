@@ -7,7 +7,7 @@
 #define MOST_DB 120.0
 #define MOST_SCORE 60.0
 
-typedef struct sums {
+typedef struct pithi_quant_sums {
     double signal, noise, product, square; /* of reference, difference, both, the quantised one */
     double scores;                         /* of the samples, added up */
     int n_samples;
@@ -34,31 +34,31 @@ double pithi_quant_decibel(double signal, double noise)
     return noise > 0.0 && signal > 0.0 ? fmin(10.0 * log10(signal / noise), MOST_DB) : noise > 0.0 ? 0.0 : MOST_DB;
 }
 
-/* The mean over outputs, so that an output of large values doesn't hide the others. */
-static pithi_quant_error summarise(const sums *all, int n_outputs)
+double pithi_quant_noise(double sqnr_db) { return pow(10.0, -sqnr_db / 10.0); }
+
+pith_status pithi_quant_sums_create(const pithi_quant *quant, pithi_quant_error_sums *all)
 {
-    pithi_quant_error error = { 0.0, 0.0, 0.0 };
-    for (int i = 0; i < n_outputs; i++) {
-        double lengths = sqrt(all[i].signal) * sqrt(all[i].square);
-        error.sqnr_db += pithi_quant_decibel(all[i].signal, all[i].noise) / n_outputs;
-        error.score += all[i].scores / (all[i].n_samples * n_outputs);
-        error.cosine += (lengths > 0.0 ? all[i].product / lengths : all[i].noise > 0.0 ? 0.0 : 1.0) / n_outputs;
-    }
-    return error;
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)quant->n_outputs, sizeof(sums), &block));
+    all->items = block;
+    return PITH_OK;
 }
 
-static pith_status run_samples(const pithi_quant *quant, pithi_quant_runner *runner, int n_samples, sums *all)
+void pithi_quant_sums_destroy(const pithi_quant *quant, pithi_quant_error_sums *all)
 {
-    for (int k = 0; k < n_samples && k < quant->n_held; k++) {
-        PITH_TRY(pithi_quant_run(quant, runner, pithi_quant_held_sample(quant, k)));
-        for (int i = 0; i < quant->n_outputs; i++) {
-            const pith_tensor *reference = &quant->references[k * quant->n_outputs + i];
-            const pith_tensor *output = pith_session_output(runner->session, i);
-            PITH_CHECK(quant->ctx, pith_shape_equal(&output->shape, &reference->shape), PITH_STATUS_UNSUPPORTED,
-                       "output %d changes its shape when the network is quantised (its size depends on data); name the "
-                       "nodes in front of it in keep_float", i);
-            add(&all[i], reference, output);
-        }
+    pithi_free(quant->ctx, all->items);
+    all->items = NULL;
+}
+
+pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sums *all, const pith_tensor *references,
+                                 const pithi_quant_runner *runner)
+{
+    for (int i = 0; i < quant->n_outputs; i++) {
+        const pith_tensor *output = pith_session_output(runner->session, i);
+        PITH_CHECK(quant->ctx, pith_shape_equal(&output->shape, &references[i].shape), PITH_STATUS_UNSUPPORTED,
+                   "output %d changes its shape when the network is quantised (its size depends on data); name the "
+                   "nodes in front of it in keep_float", i);
+        add(&all->items[i], &references[i], output);
     }
     return PITH_OK;
 }
@@ -70,11 +70,26 @@ void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone)
     }
 }
 
+/* The mean over outputs, so that an output of large values doesn't hide the others. */
+pithi_quant_error pithi_quant_sums_error(const pithi_quant *quant, const pithi_quant_error_sums *all)
+{
+    pithi_quant_error error = { 0.0, 0.0, 0.0 };
+    int n_outputs = quant->n_outputs;
+    for (int i = 0; i < n_outputs; i++) {
+        const sums *own = &all->items[i];
+        double lengths = sqrt(own->signal) * sqrt(own->square);
+        error.sqnr_db += pithi_quant_decibel(own->signal, own->noise) / n_outputs;
+        error.score += own->scores / (own->n_samples * n_outputs);
+        error.cosine += (lengths > 0.0 ? own->product / lengths : own->noise > 0.0 ? 0.0 : 1.0) / n_outputs;
+    }
+    return error;
+}
+
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out)
 {
     pith_graph *graph = NULL;
     pithi_quant_runner runner;
-    void *all = NULL;
+    pithi_quant_error_sums all = { 0 };
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pithi_quant_number(quant->graph);
     pithi_quant_set_measured(quant, graph);
@@ -84,11 +99,14 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
         return status;
     }
     PITH_TRY(pithi_quant_start(quant, graph, &runner));
-    PITH_TRY_GOTO(pithi_alloc_array(quant->ctx, (size_t)quant->n_outputs, sizeof(sums), &all), done);
-    PITH_TRY_GOTO(run_samples(quant, &runner, n_samples, all), done);
-    *error_out = summarise(all, quant->n_outputs);
+    PITH_TRY_GOTO(pithi_quant_sums_create(quant, &all), done);
+    for (int k = 0; k < n_samples && k < quant->n_held; k++) {
+        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
+        PITH_TRY_GOTO(pithi_quant_sums_add(quant, &all, &quant->references[k * quant->n_outputs], &runner), done);
+    }
+    *error_out = pithi_quant_sums_error(quant, &all);
 done:
-    pithi_free(quant->ctx, all);
+    pithi_quant_sums_destroy(quant, &all);
     pithi_quant_stop(quant, &runner);
     return status;
 }

@@ -85,6 +85,11 @@ typedef struct pithi_quant_work {
     double per_run, done, limit;
 } pithi_quant_work;
 
+typedef struct pithi_quant_checks {
+    pith_tensor *references;       /* n * n_outputs; NULL: not run yet */
+    int n;
+} pithi_quant_checks;
+
 typedef struct pithi_quant {
     pith_ctx *ctx;
     const pith_quantize_options *options;
@@ -97,6 +102,8 @@ typedef struct pithi_quant {
     pithi_quant_tensor *tensors;
     int n_tensors;
     pithi_quant_layer *layers;     /* by number of the node; of products */
+    const pithi_quant_layer *plain; /* the same before precision was mixed */
+    float *const *plain_shifts;    /* bias_shifts before that */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
     int *measured;                 /* per output: number of the value that is measured in its place */
     pith_tensor *references;       /* its float results on the samples that measure, n_held * n_outputs */
@@ -108,6 +115,7 @@ typedef struct pithi_quant {
     pithi_quant_work *work;        /* NULL: not limited */
     pith_quantize_stage *stages;   /* of the report; PITHI_QUANT_MAX_STAGES of them */
     int n_stages;
+    pithi_quant_checks checks;     /* outputs of the samples that verify */
 } pithi_quant;
 
 /* The passes whose results ONNX can say, but those of a comma list (may be NULL). */
@@ -221,6 +229,17 @@ typedef struct pithi_quant_error {
                                     * most 60, so that no sample and no output hides the others */
 } pithi_quant_error;
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out);
+/* The same piece by piece; zero-initialise. `references` are the float outputs of the sample that ran. */
+typedef struct pithi_quant_error_sums {
+    struct pithi_quant_sums *items;
+} pithi_quant_error_sums;
+pith_status pithi_quant_sums_create(const pithi_quant *quant, pithi_quant_error_sums *sums);
+pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sums *sums, const pith_tensor *references,
+                                 const pithi_quant_runner *runner);
+pithi_quant_error pithi_quant_sums_error(const pithi_quant *quant, const pithi_quant_error_sums *sums);
+void pithi_quant_sums_destroy(const pithi_quant *quant, pithi_quant_error_sums *sums);
+/* Noise over signal of so many decibels. */
+double pithi_quant_noise(double sqnr_db);
 /* 10 log10(signal / noise), at most 120. */
 double pithi_quant_decibel(double signal, double noise);
 /* The values that are measured in place of a clone's outputs become its outputs. */

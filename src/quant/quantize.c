@@ -3,7 +3,7 @@
  * error of the whole network, correct biases, write. A step that is known to hurt some networks is kept only where the
  * measured error falls. */
 #include "export/export.h"
-#include "quant/quant.h"
+#include "quant/mix.h"
 
 /* Of all stages together, in multiplications: about a minute on one core. */
 #define NORMAL_WORK 1e12
@@ -181,6 +181,7 @@ static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *byt
     PITH_TRY(pithi_quant_calibrate(quant));
     quant->work->limit = quant->work->done + NORMAL_WORK;
     PITH_TRY(run_stages(quant, report));
+    PITH_TRY(pithi_quant_choose_mix(quant, &owned->arena, report));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     report->sqnr_db = error.sqnr_db;
     report->cosine = error.cosine;
@@ -218,6 +219,10 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "no calibration samples: at least one input of the network is needed, some hundred are better");
     PITH_CHECK(ctx, options->observer >= 0 && options->observer < PITH_OBSERVER_COUNT, PITH_STATUS_ARG,
                "observer %d: it is one of 0 to %d", (int)options->observer, PITH_OBSERVER_COUNT - 1);
+    PITH_CHECK(ctx, options->max_drop >= 0.0 && options->max_ms >= 0.0, PITH_STATUS_ARG,
+               "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
+    PITH_CHECK(ctx, options->max_ms == 0.0 || !options->no_timing, PITH_STATUS_ARG,
+               "max_ms with no_timing: times are wanted, but nothing may be timed");
     PITH_CHECK(ctx, options->clip_fraction >= 0.0 && options->clip_fraction < 0.5, PITH_STATUS_ARG,
                "clip_fraction %g: it must be at least 0 and below 0.5", options->clip_fraction);
     return pithi_quant_check_stages(ctx, options->without);

@@ -30,7 +30,7 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
     const char **names = block;
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const pith_value *result = pithi_node_result(node);
-        bool is_integer = quant->roles[node->index] != PITHI_QUANT_FLOAT;
+        bool is_integer = pithi_quant_is_integer(quant, node);
         pithi_quant_weights weights;
         report->n_nodes++;
         report->n_integer_nodes += is_integer;

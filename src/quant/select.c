@@ -94,7 +94,7 @@ static bool is_product(const pith_node *node)
 
 pithi_activation_format pithi_quant_format_of(const pithi_quant *quant, const pith_value *value)
 {
-    int number = value ? quant->tensor_of[value->index] : -1;
+    int number = value && !value->constant ? quant->tensor_of[value->index] : -1;
     return number < 0 ? PITHI_ACTIVATION_F32 : quant->tensors[quant->tensors[number].source].format;
 }
 
@@ -113,6 +113,9 @@ bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node)
     const pithi_quant_role role = quant->roles[node->index];
     const pithi_weight_format *format = &quant->layers[node->index].format;
     pithi_quant_weights weights;
+    if (role == PITHI_QUANT_FUNCTION && quant->tensor_of[node->inputs[0]->index] < 0) { /* part of the node before */
+        return pithi_quant_is_integer(quant, node->inputs[0]->producer);
+    }
     bool has_float = role == PITHI_QUANT_FLOAT || pithi_quant_result_format(quant, node) == PITHI_ACTIVATION_F32;
     for (int i = 0; i < node->n_inputs && !has_float; i++) {
         const pith_value *input = node->inputs[i];

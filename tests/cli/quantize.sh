@@ -12,12 +12,13 @@ cp "$root/models/text_line/text_line.labels.txt" .
 if "$pith" version | grep -q 'libpng  *built in'; then
     run 0 quantize line.onnx --calib "$samples" -o line.int8.onnx --json
     for key in model output samples observer sqnr_db cosine nodes integer_nodes float_nodes weight_bytes float_weight_bytes \
-               ms float_ms tensors; do
+               ms int8_ms float_ms drop drop_kind verified verified_apart layers choices tensors; do
         has out "\"$key\": "
     done
     run 0 info line.int8.onnx
     has out "quantize_linear"
     run 0 quantize line.onnx --calib "$samples" --observer min-max --keep-float LogSoftmax
+    if grep -q "slower than the float network" err; then fail "slower than float"; else pass; fi
     has out "line.onnx -> line.int8.onnx"
     has out "observer  min-max"
     has out "worst tensors"
@@ -25,13 +26,26 @@ if "$pith" version | grep -q 'libpng  *built in'; then
 else
     skip "pictures: libpng is not built in"
 fi
-run 0 quantize tiny.onnx --shape x=2x3 -o tiny.int8.onnx
+run 0 quantize tiny.onnx --shape x=2x3 --int8 -o tiny.int8.onnx
 has err "inputs are generated"
 has out "nodes     2 of 2 compute in integers"
 run 0 run tiny.int8.onnx --shape x=2x3 --random 1
 "$pith" info tiny.onnx --text > tiny.txt
-run 0 quantize tiny.txt --shape x=2x3 -o text.int8.onnx
+run 0 quantize tiny.txt --shape x=2x3 --int8 -o text.int8.onnx
 if cmp -s tiny.int8.onnx text.int8.onnx; then pass; else fail "the text form of a model is quantised otherwise"; fi
+run 0 quantize tiny.onnx --shape x=2x3 -o tiny.mixed.onnx
+has out "mixes"
+run 0 quantize tiny.onnx --shape x=2x3 --no-timing -o tiny.a.onnx
+run 0 quantize tiny.onnx --shape x=2x3 --no-timing -o tiny.b.onnx
+if cmp -s tiny.a.onnx tiny.b.onnx; then pass; else fail "without timing, files differ from run to run"; fi
+run 2 quantize tiny.onnx --shape x=2x3 --max-size 10
+has err "relax the limit on the size"
+run 2 quantize tiny.onnx --shape x=2x3 --max-ms 1e-9
+has err "relax the limit on the time"
+run 2 quantize tiny.onnx --shape x=2x3 --max-ram 1 --max-drop 50
+has err "relax the limit on the arena"
+run 2 quantize tiny.onnx --shape x=2x3 --max-ms 1 --no-timing
+has err "times are wanted"
 run 2 quantize tiny.onnx --calib nowhere
 has err "data set 'nowhere'"
 run 2 quantize tiny.onnx --observer best

@@ -162,11 +162,12 @@ static void test_errors(pith_test *test)
 void test_quantize(pith_test *test)
 {
     for (int k = 0; k < PITH_OBSERVER_COUNT; k++) {
-        const pith_quantize_options options = { .observer = (pith_observer)k, .n_threads = 1 };
+        const pith_quantize_options options = { .observer = (pith_observer)k, .n_threads = 1, .no_mix = 1,
+                                                .no_timing = 1 };
         pith_test_case(test, "observer %s", pith_observer_name((pith_observer)k));
         check(test, &options, 1.0f, 25.0);
     }
-    const pith_quantize_options per_tensor = { .per_tensor_weights = 1, .n_threads = 1 };
+    const pith_quantize_options per_tensor = { .per_tensor_weights = 1, .n_threads = 1, .no_mix = 1, .no_timing = 1 };
     pith_test_case(test, "a channel 1000 times as large as the others, one scale for each weight tensor");
     check(test, &per_tensor, 1000.0f, 25.0);
     test_errors(test);

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which mix of precisions is written: the fastest within the limits, by times of whole networks taken in turns; what is
+ * not faster than float in integers computes in float. And what the report says of it. */
+#include "quant/mix.h"
+
+#define NOISE_SHARE 0.02 /* of a time: differences below are none */
+
+#define GAIN_DB 0.02
+
+static const char faster[] = "float is faster here";
+
+/* ---- candidates ---------------------------------------------------------------------------- */
+
+static pith_status make_facts(pithi_quant *quant, pithi_quant_facts *facts)
+{
+    void *block = NULL;
+    for (int k = 0; k < PITHI_COMPUTE_COUNT; k++) {
+        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(double), &block));
+        facts->ms[k] = block;
+    }
+    PITH_TRY(pithi_arena_alloc(&quant->arena, (size_t)quant->n_tensors + 1, &block));
+    facts->borders = block;
+    return pithi_quant_learn_costs(quant, facts);
+}
+
+/* Float and all int8: the first two points; the estimate of sizes starts from the second. */
+static pith_status assess_ends(pithi_quant_search *search, pithi_quant_mix *mix)
+{
+    pithi_quant *quant = search->quant;
+    int point = 0;
+    pithi_quant_mix_fill(quant, PITHI_COMPUTE_FLOAT, 32, mix);
+    PITH_TRY(pithi_quant_assess(search, mix, "float32", &point));
+    pithi_quant_mix_fill(quant, PITHI_COMPUTE_INT8, 8, mix);
+    PITH_TRY(pithi_quant_assess(search, mix, "int8", &point));
+    size_t about = pithi_quant_mix_figures(quant, mix, &search->facts).n_bytes;
+    search->facts.fixed_bytes = search->points[1].n_bytes > about ? search->points[1].n_bytes - about : 0;
+    search->chosen = 1;
+    return PITH_OK;
+}
+
+/* Reasons for the report: who is float in the fastest mix is so for its time. */
+static void explain_faster(const pithi_quant *quant, pithi_quant_mix *mix)
+{
+    for (int i = 0; i < quant->n_nodes; i++) {
+        mix->why[i] = mix->compute[i] == PITHI_COMPUTE_FLOAT && !mix->why[i] ? faster : mix->why[i];
+    }
+}
+
+/* Takes times of points in turns. */
+static pith_status time_points(pithi_quant_search *search, const int *points, int n_points)
+{
+    pith_graph *graphs[PITHI_QUANT_MAX_TIMED];
+    double ms[PITHI_QUANT_MAX_TIMED] = { 0 };
+    pith_status status = PITH_OK;
+    int n = 0;
+    for (; n < n_points && status == PITH_OK; n++) {
+        status = pithi_quant_mix_graph(search->quant, &search->points[points[n]].mix, &graphs[n]);
+    }
+    if (status != PITH_OK) {
+        for (int k = 0; k < n - 1; k++) {
+            pithi_graph_destroy(graphs[k]);
+        }
+        return status;
+    }
+    PITH_TRY(pithi_quant_time(search->quant, graphs, n, ms));
+    for (int k = 0; k < n; k++) {
+        search->points[points[k]].ms = ms[k];
+    }
+    return PITH_OK;
+}
+
+/* ---- without limits ------------------------------------------------------------------------ */
+
+static double time_of(const pithi_quant_search *search, int point)
+{
+    const pithi_quant_point *p = &search->points[point];
+    return p->ms > 0.0 ? p->ms : p->predicted_ms;
+}
+
+/* Adds the fastest mix as predicted, unless that is what int8 or float are anyway. */
+static pith_status add_fastest(pithi_quant_search *search, pithi_quant_mix *mix, int *point_out)
+{
+    pithi_quant *quant = search->quant;
+    pithi_quant_mix_fill(quant, PITHI_COMPUTE_INT8, 8, mix);
+    PITH_TRY(pithi_quant_mix_fastest(quant, &search->facts, mix));
+    explain_faster(quant, mix);
+    double ms = pithi_quant_mix_figures(quant, mix, &search->facts).ms;
+    *point_out = 1;
+    return ms < search->points[1].predicted_ms * (1.0 - NOISE_SHARE)
+               ? pithi_quant_assess(search, mix, "int8 where it is faster", point_out)
+               : PITH_OK;
+}
+
+/* The network computes in float, and only its weights are integers. */
+static pith_status add_stored(pithi_quant_search *search, pithi_quant_mix *mix, int *point_out)
+{
+    pithi_quant_mix_fill(search->quant, PITHI_COMPUTE_FLOAT, 8, mix);
+    explain_faster(search->quant, mix);
+    return pithi_quant_assess(search, mix, "float, weights stored as int8", point_out);
+}
+
+static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *mix)
+{
+    int mixed = 1, stored = 0;
+    PITH_TRY(add_fastest(search, mix, &mixed));
+    PITH_TRY(add_stored(search, mix, &stored));
+    if (search->facts.is_measured) {
+        const int points[] = { 0, 1, stored, mixed };
+        PITH_TRY(time_points(search, points, mixed == 1 ? 3 : 4));
+    }
+    search->chosen = time_of(search, mixed) < time_of(search, 1) * (1.0 - NOISE_SHARE) ? mixed : 1;
+    if (time_of(search, search->chosen) > time_of(search, 0)) {
+        bool stored_is_faster = time_of(search, stored) < time_of(search, search->chosen);
+        search->chosen = stored_is_faster ? stored : search->chosen;
+    }
+    return PITH_OK;
+}
+
+/* ---- with limits --------------------------------------------------------------------------- */
+
+static bool has_limits(const pith_quantize_options *options)
+{
+    return options->max_drop > 0.0 || options->max_bytes > 0 || options->max_ms > 0.0 || options->max_ram_bytes > 0;
+}
+
+static pith_status choose_within(pithi_quant_search *search, pithi_quant_mix *mix)
+{
+    const pith_quantize_options *o = search->quant->options;
+    int mixed = 1;
+    PITH_TRY(add_fastest(search, mix, &mixed));
+    if (search->facts.is_measured) {
+        const int points[] = { 0, 1, mixed };
+        PITH_TRY(time_points(search, points, mixed == 1 ? 2 : 3));
+    }
+    int start = time_of(search, mixed) < time_of(search, 1) ? mixed : 1;
+    if (o->no_mix) {
+        start = 1;
+    }
+    PITH_TRY(pithi_quant_keep_limits(search, &search->points[start].mix));
+    if (search->facts.is_measured) {
+        const int points[] = { 0, 1, search->chosen };
+        PITH_TRY(time_points(search, points, 3));
+    }
+    const pithi_quant_point *chosen = &search->points[search->chosen];
+    PITH_CHECK(search->quant->ctx, o->max_ms == 0.0 || chosen->ms <= o->max_ms, PITH_STATUS_LIMIT,
+               "the limits can't be kept together: time %.4g ms. The mix within the other limits takes %.4g ms (float "
+               "%.4g ms, all int8 %.4g ms, drop %.4g points): relax the limit on the time to that%s",
+               o->max_ms, chosen->ms, search->points[0].ms, search->points[1].ms, chosen->verdict.drop,
+               o->max_drop > 0.0 ? ", or the one on the drop" : "");
+    return PITH_OK;
+}
+
+/* ---- the report ---------------------------------------------------------------------------- */
+
+static const char *weights_name(const pithi_weight_format *format)
+{
+    static const char *const names[] = { "int2", "int2", "int2", "int3", "int4", "int5", "int6", "int7", "int8" };
+    switch (format->kind) {
+    case PITHI_WEIGHT_INT: return names[format->bits ? format->bits : 8];
+    case PITHI_WEIGHT_PALETTE: return "palette";
+    case PITHI_WEIGHT_F16: return "float16";
+    case PITHI_WEIGHT_BF16: return "bfloat16";
+    default: return "float32";
+    }
+}
+
+static void report_layer(const pithi_quant_search *search, const pith_node *node, pith_quantized_layer *row)
+{
+    static const char *const computes[] = { "int8", "int16", "float32" };
+    const pithi_quant *quant = search->quant;
+    const pithi_quant_mix *mix = &search->points[search->chosen].mix;
+    const int i = node->index;
+    const double *noise = search->facts.weight_noise[0];
+    *row = (pith_quantized_layer){
+        .name = node->name[0] ? node->name : node->outputs[0]->name, .op = node->source_op,
+        .activations = computes[mix->compute[i]],
+        .weights = quant->roles[i] == PITHI_QUANT_PRODUCT ? weights_name(&quant->layers[i].format) : "",
+        .why = mix->why[i] ? mix->why[i] : "",
+        .float_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_FLOAT][i] : 0.0,
+        .int8_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_INT8][i] : 0.0,
+        .sqnr_db = noise && noise[i] > 0.0 ? pithi_quant_decibel(1.0, noise[i]) : 0.0,
+    };
+}
+
+static pith_status report_layers(const pithi_quant_search *search, pithi_arena *arena, pith_quantize_report *report)
+{
+    const pithi_quant *quant = search->quant;
+    const pithi_quant_mix *mix = &search->points[search->chosen].mix;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(pith_quantized_layer), &block));
+    pith_quantized_layer *rows = block;
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const int i = node->index;
+        bool differs = mix->compute[i] != PITHI_COMPUTE_INT8 || mix->bits[i] != 8;
+        if (differs && pithi_quant_chooses(quant, node)) {
+            pith_quantized_layer *row = &rows[report->n_layers++];
+            report_layer(search, node, row);
+            PITH_TRY(pithi_arena_text(arena, row->name, strlen(row->name), &row->name));
+            PITH_TRY(pithi_arena_text(arena, row->op, strlen(row->op), &row->op));
+        }
+    }
+    report->layers = rows;
+    return PITH_OK;
+}
+
+static bool is_worse(const pithi_quant_search *search, const pithi_quant_point *a, const pithi_quant_point *b)
+{
+    double a_ms = time_of(search, (int)(a - search->points)), b_ms = time_of(search, (int)(b - search->points));
+    bool nowhere_better = a->n_bytes >= b->n_bytes && a->verdict.ram_bytes >= b->verdict.ram_bytes && a_ms >= b_ms &&
+                          a->verdict.drop >= b->verdict.drop && a->verdict.sqnr_db <= b->verdict.sqnr_db;
+    bool is_same = a->n_bytes == b->n_bytes && a_ms == b_ms && a->verdict.sqnr_db == b->verdict.sqnr_db;
+    return nowhere_better && (!is_same || a > b);
+}
+
+static pith_status report_choices(const pithi_quant_search *search, pithi_arena *arena, pith_quantize_report *report)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)search->n_points, sizeof(pith_quantized_choice), &block));
+    pith_quantized_choice *rows = block;
+    for (int i = 0; i < search->n_points; i++) {
+        const pithi_quant_point *point = &search->points[i];
+        bool is_needed = i < 2 || i == search->chosen;
+        for (int k = 0; k < search->n_points && !is_needed; k++) {
+            is_needed = is_worse(search, point, &search->points[k]);
+        }
+        if (i >= 2 && i != search->chosen && is_needed) {
+            continue;
+        }
+        pith_quantized_choice *row = &rows[report->n_choices++];
+        *row = (pith_quantized_choice){ .n_bytes = point->n_bytes, .ram_bytes = point->verdict.ram_bytes,
+                                        .ms = point->ms, .drop = point->verdict.drop,
+                                        .sqnr_db = point->verdict.sqnr_db, .is_chosen = i == search->chosen };
+        PITH_TRY(pithi_arena_text(arena, point->name, strlen(point->name), &row->name));
+    }
+    report->choices = rows;
+    return PITH_OK;
+}
+
+static pith_status fill_report(const pithi_quant_search *search, pithi_arena *arena, pith_quantize_report *report)
+{
+    const pithi_quant_point *chosen = &search->points[search->chosen];
+    report->float_ms = search->points[0].ms;
+    report->int8_ms = search->points[1].ms;
+    report->ms = chosen->ms;
+    report->drop_kind = chosen->verdict.kind;
+    report->drop = chosen->verdict.drop;
+    report->top1_float = chosen->verdict.top1_float;
+    report->top1 = chosen->verdict.top1;
+    report->n_verified = chosen->verdict.n;
+    report->is_verified_apart = search->quant->options->verify != NULL;
+    PITH_TRY(report_choices(search, arena, report));
+    return report_layers(search, arena, report);
+}
+
+/* ---- biases -------------------------------------------------------------------------------- */
+
+/* Biases were corrected for all int8; another mix is corrected for itself, if that helps it. */
+static pith_status correct_mix(pithi_quant_search *search)
+{
+    pithi_quant *quant = search->quant;
+    pithi_quant_point *chosen = &search->points[search->chosen];
+    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
+    pithi_quant_error before, after;
+    void *kept = NULL;
+    if (search->chosen == 1 || quant->options->no_bias_correction) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &kept));
+    memcpy(kept, quant->bias_shifts, n_bytes);
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
+    memset(quant->bias_shifts, 0, n_bytes);
+    PITH_TRY(pithi_quant_correct_biases(quant));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
+    bool helps = after.score > before.score + GAIN_DB;
+    if (helps) { /* on the samples that verify as well */
+        pithi_quant_verdict verdict;
+        pith_graph *graph = NULL;
+        PITH_TRY(pithi_graph_clone(quant->graph, &graph));
+        pithi_quant_number(quant->graph);
+        pith_status status = pithi_quant_insert(quant, graph);
+        if (status != PITH_OK) {
+            pithi_graph_destroy(graph);
+            return status;
+        }
+        PITH_TRY(pithi_quant_verify(quant, graph, &verdict));
+        helps = verdict.drop <= chosen->verdict.drop;
+        chosen->verdict = helps ? verdict : chosen->verdict;
+    }
+    if (!helps) {
+        memcpy(quant->bias_shifts, kept, n_bytes);
+    }
+    return PITH_OK;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+const char *pith_drop_name(pith_drop_kind kind)
+{
+    static const char *const names[] = { "none", "top-1", "agreement", "noise" };
+    return kind >= 0 && kind < PITH_COUNT(names) ? names[kind] : NULL;
+}
+
+pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    pithi_quant_mix mix;
+    void *search_block = NULL, *plain = NULL, *shifts = NULL;
+    PITH_TRY(pithi_arena_alloc(&quant->arena, sizeof(pithi_quant_search), &search_block));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(pithi_quant_layer), &plain));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(float *), &shifts));
+    pithi_quant_search *search = search_block;
+    memcpy(shifts, quant->bias_shifts, (size_t)quant->n_nodes * sizeof(float *));
+    quant->plain_shifts = shifts;
+    memcpy(plain, quant->layers, (size_t)quant->n_nodes * sizeof(pithi_quant_layer));
+    quant->plain = plain;
+    search->quant = quant;
+    PITH_TRY(make_facts(quant, &search->facts));
+    PITH_TRY(pithi_quant_mix_create(quant, &mix));
+    PITH_TRY(assess_ends(search, &mix));
+    if (has_limits(quant->options)) {
+        PITH_TRY(choose_within(search, &mix));
+    } else if (!quant->options->no_mix) {
+        PITH_TRY(choose_fastest(search, &mix));
+    } else if (search->facts.is_measured) {
+        const int points[] = { 0, 1 };
+        PITH_TRY(time_points(search, points, 2));
+    }
+    pithi_quant_mix_apply(quant, &search->points[search->chosen].mix);
+    PITH_TRY(correct_mix(search));
+    return fill_report(search, arena, report);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nodes cost in float and in integers: their steps' times in pith's own profile of both networks on this machine,
+ * taken in turns, the least of each; or, where results must not depend on a machine, counts of work over fixed rates.
+ * Steps are found again by names given to the nodes of the timed clones. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pith/profile.h"
+#include "platform/platform.h"
+#include "quant/mix.h"
+
+#define N_TURNS 3
+#define SECONDS_PER_TURN 0.15
+#define TIMED_ROUNDS 11
+#define LEAST_ROUND_NS 4000000u /* of one network in one round */
+#define BORDER_NS 0.3           /* per element, where no border was measured */
+
+/* Rates of the estimate: of one core with 8-bit dot products. */
+#define FLOAT_MACS_PER_NS 25.0
+#define INTEGER_MACS_PER_NS 80.0
+#define FLOPS_PER_NS 2.0
+#define BYTES_PER_NS 8.0
+#define STEP_NS 500.0
+
+/* One way to compute: the network in that form, running. */
+typedef struct way {
+    pithi_quant_runner runner;
+    double *node_ns, *least_ns; /* by node: of this turn, and the least of all turns */
+    double q_ns, dq_ns, n_q, n_dq, other_ns;
+    bool is_integer;
+} way;
+
+/* ---- names --------------------------------------------------------------------------------- */
+
+static pith_status name_nodes(pith_graph *graph)
+{
+    for (pith_node *node = graph->first; node; node = node->next) {
+        PITH_TRY(pithi_arena_format(&graph->arena, &node->name, "#%d", node->index));
+    }
+    return PITH_OK;
+}
+
+/* -1 for steps that passes have made of nothing in the file. */
+static int number_of(const pithi_quant *quant, const char *name)
+{
+    long number = name && name[0] == '#' ? strtol(name + 1, NULL, 10) : -1;
+    return number >= 0 && number < quant->n_nodes ? (int)number : -1;
+}
+
+/* ---- measured ------------------------------------------------------------------------------ */
+
+static void add_step(const pithi_quant *quant, way *w, const char *name, const char *op, double n_elements, double ns)
+{
+    int number = number_of(quant, name);
+    if (number >= 0) {
+        w->node_ns[number] += ns;
+    } else if (pithi_same_text(op, "quantize_linear")) {
+        w->q_ns += ns;
+        w->n_q += n_elements;
+    } else if (pithi_same_text(op, "dequantize_linear")) {
+        w->dq_ns += ns;
+        w->n_dq += n_elements;
+    } else {
+        w->other_ns += ns;
+    }
+}
+
+static double output_elements(const pith_profile_step *step)
+{
+    for (int i = 0; i < step->n_operands; i++) {
+        if (step->operands[i].role == PITH_PROFILE_OUTPUT) {
+            return (double)pith_shape_elements(&step->operands[i].shape);
+        }
+    }
+    return 0.0;
+}
+
+static pith_status take_turn(pithi_quant *quant, way *w, bool is_first)
+{
+    const pith_profile_options how = { .max_seconds = SECONDS_PER_TURN, .no_counters = 1 };
+    pith_profile *profile = NULL;
+    PITH_TRY(quant->samples->read(quant->samples->user, 0, w->runner.inputs));
+    PITH_TRY(pith_session_profile(w->runner.session, w->runner.inputs, pith_model_n_inputs(w->runner.model), &how,
+                                  &profile));
+    memset(w->node_ns, 0, (size_t)quant->n_nodes * sizeof(double));
+    w->other_ns = 0.0;
+    for (int i = 0; i < profile->n_steps; i++) {
+        const pith_profile_step *step = &profile->steps[i];
+        add_step(quant, w, step->name, step->op, output_elements(step), step->min_ns * step->n_calls);
+    }
+    pith_profile_destroy(profile);
+    for (int i = 0; i < quant->n_nodes; i++) {
+        w->least_ns[i] = is_first || w->node_ns[i] < w->least_ns[i] ? w->node_ns[i] : w->least_ns[i];
+    }
+    return PITH_OK;
+}
+
+/* ---- estimated ----------------------------------------------------------------------------- */
+
+static pith_status estimate(pithi_quant *quant, way *w)
+{
+    const pith_layer *layers = NULL;
+    pith_shape shapes[64];
+    int n_layers = 0, n_inputs = pith_model_n_inputs(w->runner.model);
+    PITH_CHECK(quant->ctx, n_inputs <= PITH_COUNT(shapes), PITH_STATUS_LIMIT,
+               "choosing without timing: the network has more than %d inputs", PITH_COUNT(shapes));
+    PITH_TRY(quant->samples->read(quant->samples->user, 0, w->runner.inputs));
+    for (int i = 0; i < n_inputs; i++) {
+        shapes[i] = w->runner.inputs[i].shape;
+    }
+    PITH_TRY(pith_model_layers(w->runner.model, shapes, 1, &layers, &n_layers));
+    for (int i = 0; i < n_layers; i++) {
+        const pith_layer *layer = &layers[i];
+        double bytes = (double)(2 * layer->output_bytes + layer->weight_bytes);
+        double ns = STEP_NS + bytes / BYTES_PER_NS +
+                    (double)layer->macs / (w->is_integer ? INTEGER_MACS_PER_NS : FLOAT_MACS_PER_NS) +
+                    (w->is_integer ? 0.0 : (double)layer->flops / FLOPS_PER_NS);
+        add_step(quant, w, layer->name, layer->op, (double)pith_shape_elements(&layer->output.shape), ns);
+    }
+    memcpy(w->least_ns, w->node_ns, (size_t)quant->n_nodes * sizeof(double));
+    return PITH_OK;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+static pith_status start_way(pithi_quant *quant, pithi_arena *arena, bool is_integer, way *w)
+{
+    pith_graph *graph = NULL;
+    void *node_ns = NULL, *least_ns = NULL;
+    *w = (way){ .is_integer = is_integer };
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &node_ns));
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &least_ns));
+    w->node_ns = node_ns;
+    w->least_ns = least_ns;
+    PITH_TRY(pithi_graph_clone(quant->graph, &graph));
+    pithi_quant_number(graph);
+    pith_status status = name_nodes(graph);
+    if (status == PITH_OK && is_integer) {
+        status = pithi_quant_insert(quant, graph);
+    }
+    if (status != PITH_OK) {
+        pithi_graph_destroy(graph);
+        return status;
+    }
+    return pithi_quant_start(quant, graph, &w->runner);
+}
+
+static void summarise(const pithi_quant *quant, const way *ways, pithi_quant_facts *facts)
+{
+    for (int i = 0; i < quant->n_nodes; i++) {
+        facts->ms[PITHI_COMPUTE_FLOAT][i] = 1e-6 * ways[0].least_ns[i];
+        facts->ms[PITHI_COMPUTE_INT8][i] = 1e-6 * ways[1].least_ns[i];
+        bool is_float = quant->roles[i] == PITHI_QUANT_FLOAT;
+        facts->other_ms += is_float ? 1e-6 * ways[0].least_ns[i] : 0.0;
+    }
+    facts->other_ms += 1e-6 * ways[0].other_ns;
+    facts->quantize_ns = ways[1].n_q > 0.0 ? ways[1].q_ns / ways[1].n_q : BORDER_NS;
+    facts->dequantize_ns = ways[1].n_dq > 0.0 ? ways[1].dq_ns / ways[1].n_dq : BORDER_NS;
+}
+
+pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts)
+{
+    pithi_arena arena = { .ctx = quant->ctx };
+    pith_status status = PITH_OK;
+    way ways[2];
+    memset(ways, 0, sizeof ways);
+    facts->is_measured = !quant->options->no_timing;
+    for (int k = 0; k < 2; k++) {
+        PITH_TRY_GOTO(start_way(quant, &arena, k == 1, &ways[k]), done);
+    }
+    for (int turn = 0; turn < N_TURNS; turn++) {
+        for (int k = 0; k < 2 && facts->is_measured; k++) {
+            PITH_TRY_GOTO(take_turn(quant, &ways[k], turn == 0), done);
+        }
+        if (quant->options->progress) {
+            quant->options->progress(quant->options->progress_user, "timing layers", turn + 1, N_TURNS);
+        }
+    }
+    for (int k = 0; k < 2 && !facts->is_measured; k++) {
+        PITH_TRY_GOTO(estimate(quant, &ways[k]), done);
+    }
+    summarise(quant, ways, facts);
+done:
+    for (int k = 0; k < 2; k++) {
+        pithi_quant_stop(quant, &ways[k].runner);
+    }
+    pithi_arena_deinit(&arena);
+    return status;
+}
+
+/* ---- whole networks ------------------------------------------------------------------------ */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The least time of one run within a round. */
+static pith_status time_round(const pithi_quant *quant, pithi_quant_runner *runner, double *ms_out)
+{
+    uint64_t begin = pithi_clock_ns(), now = begin, least = UINT64_MAX;
+    while (least == UINT64_MAX || now - begin < LEAST_ROUND_NS) {
+        uint64_t start = pithi_clock_ns();
+        PITH_TRY(pithi_quant_run(quant, runner, 0));
+        now = pithi_clock_ns();
+        least = now - start < least ? now - start : least;
+    }
+    *ms_out = 1e-6 * (double)least;
+    return PITH_OK;
+}
+
+pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out)
+{
+    pithi_quant_runner runners[PITHI_QUANT_MAX_TIMED];
+    double ms[PITHI_QUANT_MAX_TIMED][TIMED_ROUNDS];
+    pith_status status = PITH_OK;
+    memset(runners, 0, sizeof runners);
+    for (int k = 0; k < n_graphs; k++) {
+        pith_status started = status == PITH_OK ? pithi_quant_start(quant, graphs[k], &runners[k]) : status;
+        if (status != PITH_OK) {
+            pithi_graph_destroy(graphs[k]);
+        }
+        status = started;
+    }
+    for (int k = 0; k < n_graphs && status == PITH_OK; k++) {
+        status = pithi_quant_run(quant, &runners[k], 0);
+    }
+    for (int round = 0; round < TIMED_ROUNDS; round++) {
+        for (int k = 0; k < n_graphs && status == PITH_OK; k++) {
+            status = time_round(quant, &runners[k], &ms[k][round]);
+        }
+    }
+    for (int k = 0; k < n_graphs; k++) {
+        if (status == PITH_OK) {
+            qsort(ms[k], TIMED_ROUNDS, sizeof(double), by_size);
+            ms_out[k] = ms[k][TIMED_ROUNDS / 2];
+        }
+        pithi_quant_stop(quant, &runners[k]);
+    }
+    return status;
+}

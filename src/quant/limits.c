@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeping to limits, greedily along the Pareto list (van Baalen et al., "Mixed precision quantization in AIMET"; Pandey
+ * et al., arXiv 2302.05397): first weights are lowered where that adds the least noise per byte, until the file is
+ * small enough; then precision is raised where it takes away the most noise per millisecond. How far along that list
+ * to go is found by bisection on the true drop, on samples held out. */
+#include "export/export.h"
+#include "quant/mix.h"
+
+#define MAX_STEPS 96     /* of the list of raised tensors */
+#define TINY_SHARE 1e-3  /* of the network's time: a step that costs less counts so much */
+#define LEAST_GAIN 1e-3  /* of the noise: steps that take less away end the list */
+#define SIZE_ROUNDS 4
+
+/* ---- points -------------------------------------------------------------------------------- */
+
+static pith_status size_of(pith_graph *graph, size_t *n_bytes_out)
+{
+    pithi_bytes bytes = { .ctx = graph->ctx };
+    pith_status status = pithi_export_onnx(graph, &bytes);
+    *n_bytes_out = bytes.n_bytes;
+    pithi_free(graph->ctx, bytes.data);
+    return status;
+}
+
+static pith_status measure_size(pithi_quant *quant, const pithi_quant_mix *mix, size_t *n_bytes_out)
+{
+    pith_graph *graph = NULL;
+    PITH_TRY(pithi_quant_mix_graph(quant, mix, &graph));
+    pith_status status = size_of(graph, n_bytes_out);
+    pithi_graph_destroy(graph);
+    return status;
+}
+
+pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
+                               int *point_out)
+{
+    pithi_quant *quant = search->quant;
+    pith_graph *graph = NULL;
+    PITH_CHECK(quant->ctx, search->n_points < PITHI_QUANT_MAX_POINTS, PITH_STATUS_INTERNAL,
+               "choosing precision: more than %d mixes", PITHI_QUANT_MAX_POINTS);
+    pithi_quant_point *point = &search->points[search->n_points];
+    point->name = name;
+    PITH_TRY(pithi_quant_mix_create(quant, &point->mix));
+    pithi_quant_mix_copy(quant, mix, &point->mix);
+    point->predicted_ms = pithi_quant_mix_figures(quant, mix, &search->facts).ms;
+    PITH_TRY(measure_size(quant, mix, &point->n_bytes));
+    PITH_TRY(pithi_quant_mix_graph(quant, mix, &graph));
+    PITH_TRY(pithi_quant_verify(quant, graph, &point->verdict));
+    *point_out = search->n_points++;
+    if (quant->options->progress) {
+        quant->options->progress(quant->options->progress_user, "trying mixes", search->n_points, 0);
+    }
+    return PITH_OK;
+}
+
+/* ---- size ---------------------------------------------------------------------------------- */
+
+/* The next smaller number of bits; 0: none. */
+static int fewer_bits(int bits) { return bits == 32 ? 16 : bits == 16 ? 8 : bits == 8 ? 4 : bits == 4 ? 2 : 0; }
+
+/* Lowers the weights that add the least noise per byte. False if all are as small as can be. */
+static bool lower_one(pithi_quant_search *search, pithi_quant_mix *mix)
+{
+    pithi_quant *quant = search->quant;
+    const pithi_quant_figures before = pithi_quant_mix_figures(quant, mix, &search->facts);
+    double least = 0.0;
+    int best = -1;
+    for (int i = 0; i < quant->n_nodes; i++) {
+        const uint8_t bits = mix->bits[i];
+        if (quant->roles[i] != PITHI_QUANT_PRODUCT || !fewer_bits(bits)) {
+            continue;
+        }
+        mix->bits[i] = (uint8_t)fewer_bits(bits);
+        const pithi_quant_figures after = pithi_quant_mix_figures(quant, mix, &search->facts);
+        mix->bits[i] = bits;
+        if (after.n_bytes < before.n_bytes) {
+            double price = (after.noise - before.noise) / (double)(before.n_bytes - after.n_bytes);
+            if (best < 0 || price < least) {
+                best = i;
+                least = price;
+            }
+        }
+    }
+    if (best >= 0) {
+        mix->bits[best] = (uint8_t)fewer_bits(mix->bits[best]);
+        mix->why[best] = "the limit on the size";
+    }
+    return best >= 0;
+}
+
+/* Estimates are corrected by what the exporter writes. */
+static pith_status keep_size(pithi_quant_search *search, pithi_quant_mix *mix)
+{
+    pithi_quant *quant = search->quant;
+    const size_t limit = quant->options->max_bytes;
+    size_t n_bytes = 0;
+    for (int round = 0; round < SIZE_ROUNDS && limit > 0; round++) {
+        bool lowered = true;
+        while (lowered && pithi_quant_mix_figures(quant, mix, &search->facts).n_bytes > limit) {
+            lowered = lower_one(search, mix);
+        }
+        PITH_TRY(measure_size(quant, mix, &n_bytes));
+        if (n_bytes <= limit) {
+            return PITH_OK;
+        }
+        PITH_CHECK(quant->ctx, lowered, PITH_STATUS_LIMIT,
+                   "the limits can't be kept: with all weights in 2 bits the file still has %zu bytes, %zu are allowed;"
+                   " relax the limit on the size to at least %zu", n_bytes, limit, n_bytes);
+        search->facts.fixed_bytes += n_bytes - limit;
+    }
+    PITH_CHECK(quant->ctx, n_bytes <= limit, PITH_STATUS_LIMIT,
+               "the file can't be brought from %zu bytes to the limit of %zu", n_bytes, limit);
+    return PITH_OK;
+}
+
+/* ---- drop ---------------------------------------------------------------------------------- */
+
+static const char loses_most[] = "its error weighs most at the outputs";
+
+/* Candidate number `k`: a tensor, or the weights of node k - n_tensors. False if it can't be raised. */
+static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
+{
+    int node = k - quant->n_tensors;
+    if (node < 0) {
+        if (quant->tensors[k].source != k || quant->tensors[k].format != PITHI_ACTIVATION_U8) {
+            return false;
+        }
+        pithi_quant_mix_raise_tensor(quant, k, PITHI_COMPUTE_FLOAT, loses_most, mix);
+        return true;
+    }
+    if (quant->roles[node] != PITHI_QUANT_PRODUCT || mix->bits[node] >= 16) {
+        return false;
+    }
+    mix->bits[node] = 16;
+    mix->compute[node] = PITHI_COMPUTE_FLOAT;
+    mix->why[node] = loses_most;
+    return true;
+}
+
+typedef struct raise_list {
+    pithi_quant_mix mixes[MAX_STEPS + 1]; /* [0]: where the list starts */
+    int n;
+} raise_list;
+
+/* Is the mix within the limits that can be told without running it? */
+static bool fits(const pithi_quant *quant, const pithi_quant_figures *figures)
+{
+    const pith_quantize_options *o = quant->options;
+    return (o->max_bytes == 0 || figures->n_bytes <= o->max_bytes) && (o->max_ms == 0.0 || figures->ms <= o->max_ms);
+}
+
+/* The next mix of the list; false at its end. */
+static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, pithi_quant_mix *trial,
+                       pithi_quant_mix *to)
+{
+    pithi_quant *quant = search->quant;
+    const pithi_quant_figures before = pithi_quant_mix_figures(quant, from, &search->facts);
+    double best = 0.0;
+    for (int k = 0; k < quant->n_tensors + quant->n_nodes; k++) {
+        pithi_quant_mix_apply(quant, from);
+        pithi_quant_mix_copy(quant, from, trial);
+        if (!raise_one(quant, k, trial)) {
+            continue;
+        }
+        const pithi_quant_figures after = pithi_quant_mix_figures(quant, trial, &search->facts);
+        double cost = after.ms - before.ms, gain = before.noise - after.noise;
+        double score = gain / (cost > TINY_SHARE * before.ms ? cost : TINY_SHARE * before.ms);
+        if (gain > LEAST_GAIN * before.noise && score > best && fits(quant, &after)) {
+            best = score;
+            pithi_quant_mix_copy(quant, trial, to);
+        }
+    }
+    return best > 0.0;
+}
+
+static pith_status make_list(pithi_quant_search *search, const pithi_quant_mix *start, raise_list *list)
+{
+    pithi_quant_mix trial;
+    PITH_TRY(pithi_quant_mix_create(search->quant, &trial));
+    PITH_TRY(pithi_quant_mix_create(search->quant, &list->mixes[0]));
+    pithi_quant_mix_copy(search->quant, start, &list->mixes[0]);
+    for (list->n = 1; list->n <= MAX_STEPS; list->n++) {
+        PITH_TRY(pithi_quant_mix_create(search->quant, &list->mixes[list->n]));
+        if (!raise_next(search, &list->mixes[list->n - 1], &trial, &list->mixes[list->n])) {
+            break;
+        }
+        if (search->quant->options->progress) {
+            search->quant->options->progress(search->quant->options->progress_user, "ordering layers", list->n, 0);
+        }
+    }
+    return PITH_OK;
+}
+
+static pith_status assess_step(pithi_quant_search *search, const raise_list *list, int step, int *point_out)
+{
+    const char *name = NULL;
+    PITH_TRY(step == 0 ? pithi_arena_format(&search->quant->arena, &name, "start")
+                       : pithi_arena_format(&search->quant->arena, &name, "%d raised", step));
+    return pithi_quant_assess(search, &list->mixes[step], name, point_out);
+}
+
+static bool keeps_drop(const pithi_quant_search *search, int point)
+{
+    const double limit = search->quant->options->max_drop;
+    return limit == 0.0 || search->points[point].verdict.drop <= limit;
+}
+
+static bool keeps_ram(const pithi_quant_search *search, int point)
+{
+    const size_t limit = search->quant->options->max_ram_bytes;
+    return limit == 0 || search->points[point].verdict.ram_bytes <= limit;
+}
+
+/* What stood in the way, and what each limit would have to be. */
+static pith_status fail(const pithi_quant_search *search, int best)
+{
+    const pith_quantize_options *o = search->quant->options;
+    const pithi_quant_point *point = &search->points[best];
+    pithi_text limits = { .ctx = search->quant->ctx };
+    if (o->max_bytes > 0) {
+        pithi_text_add(&limits, ", size %zu bytes", o->max_bytes);
+    }
+    if (o->max_ms > 0.0) {
+        pithi_text_add(&limits, ", time %.4g ms", o->max_ms);
+    }
+    if (o->max_ram_bytes > 0) {
+        pithi_text_add(&limits, ", arena %zu bytes", o->max_ram_bytes);
+    }
+    pith_status status = pithi_fail(
+        search->quant->ctx, PITH_STATUS_LIMIT,
+        "the limits can't be kept together: drop %.4g points%s. The best that was found has a drop of %.4g points "
+        "(%s, %d samples), %zu bytes, an arena of %zu bytes and takes about %.4g ms: relax the limit on %s to that",
+        o->max_drop, limits.data ? limits.data : "", point->verdict.drop, pith_drop_name(point->verdict.kind),
+        point->verdict.n, point->n_bytes, point->verdict.ram_bytes, point->predicted_ms,
+        keeps_ram(search, best) ? "the drop" : "the arena");
+    pithi_text_deinit(&limits);
+    return status;
+}
+
+/* The first mix of the list with a small enough drop, by bisection. */
+static pith_status bisect(pithi_quant_search *search, const raise_list *list)
+{
+    int low = 0, high = list->n - 1, point = 0;
+    PITH_TRY(assess_step(search, list, 0, &point));
+    search->chosen = point;
+    if (keeps_drop(search, point)) {
+        return keeps_ram(search, point) ? PITH_OK : fail(search, point);
+    }
+    PITH_TRY(assess_step(search, list, high, &point));
+    if (!keeps_drop(search, point) || high == 0) {
+        return fail(search, point);
+    }
+    search->chosen = point;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        PITH_TRY(assess_step(search, list, middle, &point));
+        if (keeps_drop(search, point)) {
+            high = middle;
+            search->chosen = point;
+        } else {
+            low = middle;
+        }
+    }
+    return keeps_ram(search, search->chosen) ? PITH_OK : fail(search, search->chosen);
+}
+
+pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start)
+{
+    pithi_quant_mix mix;
+    void *list = NULL;
+    PITH_TRY(pithi_quant_mix_create(search->quant, &mix));
+    pithi_quant_mix_copy(search->quant, start, &mix);
+    PITH_TRY(pithi_quant_learn_noise(search->quant, &search->facts));
+    PITH_TRY(keep_size(search, &mix));
+    PITH_TRY(pithi_arena_alloc(&search->quant->arena, sizeof(raise_list), &list));
+    PITH_TRY(make_list(search, &mix, list));
+    return bisect(search, list);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mixed precision: which node computes how, what that costs, and what error it makes. cost.c (times), mix.c (mixes and
+ * their predicted figures), sensitivity.c (errors), verify.c (the drop on samples held out), limits.c (the choice). */
+#ifndef PITH_QUANT_MIX_H
+#define PITH_QUANT_MIX_H
+
+#include "quant/quant.h"
+
+typedef enum pithi_compute {
+    PITHI_COMPUTE_INT8,
+    PITHI_COMPUTE_INT16,
+    PITHI_COMPUTE_FLOAT,
+    PITHI_COMPUTE_COUNT
+} pithi_compute;
+
+/* A choice for each node; only nodes with a role other than FLOAT have one. */
+typedef struct pithi_quant_mix {
+    uint8_t *compute;  /* pithi_compute, by number of the node */
+    uint8_t *bits;     /* of a product's weights: 2 to 8, 16 (float16) or 32, by number of the node */
+    const char **why;  /* one line for the report, NULL: the plain choice */
+} pithi_quant_mix;
+
+/* What is known of nodes and tensors, once. */
+typedef struct pithi_quant_facts {
+    double *ms[PITHI_COMPUTE_COUNT]; /* by number of the node; what is fused into another node counts there */
+    double quantize_ns, dequantize_ns; /* per element, at the borders between formats */
+    double other_ms;                 /* of nodes that are float in any case */
+    double *tensor_noise;            /* by tensor: noise over signal at the outputs, in u8 alone; NULL: not measured */
+    double *weight_noise[4];         /* by node: with 8, 4, 3 and 2 bits alone; NULL: not measured */
+    size_t fixed_bytes;              /* of the file beside the weights of products, about */
+    uint8_t *borders;                /* scratch: by tensor, and one */
+    bool is_measured;                /* times were measured, not estimated */
+} pithi_quant_facts;
+
+typedef struct pithi_quant_figures {
+    double ms, noise;
+    size_t n_bytes;
+} pithi_quant_figures;
+
+/* The number in the facts' weight_noise for so many bits. */
+int pithi_quant_bits_index(int bits);
+
+/* ---- cost.c ---- */
+/* Times of all nodes, in float and in integers, measured on sample 0 (or estimated without timing). */
+pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts);
+/* Medians of interleaved whole runs; takes over the graphs. */
+#define PITHI_QUANT_MAX_TIMED 4
+pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out);
+
+/* ---- mix.c ---- */
+/* Computes so and, through integers or not, everything that reads or makes the tensor. */
+void pithi_quant_mix_raise_tensor(const pithi_quant *quant, int tensor, pithi_compute compute, const char *why,
+                                  pithi_quant_mix *mix);
+/* Nodes that have a choice of their own: not those that only move data, or are part of the node before. */
+bool pithi_quant_chooses(const pithi_quant *quant, const pith_node *node);
+/* All nodes in one way. */
+void pithi_quant_mix_fill(const pithi_quant *quant, pithi_compute compute, int bits, pithi_quant_mix *mix);
+pith_status pithi_quant_mix_create(pithi_quant *quant, pithi_quant_mix *mix);
+void pithi_quant_mix_copy(const pithi_quant *quant, const pithi_quant_mix *from, pithi_quant_mix *to);
+/* Formats of tensors and weights that follow from a mix. */
+void pithi_quant_mix_apply(pithi_quant *quant, const pithi_quant_mix *mix);
+/* Applies and adds up. */
+pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quant_mix *mix,
+                                            const pithi_quant_facts *facts);
+/* The fastest choice between int8 and float for every node, conversions included: a minimum cut. */
+pith_status pithi_quant_mix_fastest(pithi_quant *quant, const pithi_quant_facts *facts, pithi_quant_mix *mix);
+/* A clone with the mix in it. */
+pith_status pithi_quant_mix_graph(pithi_quant *quant, const pithi_quant_mix *mix, pith_graph **graph_out);
+
+/* ---- sensitivity.c ---- */
+pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts);
+
+/* ---- verify.c ---- */
+typedef struct pithi_quant_verdict {
+    pith_drop_kind kind;
+    int n;                   /* samples */
+    double sqnr_db, drop;    /* drop in points */
+    double top1_float, top1; /* percent; with labels */
+    size_t ram_bytes;        /* of the arena */
+} pithi_quant_verdict;
+/* Runs `graph`, which it takes over, on the samples that verify. */
+pith_status pithi_quant_verify(pithi_quant *quant, pith_graph *graph, pithi_quant_verdict *verdict_out);
+
+/* ---- limits.c ---- */
+/* A mix with its true figures. */
+typedef struct pithi_quant_point {
+    const char *name;
+    pithi_quant_mix mix;
+    pithi_quant_verdict verdict;
+    size_t n_bytes;          /* of the file */
+    double ms;               /* measured, or 0 */
+    double predicted_ms;
+} pithi_quant_point;
+
+#define PITHI_QUANT_MAX_POINTS 48
+
+/* The points that were looked at; number 0 is float, number 1 all int8. */
+typedef struct pithi_quant_search {
+    pithi_quant *quant;
+    pithi_quant_facts facts;
+    pithi_quant_point points[PITHI_QUANT_MAX_POINTS];
+    int n_points, chosen;
+} pithi_quant_search;
+
+/* A point for a copy of the mix: its size, arena and drop. */
+pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
+                               int *point_out);
+/* From `start` to a point that keeps to the limits on size, drop and arena; fails with LIMIT. */
+pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start);
+
+/* ---- choose.c ---- */
+/* Chooses the mix that keeps to the limits of the options, or without limits the fastest; the formats are set then, and
+ * the report has what was looked at (memory of `arena`). */
+pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);
+
+#endif

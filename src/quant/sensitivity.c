@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Isolated sensitivity: everything float but one quantiser, and the noise that this makes at the outputs. Noises of
+ * single quantisers add up nearly as powers, which is how mixes are predicted (Pandey et al., "A practical mixed
+ * precision algorithm for post-training quantization", arXiv 2302.05397). */
+#include "quant/mix.h"
+
+#define N_SAMPLES 4
+
+static const int bits_of[] = { 8, 4, 3, 2 };
+
+static void set_all_float(pithi_quant *quant)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        quant->tensors[i].format = PITHI_ACTIVATION_F32;
+    }
+    for (int i = 0; i < quant->n_nodes; i++) {
+        quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
+    }
+}
+
+static pith_status measure(const pithi_quant *quant, double *noise_out)
+{
+    pithi_quant_error error;
+    PITH_TRY(pithi_quant_measure(quant, N_SAMPLES, &error));
+    *noise_out = pithi_quant_noise(error.sqnr_db);
+    return PITH_OK;
+}
+
+static pith_status learn_tensors(pithi_quant *quant, pithi_quant_facts *facts, int total)
+{
+    for (int t = 0; t < quant->n_tensors; t++) {
+        if (quant->tensors[t].source != t) {
+            continue;
+        }
+        quant->tensors[t].format = PITHI_ACTIVATION_U8;
+        PITH_TRY(measure(quant, &facts->tensor_noise[t]));
+        quant->tensors[t].format = PITHI_ACTIVATION_F32;
+        if (quant->options->progress) {
+            quant->options->progress(quant->options->progress_user, "sensitivity", t + 1, total);
+        }
+    }
+    return PITH_OK;
+}
+
+static pith_status learn_weights(pithi_quant *quant, pithi_quant_facts *facts, int n_formats, int total)
+{
+    for (int i = 0; i < quant->n_nodes; i++) {
+        for (int k = 0; quant->roles[i] == PITHI_QUANT_PRODUCT && k < n_formats; k++) {
+            quant->layers[i].format = (pithi_weight_format){ .bits = bits_of[k] };
+            quant->layers[i].rounded = k == 0 ? quant->plain[i].rounded : (pithi_quant_rounded){ 0 };
+            PITH_TRY(measure(quant, &facts->weight_noise[k][i]));
+            quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
+        }
+        if (quant->options->progress) {
+            quant->options->progress(quant->options->progress_user, "sensitivity", quant->n_tensors + i + 1, total);
+        }
+    }
+    return PITH_OK;
+}
+
+/* Weights of less than 8 bits are looked at only where there is a limit on size. */
+pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts)
+{
+    const int n_formats = quant->options->max_bytes > 0 ? PITH_COUNT(bits_of) : 1;
+    const int total = quant->n_tensors + quant->n_nodes;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(double), &block));
+    facts->tensor_noise = block;
+    for (int k = 0; k < PITH_COUNT(bits_of); k++) {
+        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(double), &block));
+        facts->weight_noise[k] = block;
+    }
+    set_all_float(quant);
+    PITH_TRY(learn_tensors(quant, facts, total));
+    return learn_weights(quant, facts, n_formats, total);
+}
