@@ -7,6 +7,7 @@
 #include "pith/model.h"
 #include "pith/object.h"
 #include "pith/operators.h"
+#include "pith/optimize.h"
 #include "pith/profile.h"
 #include "pith/quantize.h"
 #include "pith/session.h"

@@ -452,6 +452,7 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
     pithi_graph_count_uses(graph);
+    pithi_reparameterize_learn_ranks(graph);
     PITH_TRY(pithi_reparameterize_frames(graph, n_changes));
     for (int round = 0; round < MAX_ROUNDS; round++) {
         int n_before = *n_changes;

@@ -5,6 +5,9 @@
 
 #include "passes/affine.h"
 
+/* Gives values the rank and the number of channels that weights tell, where shapes aren't known. */
+void pithi_reparameterize_learn_ranks(const pith_graph *graph);
+
 /* 1x1 convolutions whose result is framed by their bias become convolutions with padding. */
 pith_status pithi_reparameterize_frames(pith_graph *graph, int *n_changes);
 

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Simplifying: a RepVGG block becomes one convolution that computes the same; shapes, errors.
+. "$(dirname "$0")/support.inc"
+
+cat > block.txt <<'END'
+pith-graph 1
+graph "block"
+input %x:f32[?,2,?,?]
+const %w:f32[2,2,3,3] = {0.5,-1,2,0.25,1,-0.5,1.5,0.75,-2,1,0.5,-1.5,2,-0.25,1,0.5,-1,0.75,1,-1,0.5,2,-2,0.25,0.75,1.5,-0.5,1,1,-0.75,0.5,-1.5,2,0.25,-1,0.5}
+const %u:f32[2,2,1,1] = {1.5,-0.5,0.25,2}
+const %b:f32[2] = {0.5,-1}
+const %g:f32[2] = {1.5,0.5}
+const %v:f32[2] = {0.25,4}
+%a:f32[?,2,?,?] = conv(%x, %w, %b) pads=[1,1,1,1]
+%c:f32[?,2,?,?] = conv(%x, %u)
+%d:f32[?,2,?,?] = batch_normalization(%x, %g, %b, %b, %v)
+%e:f32[?,2,?,?] = add(%a, %c)
+%f:f32[?,2,?,?] = add(%e, %d)
+%y:f32[?,2,?,?] = relu(%f)
+output %y
+END
+run 0 optimize block.txt -o block.onnx
+has out "block.txt -> block.onnx"
+has out "nodes                 6              2"
+run 0 optimize block.txt -o block.onnx --json
+for key in model output nodes_before nodes weight_bytes_before weight_bytes macs_before macs file_bytes; do
+    has out "\"$key\": "
+done
+run 0 info block.onnx --ops
+run 0 compare block.txt block.onnx --shape x=2x2x5x8 --exact
+has out "1 of 1 outputs within tolerance"
+run 0 optimize block.txt --shape x=1x2x6x7
+run 0 info block.opt.onnx
+has out "1x2x6x7"
+run 0 optimize block.txt -o kept.onnx --disable-passes reparameterize
+has out "nodes                 6              6"
+run 2 optimize block.txt --shape x=1x3x6x7
+has err "can't have shape"
+run 2 optimize block.txt --disable-passes magic
+has err "there is no pass 'magic'"
+run 2 optimize odd.onnx
+has err "odd.domain"
+run 2 optimize
+has err "one model is needed"
+finish
