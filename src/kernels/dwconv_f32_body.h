@@ -26,6 +26,13 @@ enum { HALF_LANES = 0 };
 #define DWCONV_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* The value is loaded once: the compiler would load it again for each multiply-add that wants it. */
+#if defined(__x86_64__)
+#define DWCONV_KEEP(value) __asm__("" : "+v"(value))
+#else
+#define DWCONV_KEEP(value) (void)(value)
+#endif
+
 #define DWCONV_BLOCK_BYTES ((size_t)24 << 10) /* of input rows, so that they stay in L1 while kernel rows meet them */
 enum { MAX_P = 8, MAX_KW = 5 };
 
@@ -113,6 +120,7 @@ DWCONV_INLINE void add_taps(const pith_dwconv_f32_task *t, const group_kind g, c
         if (g.is_inside || (unsigned)(ix0 + j) < (unsigned)t->in_w) {
             value = load(x, g.is_full, lanes);
         }
+        DWCONV_KEEP(value);
         DWCONV_UNROLL
         for (int p = 0; p < g.n_pixels; p++) {
             if (j - p * g.stride >= 0 && j - p * g.stride < g.width) {
