@@ -30,6 +30,7 @@ struct pithi_exec_pool {
     _Alignas(64) _Atomic int n_done;
     _Alignas(64) _Atomic uint32_t wake_word; /* changes whenever parked workers should look again */
     _Atomic int n_parked;
+    _Atomic int caller_cpu; /* of the run under way; -1: unknown */
     _Atomic bool stays_awake, stops;
 };
 
@@ -81,6 +82,8 @@ static void park(pithi_exec_pool *pool, uint32_t seen, bool minds_order)
     atomic_fetch_add(&pool->n_parked, 1);
     if (!has_news(pool, seen) && !(minds_order && atomic_load(&pool->stays_awake))) {
         pithi_futex_wait(&pool->wake_word, word);
+        /* The system likes to wake a thread where its waker runs, and takes milliseconds to part two that are busy. */
+        pithi_thread_leave_cpu(atomic_load(&pool->caller_cpu));
     }
     atomic_fetch_sub(&pool->n_parked, 1);
 }
@@ -142,6 +145,7 @@ pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bo
     pithi_exec_pool *pool = block;
     pool->ctx = ctx;
     pool->n_threads = 1;
+    pool->caller_cpu = -1;
     pool->keep_denormals = keep_denormals;
     pool->spin_ns = spin_us > 0 ? (uint64_t)spin_us * 1000u : 0;
     if (own) {
@@ -181,6 +185,7 @@ void pithi_exec_pool_destroy(pithi_exec_pool *pool)
 void pithi_exec_pool_begin(pithi_exec_pool *pool)
 {
     if (pool->n_threads > 1) {
+        atomic_store(&pool->caller_cpu, pithi_thread_cpu());
         atomic_store(&pool->stays_awake, true);
         wake_parked(pool);
     }

@@ -49,6 +49,9 @@ pith_status pithi_thread_start(pith_ctx *ctx, void (*main)(void *user), void *us
 void pithi_thread_join(pith_ctx *ctx, pithi_thread *thread);
 void pithi_thread_pause(void); /* CPU hint inside a spin loop */
 void pithi_thread_yield(void); /* lets another thread have this core */
+int pithi_thread_cpu(void);    /* that the calling thread runs on; -1: unknown */
+/* Moves the calling thread to another CPU of its set if it runs on this one and may; its set stays as it was. */
+void pithi_thread_leave_cpu(int cpu);
 
 /* Sleep while *word == expected; wake-ups may be spurious. */
 void pithi_futex_wait(_Atomic uint32_t *word, uint32_t expected);
