@@ -2,6 +2,9 @@
 #include "dataset.h"
 
 #include "idx.h"
+#include "label_list.h"
+
+#define MAX_LONE_FOLDERS 4 /* data/photos/val/...: one in the other */
 
 void cli_dataset_close(cli_dataset *dataset)
 {
@@ -61,21 +64,25 @@ static int64_t label_of_name(const char *name)
     return label;
 }
 
-/* Every sample in one folder; label -1: by their names. */
+/* Every sample in one folder; label -1: by a list beside them, or by their names. */
 static pith_status add_folder(cli_dataset *dataset, size_t capacity[2], const char *folder, int64_t label)
 {
     char **names = NULL;
     int n_names = 0;
+    cli_label_list list = { 0 };
     pith_status status = PITH_OK;
     CLI_TRY(cli_list_folder(folder, "", &names, &n_names));
+    CLI_TRY_GOTO(cli_label_list_load(folder, &list), done);
     for (int i = 0; i < n_names && status == PITH_OK; i++) {
         char *path = NULL;
         if (is_sample_name(names[i])) {
+            int64_t own = list.n > 0 ? cli_label_list_find(&list, names[i]) : label_of_name(names[i]);
             CLI_TRY_GOTO(cli_text_format(&path, "%s/%s", folder, names[i]), done);
-            status = add_file(dataset, capacity, path, label >= 0 ? label : label_of_name(names[i]));
+            status = add_file(dataset, capacity, path, label >= 0 ? label : own);
         }
     }
 done:
+    cli_label_list_free(&list);
     cli_free_names(names, n_names);
     return status;
 }
@@ -271,9 +278,31 @@ static pith_status read_pixels(const cli_dataset *dataset, const cli_input_reade
 
 /* ---- all of them --------------------------------------------------------------------------- */
 
-static pith_status open_folder(const char *path, cli_dataset *dataset)
+/* The only folder in a folder without samples; NULL if that isn't so. */
+static pith_status lone_folder(const char *path, char **names, int n_names, char **lone_out)
 {
-    char **names = NULL, *images = NULL;
+    char *lone = NULL;
+    int n_folders = 0;
+    for (int i = 0; i < n_names; i++) {
+        char *inner = NULL;
+        bool is_sample = is_sample_name(names[i]);
+        CLI_TRY(cli_text_format(&inner, "%s/%s", path, names[i]));
+        bool is_folder = !is_sample && names[i][0] != '.' && cli_is_folder(inner);
+        n_folders += is_folder ? 1 : is_sample ? 2 : 0;
+        cli_free(is_folder ? lone : inner);
+        lone = is_folder ? inner : lone;
+    }
+    if (n_folders != 1) {
+        cli_free(lone);
+        lone = NULL;
+    }
+    *lone_out = lone;
+    return PITH_OK;
+}
+
+static pith_status open_folder(const char *path, int depth, cli_dataset *dataset)
+{
+    char **names = NULL, *images = NULL, *lone = NULL;
     int n_names = 0;
     pith_status status = PITH_OK;
     CLI_TRY(cli_list_folder(path, "", &names, &n_names));
@@ -282,9 +311,15 @@ static pith_status open_folder(const char *path, cli_dataset *dataset)
             status = cli_text_format(&images, "%s/%s", path, names[i]);
         }
     }
-    if (status == PITH_OK) {
-        status = images ? open_idx(images, dataset) : open_files(path, names, n_names, dataset);
+    if (status == PITH_OK && depth < MAX_LONE_FOLDERS) {
+        status = lone_folder(path, names, n_names, &lone);
     }
+    if (status == PITH_OK) {
+        status = images ? open_idx(images, dataset)
+                 : lone ? open_folder(lone, depth + 1, dataset)
+                        : open_files(path, names, n_names, dataset);
+    }
+    cli_free(lone);
     cli_free(images);
     cli_free_names(names, n_names);
     return status;
@@ -293,7 +328,7 @@ static pith_status open_folder(const char *path, cli_dataset *dataset)
 static pith_status open_any(const char *path, cli_dataset *dataset)
 {
     if (cli_is_folder(path)) {
-        return open_folder(path, dataset);
+        return open_folder(path, 0, dataset);
     }
     if (cli_ends_with(path, ".npz")) {
         return open_npz(path, dataset);

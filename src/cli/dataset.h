@@ -2,7 +2,9 @@
 /* Data sets: samples with labels, from a folder, an .npz or IDX files.
  *
  *   a folder with one folder per class     class = place among the sorted names
- *   a folder of files                      class = the number in front of '_' in each name; without one: no labels
+ *   a folder of files                      class = as a list y_labels.csv or labels.csv of lines FILE,...,CLASS says,
+ *                                          else the number in front of '_' in each name; without both: no labels
+ *   a folder with nothing but a folder     that one
  *   data.npz                               arrays by the inputs' names (or "x" for the only one), first axis =
  *                                          samples; labels in "y", "label" or "labels"
  *   NAME-images-idx3-ubyte[.gz]            with NAME-labels-idx1-ubyte[.gz] beside it; or the folder of both

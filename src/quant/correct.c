@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Empirical bias correction (Nagel et al., "Data-free quantization through weight equalization and bias correction",
  * arXiv 1906.04721, section 4.2): rounding weights shifts the mean of a layer's output; the shift, measured on the
- * samples, is taken out of its bias. Layers are corrected in order, a few at a time, so that each sees what the
- * corrected layers before it make. */
+ * samples, is taken out of its bias. Layers are corrected in order, one at a time: two at once would both take out
+ * what the first one shifts. */
 #include "quant/quant.h"
 
-#define LAYERS_AT_ONCE 4
+#define MOST_SAMPLES 16
 
-/* Means over batch and space of each output channel of the layers. */
-typedef struct layer_means {
-    pith_node *nodes[LAYERS_AT_ONCE]; /* of quant->graph */
-    double *means[LAYERS_AT_ONCE];    /* float network, then minus the quantised one */
-    int64_t n_channels[LAYERS_AT_ONCE];
-    int n;
-} layer_means;
+/* Means over batch and space of each output channel of a layer. */
+typedef struct layer {
+    pith_node *node; /* of quant->graph */
+    double *means;   /* float network, then minus the quantised one */
+    int64_t n_channels;
+} layer;
 
 /* Channels are axis 1 of convolutions, the last of products. */
 static void add_means(const pith_node *node, const pith_tensor *output, double weight, double *means)
@@ -41,19 +40,26 @@ static pith_node *node_at(pith_graph *graph, int index)
 }
 
 /* A clone, quantised or not, with the layers' results as further outputs: what is an output isn't rounded. */
-static pith_status clone_for(const pithi_quant *quant, const layer_means *layers, bool quantised, pith_graph **out)
+static pith_status clone_for(const pithi_quant *quant, const layer *layers, int n_layers, bool quantised,
+                             pith_graph **out)
 {
     pith_graph *clone = NULL;
-    pith_value *results[LAYERS_AT_ONCE];
-    PITH_TRY(pithi_graph_clone(quant->graph, &clone));
-    pithi_quant_number(quant->graph);
-    for (int i = 0; i < layers->n; i++) {
-        results[i] = node_at(clone, layers->nodes[i]->index)->outputs[0];
+    pith_value **results = NULL;
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)n_layers, sizeof *results, &block));
+    results = block;
+    pith_status status = pithi_graph_clone(quant->graph, &clone);
+    if (status == PITH_OK) {
+        pithi_quant_number(quant->graph);
+        for (int i = 0; i < n_layers; i++) {
+            results[i] = node_at(clone, layers[i].node->index)->outputs[0];
+        }
+        status = quantised ? pithi_quant_insert(quant, clone) : PITH_OK;
     }
-    pith_status status = quantised ? pithi_quant_insert(quant, clone) : PITH_OK;
-    for (int i = 0; i < layers->n && status == PITH_OK; i++) {
+    for (int i = 0; i < n_layers && status == PITH_OK; i++) {
         status = pithi_graph_add_output(clone, results[i]);
     }
+    pithi_free(quant->ctx, results);
     if (status != PITH_OK) {
         pithi_graph_destroy(clone);
         return status;
@@ -62,18 +68,19 @@ static pith_status clone_for(const pithi_quant *quant, const layer_means *layers
     return PITH_OK;
 }
 
-static pith_status measure(const pithi_quant *quant, layer_means *layers, bool quantised)
+static pith_status measure(const pithi_quant *quant, layer *layers, int n_layers, bool quantised)
 {
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    PITH_TRY(clone_for(quant, layers, quantised, &clone));
+    int n_samples = quant->n_held < MOST_SAMPLES ? quant->n_held : MOST_SAMPLES;
+    PITH_TRY(clone_for(quant, layers, n_layers, quantised, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
-    for (int k = 0; k < quant->n_held; k++) {
+    for (int k = 0; k < n_samples; k++) {
         PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
-        for (int i = 0; i < layers->n; i++) {
-            add_means(layers->nodes[i], pith_session_output(runner.session, quant->n_outputs + i),
-                      (quantised ? -1.0 : 1.0) / quant->n_held, layers->means[i]);
+        for (int i = 0; i < n_layers; i++) {
+            add_means(layers[i].node, pith_session_output(runner.session, quant->n_outputs + i),
+                      (quantised ? -1.0 : 1.0) / n_samples, layers[i].means);
         }
     }
 done:
@@ -81,44 +88,49 @@ done:
     return status;
 }
 
-static pith_status correct(pithi_quant *quant, layer_means *layers)
+static pith_status find_layers(pithi_quant *quant, layer **layers_out, int *n_layers_out)
 {
-    PITH_TRY(measure(quant, layers, false));
-    PITH_TRY(measure(quant, layers, true));
-    for (int i = 0; i < layers->n; i++) {
-        void *block = NULL;
-        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)layers->n_channels[i], sizeof(float), &block));
-        float *shifts = block;
-        for (int64_t c = 0; c < layers->n_channels[i]; c++) {
-            shifts[c] = (float)layers->means[i][c];
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(layer), &block));
+    layer *layers = block;
+    int n = 0;
+    for (pith_node *node = quant->graph->first; node; node = node->next) {
+        pithi_quant_weights weights;
+        if (quant->roles[node->index] == PITHI_QUANT_PRODUCT && !pithi_is(node, "matmul") &&
+            pithi_quant_weights_of(node, &weights)) {
+            PITH_TRY(pithi_arena_array(&quant->arena, (size_t)weights.n_out, sizeof(double), &block));
+            layers[n++] = (layer){ node, block, weights.n_out };
         }
-        quant->bias_shifts[layers->nodes[i]->index] = shifts;
     }
-    layers->n = 0;
+    *layers_out = layers;
+    *n_layers_out = n;
+    return PITH_OK;
+}
+
+static pith_status shift_bias(pithi_quant *quant, const layer *from)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)from->n_channels, sizeof(float), &block));
+    float *shifts = block;
+    for (int64_t c = 0; c < from->n_channels; c++) {
+        shifts[c] = (float)from->means[c];
+    }
+    quant->bias_shifts[from->node->index] = shifts;
     return PITH_OK;
 }
 
 pith_status pithi_quant_correct_biases(pithi_quant *quant)
 {
-    layer_means layers = { .n = 0 };
-    int done = 0;
-    for (pith_node *node = quant->graph->first; node; node = node->next) {
-        pithi_quant_weights weights;
-        void *block = NULL;
-        if (quant->roles[node->index] != PITHI_QUANT_PRODUCT || pithi_is(node, "matmul") ||
-            !pithi_quant_weights_of(node, &weights)) {
-            continue;
-        }
-        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)weights.n_out, sizeof(double), &block));
-        layers.nodes[layers.n] = node;
-        layers.n_channels[layers.n] = weights.n_out;
-        layers.means[layers.n++] = block;
-        if (layers.n == LAYERS_AT_ONCE) {
-            PITH_TRY(correct(quant, &layers));
-        }
+    layer *layers = NULL;
+    int n_layers = 0;
+    PITH_TRY(find_layers(quant, &layers, &n_layers));
+    PITH_TRY(measure(quant, layers, n_layers, false));
+    for (int i = 0; i < n_layers; i++) {
+        PITH_TRY(measure(quant, &layers[i], 1, true));
+        PITH_TRY(shift_bias(quant, &layers[i]));
         if (quant->options->progress) {
-            quant->options->progress(quant->options->progress_user, "bias correction", ++done, 0);
+            quant->options->progress(quant->options->progress_user, "bias correction", i + 1, n_layers);
         }
     }
-    return layers.n > 0 ? correct(quant, &layers) : PITH_OK;
+    return PITH_OK;
 }

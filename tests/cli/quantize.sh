@@ -65,6 +65,10 @@ for name, row in (("a", 0), ("b", 1)):
 os.makedirs("numbered", exist_ok=True)
 numpy.save("numbered/1_first.npy", x[1:2])
 numpy.save("numbered/0_second.npy", x[0:1])
+os.makedirs("listed", exist_ok=True)
+numpy.save("listed/9_first.npy", x[1:2])
+numpy.save("listed/second.npy", x[0:1])
+open("listed/y_labels.csv", "w").write("file,classes,class\r\nsecond.npy,2,0\r\n9_first.npy,2,1")
 END
     run 0 evaluate tiny.onnx --data data.npz --json
     has out '"n": 4,'
@@ -75,6 +79,14 @@ END
     has out "agreement  100.00 %"
     run 0 evaluate tiny.onnx --data numbered --json
     has out '"top1": 1,'
+    mkdir -p outer/inner && cp -r numbered outer/inner/
+    run 0 evaluate tiny.onnx --data outer --json
+    has out '"top1": 1,'
+    run 0 evaluate tiny.onnx --data listed --json
+    has out '"top1": 1,'
+    printf 'second.npy,2,zero\n9_first.npy,2,one\n' > listed/y_labels.csv
+    run 2 evaluate tiny.onnx --data listed
+    has err "line 2 ends with 'one', which is no class"
     run 2 evaluate tiny.onnx --data numbered --label-offset 7
     has err "--label-offset shifts labels"
 else
