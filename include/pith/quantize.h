@@ -42,7 +42,7 @@ typedef struct pith_quantize_options {
     size_t max_bytes;             /**< Of the ONNX file. */
     double max_ms;                /**< Of one run on this machine with n_threads. */
     size_t max_ram_bytes;         /**< Of the arena: activations and scratch memory (pith_cost_report.arena_bytes). */
-    int no_timing;                /**< 1: nothing is timed; precision is chosen by counts of work, the same everywhere. */
+    int no_timing;                /**< 1: nothing is timed; counts of work decide, the same everywhere. */
     int no_mix;                   /**< 1: everything int8 that can be, also where that is slower. */
     const struct pith_samples *verify; /**< Samples that weren't calibrated with, to measure the drop; NULL: a quarter
                                         * of the calibration samples. */
@@ -127,7 +127,7 @@ typedef struct pith_quantize_report {
     int n_layers;
     const pith_quantized_choice *choices; /**< From the float network on: the Pareto list. */
     int n_choices;
-    double float_ms, int8_ms, ms;      /**< Medians in turns: float, all int8, as written; 0: not timed. */
+    double float_ms, int8_ms, ms;      /**< Whole runs, in turns: float, all int8, as written; 0: not timed. */
     pith_drop_kind drop_kind;
     double drop, top1_float, top1;     /**< Points; percent, with labels. */
     int n_verified;                    /**< Samples that drop was measured on. */

@@ -13,10 +13,17 @@
 
 pith_status pithi_quant_start(const pithi_quant *quant, pith_graph *graph, pithi_quant_runner *runner)
 {
+    return pithi_quant_start_without(quant, graph, NULL, runner);
+}
+
+pith_status pithi_quant_start_without(const pithi_quant *quant, pith_graph *graph, const char *passes,
+                                      pithi_quant_runner *runner)
+{
+    const pith_model_options how = { .disable_passes = passes };
     const pith_session_options options = { .n_threads = quant->options->n_threads };
     void *block = NULL;
     *runner = (pithi_quant_runner){ 0 };
-    pith_status status = pithi_model_from_graph(graph, NULL, &runner->model);
+    pith_status status = pithi_model_from_graph(graph, &how, &runner->model);
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);
         return status;

@@ -140,6 +140,8 @@ static pith_status choose_within(pithi_quant_search *search, pithi_quant_mix *mi
     if (search->facts.is_measured) {
         const int points[] = { 0, 1, search->chosen };
         PITH_TRY(time_points(search, points, 3));
+        bool is_slower = time_of(search, search->chosen) > time_of(search, 1);
+        search->chosen = is_slower && pithi_quant_keeps_limits(search, 1) ? 1 : search->chosen;
     }
     const pithi_quant_point *chosen = &search->points[search->chosen];
     PITH_CHECK(search->quant->ctx, o->max_ms == 0.0 || chosen->ms <= o->max_ms, PITH_STATUS_LIMIT,

@@ -211,6 +211,13 @@ static bool keeps_ram(const pithi_quant_search *search, int point)
     return limit == 0 || search->points[point].verdict.ram_bytes <= limit;
 }
 
+bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point)
+{
+    const size_t limit = search->quant->options->max_bytes;
+    return keeps_drop(search, point) && keeps_ram(search, point) &&
+           (limit == 0 || search->points[point].n_bytes <= limit);
+}
+
 /* What stood in the way, and what each limit would have to be. */
 static pith_status fail(const pithi_quant_search *search, int best)
 {

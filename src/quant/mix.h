@@ -43,7 +43,8 @@ int pithi_quant_bits_index(int bits);
 /* ---- cost.c ---- */
 /* Times of all nodes, in float and in integers, measured on sample 0 (or estimated without timing). */
 pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts);
-/* Medians of interleaved whole runs; takes over the graphs. */
+/* Whole runs in turns: of the least time of each round the lower quartile, since what disturbs only ever adds time.
+ * Takes over the graphs. */
 #define PITHI_QUANT_MAX_TIMED 4
 pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out);
 
@@ -105,6 +106,8 @@ typedef struct pithi_quant_search {
 /* A point for a copy of the mix: its size, arena and drop. */
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out);
+/* Size, drop and arena are within the limits. */
+bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point);
 /* From `start` to a point that keeps to the limits on size, drop and arena; fails with LIMIT. */
 pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start);
 

@@ -219,6 +219,9 @@ typedef struct pithi_quant_runner {
     pith_tensor *inputs;
 } pithi_quant_runner;
 pith_status pithi_quant_start(const pithi_quant *quant, pith_graph *graph, pithi_quant_runner *runner);
+/* The same without the passes of a comma list. */
+pith_status pithi_quant_start_without(const pithi_quant *quant, pith_graph *graph, const char *passes,
+                                      pithi_quant_runner *runner);
 pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner, int sample);
 void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner);
 
