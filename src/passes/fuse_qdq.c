@@ -62,6 +62,37 @@ pith_status pithi_qdq_need_zero(pith_graph *graph, pithi_qdq *qdq)
                : pithi_graph_new_constant(graph, NULL, qdq->dtype, &scalar, &tensor, &qdq->zero);
 }
 
+static bool is_small(pith_dtype dtype)
+{
+    return dtype == PITH_DTYPE_S4 || dtype == PITH_DTYPE_U4 || dtype == PITH_DTYPE_S2 || dtype == PITH_DTYPE_U2;
+}
+
+/* Integers of 2 and 4 bits as bytes, which is what the kernels read. */
+static pith_status spread(pith_graph *graph, pith_value **value)
+{
+    const pith_tensor *from = (*value)->constant;
+    bool is_signed = from->dtype == PITH_DTYPE_S4 || from->dtype == PITH_DTYPE_S2;
+    pith_dtype bytes = is_signed ? PITH_DTYPE_S8 : PITH_DTYPE_U8;
+    pith_tensor to;
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, bytes, &from->shape, &to, value));
+    for (int64_t i = 0; i < pith_shape_elements(&from->shape); i++) {
+        pithi_tensor_set_s64(&to, i, pithi_tensor_get_s64(from, i));
+    }
+    return PITH_OK;
+}
+
+static pith_status need_byte_weights(pith_graph *graph, pithi_qdq *w)
+{
+    if (is_small(w->dtype)) {
+        PITH_TRY(spread(graph, &w->value));
+        if (w->zero) {
+            PITH_TRY(spread(graph, &w->zero));
+        }
+        w->dtype = w->value->constant->dtype;
+    }
+    return pithi_qdq_need_zero(graph, w);
+}
+
 static int64_t zero_of(const pithi_qdq *qdq)
 {
     return qdq->zero ? pithi_tensor_get_s64(qdq->zero->constant, 0) : 0;
@@ -91,12 +122,17 @@ static bool activation_behind(const pith_value *value, pithi_qdq *dq_out)
     return pithi_qdq_behind(value, dq_out) && dq_out->is_single && is_8bit(dq_out->dtype);
 }
 
-/* Constant 8-bit weights with one scale, or one for each of `n` indices of `axis`. */
+/* Constant weights of 8 bits or less with one scale, or one for each index of `axis`; rank 0: any. */
 static bool weights_behind(const pith_value *value, int rank, int axis, pithi_qdq *dq_out)
 {
-    if (!pithi_qdq_behind(value, dq_out) || !is_8bit(dq_out->dtype) || !dq_out->value->constant) {
+    pith_node *node = value ? value->producer : NULL;
+    const pith_tensor *weights = pithi_is(node, "dequantize_linear") ? pithi_constant_input(node, 0) : NULL;
+    if (!weights || !read_scale(node, dq_out) || !(is_8bit(weights->dtype) || is_small(weights->dtype))) {
         return false;
     }
+    dq_out->value = node->inputs[0];
+    dq_out->dtype = weights->dtype;
+    rank = rank ? rank : weights->shape.rank;
     int64_t given = dq_out->axis < 0 ? dq_out->axis + rank : dq_out->axis;
     return dq_out->value->constant->shape.rank == rank && (dq_out->is_single || given == axis);
 }
@@ -235,14 +271,13 @@ static pith_status fuse_conv(nest *n, bool *changed)
     bool fits =
         pithi_has_no_activation(conv) && !pithi_node_input(conv, 3) &&
         !pithi_attr_int(conv, "channels_last") && activation_behind(conv->inputs[0], &x) &&
-        pithi_qdq_behind(weights, &w) && w.value->constant &&
-        weights_behind(weights, w.value->constant->shape.rank, 0, &w) &&
+        weights_behind(weights, 0, 0, &w) &&
         bias_behind(pithi_node_input(conv, 2), &x, &w, w.value->constant->shape.dims[0], &bias);
     if (!fits) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
-    PITH_TRY(pithi_qdq_need_zero(n->graph, &w));
+    PITH_TRY(need_byte_weights(n->graph, &w));
     pith_value *inputs[] = { x.value, x.scale,    x.zero,    w.value, w.scale,
                              w.zero,  n->q.scale, n->q.zero, bias };
     PITH_TRY(become(n, "qlinear_conv", inputs, bias ? 9 : 8));
@@ -269,7 +304,7 @@ static pith_status fuse_gemm(nest *n, bool *changed)
         return PITH_OK; /* a bias for each row */
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
-    PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
+    PITH_TRY(need_byte_weights(n->graph, &b));
     pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,  b.scale,
                              b.zero,  bias,    n->q.scale, n->q.zero };
     PITH_TRY(become(n, "qlinear_gemm", inputs, PITH_COUNT(inputs)));
@@ -288,7 +323,7 @@ static pith_status fuse_matmul(nest *n, bool *changed)
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
-    PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
+    PITH_TRY(need_byte_weights(n->graph, &b));
     pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,
                              b.scale, b.zero,  n->q.scale, n->q.zero };
     PITH_TRY(become(n, "qlinear_matmul", inputs, PITH_COUNT(inputs)));

@@ -88,8 +88,36 @@ static bool lower_one(pithi_quant_search *search, pithi_quant_mix *mix)
     return best >= 0;
 }
 
+/* The last weights that were lowered may have been large: what fits again is given back, the most noise first. */
+static void give_back(pithi_quant_search *search, const pithi_quant_mix *start, pithi_quant_mix *mix)
+{
+    pithi_quant *quant = search->quant;
+    for (int best = 0; best >= 0;) {
+        const pithi_quant_figures before = pithi_quant_mix_figures(quant, mix, &search->facts);
+        double most = 0.0;
+        best = -1;
+        for (int i = 0; i < quant->n_nodes; i++) {
+            const uint8_t bits = mix->bits[i];
+            if (quant->roles[i] != PITHI_QUANT_PRODUCT || bits >= start->bits[i]) {
+                continue;
+            }
+            mix->bits[i] = (uint8_t)(2 * bits);
+            const pithi_quant_figures after = pithi_quant_mix_figures(quant, mix, &search->facts);
+            mix->bits[i] = bits;
+            if (after.n_bytes <= quant->options->max_bytes && before.noise - after.noise > most) {
+                most = before.noise - after.noise;
+                best = i;
+            }
+        }
+        if (best >= 0) {
+            mix->bits[best] = (uint8_t)(2 * mix->bits[best]);
+            mix->why[best] = mix->bits[best] == start->bits[best] ? start->why[best] : mix->why[best];
+        }
+    }
+}
+
 /* Estimates are corrected by what the exporter writes. */
-static pith_status keep_size(pithi_quant_search *search, pithi_quant_mix *mix)
+static pith_status keep_size(pithi_quant_search *search, const pithi_quant_mix *start, pithi_quant_mix *mix)
 {
     pithi_quant *quant = search->quant;
     const size_t limit = quant->options->max_bytes;
@@ -99,6 +127,7 @@ static pith_status keep_size(pithi_quant_search *search, pithi_quant_mix *mix)
         while (lowered && pithi_quant_mix_figures(quant, mix, &search->facts).n_bytes > limit) {
             lowered = lower_one(search, mix);
         }
+        give_back(search, start, mix);
         PITH_TRY(measure_size(quant, mix, &n_bytes));
         if (n_bytes <= limit) {
             return PITH_OK;
@@ -278,7 +307,7 @@ pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quan
     PITH_TRY(pithi_quant_mix_create(search->quant, &mix));
     pithi_quant_mix_copy(search->quant, start, &mix);
     PITH_TRY(pithi_quant_learn_noise(search->quant, &search->facts));
-    PITH_TRY(keep_size(search, &mix));
+    PITH_TRY(keep_size(search, start, &mix));
     PITH_TRY(pithi_arena_alloc(&search->quant->arena, sizeof(raise_list), &list));
     PITH_TRY(make_list(search, &mix, list));
     return bisect(search, list);

@@ -174,14 +174,12 @@ int pithi_quant_bits_index(int bits) { return bits >= 8 ? 0 : bits >= 4 ? 1 : bi
 
 static size_t weight_bytes(const pithi_quant_layer *layer, const pithi_quant_weights *weights)
 {
-    const size_t n = (size_t)pith_shape_elements(&weights->tensor->shape), n_out = (size_t)weights->n_out;
-    const int bits = layer->format.bits ? layer->format.bits : 8;
+    const size_t n_out = (size_t)weights->n_out, codes = pithi_quant_code_bytes(layer, weights->tensor);
     if (layer->format.kind != PITHI_WEIGHT_INT) {
-        return (layer->format.kind == PITHI_WEIGHT_F32 ? 4 : 2) * n + 4 * n_out;
+        return codes + 4 * n_out;
     }
     const pithi_quant_scales scales = pithi_quant_scales_of(weights, &layer->format);
-    const size_t stored_bits = bits <= 2 ? 2 : bits <= 4 ? 4 : 8, n_scales = (size_t)pith_shape_elements(&scales.shape);
-    return (n * stored_bits + 7) / 8 + n_scales * 4 + (n_scales * stored_bits + 7) / 8 + 12 * n_out;
+    return codes + 5 * (size_t)pith_shape_elements(&scales.shape) + 12 * n_out;
 }
 
 static double border_ms(const pithi_quant *quant, const pithi_quant_facts *facts, int tensor, bool is_quantised,

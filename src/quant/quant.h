@@ -143,9 +143,12 @@ typedef struct pithi_quant_scales {
     int64_t block;                 /* 0: one scale per index of the axis */
 } pithi_quant_scales;
 pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format);
+/* Bytes that the numbers themselves take in the file, without scales. */
+size_t pithi_quant_code_bytes(const pithi_quant_layer *layer, const pith_tensor *weights);
 /* Smallest and largest integer of a format. */
 void pithi_quant_levels(const pithi_weight_format *format, int *low_out, int *high_out);
-/* Scale (and zero) that holds every weight of its group, and the nearest integers; arrays from `arena`. `least_scales`
+/* Scale (and zero) that holds every weight of its group, or with less than 8 bits that of the least squared error, and
+ * the nearest integers; arrays from `arena`. `least_scales`
  * is NULL or one lower bound per scale. */
 pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const pithi_weight_format *format,
                                       const float *least_scales, bool is_per_tensor, pithi_arena *arena,

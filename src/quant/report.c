@@ -38,8 +38,8 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
             PITH_TRY(pithi_arena_format(arena, &names[report->n_float_nodes++], "%s (%s)", node->name,
                                         node->source_op));
         }
-        if (is_integer && pithi_quant_weights_of(node, &weights)) {
-            report->quantized_bytes += (size_t)pith_shape_elements(&weights.tensor->shape);
+        if (quant->roles[node->index] == PITHI_QUANT_PRODUCT && pithi_quant_weights_of(node, &weights)) {
+            report->quantized_bytes += pithi_quant_code_bytes(&quant->layers[node->index], weights.tensor);
             report->float_bytes += pith_tensor_bytes(weights.tensor);
         }
     }

@@ -6,6 +6,8 @@
 #include "quant/quant.h"
 
 #define SMALLEST_SCALE 1e-12
+#define WEIGHT_LEVELS 254 /* steps of 8 bits */
+#define CLIP_STEPS 15
 
 pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format)
 {
@@ -29,8 +31,20 @@ void pithi_quant_levels(const pithi_weight_format *format, int *low_out, int *hi
     *low_out = is_unsigned ? 0 : -*high_out;
 }
 
+size_t pithi_quant_code_bytes(const pithi_quant_layer *layer, const pith_tensor *weights)
+{
+    const size_t n = (size_t)pith_shape_elements(&weights->shape);
+    const size_t bits = layer->format.bits ? (size_t)layer->format.bits : 8;
+    switch (layer->format.kind) {
+    case PITHI_WEIGHT_F32: return 4 * n;
+    case PITHI_WEIGHT_F16:
+    case PITHI_WEIGHT_BF16: return 2 * n;
+    default: return (n * (bits <= 2 ? 2 : bits <= 4 ? 4 : 8) + 7) / 8;
+    }
+}
+
 typedef struct interval {
-    float low, high;
+    float low, high, best;
 } interval;
 
 /* Scale and zero point for an interval around 0. */
@@ -46,7 +60,7 @@ static float scale_of(const interval *range, int low, int high, int16_t *zero)
 static void find_intervals(const float *w, const pithi_quant_rows *rows, bool is_per_tensor, interval *intervals,
                            int64_t n)
 {
-    interval all = { 0.0f, 0.0f };
+    interval all = { 0.0f, 0.0f, 1.0f };
     for (int64_t i = 0; i < rows->total; i++) {
         interval *own = &intervals[pithi_quant_scale_at(rows, i)];
         own->low = fminf(own->low, w[i]);
@@ -59,6 +73,40 @@ static void find_intervals(const float *w, const pithi_quant_rows *rows, bool is
     }
 }
 
+/* Narrows each interval to the share of it that gives the least squared error: with few levels it pays to clip the
+ * largest weights. `errors` is scratch: two for each interval. */
+static void narrow(const float *w, const pithi_quant_rows *rows, int low, int high, interval *intervals, double *errors,
+                   int64_t n)
+{
+    for (int64_t k = 0; k < n; k++) {
+        errors[2 * k] = INFINITY;
+    }
+    for (int step = 0; step < CLIP_STEPS; step++) {
+        const float share = 1.0f - (float)step / CLIP_STEPS * 0.75f;
+        for (int64_t k = 0; k < n; k++) {
+            errors[2 * k + 1] = 0.0;
+        }
+        for (int64_t i = 0; i < rows->total; i++) {
+            const int64_t k = pithi_quant_scale_at(rows, i);
+            const interval part = { intervals[k].low * share, intervals[k].high * share, 1.0f };
+            int16_t zero = 0;
+            const double scale = (double)scale_of(&part, low, high, &zero);
+            const double q = fmin(fmax(nearbyint((double)w[i] / scale) + zero, low), high) - zero;
+            errors[2 * k + 1] += ((double)w[i] - q * scale) * ((double)w[i] - q * scale);
+        }
+        for (int64_t k = 0; k < n; k++) {
+            if (errors[2 * k + 1] < errors[2 * k]) {
+                errors[2 * k] = errors[2 * k + 1];
+                intervals[k].best = share;
+            }
+        }
+    }
+    for (int64_t k = 0; k < n; k++) {
+        intervals[k].low *= intervals[k].best;
+        intervals[k].high *= intervals[k].best;
+    }
+}
+
 pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const pithi_weight_format *format,
                                       const float *least_scales, bool is_per_tensor, pithi_arena *arena,
                                       pithi_quant_rounded *rounded_out)
@@ -68,7 +116,7 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
         pithi_quant_rows_make(&weights->tensor->shape, &where.shape, where.axis, where.block);
     const int64_t n = pith_shape_elements(&where.shape);
     const float *w = weights->tensor->data;
-    void *q = NULL, *scales = NULL, *zeros = NULL, *intervals = NULL;
+    void *q = NULL, *scales = NULL, *zeros = NULL, *intervals = NULL, *errors = NULL;
     int low, high;
     PITH_TRY(pithi_arena_array(arena, (size_t)rows.total, sizeof(int16_t), &q));
     PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(float), &scales));
@@ -76,6 +124,10 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
     PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(interval), &intervals));
     find_intervals(w, &rows, is_per_tensor, intervals, n);
     pithi_quant_levels(format, &low, &high);
+    if (!is_per_tensor && high - low < WEIGHT_LEVELS) {
+        PITH_TRY(pithi_arena_array(arena, 2 * (size_t)n, sizeof(double), &errors));
+        narrow(w, &rows, low, high, intervals, errors, n);
+    }
     for (int64_t k = 0; k < n; k++) {
         float scale = scale_of((const interval *)intervals + k, low, high, (int16_t *)zeros + k);
         ((float *)scales)[k] = least_scales ? fmaxf(scale, least_scales[k]) : scale;
