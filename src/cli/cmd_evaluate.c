@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pith evaluate: accuracy of a classifier on labelled data, with its uncertainty; agreement with another model. */
-#include <math.h>
-
-#include "json.h"
-#include "labels.h"
-#include "samples.h"
+/* pith evaluate: how right a network is on data whose truth is known, with its uncertainty; side by side with another
+ * one. */
+#include "metric.h"
 
 typedef struct evaluate_settings {
-    const char *data, *against, *sidecar, *isa;
+    const char *data, *against, *sidecar, *isa, *metric, *truth;
     cli_words shapes, keys;
-    int64_t n_samples, n_threads, label_offset;
+    int64_t n_samples, n_threads, label_offset, scale;
     bool json;
 } evaluate_settings;
 
-enum { OFFSET_AUTO = -1000000, N_TOP = 5 };
+enum { N_TIMED = 32, N_TURNS = 3, MAX_NETS = 2, CELL = 96 };
 
-static const evaluate_settings defaults = { .n_samples = INT32_MAX, .label_offset = OFFSET_AUTO };
+static const evaluate_settings defaults = { .n_samples = INT32_MAX, .label_offset = CLI_OFFSET_AUTO, .metric = "auto" };
 
 static const cli_option options[] = {
     { "data", 'd', CLI_KIND_TEXT, offsetof(evaluate_settings, data), "DATA",
-      "labelled samples: a folder with a folder per class, files named CLASS_..., an .npz with labels in 'y', IDX "
-      "files", 0, 0 },
+      "samples with their truth: see below", 0, 0 },
+    { "metric", 'm', CLI_KIND_TEXT, offsetof(evaluate_settings, metric), "NAME",
+      "top1, text, boxes, picture or segments (auto: by the network's task)", 0, 0 },
+    { "labels", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, truth), "PATH",
+      "where the truth is, if not in DATA: a file of texts, a COCO file, a folder of YOLO files or masks", 0, 0 },
     { "against", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, against), "MODEL",
-      "another model (the float one): how often both choose the same class", 0, 0 },
+      "another model, such as the int8 one: both side by side", 0, 0 },
     { "samples", 'n', CLI_KIND_INT, offsetof(evaluate_settings, n_samples), "N",
       "samples to take, spread over the data (default: all)", 1, INT32_MAX },
     { "label-offset", 0, CLI_KIND_INT, offsetof(evaluate_settings, label_offset), "K",
       "class = label + K (default 0; 1 for 1001 classes of which the first is the background)", -1e6, 1e6 },
+    { "scale", 0, CLI_KIND_INT, offsetof(evaluate_settings, scale), "N",
+      "of super-resolution: pictures are made N times smaller first (default: from the network's shapes)", 1, 16 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, sidecar), "FILE",
       "how a picture becomes an input (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
     { "set", 0, CLI_KIND_WORDS, offsetof(evaluate_settings, keys), "KEY=VALUE",
@@ -40,17 +42,29 @@ static const cli_option options[] = {
     { 0 },
 };
 
+/* One network and what it has got. */
+typedef struct candidate {
+    const char *path;
+    cli_net net;
+    void *state; /* of the metric */
+    double values[CLI_MAX_METRIC_VALUES], intervals[CLI_MAX_METRIC_VALUES][2];
+    double ms; /* sum over the timed samples of the least of some turns */
+    size_t file_bytes;
+    pith_cost_report cost;
+} candidate;
+
 typedef struct evaluation {
     const evaluate_settings *given;
-    const char *model;
-    cli_net net, other;
+    const cli_metric *metric;
+    candidate nets[MAX_NETS];
+    int n_nets;
     cli_preprocess preprocess;
+    cli_labels labels;
     cli_dataset dataset;
-    cli_samples samples;
-    int64_t offset, n_classes;
-    int n, n_top1, n_top5, n_agree;
-    int n_without_offset; /* top-1 if labels counted from 0 */
-    double total_ms;
+    cli_metric_source source;
+    int n, n_timed, n_agree;
+    pith_shape shapes[CLI_MAX_INPUTS]; /* of the largest sample */
+    int64_t n_elements;
 } evaluation;
 
 /* ---- one sample ---------------------------------------------------------------------------- */
@@ -61,6 +75,39 @@ static pith_status run_net(cli_net *net, const pith_tensor *inputs)
     return status == PITH_OK ? PITH_OK : cli_net_fail(net, status);
 }
 
+static pith_status time_sample(evaluation *e, const pith_tensor *inputs)
+{
+    double least[MAX_NETS] = { 0 };
+    for (int turn = 0; turn < N_TURNS; turn++) {
+        for (int i = 0; i < e->n_nets; i++) {
+            double start = cli_now_ms();
+            CLI_TRY(run_net(&e->nets[i].net, inputs));
+            double ms = cli_now_ms() - start;
+            least[i] = turn == 0 || ms < least[i] ? ms : least[i];
+        }
+    }
+    for (int i = 0; i < e->n_nets; i++) {
+        e->nets[i].ms += least[i];
+    }
+    e->n_timed++;
+    return PITH_OK;
+}
+
+static void learn_shapes(evaluation *e, const pith_tensor *inputs)
+{
+    int n_inputs = pith_model_n_inputs(e->nets[0].net.model);
+    int64_t n_elements = 0;
+    for (int i = 0; i < n_inputs; i++) {
+        n_elements += pith_shape_elements(&inputs[i].shape);
+    }
+    if (n_elements > e->n_elements) {
+        e->n_elements = n_elements;
+        for (int i = 0; i < n_inputs; i++) {
+            e->shapes[i] = inputs[i].shape;
+        }
+    }
+}
+
 static int choose_class(const cli_net *net)
 {
     cli_score best = { 0 };
@@ -68,175 +115,280 @@ static int choose_class(const cli_net *net)
     return best.class_index;
 }
 
-static void learn_offset(evaluation *e)
+static pith_status run_sample(evaluation *e, const cli_run_inputs *read, int index)
 {
-    int64_t largest = 0;
-    for (int i = 0; i < e->dataset.n; i++) {
-        largest = e->dataset.labels[i] > largest ? e->dataset.labels[i] : largest;
+    static const cli_run_inputs none = { 0 };
+    pith_tensor inputs[CLI_MAX_INPUTS];
+    CLI_TRY(cli_collect_views(&e->nets[0].net, read, &none, inputs));
+    learn_shapes(e, inputs);
+    for (int i = 0; i < e->n_nets; i++) {
+        const cli_result result = { .net = &e->nets[i].net, .settings = &e->preprocess, .labels = &e->labels,
+                                    .picture = read->picture.pixels ? &read->picture : NULL,
+                                    .placement = read->placement };
+        CLI_TRY(run_net(&e->nets[i].net, inputs));
+        CLI_TRY(e->metric->add(e->nets[i].state, &result, index));
     }
-    e->offset = e->given->label_offset;
-    if (e->offset == OFFSET_AUTO) {
-        e->offset = e->n_classes == 1001 && largest < 1000;
-    }
-}
-
-static pith_status count_sample(evaluation *e, int index)
-{
-    const pith_tensor *output = pith_session_output(e->net.session, 0);
-    int64_t label = e->dataset.labels[e->samples.indices[index]];
-    cli_score scores[N_TOP];
-    if (e->n == 0) {
-        e->n_classes = pith_shape_elements(&output->shape);
-        learn_offset(e);
-    }
-    CLI_CHECK(label + e->offset >= 0 && label + e->offset < e->n_classes, PITH_STATUS_ARG,
-              "sample %d has class %lld, the model's first output has %lld elements (one score per class is expected; "
-              "--label-offset shifts labels)", e->samples.indices[index], (long long)(label + e->offset),
-              (long long)e->n_classes);
-    int n_scores = cli_top_scores(output, N_TOP, scores);
-    e->n_top1 += scores[0].class_index == label + e->offset;
-    e->n_without_offset += scores[0].class_index == label;
-    for (int i = 0; i < n_scores; i++) {
-        e->n_top5 += scores[i].class_index == label + e->offset;
-    }
-    e->n++;
-    return PITH_OK;
+    e->n_agree += e->n_nets == 2 && choose_class(&e->nets[0].net) == choose_class(&e->nets[1].net);
+    return e->n_timed < N_TIMED ? time_sample(e, inputs) : PITH_OK;
 }
 
 static pith_status evaluate_sample(evaluation *e, int index)
 {
-    pith_tensor inputs[CLI_MAX_INPUTS];
-    CLI_TRY(cli_samples_read(&e->samples, index, inputs));
-    double start = cli_now_ms();
-    CLI_TRY(run_net(&e->net, inputs));
-    e->total_ms += cli_now_ms() - start;
-    CLI_TRY(count_sample(e, index));
-    if (e->given->against) {
-        CLI_TRY(run_net(&e->other, inputs));
-        e->n_agree += choose_class(&e->net) == choose_class(&e->other);
+    const cli_input_reader reader = { .net = &e->nets[0].net, .settings = &e->preprocess, .shapes = &e->given->shapes };
+    cli_run_inputs inputs = { 0 };
+    pith_status status = e->metric->read ? e->metric->read(e->nets[0].state, &reader, index, &inputs)
+                                         : cli_dataset_read(&e->dataset, &reader, index, &inputs);
+    if (status == PITH_OK) {
+        status = run_sample(e, &inputs, index);
     }
-    return PITH_OK;
+    cli_run_inputs_free(&inputs);
+    if (status != PITH_OK && e->dataset.paths) {
+        cli_add_place("%s", e->dataset.paths[index]);
+    }
+    return status;
 }
 
 /* ---- the report ---------------------------------------------------------------------------- */
 
-/* Wilson's score interval at 95 % (E. B. Wilson, JASA 22, 1927): holds also near 0 and 1 and for few samples. */
-static void wilson(int n_hits, int n, double interval_out[2])
+static void put_value(const cli_metric_value *what, double value, char *text, size_t n_bytes)
 {
-    const double z = 1.959963985;
-    double p = (double)n_hits / n, middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    double half = z / (1.0 + z * z / n) * sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * (double)n));
-    interval_out[0] = fmax(middle - half, 0.0);
-    interval_out[1] = fmin(middle + half, 1.0);
+    bool is_percent = what->kind == CLI_VALUE_PERCENT;
+    snprintf(text, n_bytes, is_percent ? "%.2f %%" : what->kind == CLI_VALUE_DB ? "%.2f dB" : "%.4f",
+             is_percent ? 100.0 * value : value);
 }
 
-static void print_json(const evaluation *e, const double interval[2])
+/* "99.20 %  (97.10 to 100.00)" */
+static void put_cell(const candidate *c, const cli_metric *metric, int k, char cell[CELL])
+{
+    char value[24], ends[2][24];
+    put_value(&metric->values[k], c->values[k], value, sizeof value);
+    for (int i = 0; i < 2; i++) {
+        put_value(&metric->values[k], c->intervals[k][i], ends[i], sizeof ends[i]);
+        ends[i][strcspn(ends[i], " ")] = '\0';
+    }
+    snprintf(cell, CELL, "%s  (%s to %s)", value, ends[0], ends[1]);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void print_row(const evaluation *e, const char *what, char cells[MAX_NETS][CELL])
+{
+    printf("  %-20s", what);
+    for (int i = 0; i < e->n_nets; i++) {
+        printf("  %s%*s", cells[i], i + 1 < e->n_nets ? 30 - (int)strlen(cells[i]) : 0, "");
+    }
+    printf("\n");
+}
+
+static void print_words(const evaluation *e)
+{
+    char cells[MAX_NETS][CELL], human[CLI_HUMAN_BYTES];
+    printf("%s on %s: %d samples\n", e->nets[0].path, e->given->data, e->n);
+    for (int i = 0; i < e->n_nets; i++) {
+        snprintf(cells[i], sizeof cells[i], "%.30s", base_name(e->nets[i].path));
+    }
+    print_row(e, "", cells);
+    for (int k = 0; k < cli_metric_n_values(e->metric); k++) {
+        for (int i = 0; i < e->n_nets; i++) {
+            put_cell(&e->nets[i], e->metric, k, cells[i]);
+        }
+        print_row(e, e->metric->values[k].name, cells);
+    }
+    for (int i = 0; i < e->n_nets; i++) {
+        snprintf(cells[i], sizeof cells[i], "%s", cli_human_ms(e->nets[i].ms / e->n_timed, human));
+    }
+    print_row(e, "time for a sample", cells);
+    for (int i = 0; i < e->n_nets; i++) {
+        snprintf(cells[i], sizeof cells[i], "%s", cli_human_bytes((double)e->nets[i].file_bytes, human));
+    }
+    print_row(e, "file", cells);
+    for (int i = 0; i < e->n_nets; i++) {
+        snprintf(cells[i], sizeof cells[i], "%s", cli_human_bytes((double)e->nets[i].cost.peak_bytes, human));
+    }
+    print_row(e, "memory", cells);
+    if (e->n_nets == 2 && strcmp(e->metric->task, "classify") == 0) {
+        printf("  %-20s  %.2f %%\n", "same class from both", 100.0 * e->n_agree / e->n);
+    }
+    printf("  in brackets: 95 %% intervals\n");
+    if (e->metric->tell) {
+        e->metric->tell(e->nets[0].state, NULL);
+    }
+}
+
+static void print_values(const evaluation *e, const candidate *c, cli_json *json)
+{
+    int n_values = cli_metric_n_values(e->metric);
+    for (int k = 0; k < n_values; k++) {
+        cli_json_number(json, e->metric->values[k].key, c->values[k]);
+    }
+    cli_json_numbers(json, "interval", c->intervals[0], 2);
+    cli_json_object(json, "intervals");
+    for (int k = 0; k < n_values; k++) {
+        cli_json_numbers(json, e->metric->values[k].key, c->intervals[k], 2);
+    }
+    cli_json_end(json);
+    cli_json_number(json, "mean_ms", c->ms / e->n_timed);
+    cli_json_whole(json, "file_bytes", (int64_t)c->file_bytes);
+    cli_json_whole(json, "peak_bytes", (int64_t)c->cost.peak_bytes);
+}
+
+static void print_json(const evaluation *e)
 {
     cli_json json = { .file = stdout };
     cli_json_object(&json, NULL);
-    cli_json_text(&json, "model", e->model);
+    cli_json_text(&json, "model", e->nets[0].path);
     cli_json_text(&json, "data", e->given->data);
+    cli_json_text(&json, "metric", e->metric->name);
     cli_json_whole(&json, "n", e->n);
-    cli_json_number(&json, "top1", (double)e->n_top1 / e->n);
-    cli_json_number(&json, "top5", (double)e->n_top5 / e->n);
-    cli_json_numbers(&json, "interval", interval, 2);
-    cli_json_whole(&json, "classes", e->n_classes);
-    cli_json_whole(&json, "label_offset", e->offset);
-    if (e->given->against) {
-        double agreement[2];
-        wilson(e->n_agree, e->n, agreement);
-        cli_json_text(&json, "against", e->given->against);
-        cli_json_number(&json, "agreement", (double)e->n_agree / e->n);
-        cli_json_numbers(&json, "agreement_interval", agreement, 2);
+    print_values(e, &e->nets[0], &json);
+    if (e->metric->tell) {
+        e->metric->tell(e->nets[0].state, &json);
     }
-    cli_json_number(&json, "mean_ms", e->total_ms / e->n);
+    if (e->n_nets == 2) {
+        cli_json_text(&json, "against", e->nets[1].path);
+        cli_json_object(&json, "against_result");
+        print_values(e, &e->nets[1], &json);
+        cli_json_end(&json);
+        if (strcmp(e->metric->task, "classify") == 0) {
+            double agreement[2];
+            cli_wilson((double)e->n_agree / e->n, e->n, agreement);
+            cli_json_number(&json, "agreement", (double)e->n_agree / e->n);
+            cli_json_numbers(&json, "agreement_interval", agreement, 2);
+        }
+    }
     cli_json_end(&json);
-}
-
-static void print_words(const evaluation *e, const double interval[2])
-{
-    char ms[CLI_HUMAN_BYTES];
-    printf("%s on %s: %d samples, %lld classes%s\n", e->model, e->given->data, e->n, (long long)e->n_classes,
-           e->offset == 1 ? ", labels count from 1" : "");
-    printf("  top-1      %6.2f %%  (95 %% interval %.2f to %.2f %%)\n", 100.0 * e->n_top1 / e->n, 100.0 * interval[0],
-           100.0 * interval[1]);
-    printf("  top-5      %6.2f %%\n", 100.0 * e->n_top5 / e->n);
-    if (e->given->against) {
-        printf("  agreement  %6.2f %%  with %s\n", 100.0 * e->n_agree / e->n, e->given->against);
-    }
-    printf("  time       %s for a sample\n", cli_human_ms(e->total_ms / e->n, ms));
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */
 
-static pith_status open_net(const evaluation *e, const char *path, cli_net *net)
+static pith_status open_net(const evaluation *e, candidate *c)
 {
     const cli_net_options how = { .n_threads = (int)e->given->n_threads, .isa = e->given->isa };
-    CLI_TRY(cli_net_open(path, &how, net));
-    return cli_net_start(net, &how);
+    cli_bytes bytes = { 0 };
+    CLI_TRY(cli_net_open(c->path, &how, &c->net));
+    CLI_TRY(cli_net_start(&c->net, &how));
+    CLI_TRY(cli_file_read(c->path, &bytes));
+    c->file_bytes = bytes.n;
+    cli_bytes_free(&bytes);
+    CLI_CHECK(pith_model_n_inputs(c->net.model) == pith_model_n_inputs(e->nets[0].net.model), PITH_STATUS_ARG,
+              "'%s' has %d inputs, '%s' has %d", c->path, pith_model_n_inputs(c->net.model), e->nets[0].path,
+              pith_model_n_inputs(e->nets[0].net.model));
+    return cli_alloc(1, e->metric->state_bytes, &c->state);
+}
+
+/* Without a task, labelled data are those of a classifier. */
+static pith_status choose_metric(evaluation *e)
+{
+    char names[512];
+    const char *wanted = e->given->metric;
+    bool is_auto = strcmp(wanted, "auto") == 0;
+    e->metric = is_auto ? cli_metric_of_task(e->preprocess.task) : cli_find_metric(wanted);
+    if (!e->metric && is_auto && e->dataset.labels) {
+        e->metric = cli_metric_of_task("classify");
+    }
+    cli_list_metrics(names, sizeof names);
+    CLI_CHECK(e->metric || !is_auto, PITH_STATUS_ARG,
+              "data set '%s' has no labels, and task '%s' tells no metric; --metric is one of %s", e->given->data,
+              e->preprocess.task, names);
+    CLI_CHECK(e->metric, PITH_STATUS_ARG, "--metric '%s' is unknown; it is auto or one of %s", wanted, names);
+    return PITH_OK;
 }
 
 static pith_status open_all(evaluation *e)
 {
     const evaluate_settings *given = e->given;
-    const cli_input_reader reader = { .net = &e->net, .settings = &e->preprocess, .shapes = &given->shapes };
-    CLI_CHECK(given->data, PITH_STATUS_ARG, "--data is needed: labelled samples");
-    CLI_TRY(cli_preprocess_of_model(e->model, given->sidecar, &given->keys, &e->preprocess));
-    CLI_TRY(open_net(e, e->model, &e->net));
-    if (given->against) {
-        CLI_TRY(open_net(e, given->against, &e->other));
-        CLI_CHECK(pith_model_n_inputs(e->other.model) == pith_model_n_inputs(e->net.model), PITH_STATUS_ARG,
-                  "'%s' has %d inputs, '%s' has %d", given->against, pith_model_n_inputs(e->other.model), e->model,
-                  pith_model_n_inputs(e->net.model));
+    CLI_CHECK(given->data, PITH_STATUS_ARG, "--data is needed: samples with their truth");
+    CLI_TRY(cli_preprocess_of_model(e->nets[0].path, given->sidecar, &given->keys, &e->preprocess));
+    if (e->preprocess.labels[0]) {
+        CLI_TRY(cli_labels_load(e->preprocess.labels, &e->labels));
     }
     CLI_TRY(cli_dataset_open(given->data, &e->dataset));
-    CLI_CHECK(e->dataset.labels, PITH_STATUS_ARG,
-              "data set '%s' has no labels; a folder per class, file names CLASS_..., or an array 'y' give them",
-              given->data);
-    return cli_samples_open(&reader, &e->dataset, (int)given->n_samples, &e->samples);
+    CLI_TRY(choose_metric(e));
+    e->source = (cli_metric_source){ .data = given->data, .truth = given->truth, .dataset = &e->dataset,
+                                     .settings = &e->preprocess, .labels = &e->labels,
+                                     .label_offset = given->label_offset, .scale = (int)given->scale };
+    for (int i = 0; i < e->n_nets; i++) {
+        CLI_TRY(open_net(e, &e->nets[i]));
+        if (e->metric->open) {
+            CLI_TRY(e->metric->open(e->nets[i].state, &e->source));
+        }
+    }
+    return PITH_OK;
+}
+
+/* Memory as of a process that runs samples of one size, the largest. */
+static pith_status measure_memory(const evaluation *e, candidate *c)
+{
+    const cli_net_options how = { .n_threads = (int)e->given->n_threads, .isa = e->given->isa };
+    cli_net fresh = { 0 };
+    pith_status status = cli_net_open(c->path, &how, &fresh);
+    if (status == PITH_OK) {
+        int n_threads = e->given->n_threads ? (int)e->given->n_threads : 1;
+        status = pith_model_cost(fresh.model, e->shapes, n_threads, &c->cost);
+        status = status == PITH_OK ? PITH_OK : cli_net_fail(&fresh, status);
+    }
+    cli_net_close(&fresh);
+    return status;
 }
 
 static pith_status evaluate(evaluation *e)
 {
-    double interval[2];
     CLI_TRY(open_all(e));
-    for (int i = 0; i < e->samples.n; i++) {
-        CLI_TRY(evaluate_sample(e, i));
-        if (e->n % 16 == 0) {
-            cli_progress("%d of %d: top-1 %.2f %%", e->n, e->samples.n, 100.0 * e->n_top1 / e->n);
-        }
+    int n = e->dataset.n < e->given->n_samples ? e->dataset.n : (int)e->given->n_samples;
+    for (e->n = 0; e->n < n; e->n++) {
+        CLI_TRY(evaluate_sample(e, (int)((int64_t)e->n * e->dataset.n / n)));
+        cli_progress("%d of %d", e->n + 1, n);
+    }
+    cli_progress("intervals");
+    for (int i = 0; i < e->n_nets; i++) {
+        candidate *c = &e->nets[i];
+        CLI_TRY(cli_metric_score(e->metric, c->state, e->n, c->values, c->intervals));
+        CLI_TRY(measure_memory(e, c));
     }
     cli_progress("%s", "");
-    wilson(e->n_top1, e->n, interval);
     if (e->given->json) {
-        print_json(e, interval);
+        print_json(e);
     } else {
-        print_words(e, interval);
-    }
-    if (e->given->label_offset == OFFSET_AUTO && e->offset && e->n_without_offset > e->n_top1) {
-        cli_warn("labels as they are fit better than labels + 1; give --label-offset 0");
+        print_words(e);
     }
     return PITH_OK;
 }
 
 static pith_status run(const void *settings, const cli_words *words, int *exit_code)
 {
-    evaluation e = { .given = settings };
+    evaluation e = { .given = settings, .n_nets = 1 };
     (void)exit_code;
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model is needed, %d were given", words->n);
-    e.model = words->items[0];
+    e.nets[0].path = words->items[0];
+    if (e.given->against) {
+        e.nets[e.n_nets++].path = e.given->against;
+    }
     pith_status status = evaluate(&e);
-    cli_samples_close(&e.samples);
+    for (int i = 0; i < e.n_nets; i++) {
+        if (e.nets[i].state && e.metric->close) {
+            e.metric->close(e.nets[i].state);
+        }
+        cli_free(e.nets[i].state);
+        cli_net_close(&e.nets[i].net);
+    }
     cli_dataset_close(&e.dataset);
-    cli_net_close(&e.other);
-    cli_net_close(&e.net);
+    cli_labels_free(&e.labels);
     return status;
 }
 
 const cli_command cli_command_evaluate = {
     .name = "evaluate",
-    .usage = "MODEL --data DATA",
-    .summary = "accuracy on labelled data, with its uncertainty",
+    .usage = "MODEL --data DATA [--metric NAME] [--against MODEL]",
+    .summary = "how right a network is on data with known truth, with its uncertainty",
+    .details =
+        "metrics and their data\n"
+        "  top1      a folder with a folder per class, files named CLASS_..., an .npz with labels in 'y', IDX files\n"
+        "  text      pictures of lines; truth.txt, labels.txt or gt.txt with lines NAME, tab, TEXT; else the text is\n"
+        "            in the names: NUMBER_TEXT_NUMBER.png, either number optional\n",
     .options = options,
     .settings_bytes = sizeof(evaluate_settings),
     .defaults = &defaults,

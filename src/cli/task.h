@@ -26,6 +26,9 @@ typedef struct cli_task {
     pith_status (*show)(const cli_result *result);
 } cli_task;
 
+/* Text of a recogniser's first output, best class of each frame; ends in a zero. (task_ctc.c) */
+pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out);
+
 /* NULL if unknown. */
 const cli_task *cli_find_task(const char *name);
 /* Names and explanations, for --help. */

@@ -80,6 +80,21 @@ static pith_status show_both(const cli_result *result, both *reads)
     return cli_draw_captions(result, &line, 1);
 }
 
+pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out)
+{
+    const cli_preprocess *settings = result->settings;
+    const pith_tensor *output = pith_session_output(result->net->session, 0);
+    cli_frames frames = { 0 };
+    cli_reading reading = { 0 };
+    pith_status status = cli_ctc_frames(output, settings->ctc_output, (int)settings->blank, &frames);
+    status = status == PITH_OK ? check_labels(result, &frames) : status;
+    status = status == PITH_OK ? cli_ctc_greedy(&frames, &reading) : status;
+    status = status == PITH_OK ? make_text(result, &frames, &reading, text_out) : status;
+    cli_ctc_free_frames(&frames);
+    cli_ctc_free_reading(&reading);
+    return status;
+}
+
 static pith_status show(const cli_result *result)
 {
     both reads = { 0 };

@@ -75,8 +75,8 @@ END
     has out '"top1": 0.75,'
     has out '"interval": ['
     run 0 evaluate tiny.onnx --data classes --against tiny.int8.onnx
-    has out "top-1      100.00 %"
-    has out "agreement  100.00 %"
+    has out "top-1                 100.00 %"
+    has out "same class from both  100.00 %"
     run 0 evaluate tiny.onnx --data numbered --json
     has out '"top1": 1,'
     mkdir -p outer/inner && cp -r numbered outer/inner/
