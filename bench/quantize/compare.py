@@ -130,7 +130,7 @@ def compare(network, arguments):
     names = [o.name for o in onnxruntime.InferenceSession(str(network.path)).get_outputs()]
     path, seconds, report = quantize_pith(network, calibration, folder, arguments.pith, arguments.extra)
     outputs = {"pith": run_pith(path, evaluation, arguments.library, names)}
-    row.update(seconds=seconds, observer=report["observer"], own_sqnr=report["sqnr_db"], float_nodes=len(report["float_nodes"]),
+    row.update(seconds=seconds, observer=report["observer"], own_sqnr=report["sqnr_db"], stages=report["stages"], float_nodes=len(report["float_nodes"]),
                nodes=report["nodes"], float_ms=report["float_ms"], ms=report["ms"])
     row["pith"] = judge(network, reference, outputs["pith"], labels)
     row["pith_in_ort"] = judge(network, reference, run_ort(path, evaluation), labels)

@@ -2,7 +2,7 @@
 /* Stages that edit the network: tried on a clone and kept only where the measured error falls. */
 #include "quant/quant.h"
 
-#define STAGES "equalization,refinement,bias-correction"
+#define STAGES "equalization,refinement,rounding,bias-correction"
 
 /* "a,b,c" */
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)

@@ -109,7 +109,7 @@ static pith_status run_all(pithi_quant *quant, pithi_quant_runner *runner, const
 
 /* ---- samples that measure ------------------------------------------------------------------ */
 
-/* Every fourth sample, at most 32; with fewer than 16 all of them. */
+/* Every fourth sample, at least 24 and at most 32; with fewer than 32 all of them. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k)
 {
     return (int)((int64_t)k * quant->samples->n_samples / quant->n_held);
@@ -204,8 +204,8 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    int quarter = quant->samples->n_samples / 4;
-    quant->n_held = quarter < 4 ? quant->samples->n_samples : quarter > 32 ? 32 : quarter;
+    int n = quant->samples->n_samples;
+    quant->n_held = n < 32 ? n : n / 4 < 24 ? 24 : n / 4 > 32 ? 32 : n / 4;
     quant->n_outputs = (int)quant->graph->n_outputs;
     for (int i = 0; i < quant->n_tensors; i++) {
         void *bins = NULL;

@@ -253,7 +253,46 @@ void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
 /* Number of the k-th sample that measures. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k);
 
-/* Sets bias_shifts, so that the mean of every layer's output is that of the float network. */
-pith_status pithi_quant_correct_biases(pithi_quant *quant);
+/* Rows of the input of a product in the quantised network, from samples that don't measure where there are others. */
+typedef struct pithi_patches {
+    pith_node *node;               /* of quant->graph */
+    int64_t n_groups, k;           /* k weights make one output */
+    int64_t n_rows, capacity;      /* rows of each group */
+    float *x;                      /* [n_groups][capacity][k] */
+    uint64_t state;                /* of the generator of places */
+} pithi_patches;
+#define PITHI_PATCHES_AT_ONCE 8
+pith_status pithi_quant_patches_open(pithi_quant *quant, pith_node *node, pithi_patches *patches_out);
+void pithi_quant_patches_close(pithi_quant *quant, pithi_patches *patches);
+/* At most PITHI_PATCHES_AT_ONCE layers. */
+pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers);
+
+/* Weights of some rows that share the same inputs: one group of a product, by plain arrays. */
+typedef struct pithi_rounding {
+    int64_t n_out, k, n_rows;
+    const float *x;                /* [n_rows][k] */
+    const float *w;                /* [n_out][k] */
+    float *scales;                 /* [n_out][k]: of every weight */
+    const int16_t *zeros;          /* [n_out][k], NULL: 0 */
+    int low, high;                 /* smallest and largest integer */
+    bool has_bias;                 /* the mean error is taken out there */
+    int16_t *q;                    /* [n_out][k]: in, the nearest; out, better ones */
+    float *shifts;                 /* [n_out], out: what is to be added to the bias; NULL without has_bias */
+} pithi_rounding;
+/* Moves integers by one as long as the squared error of the outputs falls: coordinate descent on (w' - w) G (w' - w)^T
+ * with G the second moments of x, about the mean where a bias takes the mean error (cf. Behdin et al., "QuantEase",
+ * arXiv 2309.01885, and Nagel et al., "Up or Down?", arXiv 2004.10568, equation 13). With `search`, symmetric scales of
+ * whole rows are chosen first among those whose largest integer is smaller and those that clip. Never worse than what
+ * came in, on the rows. *before and *after: mean squared errors, added up over the outputs. */
+pith_status pithi_round_descent(pith_ctx *ctx, const pithi_rounding *rounding, const float *least_scales, bool search,
+                                double *before, double *after);
+/* All products with integer weights: kept where the measured error falls. */
+pith_status pithi_quant_round(pithi_quant *quant);
+/* The same for those that aren't rounded yet, without asking whether it helps. */
+pith_status pithi_quant_round_layers(pithi_quant *quant);
+
+/* Sets bias_shifts, so that the mean of every layer's output is that of the float network; not if that takes too much
+ * work. */
+pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done);
 
 #endif

@@ -87,11 +87,18 @@ static pith_status correct(pithi_quant *quant, pith_quantize_report *report)
 {
     pithi_quant_error after;
     const double before = quant->score;
-    PITH_TRY(pithi_quant_correct_biases(quant));
+    bool is_done = false;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(float *), &block));
+    memcpy(block, quant->bias_shifts, (size_t)quant->n_nodes * sizeof(float *));
+    PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
+    if (!is_done) {
+        return PITH_OK;
+    }
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
     report->is_bias_corrected = after.score > before + PITHI_QUANT_GAIN_DB;
     if (!report->is_bias_corrected) {
-        memset(quant->bias_shifts, 0, (size_t)quant->n_nodes * sizeof(float *));
+        memcpy(quant->bias_shifts, block, (size_t)quant->n_nodes * sizeof(float *));
     }
     quant->score = report->is_bias_corrected ? after.score : before;
     pithi_quant_note(quant, "bias-correction", before, after.score, report->is_bias_corrected);
@@ -164,6 +171,9 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
         PITH_TRY(equalize(quant, report));
     }
     PITH_TRY(pithi_quant_choose_observer(quant, report));
+    if (pithi_quant_wants(quant, "rounding")) {
+        PITH_TRY(pithi_quant_round(quant));
+    }
     if (options->observer == PITH_OBSERVER_AUTO && pithi_quant_wants(quant, "refinement")) {
         PITH_TRY(pithi_quant_refine_ranges(quant));
     }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights rounded by what their layers make of it: every product in turn, a few at a time, on rows of its inputs in the
+ * quantised network; kept where the measured error of the network falls. */
+#include <math.h>
+
+#include "ops/shared_quant.h"
+#include "quant/quant.h"
+
+#define MAX_K 2304           /* more inputs than that: moments take too much memory and time */
+#define LARGEST_BIAS 1073741824.0
+#define WORK_PER_MAC 1.0
+
+/* A product's weights by rows, whatever their order in the tensor. */
+typedef struct rounded_layer {
+    const pith_node *node;
+    pithi_quant_weights weights;
+    int64_t k, out_stride, k_stride;
+    int16_t *q, *zeros;      /* as in the tensor; per scale */
+    float *scales, *shifts;  /* per scale; per output channel, NULL if it has no bias */
+    float *least;            /* per output channel: smallest scale its bias fits in */
+} rounded_layer;
+
+static bool takes_part(const pithi_quant *quant, const pith_node *node, pithi_quant_weights *weights)
+{
+    const pithi_weight_format *format = &quant->layers[node->index].format;
+    return quant->roles[node->index] == PITHI_QUANT_PRODUCT && format->kind == PITHI_WEIGHT_INT &&
+           !quant->layers[node->index].rounded.q && pithi_quant_weights_of(node, weights) &&
+           pith_shape_elements(&weights->tensor->shape) / weights->n_out <= MAX_K;
+}
+
+/* Copies of what round_nearest() made, which live as long as `quant`. */
+static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded_layer *out)
+{
+    const pithi_weight_format *format = &quant->layers[node->index].format;
+    pithi_quant_rounded nearest;
+    void *shifts = NULL, *least = NULL;
+    *out = (rounded_layer){ .node = node };
+    pithi_quant_weights_of(node, &out->weights);
+    const pithi_quant_weights *weights = &out->weights;
+    const int64_t n_out = weights->n_out;
+    out->k = pith_shape_elements(&weights->tensor->shape) / n_out;
+    out->out_stride = weights->out_axis == 0 ? out->k : 1;
+    out->k_stride = weights->out_axis == 0 ? 1 : n_out;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_out, sizeof(float), &least));
+    out->least = least;
+    int tensor = quant->tensor_of[node->inputs[0]->index];
+    const pith_tensor *bias = pithi_is(node, "matmul") ? NULL : pithi_constant_input(node, 2);
+    if (tensor >= 0 && bias) {
+        float x_scale;
+        int zero;
+        const pithi_quant_tensor *source = &quant->tensors[quant->tensors[tensor].source];
+        pithi_quant_parameters_as(source->format, source->range, &x_scale, &zero);
+        for (int64_t c = 0; c < n_out; c++) { /* twice: the shift needs room too */
+            out->least[c] = 2.0f * fabsf(((const float *)bias->data)[c]) / (x_scale * (float)LARGEST_BIAS);
+        }
+    }
+    bool has_block = pithi_quant_scales_of(weights, format).block > 0;
+    PITH_TRY(pithi_quant_round_nearest(weights, format, has_block ? NULL : out->least,
+                                       quant->options->per_tensor_weights, &quant->arena, &nearest));
+    out->q = (int16_t *)(uintptr_t)nearest.q;
+    out->scales = (float *)(uintptr_t)nearest.scales;
+    out->zeros = (int16_t *)(uintptr_t)nearest.zeros;
+    if (!pithi_is(node, "matmul")) {
+        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_out, sizeof(float), &shifts));
+        out->shifts = shifts;
+    }
+    return PITH_OK;
+}
+
+/* Rows of one group of output channels in plain arrays, and back. */
+static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pithi_patches *patches, int64_t group,
+                             double *before, double *after)
+{
+    const pithi_weight_format *format = &quant->layers[layer->node->index].format;
+    const pithi_quant_scales where = pithi_quant_scales_of(&layer->weights, format);
+    const pithi_quant_rows rows =
+        pithi_quant_rows_make(&layer->weights.tensor->shape, &where.shape, where.axis, where.block);
+    const int64_t n_out = layer->weights.n_out / layer->weights.groups, first = group * n_out, n = n_out * layer->k;
+    const float *all = layer->weights.tensor->data;
+    const bool search = where.block == 0 && !layer->zeros && !quant->options->per_tensor_weights;
+    void *floats = NULL, *integers = NULL;
+    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)(2 * n), sizeof(float), &floats));
+    pith_status status = pithi_alloc_array(quant->ctx, (size_t)(2 * n), sizeof(int16_t), &integers);
+    float *w = floats, *scales = w + n;
+    int16_t *q = integers;
+    pithi_rounding r = { n_out, layer->k, patches->n_rows, patches->x + group * patches->capacity * patches->k, w,
+                         scales, layer->zeros ? q + n : NULL, 0, 0, layer->shifts != NULL, q,
+                         layer->shifts ? layer->shifts + first : NULL };
+    pithi_quant_levels(format, &r.low, &r.high);
+    for (int64_t i = 0; i < n && status == PITH_OK; i++) {
+        int64_t at = (first + i / layer->k) * layer->out_stride + i % layer->k * layer->k_stride;
+        int64_t scale = pithi_quant_scale_at(&rows, at);
+        w[i] = all[at];
+        scales[i] = layer->scales[scale];
+        q[i] = layer->q[at];
+        q[n + i] = layer->zeros ? layer->zeros[scale] : 0;
+    }
+    if (status == PITH_OK) {
+        status = pithi_round_descent(quant->ctx, &r, layer->least + first, search, before, after);
+    }
+    for (int64_t i = 0; i < n && status == PITH_OK; i++) {
+        int64_t at = (first + i / layer->k) * layer->out_stride + i % layer->k * layer->k_stride;
+        layer->q[at] = q[i];
+        layer->scales[pithi_quant_scale_at(&rows, at)] = scales[i];
+    }
+    pithi_free(quant->ctx, floats);
+    pithi_free(quant->ctx, integers);
+    return status;
+}
+
+static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches)
+{
+    rounded_layer layer;
+    PITH_TRY(open_layer(quant, patches->node, &layer));
+    for (int64_t group = 0; group < patches->n_groups; group++) {
+        double before, after;
+        PITH_TRY(fit_group(quant, &layer, patches, group, &before, &after));
+    }
+    quant->layers[patches->node->index].rounded =
+        (pithi_quant_rounded){ layer.q, layer.scales, layer.zeros };
+    quant->bias_shifts[patches->node->index] = layer.shifts;
+    return PITH_OK;
+}
+
+static pith_status fit_layers(pithi_quant *quant, pith_node *const *nodes, int n)
+{
+    pithi_patches patches[PITHI_PATCHES_AT_ONCE] = { 0 };
+    pith_status status = PITH_OK;
+    for (int i = 0; i < n && status == PITH_OK; i++) {
+        status = pithi_quant_patches_open(quant, nodes[i], &patches[i]);
+    }
+    if (status == PITH_OK) {
+        status = pithi_quant_patches_fill(quant, patches, n);
+    }
+    for (int i = 0; i < n && status == PITH_OK; i++) {
+        if (patches[i].n_rows > 0) {
+            status = fit_layer(quant, &patches[i]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        pithi_quant_patches_close(quant, &patches[i]);
+    }
+    return status;
+}
+
+pith_status pithi_quant_round_layers(pithi_quant *quant)
+{
+    pith_node *nodes[PITHI_PATCHES_AT_ONCE];
+    int n = 0, done = 0;
+    for (pith_node *node = quant->graph->first; node; node = node->next) {
+        pithi_quant_weights weights;
+        if (!takes_part(quant, node, &weights)) {
+            continue;
+        }
+        nodes[n++] = node;
+        if (n == PITHI_PATCHES_AT_ONCE) {
+            PITH_TRY(fit_layers(quant, nodes, n));
+            n = 0;
+        }
+        pithi_quant_tell(quant, "rounding", ++done, 0);
+    }
+    return n > 0 ? fit_layers(quant, nodes, n) : PITH_OK;
+}
+
+/* Back to the nearest integers, and biases as they were. */
+static void undo(pithi_quant *quant)
+{
+    memset(quant->bias_shifts, 0, (size_t)quant->n_nodes * sizeof(float *));
+    for (int i = 0; i < quant->n_nodes; i++) {
+        quant->layers[i].rounded = (pithi_quant_rounded){ 0 };
+    }
+}
+
+pith_status pithi_quant_round(pithi_quant *quant)
+{
+    pithi_quant_error error;
+    PITH_TRY(pithi_quant_round_layers(quant));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    const bool is_kept = error.score > quant->score + PITHI_QUANT_GAIN_DB;
+    pithi_quant_note(quant, "rounding", quant->score, error.score, is_kept);
+    if (!is_kept) {
+        undo(quant);
+        return PITH_OK;
+    }
+    quant->score = error.score;
+    return PITH_OK;
+}
