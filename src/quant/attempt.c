@@ -2,7 +2,7 @@
 /* Stages that edit the network: tried on a clone and kept only where the measured error falls. */
 #include "quant/quant.h"
 
-#define STAGES "equalization,refinement,rounding,bias-correction"
+#define STAGES "equalization,smoothing,relu6,refinement,rounding,bias-correction"
 
 /* "a,b,c" */
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
@@ -78,6 +78,9 @@ static pith_status measure_edited(pithi_quant *quant, double *score_out)
     PITH_TRY(pithi_quant_calibrate(quant));
     pithi_quant_observe_all(quant);
     pithi_quant_take_observer(quant, quant->observer);
+    if (quant->rounds) {
+        PITH_TRY(pithi_quant_round_layers(quant));
+    }
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     *score_out = error.score;
     return PITH_OK;

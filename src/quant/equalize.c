@@ -1,184 +1,231 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cross-layer equalisation (Nagel et al., arXiv 1906.04721, section 4.1): a channel that leaves one layer and enters
- * the next may be divided by s there and multiplied by s here, if what stands between them is positively homogeneous.
- * Scales are chosen so that the channel's weights have the same range in both layers; depthwise layers pass a channel
- * on. */
+/* Factors for chains of layers. By weights: cross-layer equalisation (Nagel et al., arXiv 1906.04721, section 4.1), so
+ * that a channel's weights have the same range where it leaves and where it enters; what one scale per tensor needs. By
+ * activations: s = max|x|^a / max|w|^(1 - a) (Xiao et al., "SmoothQuant", arXiv 2211.10438), so that the channels of an
+ * activation use its one scale alike; with weight scales per output channel this is what counts. A clip between layers
+ * stays exact on the samples: channels that reach it keep their scale, others stay below it. */
 #include <math.h>
 
-#include "quant/quant.h"
+#include "quant/chains.h"
 
 #define SWEEPS 20
-#define SETTLED 1e-3 /* of the largest |log s| in a sweep */
+#define SETTLED 1e-3       /* of the largest |log s| in a sweep */
+#define MOST_SAMPLES 32
+#define MARGIN 1.05        /* of ranges under a clip, for what samples did not show */
+#define SMALLEST_PART 1e-3 /* of the widest channel: narrower ones count as if they were so wide */
 
-/* Weights of a layer that may be changed: a copy of the constant, owned by the graph. */
-typedef struct layer {
-    pith_node *node;
-    pithi_quant_weights weights;
-    float *w, *bias; /* bias NULL if absent */
-} layer;
-
-
-/* ---- pairs --------------------------------------------------------------------------------- */
-
-/* The layer whose input the result of `node` is, alone, through what is positively homogeneous; or NULL. */
-static pith_node *next_layer(const pithi_quant *quant, const pith_node *node)
+static pith_status alloc_doubles(pithi_quant *quant, int64_t n, double **out)
 {
-    static const char *const homogeneous[] = { "relu", "leaky_relu", "max_pool", "average_pool",
-                                               "global_average_pool" };
-    const pith_value *value = node->outputs[0];
-    for (;;) {
-        pith_node *user = pithi_graph_only_consumer(quant->graph, value);
-        if (!user || user->n_outputs < 1 || !user->outputs[0] || user->inputs[0] != value) {
-            return NULL;
-        }
-        if (pithi_is(user, "conv")) {
-            return quant->roles[user->index] == PITHI_QUANT_PRODUCT ? user : NULL;
-        }
-        bool passes = false;
-        for (int i = 0; i < PITH_COUNT(homogeneous); i++) {
-            passes = passes || pithi_is(user, homogeneous[i]);
-        }
-        if (!passes) {
-            return NULL;
-        }
-        value = user->outputs[0];
-    }
-}
-
-static pith_status own_constant(pith_graph *graph, pith_node *node, int index, float **items_out)
-{
-    const pith_tensor *from = pithi_constant_input(node, index);
-    pith_value *value = NULL;
-    pith_tensor to;
-    *items_out = NULL;
-    if (!from) {
-        return PITH_OK;
-    }
-    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &from->shape, &to, &value));
-    memcpy(to.data, from->data, pith_tensor_bytes(from));
-    pithi_set_input(node, index, value);
-    *items_out = to.data;
-    return PITH_OK;
-}
-
-static pith_status open_layer(pith_graph *graph, pith_node *node, layer *out)
-{
-    *out = (layer){ .node = node };
-    PITH_TRY(own_constant(graph, node, 1, &out->w));
-    PITH_TRY(own_constant(graph, node, 2, &out->bias));
-    pithi_quant_weights_of(node, &out->weights);
-    return PITH_OK;
-}
-
-/* ---- ranges and scales --------------------------------------------------------------------- */
-
-/* Calls for every weight: output channel, input channel (of all groups). */
-typedef struct position {
-    int64_t out, in;
-} position;
-
-static position position_of(const layer *l, int64_t i)
-{
-    const pith_shape *shape = &l->weights.tensor->shape;
-    int64_t inner = pith_shape_elements(shape) / (shape->dims[0] * shape->dims[1]);
-    int64_t per_group = shape->dims[1], out = i / (inner * per_group), in = i / inner % per_group;
-    int64_t group = out / (shape->dims[0] / l->weights.groups);
-    return (position){ out, group * per_group + in };
-}
-
-static void ranges(const layer *l, bool of_inputs, double *out)
-{
-    for (int64_t i = 0; i < pith_shape_elements(&l->weights.tensor->shape); i++) {
-        position p = position_of(l, i);
-        double *range = &out[of_inputs ? p.in : p.out];
-        *range = fmax(*range, fabs((double)l->w[i]));
-    }
-}
-
-/* Divides what leaves the first layer, multiplies what enters the second. */
-static void apply(layer *first, layer *second, const double *s)
-{
-    for (int64_t i = 0; i < pith_shape_elements(&first->weights.tensor->shape); i++) {
-        first->w[i] = (float)((double)first->w[i] / s[position_of(first, i).out]);
-    }
-    for (int64_t c = 0; first->bias && c < first->weights.n_out; c++) {
-        first->bias[c] = (float)((double)first->bias[c] / s[c]);
-    }
-    for (int64_t i = 0; i < pith_shape_elements(&second->weights.tensor->shape); i++) {
-        second->w[i] = (float)((double)second->w[i] * s[position_of(second, i).in]);
-    }
-}
-
-static pith_status balance(pithi_quant *quant, layer *first, layer *second, double strength, double *largest)
-{
-    int64_t n = first->weights.n_out;
     void *block = NULL;
-    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)(3 * n), sizeof(double), &block));
-    double *left = block, *right = left + n, *s = right + n;
-    ranges(first, false, left);
-    ranges(second, true, right);
-    for (int64_t c = 0; c < n; c++) {
-        s[c] = left[c] > 0.0 && right[c] > 0.0 ? pow(left[c] / right[c], 0.5 * strength) : 1.0;
-        *largest = fmax(*largest, fabs(log(s[c])));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n, sizeof(double), &block));
+    *out = block;
+    return PITH_OK;
+}
+
+/* ---- ranges of channels -------------------------------------------------------------------- */
+
+static void widen(const pithi_chain *chain, const pith_tensor *x, double *ranges)
+{
+    const pith_shape *shape = &x->shape;
+    const bool by_rows = shape->rank < 2 || shape->dims[1] != chain->n_channels;
+    int64_t inner = 1;
+    for (int i = 2; i < shape->rank && !by_rows; i++) {
+        inner *= shape->dims[i];
     }
-    apply(first, second, s);
-    pithi_free(quant->ctx, block);
+    for (int64_t i = 0; i < pith_shape_elements(shape); i++) {
+        double *range = &ranges[i / inner % chain->n_channels];
+        *range = fmax(*range, fabs((double)((const float *)x->data)[i]));
+    }
+}
+
+/* Ranges of the values that enter: the largest |x| of each channel over the samples. */
+static pith_status measure(pithi_quant *quant, const pithi_chains *chains, double *const *ranges)
+{
+    const int n_all = quant->samples->n_samples, step = (n_all + MOST_SAMPLES - 1) / MOST_SAMPLES;
+    pith_graph *graph = quant->graph, *clone = NULL;
+    const size_t n_outputs = graph->n_outputs;
+    pithi_quant_runner runner;
+    pith_status status = PITH_OK;
+    for (int i = 0; i < chains->n && status == PITH_OK; i++) {
+        status = pithi_graph_add_output(graph, graph->values[chains->items[i].entry]);
+    }
+    if (status == PITH_OK) {
+        status = pithi_graph_clone(graph, &clone);
+    }
+    graph->n_outputs = n_outputs;
+    PITH_TRY(status);
+    pithi_quant_number(graph);
+    PITH_TRY(pithi_quant_start(quant, clone, &runner));
+    for (int s = 0; s < n_all; s += step) {
+        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, s), done);
+        for (int i = 0; i < chains->n; i++) {
+            widen(&chains->items[i], pith_session_output(runner.session, (int)n_outputs + i), ranges[i]);
+        }
+    }
+done:
+    pithi_quant_stop(quant, &runner);
+    return status;
+}
+
+static void consumer_ranges(const pithi_chain *chain, double *ranges)
+{
+    memset(ranges, 0, (size_t)chain->n_channels * sizeof(double));
+    for (int i = 0; i < chain->n_consumers; i++) {
+        pithi_chain_ranges(&chain->consumers[i], ranges);
+    }
+}
+
+/* ---- factors ------------------------------------------------------------------------------- */
+
+/* Factors under a clip: a channel that reaches it keeps its scale. */
+static void respect_clip(const pithi_chain *chain, const double *ranges, double *s)
+{
+    for (int64_t c = 0; chain->high > 0.0 && c < chain->n_channels; c++) {
+        double most = ranges[c] * MARGIN;
+        s[c] = most >= chain->high ? 1.0 : fmax(s[c], most / chain->high);
+    }
+}
+
+/* Returns the largest |log s|. */
+static double by_weights(const pithi_chain *chain, const double *ranges, double *left, double *right, double *s)
+{
+    double largest = 0.0;
+    memset(left, 0, (size_t)chain->n_channels * sizeof(double));
+    pithi_chain_ranges(&chain->producers[0], left);
+    consumer_ranges(chain, right);
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        s[c] = left[c] > 0.0 && right[c] > 0.0 ? sqrt(left[c] / right[c]) : 1.0;
+    }
+    respect_clip(chain, ranges, s);
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        largest = fmax(largest, fabs(log(s[c])));
+    }
+    return largest;
+}
+
+/* s = x^a / w^(1 - a), and x alone where depthwise layers read: each of their channels has its own scale. The widest
+ * channel keeps its scale. */
+static void by_activations(const pithi_chain *chain, const double *ranges, double strength, double *weights, double *s)
+{
+    double widest = 0.0, widest_s = 1.0, widest_w = 0.0;
+    bool is_free = true;
+    consumer_ranges(chain, weights);
+    for (int i = 0; i < chain->n_consumers; i++) {
+        is_free = is_free && chain->consumers[i].is_depthwise;
+    }
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        widest = fmax(widest, ranges[c]);
+        widest_w = fmax(widest_w, weights[c]);
+    }
+    const double a = is_free ? 1.0 : strength;
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        double x = fmax(ranges[c], SMALLEST_PART * widest), w = fmax(weights[c], SMALLEST_PART * widest_w);
+        s[c] = x > 0.0 && w > 0.0 ? pow(x, a) / pow(w, 1.0 - a) : 1.0;
+        widest_s = ranges[c] == widest ? s[c] : widest_s;
+    }
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        s[c] /= widest_s;
+    }
+    respect_clip(chain, ranges, s);
+}
+
+static void apply(const pithi_chain *chain, double *ranges, const double *s)
+{
+    pithi_chain_scale(chain, s);
+    for (int64_t c = 0; c < chain->n_channels; c++) {
+        ranges[c] /= s[c];
+    }
+}
+
+/* ---- clips that become relu ---------------------------------------------------------------- */
+
+/* clip(x, 0, high) -> relu: a slightly other function, which measuring judges. */
+static pith_status relax(pithi_quant *quant, int *n_edited)
+{
+    pith_graph *graph = quant->graph;
+    for (pith_node *node = graph->first, *next = NULL; node; node = next) {
+        double high;
+        pith_node *relu = NULL;
+        next = node->next;
+        if (!pithi_chain_is_ceiling(node, &high) || !node->inputs[0]->producer || node->inputs[0]->n_uses != 1 ||
+            pithi_graph_is_output(graph, node->outputs[0])) {
+            continue;
+        }
+        PITH_TRY(pithi_insert(graph, node, "relu", node->inputs, 1, &relu));
+        pithi_graph_replace_uses(graph, node->outputs[0], relu->outputs[0]);
+        relu->outputs[0]->dtype = node->outputs[0]->dtype;
+        relu->outputs[0]->has_shape = node->outputs[0]->has_shape;
+        relu->outputs[0]->shape = node->outputs[0]->shape;
+        relu->name = node->name;
+        relu->source_op = "Relu";
+        pithi_graph_remove_node(graph, node);
+        (*n_edited)++;
+    }
+    pithi_graph_count_uses(graph);
+    pithi_quant_number(graph);
     return PITH_OK;
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-typedef struct pair {
-    int first, second; /* numbers of layers */
-} pair;
+typedef struct work {
+    pithi_chains chains;
+    double **ranges;
+    double *left, *right, *s; /* as long as the widest chain */
+} work;
 
-static int find_layer(const layer *layers, int n, const pith_node *node)
+static pith_status open_work(pithi_quant *quant, work *w)
 {
-    int i = 0;
-    while (i < n && layers[i].node != node) {
-        i++;
+    int64_t most = 1;
+    void *block = NULL;
+    PITH_TRY(pithi_quant_chains(quant, &w->chains));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)w->chains.n, sizeof(double *), &block));
+    w->ranges = block;
+    for (int i = 0; i < w->chains.n; i++) {
+        most = pithi_max_s64(most, w->chains.items[i].n_channels);
+        PITH_TRY(alloc_doubles(quant, w->chains.items[i].n_channels, &w->ranges[i]));
     }
-    return i;
+    PITH_TRY(alloc_doubles(quant, most, &w->left));
+    PITH_TRY(alloc_doubles(quant, most, &w->right));
+    PITH_TRY(alloc_doubles(quant, most, &w->s));
+    return w->chains.n > 0 ? measure(quant, &w->chains, w->ranges) : PITH_OK;
 }
 
-static pith_status add_layer(pithi_quant *quant, layer *layers, int *n, pith_node *node, int *number_out)
+pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_edited)
 {
-    *number_out = find_layer(layers, *n, node);
-    return *number_out < *n ? PITH_OK : open_layer(quant->graph, node, &layers[(*n)++]);
-}
-
-/* Channels must correspond one to one. */
-static bool fits(const pith_node *first, const pith_node *second)
-{
-    pithi_quant_weights a, b;
-    return pithi_quant_weights_of(first, &a) && pithi_quant_weights_of(second, &b) &&
-           a.n_out == b.tensor->shape.dims[b.in_axis] * b.groups && b.n_out % b.groups == 0;
-}
-
-pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_pairs)
-{
-    void *layer_block = NULL, *pair_block = NULL;
-    int n_layers = 0;
-    *n_pairs = 0;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(layer), &layer_block));
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(pair), &pair_block));
-    layer *layers = layer_block;
-    pair *pairs = pair_block;
-    for (pith_node *node = quant->graph->first; node; node = node->next) {
-        bool is_layer = pithi_is(node, "conv") && quant->roles[node->index] == PITHI_QUANT_PRODUCT;
-        pith_node *second = is_layer ? next_layer(quant, node) : NULL;
-        if (second && fits(node, second)) {
-            pair *p = &pairs[(*n_pairs)++];
-            PITH_TRY(add_layer(quant, layers, &n_layers, node, &p->first));
-            PITH_TRY(add_layer(quant, layers, &n_layers, second, &p->second));
-        }
-    }
+    work w = { .s = NULL };
     double largest = INFINITY;
+    PITH_TRY(open_work(quant, &w));
+    (void)strength;
     for (int sweep = 0; sweep < SWEEPS && largest > SETTLED; sweep++) {
         largest = 0.0;
-        for (int i = 0; i < *n_pairs; i++) {
-            PITH_TRY(balance(quant, &layers[pairs[i].first], &layers[pairs[i].second], strength, &largest));
+        for (int i = 0; i < w.chains.n; i++) {
+            const pithi_chain *chain = &w.chains.items[i];
+            if (chain->has_weights) {
+                largest = fmax(largest, by_weights(chain, w.ranges[i], w.left, w.right, w.s));
+                apply(chain, w.ranges[i], w.s);
+                *n_edited += sweep == 0;
+            }
         }
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_quant_equalize_relaxed(pithi_quant *quant, double strength, int *n_edited)
+{
+    int n_relaxed = 0;
+    PITH_TRY(relax(quant, &n_relaxed));
+    return n_relaxed ? pithi_quant_smooth(quant, strength, n_edited) : PITH_OK;
+}
+
+pith_status pithi_quant_smooth(pithi_quant *quant, double strength, int *n_edited)
+{
+    work w = { .s = NULL };
+    PITH_TRY(open_work(quant, &w));
+    for (int i = 0; i < w.chains.n; i++) {
+        by_activations(&w.chains.items[i], w.ranges[i], strength, w.left, w.s);
+        apply(&w.chains.items[i], w.ranges[i], w.s);
+        (*n_edited)++;
     }
     return PITH_OK;
 }

@@ -109,6 +109,7 @@ typedef struct pithi_quant {
     pith_tensor *references;       /* its float results on the samples that measure, n_held * n_outputs */
     int n_outputs, n_held;
     pith_observer observer;        /* of ranges that stages are compared with */
+    bool rounds;                   /* weights are rounded by what their layers make of it wherever a stage is judged */
     double score;                  /* of the network as it is now; see pithi_quant_error */
     pith_graph **older;            /* graphs whose constants `graph` shares */
     int n_older;
@@ -177,8 +178,11 @@ pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list);
 bool pithi_quant_wants(const pithi_quant *quant, const char *stage);
 void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total);
 
-/* Balances weights of neighbouring layers; the scales are taken to the power `strength`. */
+/* Edits that rescale channels of neighbouring layers: by their weights; by their activations, with the exponent
+ * `strength`; the same after clips have become relu. */
 pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_edited);
+pith_status pithi_quant_smooth(pithi_quant *quant, double strength, int *n_edited);
+pith_status pithi_quant_equalize_relaxed(pithi_quant *quant, double strength, int *n_edited);
 
 /* Runs the float network over the samples: ranges, histograms, and the outputs of the samples that measure. */
 pith_status pithi_quant_calibrate(pithi_quant *quant);

@@ -151,14 +151,29 @@ static pith_status start(pithi_quant *quant)
     pithi_quant_take_observer(quant, quant->observer);
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     quant->score = error.score;
-    return PITH_OK;
+    return pithi_quant_wants(quant, "rounding") ? pithi_quant_round(quant) : PITH_OK;
 }
 
+/* Channels rescaled in several ways; each counts from what the one before left. */
 static pith_status equalize(pithi_quant *quant, pith_quantize_report *report)
 {
-    static const double strengths[] = { 1.0, 0.5 };
-    for (int i = 0; i < PITH_COUNT(strengths) && report->n_equalized == 0; i++) {
-        PITH_TRY(pithi_quant_attempt(quant, "equalization", pithi_quant_equalize, strengths[i], &report->n_equalized));
+    static const struct {
+        const char *stage;
+        pithi_quant_edit edit;
+        double strength;
+    } ways[] = {
+        { "equalization", pithi_quant_equalize, 1.0 },
+        { "smoothing", pithi_quant_smooth, 0.5 },
+        { "smoothing", pithi_quant_smooth, 0.8 },
+        { "smoothing", pithi_quant_smooth, 0.25 },
+        { "relu6", pithi_quant_equalize_relaxed, 0.5 },
+    };
+    for (int i = 0; i < PITH_COUNT(ways); i++) {
+        int n_edited = 0;
+        if (pithi_quant_wants(quant, ways[i].stage)) {
+            PITH_TRY(pithi_quant_attempt(quant, ways[i].stage, ways[i].edit, ways[i].strength, &n_edited));
+            report->n_equalized = n_edited > 0 ? n_edited : report->n_equalized;
+        }
     }
     return PITH_OK;
 }
@@ -167,7 +182,7 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
 {
     const pith_quantize_options *options = quant->options;
     PITH_TRY(start(quant));
-    if (!options->no_equalization && pithi_quant_wants(quant, "equalization")) {
+    if (!options->no_equalization) {
         PITH_TRY(equalize(quant, report));
     }
     PITH_TRY(pithi_quant_choose_observer(quant, report));

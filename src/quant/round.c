@@ -8,6 +8,7 @@
 #define SMALLEST_SCALE 1e-12
 #define WEIGHT_LEVELS 254 /* steps of 8 bits */
 #define CLIP_STEPS 15
+#define GRID_ERROR 0.01 /* of a step */
 
 pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format)
 {
@@ -107,6 +108,59 @@ static void narrow(const float *w, const pithi_quant_rows *rows, int low, int hi
     }
 }
 
+/* Weights may lie on a grid already, those of networks that were trained for integers: scales at which every weight is
+ * an integer, but for GRID_ERROR of a step, though the largest one isn't the highest. */
+typedef struct grid {
+    uint64_t alive[2]; /* by largest integer */
+    float largest;
+} grid;
+
+static void find_grids(const float *w, const pithi_quant_rows *rows, grid *grids, int64_t n, int high)
+{
+    for (int64_t i = 0; i < rows->total; i++) {
+        grid *own = &grids[pithi_quant_scale_at(rows, i)];
+        own->largest = fmaxf(own->largest, fabsf(w[i]));
+    }
+    for (int64_t k = 0; k < n; k++) {
+        for (int level = high / 4; level < high && level < 128; level++) {
+            grids[k].alive[level / 64] |= (uint64_t)1 << level % 64;
+        }
+    }
+    for (int64_t i = 0; i < rows->total; i++) {
+        grid *own = &grids[pithi_quant_scale_at(rows, i)];
+        for (int level = 0; (own->alive[0] | own->alive[1]) && level < 128; level++) {
+            double q = own->largest > 0.0f ? (double)w[i] / (double)own->largest * level : 0.5;
+            if (fabs(q - nearbyint(q)) > GRID_ERROR) {
+                own->alive[level / 64] &= ~((uint64_t)1 << level % 64);
+            }
+        }
+    }
+}
+
+/* The finest one, or 0. */
+static float grid_scale(const grid *own)
+{
+    for (int level = 127; level > 0; level--) {
+        if (own->alive[level / 64] >> level % 64 & 1) {
+            return own->largest / (float)level;
+        }
+    }
+    return 0.0f;
+}
+
+static pith_status use_grids(const float *w, const pithi_quant_rows *rows, const float *least_scales, int high,
+                             float *scales, int64_t n, pithi_arena *arena)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(grid), &block));
+    find_grids(w, rows, block, n, high);
+    for (int64_t k = 0; k < n; k++) {
+        float scale = grid_scale((const grid *)block + k);
+        scales[k] = scale > 0.0f && (!least_scales || scale >= least_scales[k]) ? scale : scales[k];
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const pithi_weight_format *format,
                                       const float *least_scales, bool is_per_tensor, pithi_arena *arena,
                                       pithi_quant_rounded *rounded_out)
@@ -131,6 +185,9 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
     for (int64_t k = 0; k < n; k++) {
         float scale = scale_of((const interval *)intervals + k, low, high, (int16_t *)zeros + k);
         ((float *)scales)[k] = least_scales ? fmaxf(scale, least_scales[k]) : scale;
+    }
+    if (low < 0 && high == 127 && where.block == 0 && !is_per_tensor) {
+        PITH_TRY(use_grids(w, &rows, least_scales, high, scales, n, arena));
     }
     for (int64_t i = 0; i < rows.total; i++) {
         int64_t k = pithi_quant_scale_at(&rows, i);

@@ -8,7 +8,7 @@
 
 #define MAX_K 2304           /* more inputs than that: moments take too much memory and time */
 #define LARGEST_BIAS 1073741824.0
-#define WORK_PER_MAC 1.0
+#define WORK_PER_MAC 1.5      /* moments, and errors of rows */
 
 /* A product's weights by rows, whatever their order in the tensor. */
 typedef struct rounded_layer {
@@ -111,6 +111,10 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
 static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches)
 {
     rounded_layer layer;
+    if (quant->work) {
+        const double k = (double)patches->k, n = (double)patches->n_rows;
+        quant->work->done += WORK_PER_MAC * k * k * (n * (double)patches->n_groups);
+    }
     PITH_TRY(open_layer(quant, patches->node, &layer));
     for (int64_t group = 0; group < patches->n_groups; group++) {
         double before, after;
@@ -149,7 +153,7 @@ pith_status pithi_quant_round_layers(pithi_quant *quant)
     int n = 0, done = 0;
     for (pith_node *node = quant->graph->first; node; node = node->next) {
         pithi_quant_weights weights;
-        if (!takes_part(quant, node, &weights)) {
+        if (!takes_part(quant, node, &weights) || !pithi_quant_affords(quant, PITHI_PATCHES_AT_ONCE)) {
             continue;
         }
         nodes[n++] = node;
@@ -174,14 +178,17 @@ static void undo(pithi_quant *quant)
 pith_status pithi_quant_round(pithi_quant *quant)
 {
     pithi_quant_error error;
-    PITH_TRY(pithi_quant_round_layers(quant));
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    const bool is_kept = error.score > quant->score + PITHI_QUANT_GAIN_DB;
-    pithi_quant_note(quant, "rounding", quant->score, error.score, is_kept);
-    if (!is_kept) {
-        undo(quant);
+    if (quant->rounds) {
         return PITH_OK;
     }
-    quant->score = error.score;
+    PITH_TRY(pithi_quant_round_layers(quant));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    quant->rounds = error.score > quant->score + PITHI_QUANT_GAIN_DB;
+    pithi_quant_note(quant, "rounding", quant->score, error.score, quant->rounds);
+    if (quant->rounds) {
+        quant->score = error.score;
+    } else {
+        undo(quant);
+    }
     return PITH_OK;
 }
