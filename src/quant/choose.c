@@ -263,6 +263,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     pithi_quant_point *chosen = &search->points[search->chosen];
     const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
     pithi_quant_error before, after;
+    bool is_done = false;
     void *kept = NULL;
     if (search->chosen == 1 || quant->options->no_bias_correction) {
         return PITH_OK;
@@ -270,10 +271,9 @@ static pith_status correct_mix(pithi_quant_search *search)
     PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &kept));
     memcpy(kept, quant->bias_shifts, n_bytes);
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
-    memset(quant->bias_shifts, 0, n_bytes);
-    PITH_TRY(pithi_quant_correct_biases(quant));
+    PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
-    bool helps = after.score > before.score + GAIN_DB;
+    bool helps = is_done && after.score > before.score + GAIN_DB;
     if (helps) { /* on the samples that verify as well */
         pithi_quant_verdict verdict;
         pith_graph *graph = NULL;
