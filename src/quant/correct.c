@@ -111,19 +111,24 @@ static pith_status shift_bias(pithi_quant *quant, const layer *from)
 {
     void *block = NULL;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)from->n_channels, sizeof(float), &block));
+    const float *before = quant->bias_shifts[from->node->index];
     float *shifts = block;
     for (int64_t c = 0; c < from->n_channels; c++) {
-        shifts[c] = (float)from->means[c];
+        shifts[c] = (float)from->means[c] + (before ? before[c] : 0.0f);
     }
     quant->bias_shifts[from->node->index] = shifts;
     return PITH_OK;
 }
 
-pith_status pithi_quant_correct_biases(pithi_quant *quant)
+pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
 {
     layer *layers = NULL;
     int n_layers = 0;
     PITH_TRY(find_layers(quant, &layers, &n_layers));
+    *is_done = n_layers > 0 && pithi_quant_affords(quant, n_layers * MOST_SAMPLES);
+    if (!*is_done) {
+        return PITH_OK;
+    }
     PITH_TRY(measure(quant, layers, n_layers, false));
     for (int i = 0; i < n_layers; i++) {
         PITH_TRY(measure(quant, &layers[i], 1, true));
