@@ -18,7 +18,7 @@ static void ref(const pith_run *run)
     size_t n_bytes = pith_dtype_bytes(x->dtype);
     int64_t n_total = n_columns > 0 ? pith_shape_elements(&x->shape) / n_columns : 0;
     for (int64_t i = 0; i < n_total; i++) { /* keeps columns first to end-1 of each row */
-        int64_t bound = pithi_max_s64(k, -n_rows) + i % n_rows; /* column of the diagonal */
+        int64_t bound = pithi_min_s64(pithi_max_s64(k, -n_rows), n_columns) + i % n_rows; /* column of the diagonal */
         int64_t first = attrs->upper ? pithi_min_s64(pithi_max_s64(bound, 0), n_columns) : 0;
         int64_t end = attrs->upper ? n_columns : pithi_min_s64(pithi_max_s64(bound, -1) + 1, n_columns);
         const char *from = (const char *)x->data + (size_t)(i * n_columns) * n_bytes;
