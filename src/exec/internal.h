@@ -19,6 +19,7 @@ struct pith_model {
     pithi_tuning tuning;      /* of the file beside it */
     pithi_arena memory; /* everything below */
     const char *tuning_file, *tuning_note, *cache_folder;
+    const char *folder; /* of the file */
     pith_value_info *inputs, *outputs;
     pith_unsupported *unsupported;
     int n_unsupported;

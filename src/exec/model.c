@@ -353,6 +353,48 @@ static pith_status open_cache(pith_model *model, const char *path)
     return pithi_pack_cache_open(model->program.packs, file, identity);
 }
 
+/* Import and passes give the same graph again, so weights are found by their places in it. */
+static pith_status copy_weights(pith_model *model, const pith_graph *from)
+{
+    const pith_graph *to = model->root->graph;
+    const pith_node *source = from->first;
+    for (const pith_node *node = to->first; node; node = node->next, source = source->next) {
+        bool is_same = source && source->op == node->op && source->n_inputs == node->n_inputs;
+        for (int i = 0; is_same && i < node->n_inputs; i++) {
+            const pith_tensor *lost = node->inputs[i] ? node->inputs[i]->constant : NULL;
+            size_t n_bytes = lost ? pith_tensor_bytes(lost) : 0;
+            if (n_bytes < PITHI_SPENDABLE_BYTES || lost->dtype != PITH_DTYPE_F32 ||
+                !pithi_arena_owns(&to->arena, lost->data)) {
+                continue;
+            }
+            const pith_tensor *found = source->inputs[i] ? source->inputs[i]->constant : NULL;
+            is_same = found && found->dtype == lost->dtype && pith_tensor_bytes(found) == n_bytes;
+            if (is_same) {
+                memcpy(lost->data, found->data, n_bytes);
+            }
+        }
+        PITH_CHECK(model->ctx, is_same, PITH_STATUS_STATE,
+                   "can't read the weights of '%s' again for another plan: the file was changed meanwhile", node->name);
+    }
+    return PITH_OK;
+}
+
+static pith_status restore_weights(pithi_program *program)
+{
+    pith_model *model = (pith_model *)(void *)((char *)program - offsetof(pith_model, program));
+    pithi_import_info info = { .is_mapped = model->import.is_mapped };
+    pith_graph *graph = NULL;
+    pith_status status = PITH_OK;
+    PITH_TRY_GOTO(pithi_import(model->ctx, model->file.data, model->file.n_bytes, model->folder, &info, &graph), done);
+    PITH_TRY_GOTO(optimise(model, graph), done);
+    PITH_TRY_GOTO(copy_weights(model, graph), done);
+    program->has_spent = false;
+done:
+    pithi_graph_destroy(graph);
+    pithi_import_info_deinit(model->ctx, &info);
+    return status;
+}
+
 static pith_status load_file(pith_model *model, const char *path)
 {
     PITH_TRY(find_tuning(model, path));
@@ -362,11 +404,13 @@ static pith_status load_file(pith_model *model, const char *path)
     if (is_mapped) {
         pithi_pack_cache_set_mapping(model->program.packs, model->file.data, model->file.n_bytes);
     }
-    const char *slash = strrchr(path, '/'), *folder = NULL;
-    PITH_TRY(pithi_import_folder(&model->memory, path, &folder));
+    const char *slash = strrchr(path, '/');
+    PITH_TRY(pithi_import_folder(&model->memory, path, &model->folder));
     const char *name = slash ? slash + 1 : path;
     PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &model->file_name));
-    PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, folder), "%s", path);
+    model->import.is_mapped = is_mapped;
+    PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, model->folder), "%s", path);
+    model->program.restore = restore_weights;
     /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed.
      */
     if (is_mapped) {

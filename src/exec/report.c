@@ -168,6 +168,7 @@ pith_status pithi_model_clone_graph(pith_model *model, const pith_shape *shapes,
     if (shapes) {
         PITH_TRY(plan_for(model, shapes, n_threads > 0 ? n_threads : pithi_cpu_count(), &stretch));
     }
+    PITH_TRY(pithi_program_restore(&model->program));
     return pithi_graph_clone(stretch ? stretch->plan->graph : model->root->graph, clone_out);
 }
 

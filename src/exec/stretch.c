@@ -242,14 +242,23 @@ static pith_status make_key(pithi_stretch *stretch, const pith_tensor *inputs)
     return PITH_OK;
 }
 
+pith_status pithi_program_restore(pithi_program *program)
+{
+    return program->has_spent ? program->restore(program) : PITH_OK;
+}
+
 static pith_status plan_graph(pithi_stretch *stretch, pith_graph *graph, int n_threads)
 {
     pithi_program *program = stretch->of->program;
     PITH_TRY(pithi_passes_run(graph, PITH_STAGE_SHAPE, program->disabled_passes));
+    bool spends = program->restore && !program->has_plans && !stretch->rest && !program->keep_all_values;
+    program->has_plans = true;
     pithi_plan_options options = { .n_threads = n_threads, .keep_all_values = program->keep_all_values,
                                    .n_kept_outputs = stretch->of->keeps_outputs ? (int)graph->n_outputs : 0,
                                    .is_exact = program->is_exact, .packs = program->packs,
-                                   .tuning = program->tuning };
+                                   .tuning = program->tuning,
+                                   .spendable = spends ? &stretch->of->graph->arena : NULL,
+                                   .has_spent = &program->has_spent };
     return pithi_plan_create(graph, &options, &stretch->plan);
 }
 
@@ -258,6 +267,7 @@ static pith_status fill_stretch(pithi_stretch *stretch, const pith_tensor *input
     pith_graph *graph = NULL, *planned = NULL;
     pith_node *blocked = NULL;
     pith_status status = PITH_OK;
+    PITH_TRY(pithi_program_restore(stretch->of->program));
     PITH_TRY_GOTO(instantiate_fully(stretch->of, inputs, &graph, &blocked), done);
     PITH_TRY_GOTO(make_key(stretch, inputs), done);
     PITH_TRY_GOTO(pithi_stretch_cut(stretch, graph, blocked, &planned), done);

@@ -11,7 +11,8 @@ typedef struct pithi_template pithi_template;
 typedef struct pithi_stretch pithi_stretch;
 
 /* What all templates of a model share. */
-typedef struct pithi_program {
+typedef struct pithi_program pithi_program;
+struct pithi_program {
     pith_ctx *ctx;
     const char *disabled_passes;
     bool keep_all_values, is_exact;
@@ -22,7 +23,11 @@ typedef struct pithi_program {
     uint64_t clock;          /* counts look-ups, for least recently used */
     pithi_stretch *newest;   /* all stretches of all templates, by use */
     pithi_stretch *oldest;
-} pithi_program;
+    /* NULL: constants stay. Else those that the first plan has packed may be lost; it is called before anything but a
+     * run of that plan reads them, and brings them back. */
+    pith_status (*restore)(pithi_program *program);
+    bool has_spent, has_plans;
+};
 
 struct pithi_template {
     pithi_program *program;
@@ -58,6 +63,9 @@ struct pithi_stretch {
     pithi_stretch *next;        /* of the same template */
     pithi_stretch *newer, *older;
 };
+
+/* After it constants have their numbers, until the model is destroyed. */
+pith_status pithi_program_restore(pithi_program *program);
 
 pith_status pithi_template_create(pithi_program *program, pith_graph *graph, bool keeps_outputs,
                                   pithi_template **template_out); /* takes the graph on success */

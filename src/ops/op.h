@@ -76,12 +76,14 @@ struct pith_prepare {
     size_t shared_bytes;        /* once for the step, kept across its phases */
     const char *kernel;         /* name of the kernel chosen, for profiles */
     const char *why;            /* optional: one line on why this kernel, and why not the others; lives with the plan */
+    uint64_t packed;            /* set by pithi_prepare_pack(): inputs (below 64) that were packed */
     const char *const *choices; /* optional: names of all ways there are for this node, [0] the one by judgement */
     int n_choices;              /* 0 or 1: there is one way only. `pith tune` times them against each other */
 };
 
 /* Weights rearranged for a kernel, shared by all plans of a model: returns the block for (data
- * pointer of the constant, key), calling `fill(user, block)` the first time. */
+ * pointer of the constant, key), calling `fill(user, block)` the first time. An input that is packed isn't read in
+ * run: where no other step reads it, its memory is given back after prepare. */
 pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data, uint64_t key, size_t n_bytes,
                                void (*fill)(void *user, void *block), void *user, const void **block_out);
 

@@ -258,6 +258,9 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
         *block_out = block;
         return PITH_OK;
     }
+    for (int i = 0; i < prepare->n_inputs && i < 64; i++) {
+        prepare->packed |= (uint64_t)(prepare->inputs[i].data == constant_data) << i;
+    }
     key = pithi_hash(key, &prepare->isa_limit, sizeof prepare->isa_limit); /* tuned steps differ in it */
     for (size_t i = 0; i < cache->n_entries; i++) {
         const pack_entry *entry = &cache->entries[i];

@@ -3,6 +3,7 @@
 #include "plan/plan.h"
 
 #include "kernels/kernel.h"
+#include "platform/platform.h"
 
 typedef struct builder {
     pith_ctx *ctx;
@@ -119,6 +120,41 @@ static pith_status find_tuned(const builder *b, pith_step *step, pith_prepare *p
     return PITH_OK;
 }
 
+static int reads_from(const pith_value *value, const pith_tensor *memory)
+{
+    uintptr_t at = value && value->constant ? (uintptr_t)value->constant->data : 0, begin = (uintptr_t)memory->data;
+    return at >= begin && at < begin + pith_tensor_bytes(memory);
+}
+
+static bool is_read_once(const pith_graph *graph, const pith_tensor *constant)
+{
+    int n_reads = 0;
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_inputs; i++) {
+            n_reads += reads_from(node->inputs[i], constant);
+        }
+    }
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        n_reads += reads_from(graph->outputs[i], constant);
+    }
+    return n_reads == 1;
+}
+
+/* Weights that were folded, or lay unaligned in the file, would stay in memory beside the packed ones. */
+static void spend_packed(const builder *b, const pith_prepare *prepare)
+{
+    const pithi_plan_options *options = b->options;
+    for (int i = 0; options->spendable && prepare->use_run && i < prepare->n_inputs && i < 64; i++) {
+        const pith_tensor *input = &prepare->inputs[i];
+        if (prepare->packed >> i & 1 && input->dtype == PITH_DTYPE_F32 &&
+            pith_tensor_bytes(input) >= PITHI_SPENDABLE_BYTES &&
+            pithi_arena_owns(options->spendable, input->data) && is_read_once(b->plan->graph, input)) {
+            *options->has_spent = true;
+            pithi_file_forget(input->data, pith_tensor_bytes(input));
+        }
+    }
+}
+
 static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *inputs, const pith_tensor *outputs)
 {
     const pith_node *node = step->node;
@@ -133,6 +169,7 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
     if (node->op->prepare) {
         PITH_TRY(node->op->prepare(&prepare));
     }
+    spend_packed(b, &prepare);
     step->use_run = prepare.use_run;
     step->state = prepare.state;
     bool is_cut = prepare.use_run && tuned.serial_at != b->options->n_threads;

@@ -61,6 +61,8 @@ typedef struct pith_plan {
     uint64_t macs, flops, bytes_read, bytes_written;
 } pith_plan;
 
+#define PITHI_SPENDABLE_BYTES ((size_t)32 << 10) /* smaller constants aren't worth it */
+
 typedef struct pithi_plan_options {
     int n_threads;           /* scratch is reserved for so many workers */
     int n_kept_outputs;      /* the first so many graph outputs outlive the caller's inputs: never views of them */
@@ -68,6 +70,9 @@ typedef struct pithi_plan_options {
     bool is_exact;           /* for pith_prepare */
     pithi_pack_cache *packs; /* of the model; may be NULL */
     const pithi_tuning *tuning; /* or NULL */
+    const pithi_arena *spendable; /* constants here that steps have packed, and nothing else of the plan reads, are
+                                   * given back to the system: their numbers are lost. NULL: none */
+    bool *has_spent;              /* set when that happens */
 } pithi_plan_options;
 
 /* Makes a plan; takes ownership of `graph` on success only. */

@@ -185,7 +185,7 @@ pith_status pithi_import_onnx(pith_ctx *ctx, const void *data, size_t n_bytes, c
                               pithi_import_info *info, pith_graph **graph_out)
 {
     pithi_onnx onnx = { .ctx = ctx, .folder = folder, .info = info };
-    onnx.file = (pithi_pb){ .ctx = ctx, .origin = data };
+    onnx.file = (pithi_pb){ .ctx = ctx, .origin = data, .end = (const unsigned char *)data + n_bytes };
     pithi_pb_span model = { data, n_bytes, 1 };
     pith_status status = PITH_OK;
 

@@ -3,6 +3,7 @@
  * little-endian and aligned to the element; else they are copied or decoded into the graph's arena. */
 #include "import/onnx/onnx.h"
 #include "ops/op.h"
+#include "platform/platform.h"
 
 typedef struct tensor_fields {
     pithi_pb_span message, name, raw;
@@ -141,8 +142,11 @@ static size_t unit_bytes(pith_dtype dtype)
     return n_bytes == 0 ? 1 : PITH_DTYPES(dtype) & PITH_DTYPES_COMPLEX ? n_bytes / 2 : n_bytes;
 }
 
+#define COPIED_AT_ONCE ((size_t)4 << 20) /* so that little lies in memory twice */
+
 /* Borrows little-endian bytes, or copies what is unaligned or has the wrong byte order. */
-static pith_status adopt_bytes(pith_graph *graph, const unsigned char *bytes, size_t n_bytes, pith_tensor *tensor)
+static pith_status adopt_bytes(const pithi_onnx *onnx, pith_graph *graph, const unsigned char *bytes, size_t n_bytes,
+                               pith_tensor *tensor)
 {
     size_t item_bytes = unit_bytes(tensor->dtype);
     if (n_bytes > 0 && host_is_little_endian() && (uintptr_t)bytes % item_bytes == 0) {
@@ -154,8 +158,13 @@ static pith_status adopt_bytes(pith_graph *graph, const unsigned char *bytes, si
     for (size_t i = 0; i < n_bytes && !host_is_little_endian(); i++) {
         ((unsigned char *)copy)[i / item_bytes * item_bytes + (item_bytes - 1 - i % item_bytes)] = bytes[i];
     }
-    if (n_bytes > 0 && host_is_little_endian()) {
-        memcpy(copy, bytes, n_bytes);
+    bool is_mapped = onnx->info->is_mapped && bytes >= onnx->file.origin && bytes < onnx->file.end;
+    for (size_t at = 0; at < n_bytes && host_is_little_endian(); at += COPIED_AT_ONCE) {
+        size_t n = n_bytes - at < COPIED_AT_ONCE ? n_bytes - at : COPIED_AT_ONCE;
+        memcpy((char *)copy + at, bytes + at, n);
+        if (is_mapped) {
+            pithi_file_forget(bytes + at, n);
+        }
     }
     tensor->data = copy;
     return PITH_OK;
@@ -186,7 +195,7 @@ static pith_status take_raw(pithi_onnx *onnx, pith_graph *graph, const tensor_fi
     if (tensor->dtype == PITH_DTYPE_BOOL) {
         PITH_TRY(check_bools(onnx, bytes, n_bytes));
     }
-    return adopt_bytes(graph, bytes, n_bytes, tensor);
+    return adopt_bytes(onnx, graph, bytes, n_bytes, tensor);
 }
 
 /* ---- typed lists --------------------------------------------------------------------------- */
@@ -290,7 +299,7 @@ static pith_status take_typed(pithi_onnx *onnx, pith_graph *graph, const tensor_
     while (pithi_pb_next(&pb, &field)) {
         if (field.number == wanted && field.span.n_bytes > 0) {
             if (is_plain) { /* packed floats are little-endian bytes */
-                return adopt_bytes(graph, field.span.data, n_bytes, tensor);
+                return adopt_bytes(onnx, graph, field.span.data, n_bytes, tensor);
             }
             PITH_TRY(decode_chunk(onnx, &pb, &field, tensor, &n_done));
         } else if (field.number == wanted && is_string) { /* an empty one */
