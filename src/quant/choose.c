@@ -256,12 +256,27 @@ static pith_status fill_report(const pithi_quant_search *search, pithi_arena *ar
 
 /* ---- biases -------------------------------------------------------------------------------- */
 
-/* Biases were corrected for all int8; another mix is corrected for itself, if that helps it. */
+/* Size and drop with biases as they are now. */
+static pith_status assess_biases(pithi_quant *quant, size_t *n_bytes_out, pithi_quant_verdict *verdict_out)
+{
+    pith_graph *graph = NULL;
+    PITH_TRY(pithi_graph_clone(quant->graph, &graph));
+    pithi_quant_number(quant->graph);
+    pith_status status = pithi_quant_insert(quant, graph);
+    status = status == PITH_OK ? pithi_quant_size_of(graph, n_bytes_out) : status;
+    if (status != PITH_OK) {
+        pithi_graph_destroy(graph);
+        return status;
+    }
+    return pithi_quant_verify(quant, graph, verdict_out);
+}
+
+/* Biases were corrected for all int8; another mix is corrected for itself, if that helps it within the limits. */
 static pith_status correct_mix(pithi_quant_search *search)
 {
     pithi_quant *quant = search->quant;
-    pithi_quant_point *chosen = &search->points[search->chosen];
-    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
+    pithi_quant_point *chosen = &search->points[search->chosen], fresh = *chosen;
+    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *), limit = quant->options->max_bytes;
     pithi_quant_error before, after;
     bool is_done = false;
     void *kept = NULL;
@@ -274,21 +289,13 @@ static pith_status correct_mix(pithi_quant_search *search)
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
     bool helps = is_done && after.score > before.score + GAIN_DB;
-    if (helps) { /* on the samples that verify as well */
-        pithi_quant_verdict verdict;
-        pith_graph *graph = NULL;
-        PITH_TRY(pithi_graph_clone(quant->graph, &graph));
-        pithi_quant_number(quant->graph);
-        pith_status status = pithi_quant_insert(quant, graph);
-        if (status != PITH_OK) {
-            pithi_graph_destroy(graph);
-            return status;
-        }
-        PITH_TRY(pithi_quant_verify(quant, graph, &verdict));
-        helps = verdict.drop <= chosen->verdict.drop;
-        chosen->verdict = helps ? verdict : chosen->verdict;
+    if (helps) {
+        PITH_TRY(assess_biases(quant, &fresh.n_bytes, &fresh.verdict));
+        helps = fresh.verdict.drop <= chosen->verdict.drop && (limit == 0 || fresh.n_bytes <= limit);
     }
-    if (!helps) {
+    if (helps) {
+        *chosen = fresh;
+    } else {
         memcpy(quant->bias_shifts, kept, n_bytes);
     }
     return PITH_OK;

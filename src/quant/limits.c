@@ -13,7 +13,7 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-static pith_status size_of(pith_graph *graph, size_t *n_bytes_out)
+pith_status pithi_quant_size_of(pith_graph *graph, size_t *n_bytes_out)
 {
     pithi_bytes bytes = { .ctx = graph->ctx };
     pith_status status = pithi_export_onnx(graph, &bytes);
@@ -26,7 +26,7 @@ static pith_status measure_size(pithi_quant *quant, const pithi_quant_mix *mix, 
 {
     pith_graph *graph = NULL;
     PITH_TRY(pithi_quant_mix_graph(quant, mix, &graph));
-    pith_status status = size_of(graph, n_bytes_out);
+    pith_status status = pithi_quant_size_of(graph, n_bytes_out);
     pithi_graph_destroy(graph);
     return status;
 }

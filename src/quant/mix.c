@@ -64,6 +64,15 @@ void pithi_quant_mix_copy(const pithi_quant *quant, const pithi_quant_mix *from,
     memcpy(to->why, from->why, (size_t)quant->n_nodes * sizeof(char *));
 }
 
+void pithi_quant_mix_follow(const pithi_quant *quant, pithi_quant_mix *mix)
+{
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        if (quant->roles[node->index] != PITHI_QUANT_FLOAT && is_absorbed(quant, node)) {
+            mix->compute[node->index] = mix->compute[node->inputs[0]->producer->index];
+        }
+    }
+}
+
 void pithi_quant_mix_fill(const pithi_quant *quant, pithi_compute compute, int bits, pithi_quant_mix *mix)
 {
     memset(mix->compute, (int)compute, (size_t)quant->n_nodes);
@@ -84,6 +93,7 @@ void pithi_quant_mix_raise_tensor(const pithi_quant *quant, int tensor, pithi_co
             mix->why[node->index] = why;
         }
     }
+    pithi_quant_mix_follow(quant, mix);
 }
 
 static void raise_format(pithi_quant *quant, int tensor, pithi_compute compute)
@@ -275,14 +285,16 @@ static pith_status add_node(cutter *c, const pithi_quant *quant, const pithi_qua
     return pithi_cut_add_edge(&c->cut, PITHI_CUT_SOURCE, vertex, ns_of(facts->ms[PITHI_COMPUTE_FLOAT][node->index]), 0);
 }
 
-/* Both forms of a tensor with what they cost; `maker` is the vertex that makes it. */
+/* Both forms of a tensor with what they cost; `maker` is the vertex that makes it. Where there is a quantised form, who
+ * reads floats reads those that come out of it. */
 static pith_status add_forms(cutter *c, const pithi_quant *quant, const pithi_quant_facts *facts, int tensor, int maker)
 {
     int *form = &c->form_of[2 * tensor];
     PITH_TRY(pithi_cut_add_vertex(&c->cut, &form[0]));
     PITH_TRY(pithi_cut_add_vertex(&c->cut, &form[1]));
     PITH_TRY(pithi_cut_add_edge(&c->cut, form[0], maker, ns_of(border_ms(quant, facts, tensor, true, false)), 0));
-    return pithi_cut_add_edge(&c->cut, maker, form[1], ns_of(border_ms(quant, facts, tensor, false, true)), 0);
+    PITH_TRY(pithi_cut_add_edge(&c->cut, maker, form[0], PITHI_CUT_INFINITE, 0));
+    return pithi_cut_add_edge(&c->cut, form[0], form[1], ns_of(border_ms(quant, facts, tensor, false, true)), 0);
 }
 
 static pith_status add_reader(cutter *c, int tensor, int reader)

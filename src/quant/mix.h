@@ -54,6 +54,8 @@ void pithi_quant_mix_raise_tensor(const pithi_quant *quant, int tensor, pithi_co
                                   pithi_quant_mix *mix);
 /* Nodes that have a choice of their own: not those that only move data, or are part of the node before. */
 bool pithi_quant_chooses(const pithi_quant *quant, const pith_node *node);
+/* Nodes that are part of another one take its choice. */
+void pithi_quant_mix_follow(const pithi_quant *quant, pithi_quant_mix *mix);
 /* All nodes in one way. */
 void pithi_quant_mix_fill(const pithi_quant *quant, pithi_compute compute, int bits, pithi_quant_mix *mix);
 pith_status pithi_quant_mix_create(pithi_quant *quant, pithi_quant_mix *mix);
@@ -103,6 +105,8 @@ typedef struct pithi_quant_search {
     int n_points, chosen;
 } pithi_quant_search;
 
+/* Bytes of the file. */
+pith_status pithi_quant_size_of(pith_graph *graph, size_t *n_bytes_out);
 /* A point for a copy of the mix: its size, arena and drop. */
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out);

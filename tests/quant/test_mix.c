@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mixed precision: limits are kept in the file that is written, or refused with what can be reached; the list of mixes
+ * begins with float and int8 and has true figures; without timing the file is the same every time; the fastest
+ * choice is a true minimum (all choices tried); an isolated quantiser that is float makes no noise. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "export/export.h"
+#include "pith/session.h"
+#include "quant/mix.h"
+#include "support/graph_text.h"
+
+#define PATH PITH_BINARY_DIR "/mix_test.onnx"
+
+enum { N_SAMPLES = 32, N_IN = 3 * 10 * 10, N_CLASSES = 6 };
+
+static const char network[] =
+    "input x f32[1,3,10,10]\n"
+    "const w1 f32[8,3,3,3]{-0.4:0.4}\nconst b1 f32[8]{-0.2:0.2}\n"
+    "a = conv x w1 b1 | pads=[1,1,1,1] strides=[2,2]\n"
+    "ar = relu a\n"
+    "const w2 f32[24,8,3,3]{-0.3:0.3}\n"
+    "d = conv ar w2 | pads=[1,1,1,1]\n"
+    "dr = relu d\n"
+    "const w3 f32[8,24,1,1]{-0.5:0.5}\n"
+    "e = conv dr w3\n"
+    "s = add e ar\n"
+    "t = softmax s | axis=1\n"
+    "const w5 f32[8,8,3,3]{-0.5:0.5}\n"
+    "v = conv t w5\n"
+    "f = flatten v\n"
+    "const w4 f32[72,6]{-0.6:0.6}\nconst b4 f32[6]{-0.3:0.3}\n"
+    "y = gemm f w4 b4\n"
+    "output y\n";
+
+typedef struct source {
+    float samples[N_SAMPLES][N_IN];
+    int64_t labels[N_SAMPLES];
+} source;
+
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    source *s = user;
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 3, 10, 10 } }, s->samples[index] };
+    return PITH_OK;
+}
+
+static bool setup(pith_test *test, source *s)
+{
+    pith_graph *graph = pith_test_graph(test, network);
+    pithi_bytes bytes = { .ctx = test->ctx };
+    for (int i = 0; i < N_SAMPLES * N_IN; i++) {
+        s->samples[i / N_IN][i % N_IN] = (float)pith_test_uniform(test, -1.0, 1.0);
+    }
+    bool ok = graph && pithi_export_onnx(graph, &bytes) == PITH_OK;
+    FILE *file = ok ? fopen(PATH, "wb") : NULL;
+    ok = file && fwrite(bytes.data, 1, bytes.n_bytes, file) == bytes.n_bytes;
+    ok = file && fclose(file) == 0 && ok;
+    TEST_CHECK(test, ok);
+    pithi_free(test->ctx, bytes.data);
+    pithi_graph_destroy(graph);
+    return ok;
+}
+
+/* SQNR and the classes of a file against the float network. */
+static double compare(pith_test *test, const void *bytes, size_t n_bytes, source *s, int *n_agree)
+{
+    pith_model *models[2] = { 0 };
+    pith_session *sessions[2] = { 0 };
+    double signal = 0.0, noise = 0.0;
+    TEST_OK(test, pith_model_load(test->ctx, PATH, NULL, &models[0]));
+    TEST_OK(test, pith_model_load_memory(test->ctx, bytes, n_bytes, NULL, &models[1]));
+    for (int i = 0; i < 2 && models[i]; i++) {
+        TEST_OK(test, pith_session_create(models[i], NULL, &sessions[i]));
+    }
+    *n_agree = 0;
+    for (int k = 0; k < N_SAMPLES && sessions[0] && sessions[1]; k++) {
+        pith_tensor input;
+        int best[2] = { 0, 0 };
+        const float *y[2];
+        read_sample(s, k, &input);
+        for (int i = 0; i < 2; i++) {
+            TEST_OK(test, pith_session_run(sessions[i], &input, 1));
+            y[i] = pith_session_output(sessions[i], 0)->data;
+            for (int c = 0; c < N_CLASSES; c++) {
+                best[i] = y[i][c] > y[i][best[i]] ? c : best[i];
+            }
+        }
+        for (int c = 0; c < N_CLASSES; c++) {
+            signal += (double)y[0][c] * (double)y[0][c];
+            noise += pow((double)y[0][c] - (double)y[1][c], 2.0);
+        }
+        *n_agree += best[0] == best[1];
+    }
+    for (int i = 0; i < 2; i++) {
+        pith_session_destroy(sessions[i]);
+        pith_model_destroy(models[i]);
+    }
+    return pithi_quant_decibel(signal, noise);
+}
+
+typedef struct result {
+    void *bytes;
+    size_t n_bytes;
+    pith_quantize_report *report;
+    double db;
+    int n_agree;
+} result;
+
+static pith_status quantize(pith_test *test, source *s, pith_quantize_options options, result *r)
+{
+    const pith_samples samples = { read_sample, s, N_SAMPLES };
+    *r = (result){ 0 };
+    options.n_threads = 1;
+    options.verify = &samples;
+    pith_status status = pith_quantize(test->ctx, PATH, &options, &samples, &r->bytes, &r->n_bytes, &r->report);
+    if (status == PITH_OK) {
+        r->db = compare(test, r->bytes, r->n_bytes, s, &r->n_agree);
+        TEST_CHECK(test, r->report->n_choices >= 2 && r->report->choices[0].drop == 0.0);
+        TEST_CHECK(test, r->report->choices[0].sqnr_db > 100.0); /* all float is float */
+        TEST_CHECK(test, fabs(r->report->drop - 100.0 + 100.0 * r->n_agree / N_SAMPLES) < 1e-6);
+    }
+    return status;
+}
+
+static void release(pith_test *test, result *r)
+{
+    pith_free_bytes(test->ctx, r->bytes);
+    pith_quantize_report_destroy(r->report);
+}
+
+static void test_size(pith_test *test, source *s)
+{
+    result plain, small;
+    pith_test_case(test, "the file gets smaller than a limit, with fewer bits in some layers");
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_mix = 1, .no_timing = 1 }, &plain));
+    size_t limit = plain.n_bytes - 700;
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_bytes = limit }, &small));
+    TEST_CHECK_MESSAGE(test, small.n_bytes > 0 && small.n_bytes <= limit, "%zu bytes, more than %zu", small.n_bytes,
+                       limit);
+    TEST_CHECK(test, small.report && small.report->n_layers > 0 && small.db < plain.db && small.db > 3.0);
+    release(test, &small);
+    TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_bytes = 1000 }, &small),
+                PITH_STATUS_LIMIT, "relax the limit on the size");
+    release(test, &plain);
+}
+
+static void test_drop(pith_test *test, source *s)
+{
+    result narrow, wide;
+    pith_test_case(test, "a smaller drop is had by raising precision");
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_drop = 100.0 }, &wide));
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_drop = 1e-9 }, &narrow));
+    TEST_CHECK(test, narrow.report && narrow.report->drop == 0.0 && narrow.n_agree == N_SAMPLES);
+    TEST_CHECK(test, narrow.report && narrow.report->drop_kind == PITH_DROP_AGREEMENT);
+    TEST_CHECK_MESSAGE(test, narrow.db >= wide.db - 1.0, "%.1f dB, without a limit %.1f dB", narrow.db, wide.db);
+    release(test, &narrow);
+    release(test, &wide);
+    pith_test_case(test, "drop and size that exclude each other");
+    TEST_STATUS(test,
+                quantize(test, s,
+                         (pith_quantize_options){ .no_timing = 1, .max_drop = 1e-9, .max_bytes = 4200 }, &wide),
+                PITH_STATUS_LIMIT, "relax");
+    TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .max_ms = 1e-9 }, &wide), PITH_STATUS_LIMIT,
+                "relax the limit on the time");
+    TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .max_ram_bytes = 64 }, &wide), PITH_STATUS_LIMIT,
+                "relax the limit on the arena");
+    TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .max_ms = 1.0, .no_timing = 1 }, &wide),
+                PITH_STATUS_ARG, "no_timing");
+}
+
+static void test_same(pith_test *test, source *s)
+{
+    result a, b;
+    pith_test_case(test, "without timing the same file every time; with timing never slower than float by the report");
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1 }, &a));
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1 }, &b));
+    TEST_CHECK(test, a.n_bytes == b.n_bytes && a.n_bytes > 0 && memcmp(a.bytes, b.bytes, a.n_bytes) == 0);
+    release(test, &a);
+    release(test, &b);
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ 0 }, &a));
+    TEST_CHECK(test, a.report && a.report->ms > 0.0 && a.report->float_ms > 0.0);
+    TEST_CHECK(test, a.report && a.report->ms <= a.report->int8_ms); /* of all that were timed the fastest */
+    release(test, &a);
+}
+
+/* ---- the minimum cut ------------------------------------------------------------------------ */
+
+typedef struct trial {
+    pithi_quant quant;
+    pithi_quant_facts facts;
+    pithi_quant_mix mix, best;
+    int chooses[16];
+    int n;
+} trial;
+
+static bool start_trial(pith_test *test, trial *t, pith_graph *graph)
+{
+    static const pith_quantize_options options = { 0 };
+    static const pith_samples samples = { .n_samples = 1 };
+    t->quant = (pithi_quant){ .ctx = test->ctx, .options = &options, .samples = &samples, .graph = graph,
+                              .arena = { .ctx = test->ctx } };
+    TEST_OK(test, pithi_graph_infer(graph));
+    TEST_OK(test, pithi_quant_select(&t->quant));
+    t->quant.plain = t->quant.layers;
+    void *block = NULL;
+    size_t n = (size_t)t->quant.n_nodes;
+    TEST_OK(test, pithi_arena_array(&t->quant.arena, n, sizeof(pithi_quant_layer), &block));
+    t->quant.plain = block;
+    t->quant.plain_shifts = t->quant.bias_shifts;
+    for (int k = 0; k < PITHI_COMPUTE_COUNT; k++) {
+        TEST_OK(test, pithi_arena_array(&t->quant.arena, n, sizeof(double), &block));
+        t->facts.ms[k] = block;
+    }
+    TEST_OK(test, pithi_arena_alloc(&t->quant.arena, (size_t)t->quant.n_tensors + 1, &block));
+    t->facts.borders = block;
+    TEST_OK(test, pithi_quant_mix_create(&t->quant, &t->mix));
+    TEST_OK(test, pithi_quant_mix_create(&t->quant, &t->best));
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        if (pithi_quant_chooses(&t->quant, node)) {
+            t->chooses[t->n++] = node->index;
+        }
+    }
+    TEST_CHECK(test, t->n >= 5 && t->n <= 12);
+    return t->n <= 12;
+}
+
+static void test_cut(pith_test *test)
+{
+    pith_graph *graph = pith_test_graph(test, network);
+    trial t = { .n = 0 };
+    pith_test_case(test, "the fastest mix: no other choice is predicted to be faster");
+    bool ok = start_trial(test, &t, graph);
+    for (int round = 0; round < 20 && ok; round++) {
+        for (int i = 0; i < t.quant.n_nodes; i++) {
+            t.facts.ms[PITHI_COMPUTE_INT8][i] = pith_test_uniform(test, 0.001, 0.01);
+            t.facts.ms[PITHI_COMPUTE_FLOAT][i] = pith_test_uniform(test, 0.001, 0.01);
+        }
+        for (int i = 0; i < t.quant.n_tensors; i++) {
+            t.quant.tensors[i].histogram.n_elements = (uint64_t)pith_test_uniform(test, 1.0, 9000.0);
+        }
+        t.facts.quantize_ns = pith_test_uniform(test, 0.0, 2.0);
+        t.facts.dequantize_ns = pith_test_uniform(test, 0.0, 2.0);
+        pithi_quant_mix_fill(&t.quant, PITHI_COMPUTE_INT8, 8, &t.best);
+        TEST_OK(test, pithi_quant_mix_fastest(&t.quant, &t.facts, &t.best));
+        double found = pithi_quant_mix_figures(&t.quant, &t.best, &t.facts).ms, least = INFINITY;
+        for (int choice = 0; choice < 1 << t.n; choice++) {
+            pithi_quant_mix_copy(&t.quant, &t.best, &t.mix); /* parts of other nodes follow those */
+            for (int k = 0; k < t.n; k++) {
+                t.mix.compute[t.chooses[k]] =
+                    (uint8_t)((choice >> k) & 1 ? PITHI_COMPUTE_FLOAT : PITHI_COMPUTE_INT8);
+            }
+            pithi_quant_mix_follow(&t.quant, &t.mix);
+            least = fmin(least, pithi_quant_mix_figures(&t.quant, &t.mix, &t.facts).ms);
+        }
+        TEST_CHECK_MESSAGE(test, found <= least * (1.0 + 1e-3), "%.6f ms, %.6f ms is possible", found, least);
+    }
+    pithi_arena_deinit(&t.quant.arena);
+    pithi_graph_destroy(graph);
+}
+
+void test_mix(pith_test *test)
+{
+    source *s = calloc(1, sizeof *s);
+    if (s && setup(test, s)) {
+        test_size(test, s);
+        test_drop(test, s);
+        test_same(test, s);
+        test_cut(test);
+    }
+    free(s);
+}
