@@ -146,7 +146,7 @@ static void count_row(const pith_run *run, tree_slot *slots, int64_t begin, int6
 {
     const tf_idf_attrs *attrs = run->attrs;
     int64_t least = attrs->min_gram_length;
-    for (int64_t distance = 1; distance <= attrs->max_skip_count + 1 && least <= attrs->max_gram_length; distance++) {
+    for (int64_t distance = 1; distance - 1 <= attrs->max_skip_count && least <= attrs->max_gram_length; distance++) {
         if (least > 1 && distance > (end - begin) / (least - 1)) {
             return; /* no n-gram is so short */
         }
