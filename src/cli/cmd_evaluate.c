@@ -298,6 +298,16 @@ static pith_status choose_metric(evaluation *e)
     return PITH_OK;
 }
 
+/* Where truth lies beside a folder `images`, the samples are in that. */
+static pith_status open_dataset(evaluation *e)
+{
+    char *images = NULL;
+    CLI_TRY(cli_text_format(&images, "%s/images", e->given->data));
+    pith_status status = cli_dataset_open(cli_is_folder(images) ? images : e->given->data, &e->dataset);
+    cli_free(images);
+    return status;
+}
+
 static pith_status open_all(evaluation *e)
 {
     const evaluate_settings *given = e->given;
@@ -306,7 +316,7 @@ static pith_status open_all(evaluation *e)
     if (e->preprocess.labels[0]) {
         CLI_TRY(cli_labels_load(e->preprocess.labels, &e->labels));
     }
-    CLI_TRY(cli_dataset_open(given->data, &e->dataset));
+    CLI_TRY(open_dataset(e));
     CLI_TRY(choose_metric(e));
     e->source = (cli_metric_source){ .data = given->data, .truth = given->truth, .dataset = &e->dataset,
                                      .settings = &e->preprocess, .labels = &e->labels,
@@ -388,7 +398,12 @@ const cli_command cli_command_evaluate = {
         "metrics and their data\n"
         "  top1      a folder with a folder per class, files named CLASS_..., an .npz with labels in 'y', IDX files\n"
         "  text      pictures of lines; truth.txt, labels.txt or gt.txt with lines NAME, tab, TEXT; else the text is\n"
-        "            in the names: NUMBER_TEXT_NUMBER.png, either number optional\n",
+        "            in the names: NUMBER_TEXT_NUMBER.png, either number optional\n"
+        "  boxes     pictures (or a folder images) and a COCO .json there or in annotations, or YOLO .txt files\n"
+        "            beside the pictures or in labels\n"
+        "  picture   pictures, which are made smaller for the network: PSNR and SSIM of luma\n"
+        "  segments  pictures (or a folder images) and masks, grey = class, 255 doesn't count: in masks, or beside\n"
+        "            as NAME_mask.png\n",
     .options = options,
     .settings_bytes = sizeof(evaluate_settings),
     .defaults = &defaults,

@@ -51,7 +51,7 @@ typedef struct cli_metric {
     size_t state_bytes;        /* begins with zeros */
     cli_metric_value values[CLI_MAX_METRIC_VALUES]; /* the first is the one that intervals are shown for first */
     /* Reads the truth. NULL: there is none to read. */
-    pith_status (*open)(void *state, const cli_metric_source *source);
+    pith_status (*open)(void *state, cli_metric_source *source);
     /* The inputs of sample `index`; NULL: as the data set has them. */
     pith_status (*read)(void *state, const cli_input_reader *reader, int index, cli_run_inputs *inputs);
     /* Sample `index` of the data set has run. */

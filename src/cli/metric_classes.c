@@ -12,7 +12,7 @@ typedef struct state {
     cli_rows rows;
 } state;
 
-static pith_status open_classes(void *self, const cli_metric_source *source)
+static pith_status open_classes(void *self, cli_metric_source *source)
 {
     state *s = self;
     s->source = source;

@@ -15,7 +15,7 @@ typedef struct state {
     cli_rows rows;
 } state;
 
-static pith_status open_text(void *self, const cli_metric_source *source)
+static pith_status open_text(void *self, cli_metric_source *source)
 {
     static const char *const names[] = { "truth.txt", "labels.txt", "gt.txt" };
     state *s = self;

@@ -2,6 +2,8 @@
 /* Reading outputs that are pictures. */
 #include "plane.h"
 
+#include <math.h>
+
 pith_status cli_plane_of(const pith_tensor *tensor, int layout, cli_plane *plane_out)
 {
     char text[CLI_SHAPE_BYTES];
@@ -30,4 +32,47 @@ double cli_plane_get(const cli_plane *plane, int x, int y, int channel)
                        ? ((size_t)y * (size_t)plane->width + (size_t)x) * (size_t)plane->channels + (size_t)channel
                        : ((size_t)channel * (size_t)plane->height + (size_t)y) * (size_t)plane->width + (size_t)x;
     return cli_get(plane->tensor, index);
+}
+
+double cli_plane_pixel_scale(const cli_preprocess *settings, const pith_tensor *output)
+{
+    size_t n = (size_t)pith_shape_elements(&output->shape);
+    if (settings->output_scale > 0.0) {
+        return settings->output_scale;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (fabs(cli_get(output, i)) > 2.0) {
+            return 1.0;
+        }
+    }
+    return 255.0;
+}
+
+int cli_plane_class(const cli_plane *plane, int x, int y, double threshold)
+{
+    if (plane->channels == 1) {
+        return cli_plane_get(plane, x, y, 0) > threshold;
+    }
+    int best = 0;
+    double best_value = cli_plane_get(plane, x, y, 0);
+    for (int c = 1; c < plane->channels; c++) {
+        double value = cli_plane_get(plane, x, y, c);
+        if (value > best_value) {
+            best_value = value;
+            best = c;
+        }
+    }
+    return best;
+}
+
+double cli_plane_threshold(const pith_tensor *output)
+{
+    size_t n = (size_t)pith_shape_elements(&output->shape);
+    for (size_t i = 0; i < n; i++) {
+        double value = cli_get(output, i);
+        if (value < 0.0 || value > 1.0) {
+            return 0.0;
+        }
+    }
+    return 0.5;
 }

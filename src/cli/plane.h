@@ -14,5 +14,12 @@ typedef struct cli_plane {
 /* The layout setting decides; left open, the smaller of first and last dimension counts the channels. */
 pith_status cli_plane_of(const pith_tensor *tensor, int layout, cli_plane *plane_out);
 double cli_plane_get(const cli_plane *plane, int x, int y, int channel);
+/* Pixel = value * this: values of 0..1 are spread over the pixels, others are taken as pixels, unless output_scale
+ * says. */
+double cli_plane_pixel_scale(const cli_preprocess *settings, const pith_tensor *output);
+/* Of one channel: 0.5 for probabilities, 0 for logits. */
+double cli_plane_threshold(const pith_tensor *output);
+/* One channel: foreground where the value is above the threshold. More: the best channel. */
+int cli_plane_class(const cli_plane *plane, int x, int y, double threshold);
 
 #endif

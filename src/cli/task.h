@@ -29,6 +29,10 @@ typedef struct cli_task {
 /* Text of a recogniser's first output, best class of each frame; ends in a zero. (task_ctc.c) */
 pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out);
 
+/* Boxes of a detector in pixels of the picture, by the settings' decoder and thresholds. (task_detect.c) */
+struct cli_boxes;
+pith_status cli_find_boxes(const cli_result *result, struct cli_boxes *boxes);
+
 /* NULL if unknown. */
 const cli_task *cli_find_task(const char *name);
 /* Names and explanations, for --help. */

@@ -5,7 +5,7 @@
 
 enum { MAX_OUTPUTS = 32 };
 
-static pith_status find_boxes(const cli_result *result, cli_boxes *boxes)
+pith_status cli_find_boxes(const cli_result *result, cli_boxes *boxes)
 {
     const pith_tensor *outputs[MAX_OUTPUTS];
     const cli_preprocess *settings = result->settings;
@@ -77,7 +77,7 @@ static void draw_box(const cli_result *result, const cli_box *box, int zoom)
 static pith_status show(const cli_result *result)
 {
     cli_boxes boxes = { 0 };
-    pith_status status = find_boxes(result, &boxes);
+    pith_status status = cli_find_boxes(result, &boxes);
     if (status == PITH_OK) {
         report(result, &boxes);
     }

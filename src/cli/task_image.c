@@ -4,21 +4,6 @@
 
 #include "plane.h"
 
-/* Values of 0..1 are spread over the pixels, others are taken as pixels, unless output_scale says. */
-static double choose_scale(const cli_preprocess *settings, const pith_tensor *output)
-{
-    size_t n = (size_t)pith_shape_elements(&output->shape);
-    if (settings->output_scale > 0.0) {
-        return settings->output_scale;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (fabs(cli_get(output, i)) > 2.0) {
-            return 1.0;
-        }
-    }
-    return 255.0;
-}
-
 static void fill(const cli_plane *plane, double scale, bool is_bgr, cli_image *image)
 {
     uint8_t *pixel = image->pixels;
@@ -39,7 +24,7 @@ static pith_status show(const cli_result *result)
     CLI_TRY(cli_plane_of(output, result->settings->layout, &plane));
     CLI_CHECK(plane.channels == 1 || plane.channels == 3, PITH_STATUS_SHAPE,
               "task image needs 1 or 3 channels, the output has %d", plane.channels);
-    double scale = choose_scale(result->settings, output);
+    double scale = cli_plane_pixel_scale(result->settings, output);
     if (result->json) {
         cli_json_whole(result->json, "width", plane.width);
         cli_json_whole(result->json, "height", plane.height);

@@ -1,40 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Task segment: a class for every pixel; the drawing lays class colours over the picture. */
-#include <math.h>
-
 #include "plane.h"
 
 enum { MAX_CLASSES = 4096 };
-
-/* One channel: foreground where the probability is over 0.5 (logits: over 0). More: the best channel. */
-static int class_at(const cli_plane *plane, int x, int y, double threshold)
-{
-    if (plane->channels == 1) {
-        return cli_plane_get(plane, x, y, 0) > threshold;
-    }
-    int best = 0;
-    double best_value = cli_plane_get(plane, x, y, 0);
-    for (int c = 1; c < plane->channels; c++) {
-        double value = cli_plane_get(plane, x, y, c);
-        if (value > best_value) {
-            best_value = value;
-            best = c;
-        }
-    }
-    return best;
-}
-
-static double choose_threshold(const pith_tensor *output)
-{
-    size_t n = (size_t)pith_shape_elements(&output->shape);
-    for (size_t i = 0; i < n; i++) {
-        double value = cli_get(output, i);
-        if (value < 0.0 || value > 1.0) {
-            return 0.0;
-        }
-    }
-    return 0.5;
-}
 
 static void report(const cli_result *result, const size_t *counts, int n_classes, size_t n_pixels)
 {
@@ -76,7 +44,7 @@ static void overlay(const cli_result *result, const cli_plane *plane, double thr
         for (int x = 0; x < drawing->width; x++) {
             int from_x = (int)(((x + 0.5) * placement->scale_x + placement->left) * to_plane_x);
             bool is_inside = from_x >= 0 && from_x < plane->width && from_y >= 0 && from_y < plane->height;
-            int class_index = is_inside ? class_at(plane, from_x, from_y, threshold) : 0;
+            int class_index = is_inside ? cli_plane_class(plane, from_x, from_y, threshold) : 0;
             if (class_index > 0) {
                 uint8_t *pixel = drawing->pixels + ((size_t)y * (size_t)drawing->width + (size_t)x) * 3;
                 cli_rgb colour = cli_class_colour(class_index);
@@ -97,11 +65,11 @@ static pith_status show(const cli_result *result)
     CLI_CHECK(plane.channels <= MAX_CLASSES, PITH_STATUS_LIMIT, "%d classes are more than %d", plane.channels,
               MAX_CLASSES);
     int n_classes = plane.channels == 1 ? 2 : plane.channels;
-    double threshold = choose_threshold(output);
+    double threshold = cli_plane_threshold(output);
     CLI_TRY(cli_alloc((size_t)n_classes, sizeof *counts, (void **)&counts));
     for (int y = 0; y < plane.height; y++) {
         for (int x = 0; x < plane.width; x++) {
-            counts[class_at(&plane, x, y, threshold)]++;
+            counts[cli_plane_class(&plane, x, y, threshold)]++;
         }
     }
     report(result, counts, n_classes, (size_t)plane.width * (size_t)plane.height);
