@@ -23,6 +23,13 @@ typedef enum pith_observer {
 /** "auto", "min-max", "percentile", "mse", "kl"; static. NULL past the end. */
 const char *pith_observer_name(pith_observer observer);
 
+/** How weights of pith_quantize_options.weights are rounded to integers. */
+typedef enum pith_weight_method {
+    PITH_WEIGHT_NEAREST = 0, /**< To the nearest. */
+    PITH_WEIGHT_GPTQ,        /**< Later columns make up for errors of a column (Frantar et al., arXiv 2210.17323). */
+    PITH_WEIGHT_AWQ          /**< Columns that meet large inputs are scaled up (Lin et al., arXiv 2306.00978). */
+} pith_weight_method;
+
 /** Zero-initialise; fields that stay zero take the defaults. */
 typedef struct pith_quantize_options {
     pith_observer observer;
@@ -46,6 +53,12 @@ typedef struct pith_quantize_options {
     int no_mix;                   /**< 1: everything int8 that can be, also where that is slower. */
     const struct pith_samples *verify; /**< Samples that weren't calibrated with, to measure the drop; NULL: a quarter
                                         * of the calibration samples. */
+    /** NULL: activations and weights in 8 bits. Else weights alone are stored in fewer bits, and the network
+     * computes in float32: "int2" to "int8", with details as in "int4:group=32,asym" (a scale for so many input
+     * channels; zero points), "palette2" to "palette8" (numbers of a table by k-means), "float16", "bfloat16",
+     * "float8e4m3", "float8e5m2". The limits above are not looked at. */
+    const char *weights;
+    pith_weight_method weight_method; /**< Of integers. */
     const int64_t *verify_labels; /**< Class of each of them, -1 where unknown; NULL: no labels. */
 } pith_quantize_options;
 

@@ -26,6 +26,11 @@ static const cli_option options[] = {
       "int8 for all that can be, also where float is faster", 0, 0 },
     { "no-timing", 0, CLI_KIND_FLAG, offsetof(quantize_settings, no_timing), NULL,
       "choose by counts of work, not by times: the same file on every machine", 0, 0 },
+    { "weights", 'w', CLI_KIND_TEXT, offsetof(quantize_settings, weights), "FORMAT",
+      "store weights alone in few bits: int2 to int8, with details int4:group=32,asym; palette2 to palette8; float16, "
+      "bfloat16, float8e4m3, float8e5m2", 0, 0 },
+    { "method", 0, CLI_KIND_TEXT, offsetof(quantize_settings, method), "NAME",
+      "how --weights become integers: rtn (to the nearest), gptq or awq (rtn)", 0, 0 },
     { "keep-float", 0, CLI_KIND_TEXT, offsetof(quantize_settings, keep_float), "LIST",
       "nodes or operators that stay float, with commas", 0, 0 },
     { "per-tensor", 0, CLI_KIND_FLAG, offsetof(quantize_settings, per_tensor), NULL,
@@ -81,6 +86,20 @@ static pith_status find_observer(const char *name, pith_observer *observer_out)
     return PITH_OK;
 }
 
+static pith_status find_method(const char *name, pith_weight_method *method_out)
+{
+    static const char *const names[] = { "rtn", "gptq", "awq" };
+    *method_out = PITH_WEIGHT_NEAREST;
+    for (int i = 0; name && i < CLI_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *method_out = (pith_weight_method)i;
+            return PITH_OK;
+        }
+    }
+    CLI_CHECK(!name, PITH_STATUS_ARG, "--method '%s' is unknown; it is rtn, gptq or awq", name);
+    return PITH_OK;
+}
+
 static pith_status quantize(quantize_job *job)
 {
     const quantize_settings *given = job->given;
@@ -94,11 +113,12 @@ static pith_status quantize(quantize_job *job)
         .max_bytes = (size_t)given->max_size,           .max_ms = given->max_ms,
         .max_ram_bytes = (size_t)given->max_ram,        .no_timing = given->no_timing,
         .no_mix = given->int8,                          .verify = job->verified.n > 0 ? &verify : NULL,
-        .verify_labels = job->labels,
+        .verify_labels = job->labels,                   .weights = given->weights,
     };
     const pith_samples source = { read_sample, &job->samples, job->samples.n };
     void *bytes = NULL;
     CLI_TRY(find_observer(given->observer, &how.observer));
+    CLI_TRY(find_method(given->method, &how.weight_method));
     pith_status status =
         pith_quantize(job->net.ctx, job->model, &how, &source, &bytes, &job->file_bytes, &job->report);
     cli_progress("%s", "");
@@ -116,8 +136,10 @@ static pith_status choose_output(quantize_job *job)
 {
     const char *dot = strrchr(job->model, '.'), *slash = strrchr(job->model, '/');
     size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->model) : strlen(job->model);
+    const char *format = job->given->weights ? job->given->weights : "int8";
     return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
-                              : cli_text_format(&job->output, "%.*s.int8.onnx", (int)n_stem, job->model);
+                              : cli_text_format(&job->output, "%.*s.%.*s.onnx", (int)n_stem, job->model,
+                                                (int)strcspn(format, ":"), format);
 }
 
 /* Samples that calibration leaves out, with their labels: the drop is measured on them. */
@@ -194,6 +216,7 @@ const cli_command cli_command_quantize = {
         "The result is an ONNX file in QDQ form. Ranges come from calibration data: some hundred typical inputs.\n"
         "Layers that are not faster in integers on this machine stay float. With limits (--max-...) precision is\n"
         "chosen per layer until all are kept; if they can't be, the command fails and says what can be reached.\n"
+        "With --weights only they are stored in fewer bits, which takes no calibration data but for gptq and awq.\n"
         "The report names the tensors that lose most, and the nodes that stay float and why.",
     .options = options,
     .settings_bytes = sizeof(quantize_settings),

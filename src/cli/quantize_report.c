@@ -236,8 +236,18 @@ static void print_report(const quantize_job *job)
     const pith_quantize_report *report = job->report;
     char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
     printf("%s -> %s\n", job->model, job->output);
-    print_observers(report);
+    if (!job->given->weights) {
+        print_observers(report);
+    }
     printf("  outputs   SQNR %.1f dB, cosine %.5f: %s\n", report->sqnr_db, report->cosine, verdict(report->sqnr_db));
+    if (job->given->weights) {
+        printf("  weights   %s, %s -> %s, computed with in float32\n", job->given->weights,
+               cli_human_bytes((double)report->float_bytes, a), cli_human_bytes((double)report->quantized_bytes, b));
+        if (report->n_stages > 0) {
+            print_stages(report);
+        }
+        return;
+    }
     printf("  layers    %d pairs equalised, biases %s\n", report->n_equalized,
            report->is_bias_corrected ? "corrected" : "left as they are");
     printf("  nodes     %d of %d compute in integers\n", report->n_integer_nodes, report->n_nodes);
@@ -258,6 +268,9 @@ static void print_report(const quantize_job *job)
 static void warn(const quantize_job *job)
 {
     const pith_quantize_report *report = job->report;
+    if (job->given->weights) {
+        return;
+    }
     if (report->ms > 0.0 && report->ms > report->float_ms * NOISE) {
         cli_warn("the result is slower than the float network here: %.3g ms against %.3g ms", report->ms,
                  report->float_ms);

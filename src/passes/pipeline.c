@@ -138,6 +138,39 @@ pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const cha
     return PITH_OK;
 }
 
+/* ONNX's MatMul has no factor: it goes into a mul behind. */
+static pith_status split_alpha(pith_graph *graph, pith_node *node)
+{
+    const pith_shape scalar = { 0 };
+    const pith_op *mul = pithi_op_find("mul");
+    pith_value *operands[2] = { NULL, NULL }, *result = pithi_node_result(node);
+    pith_tensor factor;
+    PITH_CHECK(graph->ctx, mul, PITH_STATUS_INTERNAL, "this build lacks the operator mul");
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &scalar, &factor, &operands[1]));
+    *(float *)factor.data = pithi_attr_float(node, "alpha");
+    PITH_TRY(pithi_graph_add_value(graph, NULL, &operands[0]));
+    operands[0]->dtype = result->dtype;
+    operands[0]->has_shape = result->has_shape;
+    operands[0]->shape = result->shape;
+    operands[0]->producer = node;
+    node->outputs[0] = operands[0];
+    result->producer = NULL;
+    PITH_TRY(pithi_attr_set_float(graph->ctx, node, "alpha", 1.0f));
+    return pithi_graph_insert_node(graph, node->next, mul, "", operands, 2, &result, 1, NULL);
+}
+
+static pith_status split_alphas(pith_graph *graph)
+{
+    for (pith_node *node = graph->first; node; node = node->next) {
+        const bool is_scaled = pithi_is(node, "matmul") && pithi_node_result(node) &&
+                               node->outputs[0]->dtype == PITH_DTYPE_F32 && pithi_attr_float(node, "alpha") != 1.0f;
+        if (is_scaled) {
+            PITH_TRY_AT(graph->ctx, split_alpha(graph, node), "node '%s'", node->name);
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_passes_run_portable(pith_graph *graph, const char *disabled)
 {
     static const char portable[] =
@@ -152,5 +185,5 @@ pith_status pithi_passes_run_portable(pith_graph *graph, const char *disabled)
     pith_status status = others.failed ? pithi_fail(graph->ctx, PITH_STATUS_NOMEM, "no memory for a list of passes")
                                        : pithi_passes_run(graph, PITH_STAGE_MODEL, others.data);
     pithi_text_deinit(&others);
-    return status;
+    return status == PITH_OK ? split_alphas(graph) : status;
 }

@@ -124,8 +124,9 @@ static pith_status new_floats(pith_graph *graph, const pith_shape *shape, const 
     return PITH_OK;
 }
 
-static pith_status insert_integers(pith_graph *graph, pith_node *node, const pithi_quant_weights *weights,
-                                   const pithi_weight_format *format, const pithi_quant_rounded *rounded)
+pith_status pithi_quant_insert_integers(pith_graph *graph, pith_node *node, int index,
+                                        const pithi_quant_weights *weights, const pithi_weight_format *format,
+                                        const pithi_quant_rounded *rounded)
 {
     const pithi_quant_scales where = pithi_quant_scales_of(weights, format);
     const pith_dtype dtype = container(format);
@@ -138,7 +139,7 @@ static pith_status insert_integers(pith_graph *graph, pith_node *node, const pit
     if (where.block > 0) {
         PITH_TRY(pithi_attr_set_int(graph->ctx, result->producer, "block_size", where.block));
     }
-    pithi_set_input(node, 1, result);
+    pithi_set_input(node, index, result);
     return PITH_OK;
 }
 
@@ -170,6 +171,34 @@ static pith_status insert_halves(pith_graph *graph, pith_node *node, const pith_
     PITH_TRY(insert_cast(graph, node, halves, PITH_DTYPE_F32, &result));
     pithi_set_input(node, 1, result);
     return PITH_OK;
+}
+
+/* The largest weight of a channel becomes the largest number of the type. */
+static pith_status insert_float8(pith_graph *graph, pith_node *node, const pithi_quant_weights *weights,
+                                 pithi_weight_kind kind)
+{
+    const pithi_weight_format whole = { .kind = PITHI_WEIGHT_INT };
+    const pithi_quant_scales where = pithi_quant_scales_of(weights, &whole);
+    const pithi_quant_rows rows =
+        pithi_quant_rows_make(&weights->tensor->shape, &where.shape, where.axis, where.block);
+    const pith_dtype dtype = kind == PITHI_WEIGHT_F8E4M3 ? PITH_DTYPE_F8E4M3FN : PITH_DTYPE_F8E5M2;
+    const float largest = kind == PITHI_WEIGHT_F8E4M3 ? 448.0f : 57344.0f, *w = weights->tensor->data;
+    pith_value *operands[3] = { 0 }, *result = NULL;
+    pith_tensor to, scales;
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, dtype, &weights->tensor->shape, &to, &operands[0]));
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &where.shape, &scales, &operands[1]));
+    float *scale = scales.data;
+    for (int64_t i = 0; i < rows.total; i++) {
+        float *own = &scale[pithi_quant_scale_at(&rows, i)];
+        *own = fmaxf(*own, fabsf(w[i]) / largest);
+    }
+    for (int64_t i = 0; i < rows.total; i++) {
+        const float own = scale[pithi_quant_scale_at(&rows, i)];
+        pithi_tensor_set_f64(&to, i, own > 0.0f ? (double)w[i] / (double)own : 0.0);
+    }
+    PITH_TRY(pithi_quant_insert_dq(graph, node, operands, &result));
+    pithi_set_input(node, 1, result);
+    return pithi_attr_set_int(graph->ctx, result->producer, "axis", where.axis);
 }
 
 /* Scales below which a channel's bias would overflow. */
@@ -209,7 +238,7 @@ static pith_status insert_rounded(const pithi_quant *quant, pith_graph *graph, p
     } else {
         PITH_TRY(shift_bias(quant, graph, node, weights.n_out));
     }
-    return insert_integers(graph, node, &weights, &layer->format, &rounded);
+    return pithi_quant_insert_integers(graph, node, 1, &weights, &layer->format, &rounded);
 }
 
 pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *graph, pith_node *node, double x_scale,
@@ -228,6 +257,9 @@ pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *gra
     PITH_TRY(shift_bias(quant, graph, node, weights.n_out));
     if (kind == PITHI_WEIGHT_F32) {
         return PITH_OK;
+    }
+    if (kind == PITHI_WEIGHT_F8E4M3 || kind == PITHI_WEIGHT_F8E5M2) {
+        return insert_float8(graph, node, &weights, kind);
     }
     return insert_halves(graph, node, weights.tensor, kind == PITHI_WEIGHT_F16 ? PITH_DTYPE_F16 : PITH_DTYPE_BF16);
 }

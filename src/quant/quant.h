@@ -37,7 +37,9 @@ typedef enum pithi_weight_kind {
     PITHI_WEIGHT_PALETTE,          /* codebook[q]; needs pithi_quant_rounded */
     PITHI_WEIGHT_F16,
     PITHI_WEIGHT_BF16,
-    PITHI_WEIGHT_F32               /* as they are */
+    PITHI_WEIGHT_F32,              /* as they are */
+    PITHI_WEIGHT_F8E4M3,           /* with a scale per output channel */
+    PITHI_WEIGHT_F8E5M2
 } pithi_weight_kind;
 
 typedef struct pithi_weight_format {
@@ -148,6 +150,8 @@ pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, con
 size_t pithi_quant_code_bytes(const pithi_quant_layer *layer, const pith_tensor *weights);
 /* Smallest and largest integer of a format. */
 void pithi_quant_levels(const pithi_weight_format *format, int *low_out, int *high_out);
+/* Scale and zero point with which a format holds [low, high]. */
+float pithi_quant_fit(const pithi_weight_format *format, double low, double high, int16_t *zero_out);
 /* Scale (and zero) that holds every weight of its group, or with less than 8 bits that of the least squared error, and
  * the nearest integers; arrays from `arena`. `least_scales`
  * is NULL or one lower bound per scale. */
@@ -211,6 +215,10 @@ void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range r
  * is then the scale of its first input. */
 pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *graph, pith_node *node, double x_scale,
                                        bool is_integer);
+/* Integers with their scales behind dequantize_linear, as input `index` of the node. */
+pith_status pithi_quant_insert_integers(pith_graph *graph, pith_node *node, int index,
+                                        const pithi_quant_weights *weights, const pithi_weight_format *format,
+                                        const pithi_quant_rounded *rounded);
 /* dequantize_linear(operands) in front of `before`. */
 pith_status pithi_quant_insert_dq(pith_graph *graph, pith_node *before, pith_value *const operands[3],
                                   pith_value **result_out);

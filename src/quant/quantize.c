@@ -4,6 +4,7 @@
  * measured error falls. */
 #include "export/export.h"
 #include "quant/mix.h"
+#include "quant/nbits.h"
 
 /* Of all stages together, in multiplications: about a minute on one core. */
 #define NORMAL_WORK 1e12
@@ -198,15 +199,25 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
     return PITH_OK;
 }
 
+/* Activations and weights. */
+static pith_status run_integers(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    PITH_TRY(pithi_quant_calibrate(quant));
+    quant->work->limit = quant->work->done + NORMAL_WORK;
+    PITH_TRY(run_stages(quant, report));
+    return pithi_quant_choose_mix(quant, arena, report);
+}
+
 static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *bytes)
 {
     pith_quantize_report *report = &owned->report;
     pithi_quant_error error;
     PITH_TRY(prepare(quant));
-    PITH_TRY(pithi_quant_calibrate(quant));
-    quant->work->limit = quant->work->done + NORMAL_WORK;
-    PITH_TRY(run_stages(quant, report));
-    PITH_TRY(pithi_quant_choose_mix(quant, &owned->arena, report));
+    if (quant->options->weights) {
+        PITH_TRY(pithi_quant_weights_only(quant, report));
+    } else {
+        PITH_TRY(run_integers(quant, &owned->arena, report));
+    }
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     report->sqnr_db = error.sqnr_db;
     report->cosine = error.cosine;
@@ -246,6 +257,8 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "observer %d: it is one of 0 to %d", (int)options->observer, PITH_OBSERVER_COUNT - 1);
     PITH_CHECK(ctx, options->max_drop >= 0.0 && options->max_ms >= 0.0, PITH_STATUS_ARG,
                "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
+    PITH_CHECK(ctx, (unsigned)options->weight_method <= PITH_WEIGHT_AWQ, PITH_STATUS_ARG,
+               "weight_method %d: it is one of 0 to %d", (int)options->weight_method, PITH_WEIGHT_AWQ);
     PITH_CHECK(ctx, options->max_ms == 0.0 || !options->no_timing, PITH_STATUS_ARG,
                "max_ms with no_timing: times are wanted, but nothing may be timed");
     PITH_CHECK(ctx, options->clip_fraction >= 0.0 && options->clip_fraction < 0.5, PITH_STATUS_ARG,

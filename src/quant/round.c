@@ -58,6 +58,14 @@ static float scale_of(const interval *range, int low, int high, int16_t *zero)
     return (float)scale;
 }
 
+float pithi_quant_fit(const pithi_weight_format *format, double low, double high, int16_t *zero_out)
+{
+    const interval range = { (float)low, (float)high, 1.0f };
+    int first, last;
+    pithi_quant_levels(format, &first, &last);
+    return scale_of(&range, first, last, zero_out);
+}
+
 static void find_intervals(const float *w, const pithi_quant_rows *rows, bool is_per_tensor, interval *intervals,
                            int64_t n)
 {

@@ -46,6 +46,22 @@ run 2 quantize tiny.onnx --shape x=2x3 --max-ram 1 --max-drop 50
 has err "relax the limit on the arena"
 run 2 quantize tiny.onnx --shape x=2x3 --max-ms 1 --no-timing
 has err "times are wanted"
+for weights in int8 int4:group=2,asym int2 palette3 float16 bfloat16 float8e4m3 float8e5m2; do
+    run 0 quantize tiny.onnx --shape x=2x3 --weights $weights -o tiny.few.onnx
+    has out "weights   $weights"
+    run 0 run tiny.few.onnx --shape x=2x3 --random 1
+done
+for method in gptq awq; do
+    run 0 quantize tiny.onnx --shape x=2x3 -w int4 --method $method
+    has out "tiny.int4.onnx"
+    has out "$method"
+done
+run 2 quantize tiny.onnx --shape x=2x3 --weights int9
+has err "they are int2 to int8"
+run 2 quantize tiny.onnx --shape x=2x3 --weights int4 --method best
+has err "rtn, gptq or awq"
+run 2 quantize tiny.onnx --shape x=2x3 --weights palette4 --method gptq
+has err "is for integers"
 run 2 quantize tiny.onnx --calib nowhere
 has err "data set 'nowhere'"
 run 2 quantize tiny.onnx --observer best

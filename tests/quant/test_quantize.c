@@ -139,6 +139,46 @@ static void check(pith_test *test, const pith_quantize_options *options, float f
     free(s);
 }
 
+/* Weights alone, in every format and by every method. */
+static void test_weights(pith_test *test)
+{
+    static const struct {
+        const char *weights;
+        pith_weight_method method;
+        double least_db;
+    } cases[] = {
+        { "int8", PITH_WEIGHT_NEAREST, 35.0 },       { "int6:asym", PITH_WEIGHT_NEAREST, 25.0 },
+        { "int4", PITH_WEIGHT_NEAREST, 10.0 },       { "int4:group=4,asym", PITH_WEIGHT_GPTQ, 15.0 },
+        { "int4:group=3", PITH_WEIGHT_AWQ, 10.0 },   { "int3", PITH_WEIGHT_GPTQ, 4.0 },
+        { "palette6", PITH_WEIGHT_NEAREST, 18.0 },   { "palette4", PITH_WEIGHT_NEAREST, 10.0 },
+        { "float16", PITH_WEIGHT_NEAREST, 60.0 },    { "bfloat16", PITH_WEIGHT_NEAREST, 45.0 },
+        { "float8e4m3", PITH_WEIGHT_NEAREST, 20.0 }, { "float8e5m2", PITH_WEIGHT_NEAREST, 14.0 },
+    };
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        const pith_quantize_options options = { .weights = cases[i].weights, .weight_method = cases[i].method,
+                                                .n_threads = 1 };
+        source *s = make_source(test);
+        const pith_samples samples = { read_sample, s, N_SAMPLES };
+        pith_graph *graph = NULL;
+        pith_quantize_report *report = NULL;
+        void *bytes = NULL;
+        size_t n_bytes = 0;
+        pith_test_case(test, "weights %s, method %d", cases[i].weights, (int)cases[i].method);
+        graph = pith_test_graph(test, network);
+        if (graph && save(test, graph)) {
+            TEST_OK(test, pith_quantize(test->ctx, PATH, &options, &samples, &bytes, &n_bytes, &report));
+        }
+        if (bytes) {
+            TEST_CHECK(test, report->n_integer_nodes == 0 && report->quantized_bytes < report->float_bytes);
+            compare_outputs(test, bytes, n_bytes, s, cases[i].least_db);
+        }
+        pith_free_bytes(test->ctx, bytes);
+        pith_quantize_report_destroy(report);
+        pithi_graph_destroy(graph);
+        free(s);
+    }
+}
+
 static void test_errors(pith_test *test)
 {
     source *s = make_source(test);
@@ -170,5 +210,6 @@ void test_quantize(pith_test *test)
     const pith_quantize_options per_tensor = { .per_tensor_weights = 1, .n_threads = 1, .no_mix = 1, .no_timing = 1 };
     pith_test_case(test, "a channel 1000 times as large as the others, one scale for each weight tensor");
     check(test, &per_tensor, 1000.0f, 25.0);
+    test_weights(test);
     test_errors(test);
 }
