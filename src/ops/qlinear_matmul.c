@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* qlinear_matmul: matmul of quantised operands: y = saturate(round(sum a_scale b_scale / y_scale) +
- * y_zero). ONNX QLinearMatMul. */
+/* qlinear_matmul: matmul of quantised operands: y = saturate(round((sum + bias) a_scale b_scale / y_scale) + y_zero).
+ * ONNX QLinearMatMul, which has no bias. */
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
 
@@ -37,6 +37,7 @@ static const pith_operand_spec inputs[] = {
     { "b_zero_point", DTYPES, PITH_ONE },
     { "y_scale", PITH_DTYPES_FLOAT, PITH_ONE },
     { "y_zero_point", DTYPES, PITH_ONE },
+    { "bias", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL }, /* pith's own; with constant matrices b only */
 };
 static const pith_operand_spec outputs[] = { { "y", DTYPES, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "QLinearMatMul", 10, NULL } };
@@ -45,6 +46,8 @@ static const char *const samples[] = {
     "u8[]{100}",
     "s8[2,3,4]{-99:99} f32[1]{0.1} s8[1]{1} s8[4,6]{-99:99} f32[6]{0.01:0.2} s8[6] f32[1]{0.9} "
     "s8[1]{5}",
+    "u8[2,5,7]{0:255} f32[]{0.02} u8[]{120} s8[7,33]{-128:127} f32[33]{0.01:0.03} s8[33] f32[]{0.1} "
+    "u8[]{100} s32[33]{-900:900}",
     "u8[2,3,5,66]{0:255} f32[]{0.02} u8[]{120} u8[2,3,19,66]{0:255} f32[]{0.03} u8[]{99} f32[]{0.9} u8[]{100} | "
     "trans_b=1 low=40 high=180",
     "u8[2,49,35]{0:255} f32[]{0.02} u8[]{120} s8[2,35,40]{-128:127} f32[]{0.03} s8[] f32[]{0.9} u8[]{100}",

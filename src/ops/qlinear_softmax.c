@@ -14,6 +14,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "kernels/quantize_f32.h"
 #include "ops/shared_copy.h"
 #include "ops/shared_index.h"
 #include "ops/shared_lookup.h"
@@ -81,6 +82,121 @@ static void ref(const pith_run *run)
     }
 }
 
+/* ---- run: lines next to each other, several at a time --------------------------------------- */
+
+enum { SIDE = 4 }; /* lines whose sums, each in its order, hide each other's latency */
+
+typedef struct softmax_state {
+    softmax_lines lines;
+    const pith_quantize_f32 *kernel;
+    float table[256], scaled[256]; /* scaled: times floor(1 / y_scale) */
+    int32_t zero;
+    bool is_signed;
+} softmax_state;
+
+/* Largest byte of a line, read with `flip`. */
+static uint8_t largest_of(const uint8_t *x, int64_t n, uint8_t flip)
+{
+    typedef uint8_t bytes __attribute__((vector_size(16)));
+    bytes best = { 0 }, next;
+    uint8_t largest = 0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        memcpy(&next, x + i, 16);
+        next ^= flip;
+        bytes is_larger = (bytes)(next > best);
+        best = (next & is_larger) | (best & ~is_larger);
+    }
+    for (int k = 0; k < 16; k++) {
+        largest = best[k] > largest ? best[k] : largest;
+    }
+    for (; i < n; i++) {
+        uint8_t number = x[i] ^ flip;
+        largest = number > largest ? number : largest;
+    }
+    return largest;
+}
+
+/* Lines from x on; `values` has room for the numerators of all of them. */
+static inline __attribute__((always_inline)) void run_lines(const softmax_state *s, const uint8_t *x, uint8_t *y,
+                                                            float *values, const int n_lines)
+{
+    const int64_t n = s->lines.n;
+    const uint8_t flip = s->is_signed ? 0x80 : 0;
+    const float *tables[SIDE], *scaled[SIDE]; /* shifted, so that a line's largest byte meets the last entry */
+    float sums[SIDE] = { 0 };
+    for (int k = 0; k < n_lines; k++) {
+        const int shift = 255 - largest_of(x + k * n, n, flip);
+        tables[k] = s->table + shift;
+        scaled[k] = s->scaled + shift;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        for (int k = 0; k < n_lines; k++) {
+            const uint8_t at = x[k * n + i] ^ flip;
+            sums[k] += tables[k][at];
+            values[k * n + i] = scaled[k][at];
+        }
+    }
+    for (int k = 0; k < n_lines; k++) {
+        if (s->is_signed) {
+            s->kernel->quantize_s8(values + k * n, &sums[k], &(int8_t){ (int8_t)s->zero }, 0, (int8_t *)y + k * n, n);
+        } else {
+            s->kernel->quantize_u8(values + k * n, &sums[k], &(uint8_t){ (uint8_t)s->zero }, 0, y + k * n, n);
+        }
+    }
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    const softmax_state *s = run->state;
+    int64_t begin, end;
+    pithi_part_range(part, pithi_div_up(s->lines.outer, SIDE), &begin, &end);
+    for (int64_t i = begin * SIDE; i < end * SIDE && i < s->lines.outer; i += SIDE) {
+        const uint8_t *x = (const uint8_t *)run->inputs[0].data + i * s->lines.n;
+        uint8_t *y = (uint8_t *)run->outputs[0].data + i * s->lines.n;
+        if (i + SIDE <= s->lines.outer) {
+            run_lines(s, x, y, part->scratch, SIDE);
+            continue;
+        }
+        for (int64_t k = 0; k < s->lines.outer - i; k++) {
+            run_lines(s, x + k * s->lines.n, y + k * s->lines.n, part->scratch, 1);
+        }
+    }
+}
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const pith_run run = { .inputs = prepare->inputs, .n_inputs = prepare->n_inputs };
+    const softmax_lines lines = lines_of(prepare->attrs, &prepare->inputs[0].shape);
+    const int64_t worthwhile = 8192, n_elements = pith_shape_elements(&prepare->inputs[0].shape);
+    pithi_quant_pair x, y;
+    void *block = NULL;
+    for (int i = 1; i < prepare->n_inputs; i++) {
+        if (prepare->inputs[i].dtype != PITH_DTYPE_NONE && !prepare->inputs[i].data) {
+            return PITH_OK;
+        }
+    }
+    if (lines.inner != 1 || n_elements == 0) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(softmax_state), &block));
+    softmax_state *s = block;
+    pithi_quant_unary_pairs(&run, &x, &y);
+    *s = (softmax_state){ .lines = lines, .kernel = pithi_quantize_f32(prepare->isa_limit), .zero = y.zero,
+                          .is_signed = prepare->inputs[0].dtype == PITH_DTYPE_S8 };
+    fill_table(x.scale, lines.n, s->table);
+    for (int i = 0; i < 256; i++) {
+        s->scaled[i] = s->table[i] * floorf(1.0f / y.scale);
+    }
+    prepare->state = s;
+    prepare->use_run = true;
+    prepare->scratch_bytes = (size_t)(SIDE * lines.n) * sizeof(float);
+    prepare->max_parts = (int)pithi_max_s64(
+        pithi_min_s64(pithi_min_s64(n_elements / worthwhile, pithi_div_up(lines.outer, SIDE)), 1024), 1);
+    prepare->kernel = "table_8";
+    return PITH_OK;
+}
+
 static pith_status infer(pith_infer *infer)
 {
     const softmax_attrs *attrs = infer->attrs;
@@ -107,6 +223,7 @@ static const char *const samples[] = {
     "u8[3,70]{100:160} f32[]{0.05} u8[]{128} f32[]{0.00390625} u8[]{0}",
     "s8[2,5,7]{-128:128} f32[1]{0.1} - f32[]{0.00390625} s8[]{-128} | axis=1",
     "u8[2,5,7]{0:256} f32[1]{0.02} - f32[]{0.003} - | axis=1 opset=11",
+    "s8[2,9,41]{-128:128} f32[1]{0.03} s8[]{3} f32[]{0.00390625} s8[]{-128}",
     "s8[0,3] f32[]{1} s8[]{1} f32[]{1} s8[]{1}",
 };
 
@@ -118,6 +235,8 @@ const pith_op pith_op_qlinear_softmax = {
     .n_outputs = PITH_COUNT(pithi_quant_unary_outputs),
     .infer = infer,
     .ref = ref,
+    .prepare = prepare,
+    .run = run_part,
     .spellings = spellings,
     .n_spellings = PITH_COUNT(spellings),
     .samples = samples,

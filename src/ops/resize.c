@@ -3,6 +3,7 @@
  * antialias. ONNX Resize, and Upsample that came before it. The mathematics stand in shared_resize. */
 #include <math.h>
 
+#include "kernels/quantize_f32.h"
 #include "kernels/resize_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_copy.h"
@@ -52,13 +53,15 @@ static double interpolate(const pith_run *run, const pithi_resize_axis *axes, co
     const pith_tensor *x = &run->inputs[0];
     const pith_tensor parts = pithi_tensor_parts(x);
     const int64_t n_parts = parts.dtype == x->dtype ? 1 : 2;
+    const bool is_coarse = pithi_resize_is_coarse(run->attrs, x->dtype);
     int64_t tap[PITH_MAX_RANK] = { 0 };
     double sum = 0.0;
     for (bool is_done = false; !is_done;) {
         double weight = 1.0;
         int64_t offset = 0;
         for (int i = 0; i < x->shape.rank; i++) {
-            weight *= pithi_resize_weight(run->attrs, &axes[i], &taps[i], tap[i]);
+            weight *= is_coarse ? pithi_resize_coarse_weight(run->attrs, &axes[i], &taps[i], tap[i])
+                                : pithi_resize_weight(run->attrs, &axes[i], &taps[i], tap[i]);
             offset = offset * axes[i].in + pithi_resize_index(&axes[i], &taps[i], tap[i]);
         }
         sum += weight != 0.0 ? weight * pithi_tensor_get_f64(&parts, offset * n_parts + part) : 0.0;
@@ -122,6 +125,8 @@ typedef struct resize_state {
     tap_table y, x;
     int64_t plane_rows, row_taps; /* rows of a plane of x, taps along them; the other taps are planes */
     const pith_resize_f32 *kernel;
+    const pith_quantize_f32 *bytes; /* of interpolated 8-bit numbers, to floats and back; else NULL */
+    bool is_signed;
 } resize_state;
 
 /* Rows of x that are already resized along the columns: a worker's scratch. A row waits in the slot that its
@@ -129,6 +134,7 @@ typedef struct resize_state {
  * share a slot. */
 typedef struct row_cache {
     float *data;
+    float *source, *result; /* of bytes: a row of x and one of y as floats */
     int64_t *held; /* row of x (all images) in each slot, -1: none */
     const float **sources;
     float *weights;
@@ -137,20 +143,41 @@ typedef struct row_cache {
 static size_t cache_bytes(const resize_state *state)
 {
     size_t n_taps = (size_t)state->y.taps.n_taps, row = (size_t)(state->x.taps.n_out * state->inner);
-    return n_taps * (row * sizeof(float) + sizeof(int64_t) + sizeof(float *) + sizeof(float));
+    size_t n_floats = state->bytes ? row + (size_t)(state->x.in * state->inner) : 0;
+    return n_taps * (row * sizeof(float) + sizeof(int64_t) + sizeof(float *) + sizeof(float)) +
+           n_floats * sizeof(float);
 }
 
 static row_cache open_cache(const resize_state *state, void *scratch)
 {
-    int64_t n_taps = state->y.taps.n_taps;
+    int64_t n_taps = state->y.taps.n_taps, row = state->x.taps.n_out * state->inner;
     row_cache cache = { .held = scratch };
     cache.sources = (const float **)(void *)(cache.held + n_taps);
     cache.weights = (float *)(void *)(cache.sources + n_taps);
     cache.data = cache.weights + n_taps;
+    cache.result = cache.data + n_taps * row;
+    cache.source = cache.result + row;
     for (int64_t k = 0; k < n_taps; k++) {
         cache.held[k] = -1;
     }
     return cache;
+}
+
+/* Row `row` of x (all images), resized along the columns. */
+static void resize_columns(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache, float *to)
+{
+    const int64_t n = state->x.in * state->inner;
+    const float one = 1.0f, *from = (const float *)run->inputs[0].data + (state->bytes ? 0 : row * n);
+    if (state->bytes) {
+        const void *x = (const char *)run->inputs[0].data + row * n;
+        if (state->is_signed) {
+            state->bytes->dequantize_s8(x, &one, NULL, 0, cache->source, n);
+        } else {
+            state->bytes->dequantize_u8(x, &one, NULL, 0, cache->source, n);
+        }
+        from = cache->source;
+    }
+    state->kernel->columns(&state->x.taps, from, state->inner, to);
 }
 
 static const float *resized_row(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache)
@@ -159,8 +186,7 @@ static const float *resized_row(const pith_run *run, const resize_state *state, 
     int64_t slot = row / state->plane_rows % n_planes * state->row_taps + row % state->plane_rows % state->row_taps;
     float *to = cache->data + slot * state->x.taps.n_out * state->inner;
     if (cache->held[slot] != row) {
-        const float *from = (const float *)run->inputs[0].data + row * state->x.in * state->inner;
-        state->kernel->columns(&state->x.taps, from, state->inner, to);
+        resize_columns(run, state, row, cache, to);
         cache->held[slot] = row;
     }
     return to;
@@ -174,27 +200,41 @@ static void fill_outside(const resize_state *state, int64_t row, float value, fl
     }
 }
 
+static void store_bytes(const pith_run *run, const resize_state *state, int64_t row, const float *from)
+{
+    const int64_t n = state->x.taps.n_out * state->inner;
+    const float one = 1.0f;
+    void *to = (char *)run->outputs[0].data + row * n;
+    if (state->is_signed) {
+        state->bytes->quantize_s8(from, &one, NULL, 0, to, n);
+    } else {
+        state->bytes->quantize_u8(from, &one, NULL, 0, to, n);
+    }
+}
+
 static void interpolate_rows(const pith_run *run, const resize_state *state, int64_t begin, int64_t end, void *scratch)
 {
     const pithi_resize_attrs *attrs = run->attrs;
     const pith_resize_taps_f32 *taps = &state->y.taps;
+    const int64_t n = state->x.taps.n_out * state->inner;
     row_cache cache = open_cache(state, scratch);
     for (int64_t row = begin; row < end; row++) {
         int64_t first_row = row / taps->n_out * state->y.in, y = row % taps->n_out;
-        float *to = (float *)run->outputs[0].data + row * state->x.taps.n_out * state->inner;
+        float *to = state->bytes ? cache.result : (float *)run->outputs[0].data + row * n;
         if (taps->n_taps == 1) {
-            const float *from = (const float *)run->inputs[0].data +
-                                (first_row + taps->indices[y]) * state->x.in * state->inner;
-            state->kernel->columns(&state->x.taps, from, state->inner, to);
+            resize_columns(run, state, first_row + taps->indices[y], &cache, to);
         } else {
             for (int64_t k = 0; k < taps->n_taps; k++) {
                 cache.sources[k] = resized_row(run, state, first_row + taps->indices[k * taps->n_out + y], &cache);
                 cache.weights[k] = taps->weights[k * taps->n_out + y];
             }
-            state->kernel->rows(cache.sources, cache.weights, taps->n_taps, to, state->x.taps.n_out * state->inner);
+            state->kernel->rows(cache.sources, cache.weights, taps->n_taps, to, n);
         }
         if (attrs->coordinates == PITHI_RESIZE_TF_CROP) {
             fill_outside(state, y, attrs->extrapolation_value, to);
+        }
+        if (state->bytes) {
+            store_bytes(run, state, row, to);
         }
     }
 }
@@ -255,6 +295,7 @@ static void run_part(const pith_run *run, const pith_part *part)
 static pith_status fill_table(pith_prepare *prepare, const pithi_resize_axis *axis, tap_table *table)
 {
     const pithi_resize_attrs *attrs = prepare->attrs;
+    const bool is_coarse = pithi_resize_is_coarse(attrs, prepare->inputs[0].dtype);
     int64_t n_out = axis->out, n_taps = pithi_resize_taps_at(attrs, axis, 0).count;
     void *block = NULL, *weight_block = NULL, *outside_block = NULL;
     PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_out * n_taps), sizeof(int32_t), &block));
@@ -268,7 +309,8 @@ static pith_status fill_table(pith_prepare *prepare, const pithi_resize_axis *ax
         is_outside[i] = taps.is_outside;
         for (int64_t k = 0; k < n_taps; k++) {
             indices[k * n_out + i] = (int32_t)pithi_resize_index(axis, &taps, k);
-            weights[k * n_out + i] = (float)pithi_resize_weight(attrs, axis, &taps, k);
+            weights[k * n_out + i] = (float)(is_coarse ? pithi_resize_coarse_weight(attrs, axis, &taps, k)
+                                                       : pithi_resize_weight(attrs, axis, &taps, k));
         }
     }
     *table = (tap_table){ axis->in, { indices, weights, n_taps, n_out }, is_outside };
@@ -302,7 +344,9 @@ static pith_status combine_tables(pith_prepare *prepare, const tap_table *z, con
 static bool has_fast_path(const pith_prepare *prepare)
 {
     const pithi_resize_attrs *attrs = prepare->attrs;
-    bool is_f32 = prepare->inputs[0].dtype == PITH_DTYPE_F32;
+    const pith_dtype dtype = prepare->inputs[0].dtype;
+    bool is_f32 = dtype == PITH_DTYPE_F32;
+    bool can_be_other = attrs->mode == PITHI_RESIZE_NEAREST || pithi_resize_is_coarse(attrs, dtype);
     for (int i = 1; i < prepare->n_inputs; i++) {
         bool is_read = i != 1 || attrs->coordinates == PITHI_RESIZE_TF_CROP;
         if (is_read && pithi_has_operand(prepare->inputs, prepare->n_inputs, i) &&
@@ -311,7 +355,7 @@ static bool has_fast_path(const pith_prepare *prepare)
         }
     }
     return pith_shape_elements(&prepare->outputs[0].shape) > 0 &&
-           (is_f32 || (attrs->mode == PITHI_RESIZE_NEAREST && attrs->coordinates != PITHI_RESIZE_TF_CROP));
+           (is_f32 || (can_be_other && attrs->coordinates != PITHI_RESIZE_TF_CROP));
 }
 
 /* Tables for the axes first .. last, at most three of them. */
@@ -346,7 +390,8 @@ static pith_status prepare(pith_prepare *prepare)
         last = !axes[i].is_identity ? i : last;
     }
     first = last < 0 ? 0 : first; /* the same size: a copy, as of one pixel */
-    if (last - first > 2 || pithi_dims_product(shape, first, last + 1) > INT32_MAX) {
+    const bool is_coarse = pithi_resize_is_coarse(prepare->attrs, prepare->inputs[0].dtype);
+    if (last - first > (is_coarse ? 1 : 2) || pithi_dims_product(shape, first, last + 1) > INT32_MAX) {
         return PITH_OK; /* more than three neighbouring axes: the reference does */
     }
     void *block = NULL;
@@ -359,7 +404,9 @@ static pith_status prepare(pith_prepare *prepare)
     prepare->use_run = true;
     prepare->state = state;
     state->kernel = pithi_resize_f32(prepare->isa_limit);
-    prepare->scratch_bytes = state->y.taps.n_taps > 1 ? cache_bytes(state) : 0;
+    state->bytes = is_coarse ? pithi_quantize_f32(prepare->isa_limit) : NULL;
+    state->is_signed = prepare->inputs[0].dtype == PITH_DTYPE_S8;
+    prepare->scratch_bytes = state->y.taps.n_taps > 1 || is_coarse ? cache_bytes(state) : 0;
     prepare->max_parts = (int)pithi_min_s64(pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0])),
                                             state->outer * state->y.taps.n_out);
     prepare->kernel = state->kernel->head.name;
@@ -509,6 +556,9 @@ static const char *const samples[] = {
     "f32[2,3] - f32[2]{1,1}",
     "f32[1,2,3,4,5] - - s64[3]{5,7,9} | axes=[2,3,4] mode=linear",
     "f32[1,4,5,6,3] - - s64[3]{7,3,9} | axes=[1,2,3] mode=cubic",
+    "s8[1,5,7,9]{-128:128} - - s64[2]{13,17} | axes=[1,2] mode=linear",
+    "u8[2,9,8,3]{0:256} - - s64[2]{5,11} | axes=[1,2] mode=linear coordinate_transformation_mode=align_corners",
+    "u8[9,8,3]{0:256} - - s64[1]{19} | axes=[1] mode=linear", "u8[3,40]{0:256} - - s64[1]{17} | axes=[1] mode=linear",
     "s8[1,3,4,5,2] - f32[3]{2,1.5,2} | axes=[1,2,3]",
     "f32[1,2,9,8,7] - - s64[3]{4,3,3} | axes=[2,3,4] mode=linear antialias=1",
 };

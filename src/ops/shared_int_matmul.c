@@ -39,6 +39,9 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
     pithi_int_product product = pithi_int_operands(infer->inputs, infer->n_inputs, infer->outputs, is_qlinear);
     pithi_product_geometry g;
     PITH_TRY(geometry_of(infer->ctx, &product, infer->attrs, is_qlinear, &g));
+    PITH_CHECK(infer->ctx, !product.bias || (product.b->shape.rank == 2 && pithi_dtype_is_integer(product.a->dtype) &&
+                                              pithi_dtype_is_integer(product.b->dtype)),
+               PITH_STATUS_SHAPE, "a bias needs integers and one matrix b, not one of rank %d", product.b->shape.rank);
     pith_shape shape = g.batch;
     if (!g.a_is_vector) {
         shape.dims[shape.rank++] = g.m;
@@ -330,7 +333,8 @@ static pith_status prepare_late(pith_prepare *prepare, const pithi_int_product *
 /* Constant b, one matrix; everything else but a known, and the same for all rows. */
 static bool is_s8_possible(const pithi_int_product *p, const pithi_product_geometry *g)
 {
-    const pith_tensor *known[] = { p->b, p->a_zero, p->b_zero, p->a_scale, p->b_scale, p->y_scale, p->y_zero };
+    const pith_tensor *known[] = { p->b,       p->a_zero,  p->b_zero, p->a_scale,
+                                   p->b_scale, p->y_scale, p->y_zero, p->bias };
     for (int i = 0; i < PITH_COUNT(known); i++) {
         if (known[i] && !known[i]->data) {
             return false;
@@ -344,9 +348,9 @@ static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p,
     const pithi_product_geometry *g = &state->g;
     pithi_s8_gemm *gemm = &state->s8;
     *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
-    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .n_groups = 1, .n = g->n, .n_channels = g->k,
-                               .n_taps = 1, .n_stride = g->trans_b ? g->k : 1, .c_stride = g->trans_b ? 1 : g->n,
-                               .segment_length = g->k,
+    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .bias = p->bias, .n_groups = 1, .n = g->n,
+                               .n_channels = g->k, .n_taps = 1, .n_stride = g->trans_b ? g->k : 1,
+                               .c_stride = g->trans_b ? 1 : g->n, .segment_length = g->k,
                                .a_dtype = p->a->dtype, .a_zero = pithi_int_zero(p->a_zero, 0) };
     PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
     for (int64_t i = 0; i < g->n && p->y_scale; i++) {
@@ -390,6 +394,8 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     if (state->g.k <= 0 || pith_shape_elements(&y.shape) == 0) {
         return PITH_OK;
     }
-    return is_s8_possible(&product, &state->g) ? prepare_s8(prepare, &product, state)
-                                               : prepare_late(prepare, &product, state);
+    if (is_s8_possible(&product, &state->g)) {
+        return prepare_s8(prepare, &product, state);
+    }
+    return product.bias ? PITH_OK : prepare_late(prepare, &product, state);
 }

@@ -177,3 +177,17 @@ pithi_resize_taps pithi_resize_taps_at(const pithi_resize_attrs *attrs, const pi
     }
     return taps;
 }
+
+double pithi_resize_coarse_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis,
+                                  const pithi_resize_taps *taps, int64_t k)
+{
+    double rest = 1.0;
+    for (int64_t i = 0; i < taps->count - 1; i++) {
+        double weight = nearbyint(256.0 * pithi_resize_weight(attrs, axis, taps, i)) / 256.0;
+        if (i == k) {
+            return weight;
+        }
+        rest -= weight;
+    }
+    return rest;
+}

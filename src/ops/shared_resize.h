@@ -46,6 +46,16 @@ pithi_resize_taps pithi_resize_taps_at(const pithi_resize_attrs *attrs, const pi
 /* Weight of tap k (0 <= k < count). */
 double pithi_resize_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis,
                            const pithi_resize_taps *taps, int64_t k);
+/* 8-bit numbers are interpolated with weights that are multiples of 1/256 (all but the last tap's rounded to the
+ * nearest even, the last one takes the rest): along two axes every sum is then exact in float32, on every machine.
+ * Not with antialias, whose taps are many. */
+static inline bool pithi_resize_is_coarse(const pithi_resize_attrs *attrs, pith_dtype dtype)
+{
+    bool is_8bit = dtype == PITH_DTYPE_U8 || dtype == PITH_DTYPE_S8;
+    return is_8bit && attrs->mode == PITHI_RESIZE_LINEAR && !attrs->antialias;
+}
+double pithi_resize_coarse_weight(const pithi_resize_attrs *attrs, const pithi_resize_axis *axis,
+                                  const pithi_resize_taps *taps, int64_t k);
 /* Clamped index of tap k. */
 int64_t pithi_resize_index(const pithi_resize_axis *axis, const pithi_resize_taps *taps, int64_t k);
 

@@ -81,7 +81,7 @@ static pith_status spread(pith_graph *graph, pith_value **value)
     return PITH_OK;
 }
 
-static pith_status need_byte_weights(pith_graph *graph, pithi_qdq *w)
+pith_status pithi_qdq_need_byte_weights(pith_graph *graph, pithi_qdq *w)
 {
     if (is_small(w->dtype)) {
         PITH_TRY(spread(graph, &w->value));
@@ -93,12 +93,12 @@ static pith_status need_byte_weights(pith_graph *graph, pithi_qdq *w)
     return pithi_qdq_need_zero(graph, w);
 }
 
-static int64_t zero_of(const pithi_qdq *qdq)
+int64_t pithi_qdq_zero(const pithi_qdq *qdq)
 {
     return qdq->zero ? pithi_tensor_get_s64(qdq->zero->constant, 0) : 0;
 }
 
-static float scale_of(const pithi_qdq *qdq, int64_t channel)
+float pithi_qdq_scale(const pithi_qdq *qdq, int64_t channel)
 {
     return ((const float *)qdq->scale->constant->data)[qdq->is_single ? 0 : channel];
 }
@@ -106,24 +106,22 @@ static float scale_of(const pithi_qdq *qdq, int64_t channel)
 bool pithi_qdq_same(const pithi_qdq *a, const pithi_qdq *b)
 {
     return a->is_single && b->is_single && a->dtype == b->dtype &&
-           scale_of(a, 0) == scale_of(b, 0) && zero_of(a) == zero_of(b);
+           pithi_qdq_scale(a, 0) == pithi_qdq_scale(b, 0) && pithi_qdq_zero(a) == pithi_qdq_zero(b);
 }
 
 int64_t pithi_qdq_quantize(const pithi_qdq *q, double x)
 {
     double low = q->dtype == PITH_DTYPE_S8 ? -128.0 : 0.0;
-    double value = nearbyint((double)((float)x / scale_of(q, 0))) + (double)zero_of(q);
+    double value = nearbyint((double)((float)x / pithi_qdq_scale(q, 0))) + (double)pithi_qdq_zero(q);
     return (int64_t)fmin(fmax(value, low), low + 255.0);
 }
 
-/* A quantised activation: 8 bits, one scale. */
-static bool activation_behind(const pith_value *value, pithi_qdq *dq_out)
+bool pithi_qdq_activation(const pith_value *value, pithi_qdq *dq_out)
 {
     return pithi_qdq_behind(value, dq_out) && dq_out->is_single && is_8bit(dq_out->dtype);
 }
 
-/* Constant weights of 8 bits or less with one scale, or one for each index of `axis`; rank 0: any. */
-static bool weights_behind(const pith_value *value, int rank, int axis, pithi_qdq *dq_out)
+bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *dq_out)
 {
     pith_node *node = value ? value->producer : NULL;
     const pith_tensor *weights = pithi_is(node, "dequantize_linear") ? pithi_constant_input(node, 0) : NULL;
@@ -140,12 +138,7 @@ static bool weights_behind(const pith_value *value, int rank, int axis, pithi_qd
 /* ---- the nest around one q ----------------------------------------------------------------------
  */
 
-typedef struct nest {
-    pith_graph *graph;
-    pithi_qdq q;
-    pith_node *node;   /* the float operator */
-    int64_t low, high; /* limits from an activation in between */
-} nest;
+typedef pithi_qdq_nest nest;
 
 /* clip's limits are attributes or constant inputs. */
 static bool read_limit(const pith_node *node, int index, const char *attr, double *limit_out)
@@ -182,7 +175,7 @@ static void skip_activations(nest *n)
     }
 }
 
-static pith_status become(nest *n, const char *op_name, pith_value *const *inputs, int n_inputs)
+pith_status pithi_qdq_become(nest *n, const char *op_name, pith_value *const *inputs, int n_inputs)
 {
     const char *name = n->node->name;
     PITH_TRY(pithi_become(n->graph, n->q.node, op_name, inputs, n_inputs));
@@ -191,16 +184,15 @@ static pith_status become(nest *n, const char *op_name, pith_value *const *input
     return PITH_OK;
 }
 
-/* Limits that the dtype has anyway are left at their defaults. */
-static bool is_limited(const nest *n)
+bool pithi_qdq_is_limited(const nest *n)
 {
     int64_t low = n->q.dtype == PITH_DTYPE_S8 ? -128 : 0;
     return n->low > low || n->high < low + 255;
 }
 
-static pith_status set_limits(const nest *n)
+pith_status pithi_qdq_set_limits(const nest *n)
 {
-    if (!is_limited(n)) {
+    if (!pithi_qdq_is_limited(n)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "low", n->low));
@@ -210,9 +202,7 @@ static pith_status set_limits(const nest *n)
 /* ---- convolutions and products
  * -------------------------------------------------------------------- */
 
-/* The s32 constant behind a bias whose scale is that of the sums. True with NULL where there is no
- * bias. */
-static bool bias_behind(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w,
+bool pithi_qdq_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w,
                         int64_t n_channels, pith_value **bias_out)
 {
     pithi_qdq dq;
@@ -228,8 +218,8 @@ static bool bias_behind(const pith_value *value, const pithi_qdq *x, const pithi
         return false;
     }
     for (int64_t i = 0; i < n_channels; i++) {
-        double wanted = (double)scale_of(x, 0) * (double)scale_of(w, i),
-               given = (double)scale_of(&dq, i);
+        double wanted = (double)pithi_qdq_scale(x, 0) * (double)pithi_qdq_scale(w, i),
+               given = (double)pithi_qdq_scale(&dq, i);
         if (!(fabs(given - wanted) <= BIAS_TOLERANCE * wanted)) {
             return false;
         }
@@ -245,8 +235,7 @@ static pith_status copy_ints(nest *n, const pith_ints *from, const char *name)
                : PITH_OK;
 }
 
-/* Attributes of windows, which conv and the pooling operators spell alike. */
-static pith_status copy_window(nest *n, const pith_node *from, bool is_conv)
+pith_status pithi_qdq_copy_window(nest *n, const pith_node *from, bool is_conv)
 {
     static const char *const lists[] = { "kernel_shape", "strides", "pads", "dilations" };
     static const char *const conv_ints[] = { "auto_pad", "group" };
@@ -270,20 +259,20 @@ static pith_status fuse_conv(nest *n, bool *changed)
     const pith_value *weights = pithi_node_input(conv, 1);
     bool fits =
         pithi_has_no_activation(conv) && !pithi_node_input(conv, 3) &&
-        !pithi_attr_int(conv, "channels_last") && activation_behind(conv->inputs[0], &x) &&
-        weights_behind(weights, 0, 0, &w) &&
-        bias_behind(pithi_node_input(conv, 2), &x, &w, w.value->constant->shape.dims[0], &bias);
+        !pithi_attr_int(conv, "channels_last") && pithi_qdq_activation(conv->inputs[0], &x) &&
+        pithi_qdq_weights(weights, 0, 0, &w) &&
+        pithi_qdq_bias(pithi_node_input(conv, 2), &x, &w, w.value->constant->shape.dims[0], &bias);
     if (!fits) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
-    PITH_TRY(need_byte_weights(n->graph, &w));
+    PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));
     pith_value *inputs[] = { x.value, x.scale,    x.zero,    w.value, w.scale,
                              w.zero,  n->q.scale, n->q.zero, bias };
-    PITH_TRY(become(n, "qlinear_conv", inputs, bias ? 9 : 8));
-    PITH_TRY(copy_window(n, conv, true));
+    PITH_TRY(pithi_qdq_become(n, "qlinear_conv", inputs, bias ? 9 : 8));
+    PITH_TRY(pithi_qdq_copy_window(n, conv, true));
     *changed = true;
-    return set_limits(n);
+    return pithi_qdq_set_limits(n);
 }
 
 static pith_status fuse_gemm(nest *n, bool *changed)
@@ -295,125 +284,123 @@ static pith_status fuse_gemm(nest *n, bool *changed)
     bool fits = pithi_has_no_activation(gemm) && !pithi_node_input(gemm, 3) &&
                 pithi_attr_float(gemm, "alpha") == 1.0f &&
                 (pithi_attr_float(gemm, "beta") == 1.0f || !pithi_node_input(gemm, 2)) &&
-                pithi_attr_int(gemm, "transA") == 0 && activation_behind(gemm->inputs[0], &a) &&
-                weights_behind(gemm->inputs[1], 2, trans_b ? 0 : 1, &b) &&
-                bias_behind(pithi_node_input(gemm, 2), &a, &b,
+                pithi_attr_int(gemm, "transA") == 0 && pithi_qdq_activation(gemm->inputs[0], &a) &&
+                pithi_qdq_weights(gemm->inputs[1], 2, trans_b ? 0 : 1, &b) &&
+                pithi_qdq_bias(pithi_node_input(gemm, 2), &a, &b,
                             b.value->constant->shape.dims[trans_b ? 0 : 1], &bias);
     if (!fits || (bias && bias->constant->shape.dims[bias->constant->shape.rank - 1] == 1 &&
                   b.value->constant->shape.dims[trans_b ? 0 : 1] != 1)) {
         return PITH_OK; /* a bias for each row */
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
-    PITH_TRY(need_byte_weights(n->graph, &b));
+    PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &b));
     pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,  b.scale,
                              b.zero,  bias,    n->q.scale, n->q.zero };
-    PITH_TRY(become(n, "qlinear_gemm", inputs, PITH_COUNT(inputs)));
+    PITH_TRY(pithi_qdq_become(n, "qlinear_gemm", inputs, PITH_COUNT(inputs)));
     PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "transB", trans_b));
     *changed = true;
-    return set_limits(n);
+    return pithi_qdq_set_limits(n);
 }
 
-/* Products of two activations stay float: integers would win nothing there yet. */
-static pith_status fuse_matmul(nest *n, bool *changed)
+/* `matmul` with `bias` (s32, may be NULL) behind it; b is constant weights or another activation. */
+static pith_status fuse_matmul(nest *n, pith_node *matmul, pith_value *bias_dq, bool *changed)
 {
     pithi_qdq a, b;
-    if (!pithi_has_no_activation(n->node) || n->node->n_inputs > 2 ||
-        !activation_behind(n->node->inputs[0], &a) ||
-        !weights_behind(n->node->inputs[1], 2, 1, &b)) {
+    pith_value *bias = NULL;
+    if (!pithi_has_no_activation(matmul) || matmul->n_inputs > 2 || !pithi_qdq_activation(matmul->inputs[0], &a)) {
+        return PITH_OK;
+    }
+    bool has_weights = pithi_qdq_weights(matmul->inputs[1], 2, 1, &b);
+    bool fits = has_weights ? pithi_qdq_bias(bias_dq, &a, &b, b.value->constant->shape.dims[1], &bias)
+                            : !bias_dq && pithi_qdq_activation(matmul->inputs[1], &b);
+    if (!fits) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
-    PITH_TRY(need_byte_weights(n->graph, &b));
-    pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,
-                             b.scale, b.zero,  n->q.scale, n->q.zero };
-    PITH_TRY(become(n, "qlinear_matmul", inputs, PITH_COUNT(inputs)));
+    PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &b));
+    pith_value *inputs[] = { a.value, a.scale, a.zero, b.value, b.scale, b.zero, n->q.scale, n->q.zero, bias };
+    PITH_TRY(pithi_qdq_become(n, "qlinear_matmul", inputs, bias ? 9 : 8));
     *changed = true;
-    return set_limits(n);
+    return pithi_qdq_set_limits(n);
+}
+
+/* A sum of a product and a row of s32 is the product's bias. */
+static pith_status fuse_matmul_bias(nest *n, bool *changed)
+{
+    pith_node *add = n->node;
+    for (int i = 0; i < 2 && !*changed && add->n_inputs == 2 && pithi_has_no_activation(add); i++) {
+        pith_node *matmul = pithi_sole_producer(add->inputs[i], "matmul");
+        pithi_qdq dq;
+        if (matmul && pithi_qdq_behind(add->inputs[1 - i], &dq) && dq.dtype == PITH_DTYPE_S32 && dq.value->constant &&
+            dq.value->constant->shape.rank == 1) {
+            PITH_TRY(fuse_matmul(n, matmul, add->inputs[1 - i], changed));
+        }
+    }
+    return PITH_OK;
 }
 
 /* ---- elementwise, pooling, softmax
  * ---------------------------------------------------------------- */
 
+/* The operand of a difference that is taken off is added with a negative scale. */
+static pith_status negate_scale(nest *n, pithi_qdq *b)
+{
+    const pith_shape scalar = { 0 };
+    pith_tensor tensor;
+    float scale = -pithi_qdq_scale(b, 0);
+    PITH_TRY(pithi_graph_new_constant(n->graph, NULL, PITH_DTYPE_F32, &scalar, &tensor, &b->scale));
+    memcpy(tensor.data, &scale, sizeof scale);
+    return PITH_OK;
+}
+
 static pith_status fuse_binary(nest *n, const char *op_name, bool *changed)
 {
     pithi_qdq a, b;
-    if (!pithi_has_no_activation(n->node) || n->node->n_inputs != 2 ||
-        !activation_behind(n->node->inputs[0], &a) || !activation_behind(n->node->inputs[1], &b)) {
+    if (!pithi_has_no_activation(n->node) || n->node->n_inputs != 2 || !pithi_qdq_activation(n->node->inputs[0], &a) ||
+        !pithi_qdq_activation(n->node->inputs[1], &b)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
     PITH_TRY(pithi_qdq_need_zero(n->graph, &b));
-    pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,
-                             b.scale, b.zero,  n->q.scale, n->q.zero };
-    PITH_TRY(become(n, op_name, inputs, PITH_COUNT(inputs)));
+    if (pithi_is(n->node, "sub")) {
+        PITH_TRY(negate_scale(n, &b));
+    }
+    pith_value *inputs[] = { a.value, a.scale, a.zero, b.value, b.scale, b.zero, n->q.scale, n->q.zero };
+    PITH_TRY(pithi_qdq_become(n, op_name, inputs, PITH_COUNT(inputs)));
     *changed = true;
-    return set_limits(n);
-}
-
-/* Operators from one quantised tensor to another of the same dtype; they have no limits. */
-static pith_status fuse_unary(nest *n, const char *op_name, bool *changed)
-{
-    pithi_qdq x;
-    if (is_limited(n) || !activation_behind(n->node->inputs[0], &x) || x.dtype != n->q.dtype ||
-        (n->node->n_outputs > 1 && n->node->outputs[1])) {
-        return PITH_OK;
-    }
-    PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
-    pith_value *inputs[] = { x.value, x.scale, x.zero, n->q.scale, n->q.zero };
-    PITH_TRY(become(n, op_name, inputs, PITH_COUNT(inputs)));
-    *changed = true;
-    return PITH_OK;
-}
-
-/* The integer softmax takes 1 / y_scale for a whole number. */
-static pith_status fuse_softmax(nest *n, bool *changed)
-{
-    const pith_node *softmax = n->node;
-    double levels = 1.0 / (double)scale_of(&n->q, 0);
-    if (fabs(levels - floor(levels)) > 1e-3) {
-        return PITH_OK;
-    }
-    PITH_TRY(fuse_unary(n, "qlinear_softmax", changed));
-    if (*changed) {
-        PITH_TRY(
-            pithi_attr_set_int(n->graph->ctx, n->q.node, "axis", pithi_attr_int(softmax, "axis")));
-        PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "opset",
-                                    pithi_attr_int(softmax, "flatten") ? 11 : 13));
-    }
-    return PITH_OK;
-}
-
-static pith_status fuse_average_pool(nest *n, bool *changed)
-{
-    const pith_node *pool = n->node;
-    PITH_TRY(fuse_unary(n, "qlinear_average_pool", changed));
-    return *changed ? copy_window(n, pool, false) : PITH_OK;
+    return pithi_qdq_set_limits(n);
 }
 
 /* ---- all of them
  * ---------------------------------------------------------------------------------- */
 
-static pith_status fuse_operator(nest *n, bool *changed)
+static pith_status fuse_product(nest *n, bool *changed)
 {
     if (pithi_is(n->node, "conv")) {
         return fuse_conv(n, changed);
     }
-    if (pithi_is(n->node, "gemm")) {
-        return fuse_gemm(n, changed);
+    if (pithi_is(n->node, "conv_transpose")) {
+        return pithi_qdq_conv_transpose(n, changed);
     }
-    if (pithi_is(n->node, "matmul")) {
-        return fuse_matmul(n, changed);
+    return pithi_is(n->node, "gemm") ? fuse_gemm(n, changed) : fuse_matmul(n, n->node, NULL, changed);
+}
+
+static pith_status fuse_operator(nest *n, bool *changed)
+{
+    switch (pithi_qdq_role_of(n->node)) {
+    case PITHI_QDQ_PRODUCT: return fuse_product(n, changed);
+    case PITHI_QDQ_BINARY:
+    case PITHI_QDQ_FUNCTION: /* of a constant that is quantised as well */
+        if (pithi_is(n->node, "add")) {
+            PITH_TRY(fuse_matmul_bias(n, changed));
+        }
+        if (!*changed && (pithi_is(n->node, "add") || pithi_is(n->node, "sub") || pithi_is(n->node, "mul"))) {
+            return fuse_binary(n, pithi_is(n->node, "mul") ? "qlinear_mul" : "qlinear_add", changed);
+        }
+        return PITH_OK;
+    case PITHI_QDQ_UNARY: return pithi_qdq_unary(n, changed);
+    default: return PITH_OK;
     }
-    if (pithi_is(n->node, "add") || pithi_is(n->node, "mul")) {
-        return fuse_binary(n, pithi_is(n->node, "add") ? "qlinear_add" : "qlinear_mul", changed);
-    }
-    if (pithi_is(n->node, "average_pool")) {
-        return fuse_average_pool(n, changed);
-    }
-    if (pithi_is(n->node, "global_average_pool")) {
-        return fuse_unary(n, "qlinear_global_average_pool", changed);
-    }
-    return pithi_is(n->node, "softmax") ? fuse_softmax(n, changed) : PITH_OK;
 }
 
 static pith_status fuse(pith_graph *graph, pith_node *node, bool *changed)

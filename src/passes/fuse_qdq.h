@@ -29,6 +29,61 @@ bool pithi_qdq_same(const pithi_qdq *a, const pithi_qdq *b);
 /* What number x becomes in the quantised tensor of `q`. */
 int64_t pithi_qdq_quantize(const pithi_qdq *q, double x);
 
+/* Scale and zero point of an index of the axis. */
+float pithi_qdq_scale(const pithi_qdq *qdq, int64_t channel);
+int64_t pithi_qdq_zero(const pithi_qdq *qdq);
+/* A quantised activation: 8 bits, one scale. */
+bool pithi_qdq_activation(const pith_value *value, pithi_qdq *dq_out);
+/* Constant weights of 8 bits or less with one scale, or one for each index of `axis`; rank 0: any. */
+bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *dq_out);
+/* Weights of less than 8 bits become bytes; a zero point where there is none. */
+pith_status pithi_qdq_need_byte_weights(pith_graph *graph, pithi_qdq *w);
+/* The s32 constant behind a bias whose scale is that of the sums. True with NULL where there is no bias. */
+bool pithi_qdq_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w, int64_t n_channels,
+                    pith_value **bias_out);
+
+/* What stands around one q. */
+typedef struct pithi_qdq_nest {
+    pith_graph *graph;
+    pithi_qdq q;
+    pith_node *node;   /* the float operator */
+    int64_t low, high; /* limits from an activation in between */
+} pithi_qdq_nest;
+
+/* Node q becomes the integer operator. */
+pith_status pithi_qdq_become(pithi_qdq_nest *n, const char *op_name, pith_value *const *inputs, int n_inputs);
+/* Limits that the dtype has anyway are left at their defaults. */
+bool pithi_qdq_is_limited(const pithi_qdq_nest *n);
+pith_status pithi_qdq_set_limits(const pithi_qdq_nest *n);
+/* Attributes of windows, which conv and the pooling operators spell alike. */
+pith_status pithi_qdq_copy_window(pithi_qdq_nest *n, const pith_node *from, bool is_conv);
+/* fuse_qdq_unary.c: from one quantised tensor to another. */
+pith_status pithi_qdq_unary(pithi_qdq_nest *n, bool *changed);
+/* fuse_qdq_conv_transpose.c */
+pith_status pithi_qdq_conv_transpose(pithi_qdq_nest *n, bool *changed);
+
+/* fuse_qdq_roles.c: what can be done with an operator between quantised tensors. */
+typedef enum pithi_qdq_role {
+    PITHI_QDQ_NONE,     /* it stays float */
+    PITHI_QDQ_PRODUCT,  /* conv, conv_transpose, gemm, matmul; of activations and constant weights. matmul also of two
+                         * activations */
+    PITHI_QDQ_BINARY,   /* sum, difference, product */
+    PITHI_QDQ_UNARY,    /* one quantised operand, an operator of its own: means, softmax, normalisation, slopes */
+    PITHI_QDQ_CONCAT,
+    PITHI_QDQ_FUNCTION, /* of one value: a table */
+    PITHI_QDQ_MOVE,     /* moves or selects elements of input 0: the scale stays */
+    PITHI_QDQ_REPEAT    /* the same, but the result is larger */
+} pithi_qdq_role;
+
+/* By operator, attributes and constants; of products and sums the operands decide as well. */
+pithi_qdq_role pithi_qdq_role_of(const pith_node *node);
+/* The only operand that isn't a constant of one element; -1 if the node is no function of one value. */
+int pithi_qdq_argument(const pith_node *node);
+/* A mover that rounds its results (means of neighbours): the scale in front and behind must be one. */
+bool pithi_qdq_rounds(const pith_node *node);
+/* reduce_mean over all spatial dimensions of an image, channels second or (*is_last_out) last. */
+bool pithi_qdq_mean_axes(const pith_node *node, bool *is_last_out);
+
 /* fuse_qdq_move.c: dq moves behind, q in front of nodes that only move data. */
 pith_status pithi_qdq_move(pith_graph *graph, int *n_changes);
 /* fuse_qdq_lookup.c: node q becomes a lookup of what elementwise functions stand between a dq and

@@ -6,40 +6,6 @@
 #define MAX_CHAIN 8
 #define N_VALUES  256
 
-static const char *const functions[] = {
-    "abs",   "add",        "ceil",     "celu",  "clip",         "div",        "elu",
-    "erf",   "exp",        "floor",    "gelu",  "hard_sigmoid", "hard_swish", "leaky_relu",
-    "log",   "max",        "min",      "mish",  "mul",          "neg",        "pow",
-    "prelu", "reciprocal", "relu",     "round", "selu",         "sigmoid",    "sign",
-    "silu",  "softplus",   "softsign", "sqrt",  "sub",          "tanh",       "thresholded_relu",
-};
-
-/* The only operand that isn't a constant of one element; -1 if the node is no function of one
- * value. */
-static int argument_of(const pith_node *node)
-{
-    bool is_function = false;
-    int argument = -1;
-    for (int i = 0; i < PITH_COUNT(functions) && !is_function; i++) {
-        is_function = pithi_is(node, functions[i]);
-    }
-    if (!is_function || node->n_outputs != 1 || node->n_inputs > 4) {
-        return -1;
-    }
-    for (int i = 0; i < node->n_inputs; i++) {
-        const pith_value *input = node->inputs[i];
-        if (!input || (input->constant && pith_shape_elements(&input->constant->shape) == 1 &&
-                       pithi_dtype_is_float(input->constant->dtype))) {
-            continue;
-        }
-        if (argument >= 0) {
-            return -1;
-        }
-        argument = i;
-    }
-    return argument;
-}
-
 /* Nodes from the q backwards to the dq. -1 if they aren't all functions of one value. */
 static int find_chain(const pithi_qdq *q, pith_node *chain[MAX_CHAIN], pithi_qdq *dq_out)
 {
@@ -50,7 +16,7 @@ static int find_chain(const pithi_qdq *q, pith_node *chain[MAX_CHAIN], pithi_qdq
                        ? n
                        : -1;
         }
-        int argument = value->producer && n < MAX_CHAIN ? argument_of(value->producer) : -1;
+        int argument = value->producer && n < MAX_CHAIN ? pithi_qdq_argument(value->producer) : -1;
         if (argument < 0) {
             return -1;
         }
@@ -110,7 +76,7 @@ static pith_status fill_table(evaluation *e, const pithi_qdq *dq, const pithi_qd
                                .data = bytes };
     PITH_TRY(evaluate(e, dq->node, 0));
     for (int i = n - 1; i >= 0; i--) {
-        PITH_TRY(evaluate(e, chain[i], argument_of(chain[i])));
+        PITH_TRY(evaluate(e, chain[i], pithi_qdq_argument(chain[i])));
     }
     return evaluate(e, q->node, 0);
 }

@@ -4,26 +4,10 @@
  * belong to. */
 #include "passes/fuse_qdq.h"
 
-/* Operators that move elements of input 0 to output 0; the flag: they may also repeat them. */
-static const struct {
-    const char *name;
-    bool may_repeat;
-} movers[] = {
-    { "reshape", false },        { "transpose", false }, { "flatten", false },
-    { "squeeze", false },        { "unsqueeze", false }, { "identity", false },
-    { "slice", false },          { "gather", false },    { "depth_to_space", false },
-    { "space_to_depth", false }, { "expand", true },     { "tile", true },
-};
-
 static bool moves(const pith_node *node, bool with_repeats)
 {
-    for (int i = 0; i < PITH_COUNT(movers); i++) {
-        if (pithi_is(node, movers[i].name)) {
-            return (with_repeats || !movers[i].may_repeat) && node->n_outputs == 1 &&
-                   node->inputs[0];
-        }
-    }
-    return false;
+    const pithi_qdq_role role = pithi_qdq_role_of(node);
+    return (role == PITHI_QDQ_MOVE || (with_repeats && role == PITHI_QDQ_REPEAT)) && node->inputs[0];
 }
 
 /* Where the axis of scales lies behind the node; -1: the node doesn't keep it. */
@@ -46,25 +30,57 @@ static int64_t axis_behind(const pith_node *node, const pithi_qdq *dq)
     return -1;
 }
 
-/* node(dq(x)) becomes dq(node(x)). */
-static pith_status move_dq(pith_graph *graph, pith_node *node, const pithi_qdq *dq, int64_t axis)
+/* The float output number `index` of the node becomes dq of an 8-bit one. */
+static pith_status put_dq_behind(pith_graph *graph, pith_node *node, int index, const pithi_qdq *dq, int64_t axis)
 {
-    pith_value *result = node->outputs[0], *moved = NULL;
+    pith_value *result = node->outputs[index], *moved = NULL;
     pith_node *fresh = NULL;
     PITH_TRY(pithi_graph_add_value(graph, NULL, &moved));
     moved->dtype = dq->dtype;
     moved->producer = node;
-    node->outputs[0] = moved;
+    node->outputs[index] = moved;
     result->producer = NULL;
-    pithi_set_input(node, 0, dq->value);
     pith_value *inputs[] = { moved, dq->scale, dq->zero };
     int n_inputs = dq->zero ? 3 : 2;
-    PITH_TRY(pithi_graph_insert_node(graph, node->next, dq->node->op, dq->node->name, inputs,
-                                     n_inputs, &result, 1, &fresh));
+    PITH_TRY(pithi_graph_insert_node(graph, node->next, dq->node->op, dq->node->name, inputs, n_inputs, &result, 1,
+                                     &fresh));
     for (int i = 0; i < n_inputs; i++) {
         inputs[i]->n_uses++;
     }
     return pithi_attr_set_int(graph->ctx, fresh, "axis", axis);
+}
+
+/* node(dq(x)) becomes dq(node(x)). */
+static pith_status move_dq(pith_graph *graph, pith_node *node, pithi_qdq *dq, int64_t axis)
+{
+    if (pithi_is(node, "pad")) { /* zeros are the zero point now */
+        PITH_TRY(pithi_qdq_need_zero(graph, dq));
+        if (node->n_inputs < 3) {
+            PITH_TRY(pithi_node_resize_inputs(graph, node, 3));
+        }
+        pithi_set_input(node, 2, dq->zero);
+    }
+    pithi_set_input(node, 0, dq->value);
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i]) {
+            PITH_TRY(put_dq_behind(graph, node, i, dq, axis));
+        }
+    }
+    return PITH_OK;
+}
+
+/* Only movement that computes nothing may end in float numbers, or those of another scale. */
+static bool may_move_dq(const pith_graph *graph, const pith_node *node, const pithi_qdq *dq)
+{
+    pithi_qdq q;
+    bool is_8bit = dq->dtype == PITH_DTYPE_S8 || dq->dtype == PITH_DTYPE_U8;
+    if (pithi_is(node, "max_pool") || pithi_is(node, "resize") || pithi_is(node, "pad")) {
+        if (!is_8bit || !dq->is_single) {
+            return false;
+        }
+    }
+    return !pithi_qdq_rounds(node) ||
+           (pithi_qdq_of(pithi_graph_only_consumer(graph, node->outputs[0]), &q) && pithi_qdq_same(dq, &q));
 }
 
 /* q(node(x)) becomes node(q(x)); the value between them stays between them. */
@@ -87,7 +103,7 @@ static pith_status move_all_dq(pith_graph *graph, int *n_changes)
 {
     for (pith_node *node = graph->first; node; node = node->next) {
         pithi_qdq dq;
-        if (!moves(node, false) || !pithi_qdq_behind(node->inputs[0], &dq)) {
+        if (!moves(node, false) || !pithi_qdq_behind(node->inputs[0], &dq) || !may_move_dq(graph, node, &dq)) {
             continue;
         }
         int64_t axis = axis_behind(node, &dq);
@@ -107,7 +123,8 @@ static void move_all_q(pith_graph *graph, int *n_changes)
             continue;
         }
         pith_node *mover = node->inputs[0]->producer;
-        while (moves(mover, true) && mover->outputs[0]->n_uses == 1) {
+        while (moves(mover, true) && mover->n_outputs == 1 && mover->outputs[0]->n_uses == 1 &&
+               !pithi_is(mover, "pad") && !pithi_qdq_rounds(mover)) {
             pith_node *next = mover->inputs[0]->producer;
             move_q(graph, &q, mover);
             ++*n_changes;

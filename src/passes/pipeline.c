@@ -174,7 +174,8 @@ static pith_status split_alphas(pith_graph *graph)
 pith_status pithi_passes_run_portable(pith_graph *graph, const char *disabled)
 {
     static const char portable[] =
-        "fold_constants,remove_identity,remove_dead,merge_common,fuse_pad,fold_batch_norm,reparameterize";
+        "fold_constants,remove_identity,remove_dead,merge_common,fuse_pad,fold_batch_norm,reparameterize,"
+        "fuse_normalization,fuse_patterns";
     pithi_text others = { .ctx = graph->ctx };
     pithi_text_add(&others, "%s", disabled ? disabled : "");
     for (int i = 0; i < pithi_pass_count(); i++) {

@@ -225,8 +225,8 @@ static pith_status choose_depth(pith_node *root, int *depth_out)
         pithi_affine map;
         bool fits = false;
         PITH_TRY(measure_root(root, depth, &in, &map, &fits));
-        double saved = in.cost.faster - price_of(&map).faster;
-        if (fits && saved > most) {
+        double saved = fits ? in.cost.faster - price_of(&map).faster : -1.0; /* else there is no map */
+        if (saved > most) {
             most = saved;
             *depth_out = depth;
         }

@@ -96,6 +96,40 @@ static pith_status insert_product(const pithi_quant *quant, pith_graph *graph, p
     return pithi_quant_insert_weights(quant, graph, node, (double)x_scale, is_integer);
 }
 
+/* Of what counts as a function only the bias of a matmul has a constant of more than one element. */
+static bool is_row(const pith_node *node)
+{
+    const pith_tensor *row = pithi_is(node, "add") ? pithi_constant_input(node, 1) : NULL;
+    return row && pith_shape_elements(&row->shape) > 1;
+}
+
+/* The row behind a matmul as s32 with the scale of the sums. */
+static pith_status insert_row(const pithi_quant *quant, pith_graph *graph, pith_node *add)
+{
+    const pith_node *matmul = add->inputs[0]->producer;
+    const pith_tensor *row = add->inputs[1]->constant, *scales = pithi_constant_input(matmul->inputs[1]->producer, 1);
+    const pithi_quant_tensor *x = &quant->tensors[quant->tensor_of[matmul->inputs[0]->index]];
+    pith_value *operands[3] = { 0 }, *result = NULL;
+    float x_scale = 1.0f;
+    int zero = 0;
+    pith_tensor to, scale;
+    x = &quant->tensors[x->source];
+    pithi_quant_parameters_as(x->format, x->range, &x_scale, &zero);
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_S32, &row->shape, &to, &operands[0]));
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &row->shape, &scale, &operands[1]));
+    const int64_t n_scales = pith_shape_elements(&scales->shape);
+    for (int64_t i = 0; i < row->shape.dims[0]; i++) {
+        double product = (double)x_scale * (double)((const float *)scales->data)[n_scales == 1 ? 0 : i];
+        double q = nearbyint((double)((const float *)row->data)[i] / product);
+        ((float *)scale.data)[i] = (float)product;
+        ((int32_t *)to.data)[i] = (int32_t)fmin(fmax(q, -PITHI_QUANT_LARGEST_BIAS), PITHI_QUANT_LARGEST_BIAS);
+    }
+    PITH_TRY(pithi_quant_insert_dq(graph, add, operands, &result));
+    PITH_TRY(pithi_attr_set_int(graph->ctx, result->producer, "axis", 0));
+    pithi_set_input(add, 1, result);
+    return PITH_OK;
+}
+
 /* `formats`: of the results of nodes that compute in integers; F32: they don't. */
 static pith_status insert_operands(const pithi_quant *quant, pith_graph *graph, const pithi_activation_format *formats)
 {
@@ -108,6 +142,8 @@ static pith_status insert_operands(const pithi_quant *quant, pith_graph *graph, 
             PITH_TRY(insert_product(quant, graph, node, is_integer));
         } else if (is_integer && (role == PITHI_QUANT_BINARY || role == PITHI_QUANT_CONCAT)) {
             PITH_TRY(insert_constants_of(graph, node, format));
+        } else if (is_integer && role == PITHI_QUANT_FUNCTION && is_row(node)) {
+            PITH_TRY(insert_row(quant, graph, node));
         }
     }
     return PITH_OK;

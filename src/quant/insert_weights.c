@@ -7,8 +7,6 @@
 #include "ops/shared_quant.h"
 #include "quant/quant.h"
 
-#define LARGEST_BIAS 1073741824.0 /* 2^30: sums need the other half of s32 */
-
 /* ---- nodes --------------------------------------------------------------------------------- */
 
 pith_status pithi_quant_insert_dq(pith_graph *graph, pith_node *before, pith_value *const operands[3],
@@ -71,7 +69,7 @@ static pith_status insert_bias(const pithi_quant *quant, pith_graph *graph, pith
     for (int64_t c = 0; c < n_out; c++) {
         double scale = x_scale * (double)weight_scales[c], q = nearbyint(bias_at(quant, node, c) / scale);
         ((float *)scales.data)[c] = (float)scale;
-        ((int32_t *)to.data)[c] = (int32_t)fmin(fmax(q, -LARGEST_BIAS), LARGEST_BIAS);
+        ((int32_t *)to.data)[c] = (int32_t)fmin(fmax(q, -PITHI_QUANT_LARGEST_BIAS), PITHI_QUANT_LARGEST_BIAS);
     }
     PITH_TRY(pithi_quant_insert_dq(graph, node, operands, &result));
     PITH_TRY(pithi_attr_set_int(graph->ctx, result->producer, "axis", 0));
@@ -208,7 +206,7 @@ static pith_status least_scales_of(const pithi_quant *quant, const pith_node *no
     void *block = NULL;
     PITH_TRY(pithi_arena_array(arena, (size_t)n_out, sizeof(float), &block));
     for (int64_t c = 0; c < n_out; c++) {
-        ((float *)block)[c] = (float)(fabs(bias_at(quant, node, c)) / (x_scale * LARGEST_BIAS));
+        ((float *)block)[c] = (float)(fabs(bias_at(quant, node, c)) / (x_scale * PITHI_QUANT_LARGEST_BIAS));
     }
     *scales_out = block;
     return PITH_OK;

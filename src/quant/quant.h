@@ -10,6 +10,7 @@
 #include "pith/quantize.h"
 
 #define PITHI_QUANT_BINS 2048
+#define PITHI_QUANT_LARGEST_BIAS 1073741824.0 /* 2^30: sums need the other half of s32 */
 #define PITHI_QUANT_MAX_STAGES 24
 #define PITHI_QUANT_MAX_OLDER 16
 #define PITHI_QUANT_GAIN_DB 0.05 /* a smaller one is noise */
@@ -70,15 +71,16 @@ typedef struct pithi_quant_tensor {
     pithi_range candidates[PITH_OBSERVER_COUNT];
     pithi_range range;             /* chosen */
     pithi_activation_format format; /* that of its source counts */
+    bool is_probability;           /* of softmax: the scale is fixed */
 } pithi_quant_tensor;
 
 typedef enum pithi_quant_role {
     PITHI_QUANT_FLOAT,    /* stays as it is */
     PITHI_QUANT_PRODUCT,  /* conv, gemm, matmul with constant weights */
-    PITHI_QUANT_BINARY,   /* add, mul */
-    PITHI_QUANT_POOL,     /* averages */
+    PITHI_QUANT_BINARY,   /* add, sub, mul, matmul of two activations */
+    PITHI_QUANT_POOL,     /* one quantised operand: averages, softmax, normalisations, slopes */
     PITHI_QUANT_CONCAT,
-    PITHI_QUANT_FUNCTION, /* of one value: a table */
+    PITHI_QUANT_FUNCTION, /* of one value: a table; if that value isn't quantised, part of the node that makes it */
     PITHI_QUANT_MOVE      /* moves or selects elements: the scale stays */
 } pithi_quant_role;
 
@@ -138,6 +140,8 @@ typedef struct pithi_quant_weights {
     int64_t n_out, groups;
 } pithi_quant_weights;
 bool pithi_quant_weights_of(const pith_node *node, pithi_quant_weights *weights_out);
+/* The node adds a constant row to a matmul that is quantised: its bias. */
+bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node);
 
 /* The shape of the scales of weights in a format, and the arguments of dequantize_linear for it. */
 typedef struct pithi_quant_scales {

@@ -18,9 +18,47 @@ void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int
 
 /* ---- the float network --------------------------------------------------------------------- */
 
+/* ONNX has the function since opset 24 only, which few engines know: x sigmoid(x). */
+static pith_status expand_silu(pith_graph *graph, pith_node *node)
+{
+    pith_value *x = node->inputs[0];
+    pith_node *sigmoid = NULL;
+    PITH_TRY(pithi_insert(graph, node, "sigmoid", &x, 1, &sigmoid));
+    sigmoid->outputs[0]->dtype = x->dtype;
+    return pithi_become(graph, node, "mul", (pith_value *[]){ x, sigmoid->outputs[0] }, 2);
+}
+
+/* ONNX's MatMul has no factor. */
+static pith_status expand_factor(pith_graph *graph, pith_node *matmul)
+{
+    const pith_shape scalar = { .rank = 0 };
+    const pith_op *mul = pithi_op_find("mul");
+    pith_value *result = matmul->outputs[0], *product = NULL, *factor = NULL;
+    pith_tensor tensor;
+    PITH_CHECK(graph->ctx, mul, PITH_STATUS_INTERNAL, "the build lacks mul");
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &scalar, &tensor, &factor));
+    *(float *)tensor.data = pithi_attr_float(matmul, "alpha");
+    PITH_TRY(pithi_attr_set_float(graph->ctx, matmul, "alpha", 1.0f));
+    PITH_TRY(pithi_graph_add_value(graph, NULL, &product));
+    product->dtype = result->dtype;
+    product->producer = matmul;
+    matmul->outputs[0] = product;
+    result->producer = NULL;
+    return pithi_graph_insert_node(graph, matmul->next, mul, "", (pith_value *[]){ product, factor }, 2, &result, 1,
+                                   NULL);
+}
+
 pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out)
 {
-    return pithi_passes_run_portable(graph, left_out);
+    PITH_TRY(pithi_passes_run_portable(graph, left_out));
+    for (pith_node *node = graph->first; node; node = node->next) {
+        if (pithi_is(node, "silu") && pithi_attr_float(node, "alpha") == 1.0f) {
+            PITH_TRY(expand_silu(graph, node));
+        } else if (pithi_is(node, "matmul") && pithi_attr_float(node, "alpha") != 1.0f) {
+            PITH_TRY(expand_factor(graph, node));
+        }
+    }
+    return PITH_OK;
 }
 
 static pith_status set_shapes(const pithi_quant *quant, pith_graph *graph)

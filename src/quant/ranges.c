@@ -10,13 +10,26 @@
 #define N_REFINED 16   /* tensors whose observer is chosen one by one */
 #define REFINED_DB 0.1 /* gain that is worth it: many choices on few samples fit those samples */
 
+/* The integer softmax wants 1 / scale for a whole number: 1 / 256 holds all probabilities, smaller powers of two those
+ * up to twice what calibration saw. */
+static double probability_range(double largest)
+{
+    double scale = 1.0 / 256.0;
+    while (largest > 0.0 && scale > 1e-7 && 127.5 * scale >= 2.0 * largest) {
+        scale /= 2.0;
+    }
+    return 255.0 * scale;
+}
+
 void pithi_quant_observe_all(pithi_quant *quant)
 {
     double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
     for (int i = 0; i < quant->n_tensors; i++) {
         pithi_quant_tensor *tensor = &quant->tensors[i];
         for (int k = 1; tensor->source == i && k < PITH_OBSERVER_COUNT; k++) {
-            tensor->candidates[k] = pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
+            tensor->candidates[k] = tensor->is_probability
+                                        ? (pithi_range){ 0.0, probability_range(tensor->histogram.high) }
+                                        : pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
         }
         pithi_quant_tell(quant, "observers", i + 1, quant->n_tensors);
     }

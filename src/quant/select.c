@@ -1,28 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which nodes compute in integers, and which values are quantised for them. Follows what pass fuse_qdq makes integer
- * operators of; a value gets one scale for all of its users. */
+/* Which nodes compute in integers, and which values are quantised for them: what pass fuse_qdq makes integer operators
+ * of, by the same table. A value gets one scale for all of its users. */
+#include "passes/fuse_qdq.h"
 #include "quant/quant.h"
-
-static const struct {
-    const char *op;
-    pithi_quant_role role;
-} roles[] = {
-    { "conv", PITHI_QUANT_PRODUCT },          { "gemm", PITHI_QUANT_PRODUCT },
-    { "matmul", PITHI_QUANT_PRODUCT },        { "add", PITHI_QUANT_BINARY },
-    { "mul", PITHI_QUANT_BINARY },            { "average_pool", PITHI_QUANT_POOL },
-    { "global_average_pool", PITHI_QUANT_POOL }, { "concat", PITHI_QUANT_CONCAT },
-    { "relu", PITHI_QUANT_FUNCTION },         { "clip", PITHI_QUANT_FUNCTION },
-    { "leaky_relu", PITHI_QUANT_FUNCTION },   { "sigmoid", PITHI_QUANT_FUNCTION },
-    { "hard_sigmoid", PITHI_QUANT_FUNCTION }, { "hard_swish", PITHI_QUANT_FUNCTION },
-    { "tanh", PITHI_QUANT_FUNCTION },         { "gelu", PITHI_QUANT_FUNCTION },
-    { "elu", PITHI_QUANT_FUNCTION },          { "selu", PITHI_QUANT_FUNCTION },
-    { "mish", PITHI_QUANT_FUNCTION },         { "softplus", PITHI_QUANT_FUNCTION },
-    { "abs", PITHI_QUANT_FUNCTION },          { "neg", PITHI_QUANT_FUNCTION },
-    { "reshape", PITHI_QUANT_MOVE },          { "transpose", PITHI_QUANT_MOVE },
-    { "flatten", PITHI_QUANT_MOVE },          { "squeeze", PITHI_QUANT_MOVE },
-    { "unsqueeze", PITHI_QUANT_MOVE },        { "slice", PITHI_QUANT_MOVE },
-    { "depth_to_space", PITHI_QUANT_MOVE },   { "space_to_depth", PITHI_QUANT_MOVE },
-};
 
 void pithi_quant_number(pith_graph *graph)
 {
@@ -47,6 +27,8 @@ bool pithi_quant_weights_of(const pith_node *node, pithi_quant_weights *weights_
     if (pithi_is(node, "conv")) {
         weights_out->in_axis = 1;
         weights_out->groups = pithi_attr_int(node, "group");
+    } else if (pithi_is(node, "conv_transpose")) {
+        weights_out->out_axis = 1;
     } else if (pithi_is(node, "gemm")) {
         bool trans_b = pithi_attr_int(node, "transB") != 0;
         weights_out->out_axis = trans_b ? 0 : 1;
@@ -82,7 +64,10 @@ static bool is_product(const pith_node *node)
     }
     int rank = weights.tensor->shape.rank;
     if (pithi_is(node, "conv")) {
-        return rank == 4 && has_plain_bias(node, weights.n_out);
+        return (rank == 3 || rank == 4) && has_plain_bias(node, weights.n_out);
+    }
+    if (pithi_is(node, "conv_transpose")) {
+        return rank == 4 && pithi_attr_int(node, "group") == 1 && has_plain_bias(node, weights.n_out);
     }
     if (pithi_is(node, "gemm")) {
         return is_plain_gemm(node) && has_plain_bias(node, weights.n_out);
@@ -103,7 +88,7 @@ pithi_activation_format pithi_quant_result_format(const pithi_quant *quant, cons
     const pith_value *value = pithi_node_result(node);
     for (int i = 0; value && quant->tensor_of[value->index] < 0 && i < quant->n_nodes; i++) {
         const pith_node *user = pithi_graph_only_consumer(quant->graph, value);
-        value = pithi_is(user, "relu") || pithi_is(user, "clip") ? pithi_node_result(user) : NULL;
+        value = user && quant->roles[user->index] == PITHI_QUANT_FUNCTION ? pithi_node_result(user) : NULL;
     }
     return pithi_quant_format_of(quant, value);
 }
@@ -159,21 +144,30 @@ static bool reads_quantised(const pithi_quant *quant, const pith_node *node, int
 
 static pithi_quant_role role_of(const pithi_quant *quant, const pith_node *node)
 {
-    pithi_quant_role role = PITHI_QUANT_FLOAT;
-    for (int i = 0; i < PITH_COUNT(roles); i++) {
-        role = pithi_is(node, roles[i].op) ? roles[i].role : role;
-    }
-    bool is_single = node->n_outputs >= 1 && node->outputs[0] && node->outputs[0]->dtype == PITH_DTYPE_F32;
-    if (!is_single || is_kept_float(quant, node)) {
+    const pith_value *result = pithi_node_result(node);
+    if (!result || result->dtype != PITH_DTYPE_F32 || is_kept_float(quant, node)) {
         return PITHI_QUANT_FLOAT;
     }
-    switch (role) {
-    case PITHI_QUANT_PRODUCT: return is_product(node) ? role : PITHI_QUANT_FLOAT;
-    case PITHI_QUANT_BINARY:
-        return node->n_inputs == 2 && reads_quantised(quant, node, 2) ? role : PITHI_QUANT_FLOAT;
-    case PITHI_QUANT_CONCAT: return reads_quantised(quant, node, node->n_inputs) ? role : PITHI_QUANT_FLOAT;
-    case PITHI_QUANT_FLOAT: return role;
-    default: return is_quantised(quant, node->inputs[0]) ? role : PITHI_QUANT_FLOAT;
+    switch (pithi_qdq_role_of(node)) {
+    case PITHI_QDQ_PRODUCT:
+        if (is_product(node)) {
+            return PITHI_QUANT_PRODUCT;
+        }
+        return pithi_is(node, "matmul") && reads_quantised(quant, node, 2) ? PITHI_QUANT_BINARY : PITHI_QUANT_FLOAT;
+    case PITHI_QDQ_BINARY: return reads_quantised(quant, node, 2) ? PITHI_QUANT_BINARY : PITHI_QUANT_FLOAT;
+    case PITHI_QDQ_CONCAT:
+        return reads_quantised(quant, node, node->n_inputs) ? PITHI_QUANT_CONCAT : PITHI_QUANT_FLOAT;
+    case PITHI_QDQ_UNARY:
+        if (pithi_is(node, "softmax") && pithi_graph_is_output(quant->graph, result)) {
+            return PITHI_QUANT_FLOAT; /* 1 / 256 would make equals of classes, and costs as much */
+        }
+        return is_quantised(quant, node->inputs[0]) ? PITHI_QUANT_POOL : PITHI_QUANT_FLOAT;
+    case PITHI_QDQ_FUNCTION:
+        return pithi_qdq_argument(node) == 0 && is_quantised(quant, node->inputs[0]) ? PITHI_QUANT_FUNCTION
+                                                                                      : PITHI_QUANT_FLOAT;
+    case PITHI_QDQ_MOVE:
+    case PITHI_QDQ_REPEAT: return is_quantised(quant, node->inputs[0]) ? PITHI_QUANT_MOVE : PITHI_QUANT_FLOAT;
+    default: return PITHI_QUANT_FLOAT;
     }
 }
 
@@ -189,15 +183,29 @@ static void add_tensor(pithi_quant *quant, const pith_value *value, int source)
     }
 }
 
-/* relu and clip behind a product or a sum become limits of its result, if that goes nowhere else. */
-static bool is_limit(const pith_node *node)
+static bool is_made_by(const pithi_quant *quant, const pith_value *value, pithi_quant_role role)
 {
-    return pithi_is(node, "relu") || pithi_is(node, "clip");
+    return value->producer && quant->roles[value->producer->index] == role;
 }
 
-static bool takes_limits(pithi_quant_role role)
+/* relu and clip behind a product or a sum become limits of its result, if that goes nowhere else. */
+static bool is_limit(const pithi_quant *quant, const pith_node *node)
 {
-    return role == PITHI_QUANT_PRODUCT || role == PITHI_QUANT_BINARY;
+    const pith_value *input = node->inputs[0];
+    return (pithi_is(node, "relu") || pithi_is(node, "clip")) && input->n_uses == 1 &&
+           (is_made_by(quant, input, PITHI_QUANT_PRODUCT) || is_made_by(quant, input, PITHI_QUANT_BINARY) ||
+            pithi_quant_is_bias(quant, input->producer));
+}
+
+/* A row added to a matmul with constant weights is its bias. */
+bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node)
+{
+    const pith_tensor *row = pithi_is(node, "add") && node->n_inputs == 2 ? pithi_constant_input(node, 1) : NULL;
+    const pith_node *matmul = row ? node->inputs[0]->producer : NULL;
+    pithi_quant_weights weights;
+    return pithi_is(matmul, "matmul") && node->inputs[0]->n_uses == 1 && row->dtype == PITH_DTYPE_F32 &&
+           row->shape.rank == 1 && is_made_by(quant, node->inputs[0], PITHI_QUANT_PRODUCT) &&
+           pithi_quant_weights_of(matmul, &weights) && row->shape.dims[0] == weights.n_out && weights.n_out > 1;
 }
 
 /* The tensor of a value that turned out to be inside of an integer operator is given up again. It is the newest one, or
@@ -214,9 +222,23 @@ static void drop_tensor(pithi_quant *quant, const pith_value *value)
     }
 }
 
+/* Constants come second where the order doesn't matter. */
+static void order_operands(pith_node *node)
+{
+    if ((pithi_is(node, "add") || pithi_is(node, "mul")) && node->n_inputs == 2 && pithi_constant_input(node, 0)) {
+        pith_value *constant = node->inputs[0];
+        node->inputs[0] = node->inputs[1];
+        node->inputs[1] = constant;
+    }
+}
+
 static void take_node(pithi_quant *quant, pith_node *node)
 {
+    order_operands(node);
     pithi_quant_role role = role_of(quant, node);
+    if (role == PITHI_QUANT_BINARY && pithi_quant_is_bias(quant, node)) {
+        role = PITHI_QUANT_FUNCTION;
+    }
     quant->roles[node->index] = role;
     if (role == PITHI_QUANT_FLOAT) {
         return;
@@ -226,12 +248,15 @@ static void take_node(pithi_quant *quant, pith_node *node)
         add_tensor(quant, input, -1);
     }
     int source = role == PITHI_QUANT_MOVE ? quant->tensors[quant->tensor_of[input->index]].source : -1;
-    bool absorbs = is_limit(node) && input->producer && input->n_uses == 1 &&
-                   takes_limits(quant->roles[input->producer->index]);
-    if (absorbs) {
+    if (role == PITHI_QUANT_FUNCTION && (is_limit(quant, node) || pithi_quant_is_bias(quant, node))) {
         drop_tensor(quant, input);
     }
-    add_tensor(quant, node->outputs[0], source);
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i]) {
+            add_tensor(quant, node->outputs[i], source);
+        }
+    }
+    quant->tensors[quant->tensor_of[node->outputs[0]->index]].is_probability = pithi_is(node, "softmax");
 }
 
 pith_status pithi_quant_select(pithi_quant *quant)

@@ -145,8 +145,108 @@ static void test_others(pith_test *test)
           NULL);
 }
 
+/* With a product, the tolerance is one step; movement and tables are exact. */
+static void test_conv_transpose(pith_test *test)
+{
+#define WEIGHTS                                                                                                      \
+    "const w s8[4,6,3,3]{-128:128}\nconst ws f32[6]{0.004:0.01}\nconst wz s8[6]{0}\n"                                \
+    "const b s32[6]{-900:900}\nconst bs f32[6]{0.0002}\ng = dequantize_linear w ws wz | axis=1\n"
+    check(test, "a transposed convolution whose stride doesn't divide its window", 1.0,
+          ACTIVATION RESULT WEIGHTS
+          "c = conv_transpose f g | strides=[2,2] pads=[1,1,1,1] output_padding=[1,1]\n"
+          "y = quantize_linear c ys yz\n"
+          "output y\n",
+          NULL);
+    check(test, "one with borders cut unevenly, and a relu", 1.0,
+          ACTIVATION RESULT WEIGHTS
+          "c = conv_transpose f g | strides=[3,3] pads=[0,1,1,0]\n"
+          "r = relu c\n"
+          "y = quantize_linear r ys yz\n"
+          "output y\n",
+          NULL);
+    check(test, "one without any border becomes a convolution and depth_to_space", 1.0,
+          ACTIVATION RESULT
+          "const w u8[4,2,2,2]{0:256}\nconst ws f32[]{0.004}\nconst wz u8[]{128}\ng = dequantize_linear w ws wz\n"
+          "c = conv_transpose f g | strides=[2,2]\n"
+          "y = quantize_linear c ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%pith:1:s8[1,8,5,5] = qlinear_conv(%x, %xs, %xz, %pith:0, %ws, %wz, %ys, %yz) pads=[0,0,0,0]\n"
+          "%y:s8[1,2,10,10] = depth_to_space(%pith:1) blocksize=2\n"
+          "outputs %y:s8[1,2,10,10]\n");
+}
+
+static void test_rows(pith_test *test)
+{
+    check(test, "a matmul with a row of s32 behind it, and one of two activations", 1.0,
+          ACTIVATION RESULT
+          "const w s8[5,7]{-128:128}\nconst ws f32[]{0.01}\nconst b s32[7]{-900:900}\nconst bs f32[]{0.0005}\n"
+          "g = dequantize_linear w ws\n"
+          "h = dequantize_linear b bs\n"
+          "m = matmul f g\n"
+          "s = add m h\n"
+          "q = quantize_linear s ys yz\n"
+          "d = dequantize_linear q ys yz\n"
+          "t = matmul f d\n"
+          "y = quantize_linear t ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%q:s8[1,4,5,7] = qlinear_matmul(%x, %xs, %xz, %w, %ws, %pith:0, %ys, %yz, %b)\n"
+          "%y:s8[1,4,5,7] = qlinear_matmul(%x, %xs, %xz, %q, %ys, %yz, %ys, %yz)\n"
+          "outputs %y:s8[1,4,5,7]\n");
+    check(test, "layer normalisation, slopes for each channel, a difference", 1.0,
+          ACTIVATION RESULT
+          "const scale f32[5]{0.5:2}\nconst shift f32[5]{-1:1}\nconst slope f32[4,1,1]{-1:1}\n"
+          "n = layer_normalization f scale shift\n"
+          "a = quantize_linear n ys yz\n"
+          "as = dequantize_linear a ys yz\n"
+          "p = prelu as slope\n"
+          "b = quantize_linear p ys yz\n"
+          "bs = dequantize_linear b ys yz\n"
+          "s = sub bs as\n"
+          "y = quantize_linear s ys yz\n"
+          "output y\n",
+          NULL);
+    check(test, "means over rows and columns, with and without the dimensions", 1.0,
+          ACTIVATION RESULT
+          "const axes s64[2]{2,3}\nconst middle s64[2]{1,2}\n"
+          "m = reduce_mean f axes | keepdims=0\n"
+          "y = quantize_linear m xs xz\n"
+          "n = reduce_mean f middle\n"
+          "z = quantize_linear n xs xz\n"
+          "output y\n"
+          "output z\n",
+          NULL);
+}
+
+static void test_movement(pith_test *test)
+{
+    check(test, "maxima, zeros around, nearest neighbours and pieces", 0.0,
+          ACTIVATION
+          "const pads s64[8]{0,0,1,1,0,0,1,1}\nconst scales f32[4]{1,1,2,2}\nconst pieces s64[2]{2}\n"
+          "m = max_pool f | kernel_shape=[2,2]\n"
+          "p = pad m pads\n"
+          "r = resize p - scales | mode=nearest\n"
+          "a b = split r pieces | axis=1\n"
+          "y = quantize_linear a xs xz\n"
+          "z = quantize_linear b xs xz\n"
+          "output y\n"
+          "output z\n",
+          NULL);
+    check(test, "linear interpolation at one scale", 1.0,
+          ACTIVATION
+          "const scales f32[4]{1,1,2,1.7}\n"
+          "r = resize f - scales | mode=linear\n"
+          "y = quantize_linear r xs xz\n"
+          "output y\n",
+          NULL);
+}
+
 void test_fuse_qdq(pith_test *test)
 {
+    test_conv_transpose(test);
+    test_rows(test);
+    test_movement(test);
     test_products(test);
     test_other_products(test);
     test_others(test);
