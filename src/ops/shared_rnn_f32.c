@@ -114,6 +114,30 @@ static void fill_pack(void *user, void *block)
     pithi_gemm_f32_pack(job->gemm, job->from, job->n_k, job->n, 1, (ptrdiff_t)job->n_k, block);
 }
 
+/* Recurrent weights are read by a row or few at a time, as fast as they come from L2: slabs of so many panels side by
+ * side, k by k, are read in one stream. A row of 128 by 512 columns took a quarter less than from panels one by one. */
+#define SLAB_PANELS 8
+
+static size_t slab_width(const pith_gemm_f32 *gemm, size_t n, size_t column)
+{
+    size_t nr = (size_t)gemm->nr, left = (n + nr - 1) / nr * nr - column;
+    return left < SLAB_PANELS * nr ? left : SLAB_PANELS * nr;
+}
+
+static void fill_slabs(void *user, void *block)
+{
+    const pack_job *job = user;
+    float *to = block;
+    for (size_t first = 0, width = 0; first < job->n; first += width) {
+        width = slab_width(job->gemm, job->n, first);
+        for (size_t k = 0; k < job->n_k; k++) {
+            for (size_t i = 0; i < width; i++) {
+                *to++ = first + i < job->n ? job->from[(first + i) * job->n_k + k] : 0.0f;
+            }
+        }
+    }
+}
+
 /* Rows [first, first + n) of a constant weight matrix with n_k columns. */
 static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int input, int64_t first, int64_t n,
                         const float **packed_out)
@@ -125,7 +149,8 @@ static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, "rnn", 3), identity, sizeof identity);
     size_t n_bytes = pithi_gemm_f32_packed_size(state->gemm, job.n_k, job.n) * sizeof(float);
     const void *block = NULL;
-    PITH_TRY(pithi_prepare_pack(prepare, data, key, n_bytes, fill_pack, &job, &block));
+    PITH_TRY(pithi_prepare_pack(prepare, data, key, n_bytes, input == PITHI_RNN_R ? fill_slabs : fill_pack, &job,
+                                &block));
     *packed_out = block;
     return PITH_OK;
 }
@@ -286,16 +311,21 @@ static void multiply_states(const row_block *block, int group, float *sums, int6
     for (int row = 0; row < block->n_rows; row++) {
         rows[row] = (group > 0 && !goes_apart ? block->extra : block->h) + (size_t)row * n;
     }
-    pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1, .segment_length = n,
-                                .b = state->r[block->direction][group] + (size_t)first * n,
-                                .b_row_stride = (size_t)state->gemm->nr,
-                                .b_panel_stride = (size_t)state->gemm->nr * n,
-                                .bias = goes_apart ? block->late_bias + first : NULL,
-                                .c = (goes_apart ? block->extra : sums + (group > 0 ? width - n : 0)) + first,
-                                .c_stride = goes_apart ? n : width, .mr = block->n_rows,
-                                .n_columns = (int)n_columns, .accumulate = !goes_apart,
-                                .lo = -INFINITY, .hi = INFINITY };
-    state->gemm->tile(&tile);
+    const float *b = state->r[block->direction][group], *bias = goes_apart ? block->late_bias : NULL;
+    float *c = goes_apart ? block->extra : sums + (group > 0 ? width - n : 0);
+    size_t n_packed = n * (size_t)state->cell->group_gates[group], nr = (size_t)state->gemm->nr;
+    size_t end = (size_t)(first + n_columns), slab = SLAB_PANELS * nr;
+    for (size_t at = (size_t)first, next = 0; at < end; at = next) {
+        size_t begin = at / slab * slab;
+        next = begin + slab < end ? begin + slab : end;
+        pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1, .segment_length = n,
+                                    .b = b + begin * n + (at - begin),
+                                    .b_row_stride = slab_width(state->gemm, n_packed, begin), .b_panel_stride = nr,
+                                    .bias = bias ? bias + at : NULL, .c = c + at, .c_stride = goes_apart ? n : width,
+                                    .mr = block->n_rows, .n_columns = (int)(next - at), .accumulate = !goes_apart,
+                                    .lo = -INFINITY, .hi = INFINITY };
+        state->gemm->tile(&tile);
+    }
 }
 
 static void run_step(const row_block *block, int64_t i, float *sums)
