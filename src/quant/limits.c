@@ -142,6 +142,31 @@ static pith_status keep_size(pithi_quant_search *search, const pithi_quant_mix *
     return PITH_OK;
 }
 
+/* Weights that got fewer bits are rounded anew by the outputs of their layers, if that helps; mixes with the same bits
+ * have these integers from then on. */
+static pith_status round_lowered(pithi_quant_search *search, const pithi_quant_mix *mix)
+{
+    pithi_quant *quant = search->quant;
+    pithi_quant_error before, after;
+    bool is_lowered = false;
+    for (int i = 0; i < quant->n_nodes; i++) {
+        is_lowered = is_lowered || mix->bits[i] < 8;
+    }
+    if (!is_lowered || !pithi_quant_wants(quant, "rounding")) {
+        return PITH_OK;
+    }
+    pithi_quant_mix_apply(quant, mix);
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
+    PITH_TRY(pithi_quant_round_layers(quant));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
+    for (int i = 0; i < quant->n_nodes && after.score > before.score; i++) {
+        if (mix->bits[i] < 8) {
+            quant->plain[i] = quant->layers[i];
+        }
+    }
+    return PITH_OK;
+}
+
 /* ---- drop ---------------------------------------------------------------------------------- */
 
 static const char loses_most[] = "its error weighs most at the outputs";
@@ -308,6 +333,7 @@ pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quan
     pithi_quant_mix_copy(search->quant, start, &mix);
     PITH_TRY(pithi_quant_learn_noise(search->quant, &search->facts));
     PITH_TRY(keep_size(search, start, &mix));
+    PITH_TRY(round_lowered(search, &mix));
     PITH_TRY(pithi_arena_alloc(&search->quant->arena, sizeof(raise_list), &list));
     PITH_TRY(make_list(search, &mix, list));
     return bisect(search, list);

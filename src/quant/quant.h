@@ -106,7 +106,7 @@ typedef struct pithi_quant {
     pithi_quant_tensor *tensors;
     int n_tensors;
     pithi_quant_layer *layers;     /* by number of the node; of products */
-    const pithi_quant_layer *plain; /* the same before precision was mixed */
+    pithi_quant_layer *plain;      /* the same before precision was mixed */
     float *const *plain_shifts;    /* bias_shifts before that */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
     int *measured;                 /* per output: number of the value that is measured in its place */
