@@ -297,6 +297,11 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
     PITH_CHECK(ctx, (unsigned)options->weight_method <= PITH_WEIGHT_AWQ, PITH_STATUS_ARG,
                "weight_method %d: it is one of 0 to %d", (int)options->weight_method, PITH_WEIGHT_AWQ);
+    PITH_CHECK(ctx,
+               !options->weights || (options->max_drop == 0.0 && options->max_ms == 0.0 && options->max_bytes == 0 &&
+                                     options->max_ram_bytes == 0),
+               PITH_STATUS_ARG, "limits with weights alone ('%s'): limits choose formats, but one is given",
+               options->weights);
     PITH_CHECK(ctx, options->max_ms == 0.0 || !options->no_timing, PITH_STATUS_ARG,
                "max_ms with no_timing: times are wanted, but nothing may be timed");
     PITH_CHECK(ctx, options->clip_fraction >= 0.0 && options->clip_fraction < 0.5, PITH_STATUS_ARG,

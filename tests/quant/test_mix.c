@@ -168,6 +168,8 @@ static void test_drop(pith_test *test, source *s)
                 "relax the limit on the arena");
     TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .max_ms = 1.0, .no_timing = 1 }, &wide),
                 PITH_STATUS_ARG, "no_timing");
+    TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .max_drop = 1.0, .weights = "int4" }, &wide),
+                PITH_STATUS_ARG, "limits with weights alone");
 }
 
 static void test_same(pith_test *test, source *s)
