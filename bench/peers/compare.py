@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times pith and its peers on the same models, inputs and threads, interleaved, and checks that the outputs agree.
 
-    bench/peers/run.sh [--threads 1,2] [--only REGEX] [--quick] [--out build/peers] [MODEL.onnx...]
+    bench/peers/run.sh [--threads 1,2] [--only REGEX] [--quick] [--int8] [--out build/peers] [MODEL.onnx...]
 
 Without models: the comparison set (bench/networks/make.py and the real networks of ../shared). Every engine is a process of its
 own, so that load time, memory and crashes are its own. Each round gives every engine one burst, in random order, while the others
 are stopped; the result is the median of bursts. Results are kept in OUT/results/ by network and threads; what is there is not
 measured again (--again does), so a run can be made in pieces. The end of every run writes OUT/table.md, OUT/results.json and
-OUT/plot.svg from all results there are.
+OUT/plot.svg from all results there are. With --int8: the same for int8 forms (int8.py), into OUT/results8/, OUT/table8.md.
 """
 import argparse
 import json
@@ -25,9 +25,10 @@ import time
 import numpy
 
 import convert
+import int8
 import models
 import report
-from engines import ENGINES, ROOT, fitted
+from engines import ROOT, fitted
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -90,7 +91,7 @@ def difference(reference, outputs):
 def start(network, threads, options, folder):
     row, workers = {}, []
     for name in options.engines:
-        path, problem = convert.result_of(name, network, options.converted)
+        path, problem = (int8 if options.int8 else convert).result_of(name, network, options.converted)
         ready = {"error": problem}
         if path:
             worker = Worker(name, network, path, threads, folder)
@@ -115,7 +116,10 @@ def measure(network, threads, options):
     with tempfile.TemporaryDirectory() as folder:
         row, workers = start(network, threads, options, folder)
         try:
-            check(row, workers)
+            if options.int8:
+                int8.check(row, workers, network)
+            else:
+                check(row, workers)
             bursts = {worker.name: [] for worker in workers}
             for _ in range(options.rounds):
                 for worker in random.sample(workers, len(workers)):
@@ -162,7 +166,8 @@ def parsed():
     parser.add_argument("--burst", type=float, default=0.1, help="seconds per engine and round")
     parser.add_argument("--quick", action="store_true", help="5 rounds of 30 ms")
     parser.add_argument("--only", default="", help="regular expression over the names of networks")
-    parser.add_argument("--engines", default=",".join(ENGINES), help="comma list; pith is always in")
+    parser.add_argument("--engines", default=",".join(report.ENGINES), help="comma list; pith is always in")
+    parser.add_argument("--int8", action="store_true", help="int8 forms of the networks instead")
     parser.add_argument("--again", action="store_true", help="measure (and convert what failed) again")
     parser.add_argument("--prepare", action="store_true", help="convert only")
     parser.add_argument("--report", action="store_true", help="write the tables and the plot only")
@@ -173,10 +178,13 @@ def parsed():
     options = parser.parse_args()
     options.out = options.out.resolve()
     options.converted = options.out / "converted"
+    if options.int8:
+        options.engines = ",".join(int8.ENGINES)
     options.engines = ["pith"] + [name for name in options.engines.split(",") if name != "pith"]
     if options.quick:
         options.rounds, options.burst = 5, 0.03
-    (options.out / "results").mkdir(parents=True, exist_ok=True)
+    options.results = options.out / ("results8" if options.int8 else "results")
+    options.results.mkdir(parents=True, exist_ok=True)
     return options
 
 
@@ -191,17 +199,23 @@ def main():
         for engine in options.engines:
             if engine in convert.FILES:
                 convert.convert(engine, network, options)
+        if options.int8:
+            convert.convert("mnn", network, options)
+            int8.prepare(network, options)
     if options.prepare:
         return
     for network in chosen if not options.report else []:
         for threads in map(int, options.threads.split(",")):
-            stored = options.out / "results" / f"{network.name}.{threads}.json"
+            stored = options.results / f"{network.name}.{threads}.json"
             if not stored.exists() or options.again:
                 row = measure(network, threads, options)
                 row["time"] = time.strftime("%Y-%m-%dT%H:%M:%S")
                 stored.write_text(json.dumps(row, indent=1))
-                print(report.line(row), flush=True)
-    report.write(options.out, peak_of(options))
+                print((int8 if options.int8 else report).line(row), flush=True)
+    if options.int8:
+        int8.write(options.out)
+    else:
+        report.write(options.out, peak_of(options))
 
 
 main()

@@ -212,6 +212,26 @@ class LiteRt:
         return [self.interpreter.get_tensor(detail["index"]) for detail in self.interpreter.get_output_details()]
 
 
+class LiteRtInt8(LiteRt):
+    """Inputs and outputs may be integers with a scale and a zero point."""
+
+    def load(self, path, feeds, threads):
+        self.interpreter = self.make(model_path=path, num_threads=threads)
+        details = {tuple(sorted(detail["shape"])): detail for detail in self.interpreter.get_input_details()}
+        whole = {}
+        for name, array in feeds.items():
+            detail = details.get(tuple(sorted(array.shape)))
+            scale, zero = detail["quantization"] if detail else (0.0, 0)
+            limits = numpy.iinfo(detail["dtype"]) if scale else None
+            whole[name] = numpy.clip(numpy.rint(array / scale) + zero, limits.min, limits.max) if scale else array
+        super().load(path, whole, threads)
+
+    def outputs(self):
+        arrays = super().outputs()
+        scales = [detail["quantization"] for detail in self.interpreter.get_output_details()]
+        return [(array.astype(float) - zero) * scale if scale else array for array, (scale, zero) in zip(arrays, scales)]
+
+
 class OpenCv:
     def load_library(self):
         import cv2
@@ -231,6 +251,7 @@ class OpenCv:
         return [numpy.array(array) for array in self.net.forward(self.names)]
 
 
-ENGINES = {"pith": Pith, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn, "mnn": Mnn, "litert": LiteRt, "opencv": OpenCv}
+ENGINES = {"pith": Pith, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn, "mnn": Mnn, "litert": LiteRt, "opencv": OpenCv,
+           "pith-int8": Pith, "onnxruntime-int8": OnnxRuntime, "openvino-int8": OpenVino, "mnn-int8": Mnn, "litert-int8": LiteRtInt8}
 PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "ncnn": "ncnn", "mnn": "MNN", "litert": "ai-edge-litert",
             "opencv": "opencv-python-headless"}
