@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times gemm_f32, or gemm_s8 with bytes as results, on single calls per shape, against the machine's own peak:
  *
- *   bench_gemm [f32|s8] [ISA]
+ *   bench_gemm [f32|s8] [ISA [M N K]]
  *
  * One call covers all rows and columns with packed B, as an operator does within one block. */
 #include <stdio.h>
@@ -131,24 +131,26 @@ static void print_speed(shape s, double speed, double peak)
     printf("%5d x %4d x %4d  %6.1f G/s  %3.0f %%\n", s.m, s.n, s.k, speed, 100.0 * speed / peak);
 }
 
-static void bench_s8(int isa)
+static void bench_s8(int isa, const shape *only)
 {
     const pith_gemm_s8 *kernel = pithi_gemm_s8(isa);
     double peak = measure_s8(kernel, (shape){ kernel->mr_max, kernel->nr * 4, 1024 });
     print_header(kernel->head.name, peak);
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        print_speed(shapes[i], measure_s8(kernel, shapes[i]), peak);
+    for (size_t i = 0; i < (only ? 1 : sizeof shapes / sizeof shapes[0]); i++) {
+        const shape s = only ? *only : shapes[i];
+        print_speed(s, measure_s8(kernel, s), peak);
     }
 }
 
-static void bench_f32(int isa)
+static void bench_f32(int isa, const shape *only)
 {
     const pith_gemm_f32 *kernel = pithi_gemm_f32(isa);
     /* a block that stays in L1 and fills the register tile: what the multiply-add units give at most */
     double peak = measure_f32(kernel, (shape){ kernel->mr_max, kernel->nr * kernel->nv_max, 192 });
     print_header(kernel->head.name, peak);
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        print_speed(shapes[i], measure_f32(kernel, shapes[i]), peak);
+    for (size_t i = 0; i < (only ? 1 : sizeof shapes / sizeof shapes[0]); i++) {
+        const shape s = only ? *only : shapes[i];
+        print_speed(s, measure_f32(kernel, s), peak);
     }
 }
 
@@ -156,11 +158,15 @@ int main(int argc, char **argv)
 {
     bool is_s8 = argc > 1 && pithi_same_text(argv[1], "s8");
     bool has_type = is_s8 || (argc > 1 && pithi_same_text(argv[1], "f32"));
-    int isa = argc > 1 + has_type ? pithi_isa_find(argv[1 + has_type]) : -1;
+    int first = 1 + has_type, isa = argc > first ? pithi_isa_find(argv[first]) : -1;
+    shape only = { 0, 0, 0 };
+    if (argc > first + 3) {
+        only = (shape){ atoi(argv[first + 1]), atoi(argv[first + 2]), atoi(argv[first + 3]) };
+    }
     if (is_s8) {
-        bench_s8(isa);
+        bench_s8(isa, only.m ? &only : NULL);
     } else {
-        bench_f32(isa);
+        bench_f32(isa, only.m ? &only : NULL);
     }
     return 0;
 }

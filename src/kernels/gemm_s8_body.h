@@ -11,6 +11,7 @@
  *   s8_weave(from, step, to)        the first S8_NR bytes of four rows, byte by byte in turn
  *   s8_store_flipped(to, from, flip)   4 S8_NR bytes ^ flip
  *   s8_segment_sum(from, n, flip)   sum of n bytes ^ flip
+ *   s8_store_part(to, v, i, count)     part i of `count` (1, 2 or 4) of a vector
  *   s8_limits, s8_limits_of(t), s8_finish(sums, scale, limits)   four vectors to 4 S8_NR bytes, in order
  *   S8_NV, S8_MR          panels of the largest register tile, and rows of a tile of 1, 2, ... panels
  *
@@ -29,61 +30,66 @@
 
 enum { S8_TALLEST = 16, S8_FULL = 4 * S8_NR };
 
-/* What a register tile reads: its first row, its first panel and columns; B that later tiles will want. */
-typedef struct s8_place {
+/* What tiles of the same columns share, and where the next one is. */
+typedef struct s8_strip {
+    s8_v flip, bias[S8_NV];
+    s8_f scale[4]; /* of the four vectors that are finished together */
+    s8_limits limits;
+    _Alignas(64) int32_t sums[(24 + 4) * S8_NR]; /* [rows][n_panels][S8_NR], and what finishing reads in vain */
     const pith_gemm_s8_tile *t;
-    const int8_t *b, *next;
-    const int32_t *bias;
-    int m0, last; /* columns of the last panel */
-    int32_t *sums; /* [mr][nv][S8_NR] */
-} s8_place;
+    const uint8_t *const *a_rows; /* of this tile */
+    const int8_t *b, *next;       /* first panel; one that later tiles will want */
+    uint8_t *c;
+    int n0, n, n_panels;
+    int n_pieces;   /* segments, or twice as many: their whole groups of four, and their last bytes */
+    size_t n_bytes; /* of whole groups */
+    bool has_rest;
+} s8_strip;
 
 /* The last bytes of a segment whose length is no multiple of four. */
-static __attribute__((noinline)) void s8_read_rest(const pith_gemm_s8_tile *t, int m0, int mr, ptrdiff_t offset,
+static __attribute__((noinline)) void s8_read_rest(const s8_strip *p, int mr, ptrdiff_t offset,
                                                    uint32_t rest[S8_TALLEST])
 {
-    const size_t whole = t->segment_length & ~(size_t)3;
     for (int m = 0; m < mr; m++) {
-        const uint8_t *from = t->a_rows[m0 + m] + offset + whole;
+        const uint8_t *from = p->a_rows[m] + offset;
         rest[m] = 0;
-        for (size_t k = whole; k < t->segment_length; k++) {
-            rest[m] |= (uint32_t)from[k - whole] << (8 * (k - whole));
+        for (size_t k = p->n_bytes; k < p->t->segment_length; k++) {
+            rest[m] |= (uint32_t)from[k] << (8 * (k - p->n_bytes));
         }
     }
 }
 
 /* Sums of mr rows by nv panels. */
-S8_INLINE void s8_block(const s8_place *p, const int mr, const int nv)
+S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
 {
-    const pith_gemm_s8_tile *t = p->t;
     s8_acc acc[S8_TALLEST][S8_NV];
     const uint8_t *a[S8_TALLEST];
     uint32_t rest[S8_TALLEST];
-    const size_t panel = t->b_panel_stride;
-    const size_t n_groups = (t->segment_length + (t->a_is_padded ? 3 : 0)) / 4;
-    const bool has_rest = n_groups * 4 < t->segment_length;
-    const int n_pieces = has_rest ? 2 * t->n_segments : t->n_segments;
-    const s8_v flip = s8_bytes(t->a_flip);
+    const size_t panel = p->t->b_panel_stride;
+    const s8_v flip = p->flip;
     const int8_t *b = p->b, *next = p->next;
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
-        const s8_v bias = v < nv - 1 ? s8_load(p->bias + v * S8_NR) : s8_load_n(p->bias + v * S8_NR, p->last);
         S8_UNROLL
         for (int m = 0; m < mr; m++) {
-            acc[m][v] = s8_start(bias);
+            acc[m][v] = s8_start(p->bias[v]);
         }
     }
-    for (int piece = 0; piece < n_pieces; piece++) {
-        const ptrdiff_t offset = t->segment_offsets[has_rest ? piece / 2 : piece];
-        const bool is_rest = has_rest && piece % 2;
-        if (is_rest) {
-            s8_read_rest(t, p->m0, mr, offset, rest);
-        }
+    for (int piece = 0; piece < p->n_pieces; piece++) {
+        const bool is_rest = p->has_rest && piece % 2;
+        const ptrdiff_t offset = p->t->segment_offsets[p->has_rest ? piece / 2 : piece];
+        const size_t n_bytes = is_rest ? 4 : p->n_bytes;
         S8_UNROLL
         for (int m = 0; m < mr; m++) {
-            a[m] = is_rest ? (const uint8_t *)&rest[m] : t->a_rows[p->m0 + m] + offset;
+            a[m] = p->a_rows[m] + offset;
         }
-        const size_t n_bytes = is_rest ? 4 : 4 * n_groups;
+        if (is_rest) {
+            s8_read_rest(p, mr, offset, rest);
+            S8_UNROLL
+            for (int m = 0; m < mr; m++) {
+                a[m] = (const uint8_t *)&rest[m];
+            }
+        }
         for (size_t k = 0; k < n_bytes; k += 4) {
             s8_b right[S8_NV];
             S8_UNROLL
@@ -105,119 +111,101 @@ S8_INLINE void s8_block(const s8_place *p, const int mr, const int nv)
     }
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
-        const s8_v bias = v < nv - 1 ? s8_load(p->bias + v * S8_NR) : s8_load_n(p->bias + v * S8_NR, p->last);
         S8_UNROLL
         for (int m = 0; m < mr; m++) {
-            s8_store(p->sums + (m * nv + v) * S8_NR, s8_end(acc[m][v], bias));
+            s8_store(p->sums + (m * nv + v) * S8_NR, s8_end(acc[m][v], p->bias[v]));
         }
     }
 }
 
 /* ---- from sums to results ---------------------------------------------------------------------- */
 
-typedef struct s8_ending {
-    const pith_gemm_s8_tile *t;
-    int n0, n, nv; /* columns of the strip, and panels */
-    int32_t *sums;
-} s8_ending;
-
-static __attribute__((noinline)) void s8_take_off_zeros(const s8_ending *e, int m0, int mr)
+static __attribute__((noinline)) void s8_take_off_zeros(s8_strip *p, int mr, const int32_t *row_sums)
 {
-    for (int v = 0; v < e->nv; v++) {
-        const s8_v zeros = s8_load_n(e->t->b_zero + e->n0 + v * S8_NR, e->n - v * S8_NR);
+    for (int v = 0; v < p->n_panels; v++) {
+        const s8_v zeros = s8_load_n(p->t->b_zero + p->n0 + v * S8_NR, p->n - v * S8_NR);
         for (int m = 0; m < mr; m++) {
-            int32_t *at = e->sums + (m * e->nv + v) * S8_NR;
-            s8_store(at, s8_less(s8_load(at), e->t->row_sums[m0 + m], zeros));
+            int32_t *at = p->sums + (m * p->n_panels + v) * S8_NR;
+            s8_store(at, s8_less(s8_load(at), row_sums[m], zeros));
         }
     }
 }
 
-static __attribute__((noinline)) void s8_copy_sums(const s8_ending *e, int m0, int mr)
+static void s8_copy_sums(const s8_strip *p, int mr)
 {
     for (int m = 0; m < mr; m++) {
-        int32_t *c = (int32_t *)e->t->c + (size_t)(m0 + m) * e->t->c_stride + e->n0;
-        memcpy(c, e->sums + m * e->nv * S8_NR, (size_t)e->n * sizeof *c);
+        memcpy(p->c + (size_t)m * p->t->c_stride * sizeof(int32_t), p->sums + m * p->n_panels * S8_NR,
+               (size_t)p->n * sizeof(int32_t));
     }
 }
 
-/* n bytes in powers of two: masked stores of bytes are slow. */
-S8_INLINE void s8_put(uint8_t *to, const uint8_t *from, int n)
+/* n < width bytes as two pieces that may overlap: masked stores of bytes are slow. */
+S8_INLINE void s8_put(uint8_t *to, const uint8_t *from, size_t n, const size_t width)
 {
-    for (int part = S8_FULL / 2; part > 0; part /= 2) {
-        if (n & part) {
-            switch (part) {
-            case 32: memcpy(to, from, 32); break;
-            case 16: memcpy(to, from, 16); break;
-            case 8: memcpy(to, from, 8); break;
-            case 4: memcpy(to, from, 4); break;
-            case 2: memcpy(to, from, 2); break;
-            default: *to = *from; break;
-            }
-            to += part;
-            from += part;
-        }
+    if (width > 32 && n >= 32) {
+        memcpy(to, from, 32);
+        memcpy(to + n - 32, from + n - 32, 32);
+    } else if (width > 16 && n >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (width > 8 && n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        to[0] = from[0];
+        to[n / 2] = from[n / 2];
+        to[n - 1] = from[n - 1];
     }
 }
 
 /* Four vectors are `together` rows of 4 / together panels (one row of three: the fourth is nothing). */
-S8_INLINE void s8_finish_rows(const s8_ending *e, int m0, int mr, const int together)
+S8_INLINE void s8_finish_rows(const s8_strip *p, int mr, const int together)
 {
-    const pith_gemm_s8_tile *t = e->t;
-    const s8_limits limits = s8_limits_of(t);
-    const int nv = 4 / together;
-    uint8_t *c = (uint8_t *)t->c + (size_t)m0 * t->c_stride + e->n0;
-    s8_f scale[4];
-    S8_UNROLL
-    for (int v = 0; v < 4; v++) {
-        const int at = v % nv * S8_NR;
-        scale[v] = s8_load_n_f(t->scale + e->n0 + at, e->n - at);
-    }
-    for (int m = 0; m < mr; m += together) {
-        const s8_v bytes = s8_finish(e->sums + m * e->nv * S8_NR, scale, &limits);
-        if (together == 1 && e->n == S8_FULL) {
-            memcpy(c, &bytes, sizeof bytes);
-            c += t->c_stride;
+    const s8_limits limits = p->limits;
+    const s8_f scale[] = { p->scale[0], p->scale[1], p->scale[2], p->scale[3] };
+    const size_t width = (size_t)(S8_FULL / together), n = (size_t)p->n, c_stride = p->t->c_stride;
+    const int step = (together == 1 ? p->n_panels : 4) * S8_NR;
+    const int32_t *sums = p->sums;
+    uint8_t *c = p->c;
+    for (int left = mr; left > 0; left -= together, sums += step) {
+        const s8_v bytes = s8_finish(sums, scale, &limits);
+        if (left >= together && n == width) {
+            S8_UNROLL
+            for (int i = 0; i < together; i++, c += c_stride) {
+                s8_store_part(c, bytes, i, together);
+            }
             continue;
         }
-        for (int i = 0; i < together && m + i < mr; i++, c += t->c_stride) {
-            const uint8_t *from = (const uint8_t *)&bytes + i * (S8_FULL / together);
-            if (together > 1 && e->n == S8_FULL / together) {
-                memcpy(c, from, (size_t)(S8_FULL / together));
+        uint8_t buffer[S8_FULL];
+        memcpy(buffer, &bytes, sizeof bytes);
+        for (int i = 0; i < together && i < left; i++, c += c_stride) {
+            if (n == width) {
+                memcpy(c, buffer + (size_t)i * width, width);
             } else {
-                s8_put(c, from, e->n);
+                s8_put(c, buffer + (size_t)i * width, n, width);
             }
         }
     }
 }
 
-static __attribute__((noinline)) void s8_finish_1(const s8_ending *e, int m0, int mr) { s8_finish_rows(e, m0, mr, 4); }
-static __attribute__((noinline)) void s8_finish_2(const s8_ending *e, int m0, int mr) { s8_finish_rows(e, m0, mr, 2); }
-static __attribute__((noinline)) void s8_finish_4(const s8_ending *e, int m0, int mr) { s8_finish_rows(e, m0, mr, 1); }
+static void s8_finish_1(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 4); }
+static void s8_finish_2(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 2); }
+static void s8_finish_4(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 1); }
 
-typedef void s8_finish_fn(const s8_ending *e, int m0, int mr);
-
-static s8_finish_fn *s8_choose_finish(const pith_gemm_s8_tile *t, int nv)
-{
-    static s8_finish_fn *const by_panels[] = { s8_finish_1, s8_finish_2, s8_finish_4, s8_finish_4 };
-    return t->scale ? by_panels[nv - 1] : s8_copy_sums;
-}
+typedef void s8_finish_fn(const s8_strip *p, int mr);
 
 /* ---- tiles ------------------------------------------------------------------------------------- */
 
-typedef void s8_block_fn(const s8_place *p);
+typedef void s8_block_fn(s8_strip *p);
 
-#define S8_BLOCK(mr, nv)                                                                                \
-    static __attribute__((noinline)) void s8_block_##mr##_##nv(const s8_place *p)                       \
-    {                                                                                                   \
-        const pith_gemm_s8_tile tile = *p->t; /* no store can alias it, so it stays in registers */     \
-        const s8_place place = { &tile, p->b, p->next, p->bias, p->m0, p->last, p->sums };              \
-        s8_block(&place, mr, nv);                                                                       \
-    }
+#define S8_BLOCK(mr, nv)                                                                                               \
+    static void s8_block_##mr##_##nv(s8_strip *p) { s8_block(p, mr, nv); }
 S8_EACH_BLOCK(S8_BLOCK)
 #define S8_ENTRY(mr, nv) [nv - 1][mr - 1] = s8_block_##mr##_##nv,
 static s8_block_fn *const s8_blocks[S8_NV][S8_TALLEST] = { S8_EACH_BLOCK(S8_ENTRY) };
-/* Rows of the tallest tile by panels. */
-static const int s8_heights[S8_NV] = S8_HEIGHTS;
 
 /* The lowest tile of at least `rows` rows, or, where there are only `left`, the highest that they fill. */
 static int s8_choose_height(int nv, int rows, int left)
@@ -234,36 +222,64 @@ static int s8_choose_height(int nv, int rows, int left)
 
 /* All rows by up to S8_NV panels, in tiles of nearly equal height: 49 rows are 7 tiles of 7, not 6 of 8 and 1. Where
  * no tile has the height the next higher one begins earlier, and does some rows again. */
-static void s8_strip(const pith_gemm_s8_tile *t, int n0, int n)
+static void s8_run_strip(s8_strip *p)
 {
-    _Alignas(64) int32_t sums[(24 + 4) * S8_NR];
-    const int nv = (n + S8_NR - 1) / S8_NR, highest = s8_heights[nv - 1];
+    static const int heights[S8_NV] = S8_HEIGHTS;
+    static s8_finish_fn *const by_panels[] = { s8_finish_1, s8_finish_2, s8_finish_4, s8_finish_4 };
+    const pith_gemm_s8_tile *t = p->t;
+    const int highest = heights[p->n_panels - 1], n_tiles = (t->mr + highest - 1) / highest;
+    const int base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
+    const int height = s8_choose_height(p->n_panels, base, t->mr);
+    const int higher = s8_choose_height(p->n_panels, n_higher ? base + 1 : base, t->mr);
+    const size_t row_bytes = t->c_stride * (t->scale ? 1 : sizeof(int32_t));
     const int8_t *end = t->b + (size_t)((t->n_columns + S8_NR - 1) / S8_NR) * t->b_panel_stride;
-    const s8_ending ending = { t, n0, n, nv, sums };
-    s8_finish_fn *finish = s8_choose_finish(t, nv);
-    s8_place place = { .t = t, .b = t->b + (size_t)(n0 / S8_NR) * t->b_panel_stride, .bias = t->bias + n0,
-                       .last = n - (nv - 1) * S8_NR, .sums = sums };
-    place.next = place.b + (size_t)nv * t->b_panel_stride;
-    for (int first = 0; first < t->mr;) {
-        const int left = t->mr - first, n_tiles = (left + highest - 1) / highest;
-        const int height = s8_choose_height(nv, (left + n_tiles - 1) / n_tiles, t->mr);
-        place.m0 = height > left ? t->mr - height : first;
-        place.next = place.next < end ? place.next : place.b;
-        s8_blocks[nv - 1][height - 1](&place);
+    s8_finish_fn *finish = t->scale ? by_panels[p->n_panels - 1] : s8_copy_sums;
+    uint8_t *c = (uint8_t *)t->c + (size_t)p->n0 * (t->scale ? 1 : sizeof(int32_t));
+    for (int m = 0, i = 0, rows; m < t->mr; m += rows, i++) {
+        rows = i < n_higher ? higher : height;
+        m = m + rows <= t->mr ? m : t->mr - rows;
+        p->a_rows = t->a_rows + m;
+        p->c = c + (size_t)m * row_bytes;
+        p->next = p->next < end ? p->next : p->b;
+        s8_blocks[p->n_panels - 1][rows - 1](p);
         if (t->row_sums) {
-            s8_take_off_zeros(&ending, place.m0, height);
+            s8_take_off_zeros(p, rows, t->row_sums + m);
         }
-        finish(&ending, place.m0, height);
-        place.next += t->b_panel_stride;
-        first = place.m0 + height;
+        finish(p, rows);
+        p->next += t->b_panel_stride;
+    }
+}
+
+static void s8_start_strip(s8_strip *p, int n0)
+{
+    const pith_gemm_s8_tile *t = p->t;
+    const int left = t->n_columns - n0;
+    p->n0 = n0;
+    p->n = left < S8_NV * S8_NR ? left : S8_NV * S8_NR;
+    p->n_panels = (p->n + S8_NR - 1) / S8_NR;
+    p->b = t->b + (size_t)(n0 / S8_NR) * t->b_panel_stride;
+    p->next = p->b + (size_t)p->n_panels * t->b_panel_stride;
+    for (int v = 0; v < p->n_panels; v++) {
+        p->bias[v] = s8_load_n(t->bias + n0 + v * S8_NR, p->n - v * S8_NR);
+    }
+    for (int v = 0; v < 4 && t->scale; v++) { /* rows together repeat them */
+        const int at = (p->n_panels < 3 ? v % p->n_panels : v) * S8_NR;
+        p->scale[v] = s8_load_n_f(t->scale + n0 + at, p->n - at);
     }
 }
 
 static void tile(const pith_gemm_s8_tile *t)
 {
+    s8_strip strip;
+    strip.t = t;
+    strip.flip = s8_bytes(t->a_flip);
+    strip.limits = s8_limits_of(t);
+    strip.n_bytes = (t->segment_length + (t->a_is_padded ? 3 : 0)) / 4 * 4;
+    strip.has_rest = strip.n_bytes < t->segment_length;
+    strip.n_pieces = strip.has_rest ? 2 * t->n_segments : t->n_segments;
     for (int n0 = 0; n0 < t->n_columns; n0 += S8_NV * S8_NR) {
-        const int left = t->n_columns - n0;
-        s8_strip(t, n0, left < S8_NV * S8_NR ? left : S8_NV * S8_NR);
+        s8_start_strip(&strip, n0);
+        s8_run_strip(&strip);
     }
 }
 

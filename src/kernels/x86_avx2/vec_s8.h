@@ -55,6 +55,18 @@ S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
     s8_store(to, _mm256_xor_si256(s8_load(from), flip));
 }
 
+S8_WORD void s8_store_part(uint8_t *to, s8_v v, const int i, const int count)
+{
+    const __m128i half = i * 2 >= count && i ? _mm256_extracti128_si256(v, 1) : _mm256_castsi256_si128(v);
+    if (count == 1) {
+        s8_store(to, v);
+    } else if (count == 2) {
+        _mm_storeu_si128((__m128i *)(void *)to, half);
+    } else {
+        _mm_storel_epi64((__m128i *)(void *)to, i % 2 ? _mm_unpackhi_epi64(half, half) : half);
+    }
+}
+
 typedef struct s8_limits {
     __m256 highest;
     __m256i zero, low, high, order;

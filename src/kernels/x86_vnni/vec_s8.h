@@ -56,6 +56,19 @@ S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
     _mm512_storeu_si512(to, _mm512_xor_si512(_mm512_loadu_si512(from), flip));
 }
 
+S8_WORD void s8_store_part(uint8_t *to, s8_v v, const int i, const int count)
+{
+    if (count == 1) {
+        _mm512_storeu_si512(to, v);
+    } else if (count == 2) {
+        _mm256_storeu_si256((__m256i *)(void *)to, i ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v));
+    } else {
+        const __m256i half = i / 2 ? _mm512_extracti64x4_epi64(v, 1) : _mm512_castsi512_si256(v);
+        _mm_storeu_si128((__m128i *)(void *)to,
+                         i % 2 ? _mm256_extracti128_si256(half, 1) : _mm256_castsi256_si128(half));
+    }
+}
+
 typedef struct s8_limits {
     __m512 highest;
     __m512i zero, low, high, order;
