@@ -6,7 +6,11 @@
  *
  * with iy, ix as in dwconv_f32.h; taps outside the image count as zero and aren't read. w holds weights minus their
  * zero points, so 16 bits. x_zero counts after the flip. Strides are in elements. Arithmetic as in gemm_s8.h:
- * PITH_EXACT. */
+ * PITH_EXACT.
+ *
+ * Kernels may have a faster way with packed weights: pack_bytes(task) bytes, 64-byte aligned, that pack(task, packed)
+ * fills from w, bias, scale, x_zero, kernel and strides; of the rest of the task it reads nothing. `packed` of the task
+ * then says so; w, bias and scale are not read any more. */
 #ifndef PITH_KERNELS_DWCONV_S8_H
 #define PITH_KERNELS_DWCONV_S8_H
 
@@ -28,11 +32,14 @@ typedef struct pith_dwconv_s8_task {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     uint8_t x_flip;        /* 0 or 0x80 */
     int32_t x_zero, zero, low, high;
+    const void *packed; /* or NULL */
 } pith_dwconv_s8_task;
 
 typedef struct pith_dwconv_s8 {
     pith_kernel head;
     void (*run)(const pith_dwconv_s8_task *task);
+    size_t (*pack_bytes)(const pith_dwconv_s8_task *task); /* 0: nothing to gain; NULL: never is */
+    void (*pack)(const pith_dwconv_s8_task *task, void *packed);
 } pith_dwconv_s8;
 
 static inline const pith_dwconv_s8 *pithi_dwconv_s8(int isa_limit)

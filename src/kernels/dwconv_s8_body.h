@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv_s8 in plain C, once per ISA: blocks of channels with constant trip counts, which compilers
- * vectorise. Included with DWCONV_NAME, the record's name, and where the ISA has its own way for
- * kernels of at most DWCONV_SMALL_TAPS taps, with DWCONV_SMALL, its function: false if it can't do the task. */
+ * vectorise. Included with DWCONV_NAME, the record's name, and where the ISA has a way of its own, with
+ * DWCONV_PACKED, its function for packed weights, and DWCONV_PACK, those that pack them. */
 #include "kernels/dwconv_s8.h"
 
 #define DWCONV_INLINE static inline __attribute__((always_inline))
@@ -69,8 +69,9 @@ DWCONV_INLINE void body_pixel(const pith_dwconv_s8_task *t, int oy, int ox, size
 
 static void run(const pith_dwconv_s8_task *t)
 {
-#ifdef DWCONV_SMALL
-    if (t->kernel_h * t->kernel_w <= DWCONV_SMALL_TAPS && DWCONV_SMALL(t)) {
+#ifdef DWCONV_PACKED
+    if (t->packed) {
+        DWCONV_PACKED(t);
         return;
     }
 #endif
@@ -88,4 +89,8 @@ static void run(const pith_dwconv_s8_task *t)
     }
 }
 
-static const pith_dwconv_s8 records[] = { { { DWCONV_NAME, PITH_EXACT }, run } };
+#ifndef DWCONV_PACK
+#define DWCONV_PACK NULL, NULL
+#endif
+
+static const pith_dwconv_s8 records[] = { { { DWCONV_NAME, PITH_EXACT }, run, DWCONV_PACK } };

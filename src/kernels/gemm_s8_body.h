@@ -12,7 +12,7 @@
  *   s8_store_flipped(to, from, flip)   4 S8_NR bytes ^ flip
  *   s8_segment_sum(from, n, flip)   sum of n bytes ^ flip
  *   s8_store_part(to, v, i, count)     part i of `count` (1, 2 or 4) of a vector
- *   s8_limits, s8_limits_of(t), s8_finish(sums, scale, limits)   four vectors to 4 S8_NR bytes, in order
+ *   s8_limits, s8_limits_of(zero, low, high), s8_finish(sums, scale, limits)   four vectors to 4 S8_NR bytes, in order
  *   S8_NV, S8_MR          panels of the largest register tile, and rows of a tile of 1, 2, ... panels
  *
  * Sums of a register tile go through a buffer, so that one function finishes tiles of all shapes, four vectors at a
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "kernels/gemm_s8.h"
+#include "kernels/put_s8.h"
 
 #define S8_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
@@ -139,28 +140,6 @@ static void s8_copy_sums(const s8_strip *p, int mr)
     }
 }
 
-/* n < width bytes as two pieces that may overlap: masked stores of bytes are slow. */
-S8_INLINE void s8_put(uint8_t *to, const uint8_t *from, size_t n, const size_t width)
-{
-    if (width > 32 && n >= 32) {
-        memcpy(to, from, 32);
-        memcpy(to + n - 32, from + n - 32, 32);
-    } else if (width > 16 && n >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + n - 16, from + n - 16, 16);
-    } else if (width > 8 && n >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else if (n >= 4) {
-        memcpy(to, from, 4);
-        memcpy(to + n - 4, from + n - 4, 4);
-    } else {
-        to[0] = from[0];
-        to[n / 2] = from[n / 2];
-        to[n - 1] = from[n - 1];
-    }
-}
-
 /* Four vectors are `together` rows of 4 / together panels (one row of three: the fourth is nothing). */
 S8_INLINE void s8_finish_rows(const s8_strip *p, int mr, const int together)
 {
@@ -273,7 +252,7 @@ static void tile(const pith_gemm_s8_tile *t)
     s8_strip strip;
     strip.t = t;
     strip.flip = s8_bytes(t->a_flip);
-    strip.limits = s8_limits_of(t);
+    strip.limits = s8_limits_of(t->zero, t->low, t->high);
     strip.n_bytes = (t->segment_length + (t->a_is_padded ? 3 : 0)) / 4 * 4;
     strip.has_rest = strip.n_bytes < t->segment_length;
     strip.n_pieces = strip.has_rest ? 2 * t->n_segments : t->n_segments;

@@ -17,7 +17,7 @@ typedef struct conv_s8 {
     pithi_conv_geometry g;
     pithi_s8_weights weights;
     const pith_dwconv_s8 *depthwise; /* NULL: products */
-    const int16_t *depthwise_weights;
+    pith_dwconv_s8_task task;        /* of depthwise, without images */
     bool gathers;
     int n_segments;
     size_t segment_length;
@@ -158,13 +158,47 @@ static bool is_depthwise(const pithi_conv_geometry *g)
     return g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels;
 }
 
+static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const pithi_s8_weights *w = &conv->weights;
+    const size_t channels = (size_t)g->in_channels;
+    conv->task = (pith_dwconv_s8_task){
+        .x_row_stride = (size_t)g->in[2] * channels,
+        .x_pixel_stride = channels,
+        .w = weights,
+        .w_stride = channels,
+        .bias = w->bias,
+        .scale = w->scale,
+        .y_row_stride = (size_t)g->out[2] * channels,
+        .y_pixel_stride = channels,
+        .n_channels = channels,
+        .in_h = (int)g->in[1],
+        .in_w = (int)g->in[2],
+        .out_w = (int)g->out[2],
+        .kernel_h = (int)g->kernel[1],
+        .kernel_w = (int)g->kernel[2],
+        .stride_h = (int)g->stride[1],
+        .stride_w = (int)g->stride[2],
+        .dilation_h = (int)g->dilation[1],
+        .dilation_w = (int)g->dilation[2],
+        .pad_top = (int)g->pad[1],
+        .pad_left = (int)g->pad[2],
+        .x_flip = w->a_flip,
+        .x_zero = (int32_t)(uint8_t)(w->a_pad ^ w->a_flip),
+        .zero = w->finish.zero,
+        .low = w->finish.low,
+        .high = w->finish.high,
+    };
+}
+
 /* Weights minus their zero points, [tap][channel]; the kernel takes x's zero point off itself. */
 static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pith_tensor *w = &prepare->inputs[W], *zero = &prepare->inputs[W_ZERO];
-    int64_t n_taps = taps_of(g), n_zeros = pith_shape_elements(&zero->shape);
-    bool has_bias = pithi_has_operand(prepare->inputs, prepare->n_inputs, BIAS);
+    const int64_t n_taps = taps_of(g), n_zeros = pith_shape_elements(&zero->shape);
+    const bool has_bias = pithi_has_operand(prepare->inputs, prepare->n_inputs, BIAS);
     void *block = NULL;
     conv->depthwise = pithi_dwconv_s8(prepare->isa_limit);
     conv->weights =
@@ -176,18 +210,22 @@ static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
     PITH_TRY(pithi_arena_array(prepare->arena, (size_t)g->out_channels, sizeof(float), &block));
     conv->weights.scale = block;
     fill_scales(prepare, conv);
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_taps * g->in_channels), sizeof(int16_t),
-                               &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_taps * g->in_channels), sizeof(int16_t), &block));
     int16_t *weights = block;
     for (int64_t i = 0; i < n_taps * g->in_channels; i++) {
         int64_t c = i % g->in_channels, t = i / g->in_channels;
         weights[i] = (int16_t)(pithi_tensor_get_s64(w, c * n_taps + t) -
                                pithi_tensor_get_s64(zero, n_zeros == 1 ? 0 : c));
     }
-    conv->depthwise_weights = weights;
     for (int64_t c = 0; c < g->out_channels; c++) {
-        conv->weights.bias[c] =
-            has_bias ? (int32_t)pithi_tensor_get_s64(&prepare->inputs[BIAS], c) : 0;
+        conv->weights.bias[c] = has_bias ? (int32_t)pithi_tensor_get_s64(&prepare->inputs[BIAS], c) : 0;
+    }
+    describe_depthwise(conv, weights);
+    const size_t packed_bytes = conv->depthwise->pack_bytes ? conv->depthwise->pack_bytes(&conv->task) : 0;
+    if (packed_bytes > 0) {
+        PITH_TRY(pithi_arena_alloc(prepare->arena, packed_bytes, &block));
+        conv->depthwise->pack(&conv->task, block);
+        conv->task.packed = block;
     }
     return PITH_OK;
 }
@@ -339,42 +377,15 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
 static void run_depthwise(const pith_run *run, const conv_s8 *conv, const pith_part *part)
 {
     const pithi_conv_geometry *g = &conv->g;
-    const pithi_s8_weights *w = &conv->weights;
     int64_t channels = g->in_channels, begin, end;
     pithi_part_range(part, g->batch * conv->n_bands, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / conv->n_bands, band = i % conv->n_bands;
-        pith_dwconv_s8_task task = {
-            .x = (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * channels,
-            .x_row_stride = (size_t)(g->in[2] * channels),
-            .x_pixel_stride = (size_t)channels,
-            .w = conv->depthwise_weights,
-            .w_stride = (size_t)channels,
-            .bias = w->bias,
-            .scale = w->scale,
-            .y = (uint8_t *)run->outputs[0].data + image * g->out[1] * g->out[2] * channels,
-            .y_row_stride = (size_t)(g->out[2] * channels),
-            .y_pixel_stride = (size_t)channels,
-            .n_channels = (size_t)channels,
-            .in_h = (int)g->in[1],
-            .in_w = (int)g->in[2],
-            .out_w = (int)g->out[2],
-            .y_begin = (int)(g->out[1] * band / conv->n_bands),
-            .y_end = (int)(g->out[1] * (band + 1) / conv->n_bands),
-            .kernel_h = (int)g->kernel[1],
-            .kernel_w = (int)g->kernel[2],
-            .stride_h = (int)g->stride[1],
-            .stride_w = (int)g->stride[2],
-            .dilation_h = (int)g->dilation[1],
-            .dilation_w = (int)g->dilation[2],
-            .pad_top = (int)g->pad[1],
-            .pad_left = (int)g->pad[2],
-            .x_flip = w->a_flip,
-            .x_zero = (int32_t)(uint8_t)(w->a_pad ^ w->a_flip),
-            .zero = w->finish.zero,
-            .low = w->finish.low,
-            .high = w->finish.high,
-        };
+        pith_dwconv_s8_task task = conv->task;
+        task.x = (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * channels;
+        task.y = (uint8_t *)run->outputs[0].data + image * g->out[1] * g->out[2] * channels;
+        task.y_begin = (int)(g->out[1] * band / conv->n_bands);
+        task.y_end = (int)(g->out[1] * (band + 1) / conv->n_bands);
         conv->depthwise->run(&task);
     }
 }

@@ -8,7 +8,7 @@
 #include "kernels/qadd_s8.h"
 #include "support/test.h"
 
-#define N_CASES 150
+#define N_CASES 400
 
 static int pick(pith_test *test, int low, int high)
 {
@@ -35,19 +35,19 @@ typedef struct depthwise_case {
 static void make_depthwise(pith_test *test, depthwise_case *c)
 {
     pith_dwconv_s8_task *t = &c->task;
-    int channels = pick(test, 1, 80), low = pith_test_random(test) & 1 ? -128 : 0;
+    int channels = pick(test, 1, 150), low = pith_test_random(test) & 1 ? -128 : 0;
     *t = (pith_dwconv_s8_task){ .n_channels = (size_t)channels,
                                 .in_h = pick(test, 1, 7),
-                                .in_w = pick(test, 1, 7),
-                                .kernel_h = pick(test, 1, 4),
-                                .kernel_w = pick(test, 1, 4),
-                                .stride_h = pick(test, 1, 2),
-                                .stride_w = pick(test, 1, 2),
+                                .in_w = pick(test, 1, 20),
+                                .kernel_h = pick(test, 1, 9),
+                                .kernel_w = pick(test, 1, 8),
+                                .stride_h = pick(test, 1, 3),
+                                .stride_w = pick(test, 1, 3),
                                 .dilation_h = pick(test, 1, 2),
                                 .dilation_w = pick(test, 1, 2),
                                 .pad_top = pick(test, 0, 3),
                                 .pad_left = pick(test, 0, 3),
-                                .out_w = pick(test, 1, 6),
+                                .out_w = pick(test, 1, 20),
                                 .x_flip = pith_test_random(test) & 1 ? 0x80 : 0,
                                 .x_zero = pick(test, 0, 255),
                                 .zero = pick(test, low, low + 255),
@@ -117,8 +117,15 @@ static void check_depthwise(pith_test *test, const pith_dwconv_s8 *kernel, bool 
     if (is_narrow) {
         narrow_weights(&c, (size_t)(t->kernel_h * t->kernel_w) * t->n_channels);
     }
+    const size_t n_packed = is_narrow && kernel->pack_bytes ? kernel->pack_bytes(t) : 0;
+    void *packed = aligned_alloc(64, (n_packed / 64 + 1) * 64);
+    if (n_packed > 0) {
+        kernel->pack(t, packed);
+        c.task.packed = packed;
+    }
     memset(c.y.data, 0x5a, c.n_y);
     kernel->run(t);
+    free(packed);
     for (size_t i = 0; i < c.n_y && !test->case_failed; i++) {
         int oy = (int)(i / t->y_row_stride), ox = (int)(i % t->y_row_stride / t->y_pixel_stride);
         uint8_t wanted = oy < t->y_begin ? 0x5a : wanted_at(t, oy, ox, i % t->y_pixel_stride);

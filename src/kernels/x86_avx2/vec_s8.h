@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words of gemm_s8_body.h in 256 bits, but for the products: those are the including file's. */
+/* The words of gemm_s8_body.h and dwconv_s8_quads_body.h in 256 bits, but for the products, in which the CPUs
+ * differ: those are in the files that include this one. */
 #ifndef PITH_KERNELS_X86_AVX2_VEC_S8_H
 #define PITH_KERNELS_X86_AVX2_VEC_S8_H
 
@@ -22,6 +23,14 @@ S8_WORD __m256i s8_mask(int n)
 
 S8_WORD s8_v s8_load(const void *from) { return _mm256_loadu_si256((const __m256i *)from); }
 S8_WORD void s8_store(void *to, s8_v v) { _mm256_storeu_si256((__m256i *)to, v); }
+S8_WORD s8_v s8_xor(s8_v a, s8_v b) { return _mm256_xor_si256(a, b); }
+/* Stays in its register: gcc would rather load it again. */
+S8_WORD s8_v s8_keep(s8_v v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
 S8_WORD s8_v s8_bytes(uint8_t byte) { return _mm256_set1_epi8((char)byte); }
 
 S8_WORD s8_v s8_load_n(const int32_t *from, int n)
@@ -52,7 +61,7 @@ S8_WORD void s8_weave(const uint8_t *from, ptrdiff_t step, uint8_t *to)
 
 S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
 {
-    s8_store(to, _mm256_xor_si256(s8_load(from), flip));
+    s8_store(to, s8_xor(s8_load(from), flip));
 }
 
 S8_WORD void s8_store_part(uint8_t *to, s8_v v, const int i, const int count)
@@ -73,38 +82,73 @@ typedef struct s8_limits {
     int is_signed;
 } s8_limits;
 
-S8_WORD s8_limits s8_limits_of(const pith_gemm_s8_tile *t)
+S8_WORD s8_limits s8_limits_of(int32_t zero, int32_t low, int32_t high)
 {
     return (s8_limits){ _mm256_set1_ps(0x1p30f),
-                        _mm256_set1_epi16((short)t->zero),
-                        _mm256_set1_epi8((char)t->low),
-                        _mm256_set1_epi8((char)t->high),
+                        _mm256_set1_epi16((short)zero),
+                        _mm256_set1_epi8((char)low),
+                        _mm256_set1_epi8((char)high),
                         _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7),
-                        t->low < 0 };
+                        low < 0 };
 }
 
-S8_WORD __m256i s8_round(const int32_t *sums, __m256 scale, const s8_limits *l)
+S8_WORD s8_v s8_round(s8_v sums, s8_f scale, const s8_limits *l)
 {
-    __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(s8_load(sums)), scale);
+    s8_f value = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scale);
     /* too large a number, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through */
     value = _mm256_round_ps(_mm256_min_ps(l->highest, value), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     return _mm256_cvtps_epi32(value);
 }
 
-/* Packing saturates, and the limits lie within those of a byte: they are applied to 32 results at once. */
+/* Packing saturates, and the limits lie within those of a byte: they are applied to all results at once. In each 128
+ * bits are four results of every vector. */
+S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l)
+{
+    const s8_v low = _mm256_packs_epi32(s8_round(sums[0], scale[0], l), s8_round(sums[1], scale[1], l));
+    const s8_v high = _mm256_packs_epi32(s8_round(sums[2], scale[2], l), s8_round(sums[3], scale[3], l));
+    const s8_v a = _mm256_adds_epi16(low, l->zero), b = _mm256_adds_epi16(high, l->zero);
+    if (l->is_signed) {
+        return _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(a, b), l->low), l->high);
+    }
+    return _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(a, b), l->low), l->high);
+}
+
+/* The same with the results in order. */
 S8_WORD s8_v s8_finish(const int32_t *sums, const s8_f scale[4], const s8_limits *l)
 {
-    const __m256i low = _mm256_packs_epi32(s8_round(sums, scale[0], l), s8_round(sums + S8_NR, scale[1], l));
-    const __m256i high =
-        _mm256_packs_epi32(s8_round(sums + 2 * S8_NR, scale[2], l), s8_round(sums + 3 * S8_NR, scale[3], l));
-    const __m256i a = _mm256_adds_epi16(low, l->zero), b = _mm256_adds_epi16(high, l->zero);
-    __m256i bytes;
-    if (l->is_signed) {
-        bytes = _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(a, b), l->low), l->high);
-    } else {
-        bytes = _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(a, b), l->low), l->high);
-    }
+    const s8_v all[] = { s8_load(sums), s8_load(sums + S8_NR), s8_load(sums + 2 * S8_NR), s8_load(sums + 3 * S8_NR) };
+    const s8_v bytes = s8_pack(all, scale, l);
     return _mm256_permutevar8x32_epi32(bytes, l->order);
+}
+
+/* Four rows of bytes to groups of four: vector v has, in each 128 bits, lanes 4 v to 4 v + 3 of them. */
+S8_WORD void s8_interleave(const s8_v x[4], s8_v quads[4])
+{
+    const s8_v low01 = _mm256_unpacklo_epi8(x[0], x[1]), high01 = _mm256_unpackhi_epi8(x[0], x[1]);
+    const s8_v low23 = _mm256_unpacklo_epi8(x[2], x[3]), high23 = _mm256_unpackhi_epi8(x[2], x[3]);
+    quads[0] = _mm256_unpacklo_epi16(low01, low23);
+    quads[1] = _mm256_unpackhi_epi16(low01, low23);
+    quads[2] = _mm256_unpacklo_epi16(high01, high23);
+    quads[3] = _mm256_unpackhi_epi16(high01, high23);
+}
+
+/* n bytes (at most as many as there are) in `count` pieces, n * count in all, piece i at from + i step: each begins at
+ * lane i * 32 / count. */
+S8_WORD s8_v s8_load_pieces(const uint8_t *from, ptrdiff_t step, int n, int count)
+{
+    if (n * count == 32) {
+        if (count == 1) {
+            return s8_load(from);
+        }
+        const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)from);
+        const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(from + step));
+        return _mm256_set_m128i(b, a);
+    }
+    uint8_t bytes[32] = { 0 };
+    for (int i = 0; i < count; i++) {
+        memcpy(bytes + i * (32 / count), from + i * step, (size_t)n);
+    }
+    return s8_load(bytes);
 }
 
 /* Sum of n bytes ^ flip. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words of gemm_s8_body.h in 512 bits. */
+/* The words of gemm_s8_body.h and dwconv_s8_quads_body.h in 512 bits. */
 #ifndef PITH_KERNELS_X86_VNNI_VEC_S8_H
 #define PITH_KERNELS_X86_VNNI_VEC_S8_H
 
@@ -16,14 +16,30 @@ typedef __m512i s8_v, s8_a, s8_b, s8_acc;
 typedef __m512 s8_f;
 
 S8_WORD __mmask16 s8_mask(int n) { return n < S8_NR ? (__mmask16)((1u << (n < 0 ? 0 : n)) - 1) : (__mmask16)0xffff; }
-S8_WORD s8_v s8_load(const int32_t *from) { return _mm512_loadu_si512(from); }
-S8_WORD void s8_store(int32_t *to, s8_v v) { _mm512_storeu_si512(to, v); }
+S8_WORD s8_v s8_load(const void *from) { return _mm512_loadu_si512(from); }
+S8_WORD void s8_store(void *to, s8_v v) { _mm512_storeu_si512(to, v); }
 S8_WORD s8_v s8_load_n(const int32_t *from, int n) { return _mm512_maskz_loadu_epi32(s8_mask(n), from); }
 S8_WORD s8_f s8_load_n_f(const float *from, int n) { return _mm512_maskz_loadu_ps(s8_mask(n), from); }
+S8_WORD s8_v s8_xor(s8_v a, s8_v b) { return _mm512_xor_si512(a, b); }
 S8_WORD s8_v s8_bytes(uint8_t byte) { return _mm512_set1_epi8((char)byte); }
 S8_WORD s8_b s8_load_b(const int8_t *from) { return _mm512_loadu_si512(from); }
+/* Stays in its register: gcc would rather load it again. */
+S8_WORD s8_v s8_keep(s8_v v)
+{
+    __asm__("" : "+v"(v));
+    return v;
+}
+
+S8_WORD s8_a s8_as_a(s8_v bytes) { return bytes; }
 S8_WORD s8_acc s8_start(s8_v bias) { return bias; }
-S8_WORD s8_acc s8_dot(s8_acc acc, s8_a a, s8_b b) { return _mm512_dpbusd_epi32(acc, a, b); }
+
+/* As text: gcc 12 copies accumulators to and fro around the intrinsic in loops. */
+S8_WORD s8_acc s8_dot(s8_acc acc, s8_a a, s8_b b)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+}
+
 S8_WORD s8_v s8_end(s8_acc acc, s8_v bias) { return (void)bias, acc; }
 
 S8_WORD s8_a s8_spread(const uint8_t *from, s8_v flip)
@@ -53,7 +69,7 @@ S8_WORD void s8_weave(const uint8_t *from, ptrdiff_t step, uint8_t *to)
 
 S8_WORD void s8_store_flipped(int8_t *to, const uint8_t *from, s8_v flip)
 {
-    _mm512_storeu_si512(to, _mm512_xor_si512(_mm512_loadu_si512(from), flip));
+    _mm512_storeu_si512(to, s8_xor(_mm512_loadu_si512(from), flip));
 }
 
 S8_WORD void s8_store_part(uint8_t *to, s8_v v, const int i, const int count)
@@ -75,37 +91,71 @@ typedef struct s8_limits {
     int is_signed;
 } s8_limits;
 
-S8_WORD s8_limits s8_limits_of(const pith_gemm_s8_tile *t)
+S8_WORD s8_limits s8_limits_of(int32_t zero, int32_t low, int32_t high)
 {
     return (s8_limits){ _mm512_set1_ps(0x1p30f),
-                        _mm512_set1_epi16((short)t->zero),
-                        _mm512_set1_epi8((char)t->low),
-                        _mm512_set1_epi8((char)t->high),
+                        _mm512_set1_epi16((short)zero),
+                        _mm512_set1_epi8((char)low),
+                        _mm512_set1_epi8((char)high),
                         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-                        t->low < 0 };
+                        low < 0 };
 }
 
-S8_WORD __m512i s8_round(const int32_t *sums, __m512 scale, const s8_limits *l)
+S8_WORD s8_v s8_round(s8_v sums, s8_f scale, const s8_limits *l)
 {
-    __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums)), scale);
+    s8_f value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
     /* too large a number, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through */
     return _mm512_cvt_roundps_epi32(_mm512_min_ps(l->highest, value), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-/* Packing saturates, and the limits lie within those of a byte: they are applied to 64 results at once. */
+/* Packing saturates, and the limits lie within those of a byte: they are applied to all results at once. In each 128
+ * bits are four results of every vector. */
+S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l)
+{
+    const s8_v low = _mm512_packs_epi32(s8_round(sums[0], scale[0], l), s8_round(sums[1], scale[1], l));
+    const s8_v high = _mm512_packs_epi32(s8_round(sums[2], scale[2], l), s8_round(sums[3], scale[3], l));
+    const s8_v a = _mm512_adds_epi16(low, l->zero), b = _mm512_adds_epi16(high, l->zero);
+    if (l->is_signed) {
+        return _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(a, b), l->low), l->high);
+    }
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), l->low), l->high);
+}
+
+/* The same with the results in order. */
 S8_WORD s8_v s8_finish(const int32_t *sums, const s8_f scale[4], const s8_limits *l)
 {
-    const __m512i low = _mm512_packs_epi32(s8_round(sums, scale[0], l), s8_round(sums + S8_NR, scale[1], l));
-    const __m512i high =
-        _mm512_packs_epi32(s8_round(sums + 2 * S8_NR, scale[2], l), s8_round(sums + 3 * S8_NR, scale[3], l));
-    const __m512i a = _mm512_adds_epi16(low, l->zero), b = _mm512_adds_epi16(high, l->zero);
-    __m512i bytes;
-    if (l->is_signed) {
-        bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(a, b), l->low), l->high);
-    } else {
-        bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), l->low), l->high);
-    }
+    const s8_v all[] = { s8_load(sums), s8_load(sums + S8_NR), s8_load(sums + 2 * S8_NR), s8_load(sums + 3 * S8_NR) };
+    const s8_v bytes = s8_pack(all, scale, l);
     return _mm512_permutexvar_epi32(l->order, bytes);
+}
+
+/* Four rows of bytes to groups of four: vector v has, in each 128 bits, lanes 4 v to 4 v + 3 of them. */
+S8_WORD void s8_interleave(const s8_v x[4], s8_v quads[4])
+{
+    const s8_v low01 = _mm512_unpacklo_epi8(x[0], x[1]), high01 = _mm512_unpackhi_epi8(x[0], x[1]);
+    const s8_v low23 = _mm512_unpacklo_epi8(x[2], x[3]), high23 = _mm512_unpackhi_epi8(x[2], x[3]);
+    quads[0] = _mm512_unpacklo_epi16(low01, low23);
+    quads[1] = _mm512_unpackhi_epi16(low01, low23);
+    quads[2] = _mm512_unpacklo_epi16(high01, high23);
+    quads[3] = _mm512_unpackhi_epi16(high01, high23);
+}
+
+/* n bytes (at most as many as there are, zeros behind), in `count` pieces, n * count in all, piece i at from + i step:
+ * each begins at lane i * 64 / count. */
+S8_WORD s8_v s8_load_pieces(const uint8_t *from, ptrdiff_t step, int n, int count)
+{
+    const __mmask64 mask = n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0;
+    if (count == 1) {
+        return n == 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(mask, from);
+    }
+    if (count == 2) {
+        const __m256i a = _mm256_maskz_loadu_epi8((__mmask32)mask, from);
+        return _mm512_inserti64x4(_mm512_castsi256_si512(a), _mm256_maskz_loadu_epi8((__mmask32)mask, from + step), 1);
+    }
+    __m512i all = _mm512_castsi128_si512(_mm_maskz_loadu_epi8((__mmask16)mask, from));
+    all = _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + step), 1);
+    all = _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + 2 * step), 2);
+    return _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + 3 * step), 3);
 }
 
 /* Sum of n bytes ^ flip. */
