@@ -14,6 +14,7 @@
 #define N_ROUNDS 6
 #define MAX_MEMORY_BYTES ((size_t)128 << 20)
 #define PRODUCT_K 512
+#define PRODUCT_PANELS 4
 
 void pith_machine_describe(pith_ctx *ctx, pith_machine *machine_out)
 {
@@ -125,7 +126,7 @@ static void work_nothing(meter *m, float *block, size_t times)
     (void)times;
 }
 
-/* One register tile over a long sum: operands stay in L1. */
+/* Products of one register tile's rows over a long sum: operands stay in L1. */
 static void work_products(meter *m, float *block, size_t times)
 {
     enum { MAX_ROWS = 64, MAX_COLUMNS = 256 };
@@ -140,8 +141,8 @@ static void work_products(meter *m, float *block, size_t times)
     pith_gemm_s8_tile tile = { .a_rows = rows, .segment_offsets = &offset, .n_segments = 1, .segment_length = PRODUCT_K,
                                .b = (const int8_t *)bytes + PRODUCT_K,
                                .b_panel_stride = PRODUCT_K * (size_t)m->gemm->nr,
-                               .bias = zeros, .c = (char *)block + (m->share - 4096) * sizeof(float),
-                               .c_stride = (size_t)m->gemm->nr, .mr = mr, .n_columns = m->gemm->nr };
+                               .bias = zeros, .c = block + m->share - MAX_ROWS * MAX_COLUMNS,
+                               .c_stride = MAX_COLUMNS, .mr = mr, .n_columns = PRODUCT_PANELS * m->gemm->nr };
     for (size_t i = 0; i < times; i++) {
         m->gemm->tile(&tile);
     }
@@ -248,7 +249,7 @@ pith_status pith_machine_measure(pith_ctx *ctx, int n_threads, pith_machine *mac
         machine_out->handover_ns = measure_handover_ns(&m);
         machine_out->f32_flops_per_s =
             rate_of(&m, work_multiply_add) * 64.0 * 2.0 * m.peak->n_lanes * m.peak->n_chains;
-        double products = 2.0 * PRODUCT_K * m.gemm->nr * (m.gemm->mr_max < 64 ? m.gemm->mr_max : 64);
+        double products = 2.0 * PRODUCT_K * PRODUCT_PANELS * m.gemm->nr * (m.gemm->mr_max < 64 ? m.gemm->mr_max : 64);
         machine_out->s8_ops_per_s = rate_of(&m, work_products) * products;
         for (int i = 0; i < PITH_MACHINE_LEVELS; i++) {
             if (machine_out->levels[i].n_bytes > 0 || i == PITH_MACHINE_LEVELS - 1) {
