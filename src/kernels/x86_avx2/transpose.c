@@ -151,7 +151,7 @@ static int64_t three_planes(const uint8_t *src, int64_t src_stride, uint8_t *dst
     int64_t c = 0;
     for (int i = 0; i < 9 * BYTE_TILE; i++) {
         int plane = i / (3 * BYTE_TILE), at = i % (3 * BYTE_TILE);
-        order[plane][at / BYTE_TILE][at % BYTE_TILE] = at % 3 == plane ? (uint8_t)(at / 3) : 0x80;
+        order[plane][at / BYTE_TILE][at % BYTE_TILE] = (uint8_t)(at % 3 == plane ? at / 3 : 0x80);
     }
     for (; c + BYTE_TILE <= n_cols; c += BYTE_TILE) {
         for (int block = 0; block < 3; block++) {
