@@ -433,6 +433,31 @@ static bool is_quantised(const pith_graph *graph)
     return false;
 }
 
+static bool is_read(const pith_node *node)
+{
+    bool is_read = node->n_bodies > 0;
+    for (int i = 0; i < node->n_outputs && !is_read; i++) {
+        is_read = node->outputs[i] && node->outputs[i]->n_uses > 0;
+    }
+    return is_read;
+}
+
+/* The float operators that nobody reads now, and the weights in front of them: folding would spread those to floats. */
+static void remove_unread(pith_graph *graph)
+{
+    for (pith_node *node = graph->last, *previous; node; node = previous) {
+        previous = node->previous;
+        for (int i = 0; i < node->n_inputs && !is_read(node); i++) {
+            if (node->inputs[i]) {
+                node->inputs[i]->n_uses--;
+            }
+        }
+        if (!is_read(node)) {
+            pithi_graph_remove_node(graph, node);
+        }
+    }
+}
+
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
@@ -448,6 +473,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
         PITH_TRY_AT(graph->ctx, fuse(graph, node, &changed), "node '%s'", node->name);
         *n_changes += changed;
     }
+    pithi_graph_count_uses(graph);
+    remove_unread(graph);
     return PITH_OK;
 }
 
