@@ -166,7 +166,6 @@ static void quads_load(quads_strip *s, int ix, int n)
     const uint8_t *at[4 * QUADS_MAX_GROUPS];
     ptrdiff_t steps[4 * QUADS_MAX_GROUPS];
     s8_v *quads = s->quads;
-    QUADS_UNROLL
     for (int k = 0; k < 4 * n_groups; k++) {
         steps[k] = s->steps[k];
         at[k] = s->rows[k] + ix * steps[k];
@@ -175,12 +174,11 @@ static void quads_load(quads_strip *s, int ix, int n)
         if (ix < 0 || ix >= last) {
             quads_load_border(s, ix, quads);
         } else {
-            QUADS_UNROLL
             for (int g = 0; g < n_groups; g++) {
                 s8_v x[4];
-                QUADS_UNROLL
-                for (int k = 4 * g; k < 4 * g + 4; k++) {
-                    x[k - 4 * g] = s8_xor(s8_load_pieces(at[k], steps[k] * stride, n_lanes, together), flip);
+                for (int k = 0; k < 4; k++) {
+                    const ptrdiff_t step = steps[4 * g + k] * stride;
+                    x[k] = s8_xor(s8_load_pieces(at[4 * g + k], step, n_lanes, together), flip);
                 }
                 s8_interleave(x, quads + 4 * g);
             }
@@ -190,7 +188,6 @@ static void quads_load(quads_strip *s, int ix, int n)
         in_group = is_last ? 0 : in_group;
         ix += move;
         quads += 4 * n_groups;
-        QUADS_UNROLL
         for (int k = 0; k < 4 * n_groups; k++) {
             at[k] += move * steps[k];
         }

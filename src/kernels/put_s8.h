@@ -7,7 +7,10 @@
 #include <string.h>
 
 /* n < width bytes as two pieces that may overlap: masked stores of bytes are slow. */
-static inline __attribute__((always_inline)) void s8_put(uint8_t *to, const uint8_t *from, size_t n, const size_t width)
+#ifdef __OPTIMIZE__ /* else gcc warns of pieces that `width` excludes */
+__attribute__((always_inline))
+#endif
+static inline void s8_put(uint8_t *to, const uint8_t *from, size_t n, const size_t width)
 {
     if (width > 32 && n >= 32) {
         memcpy(to, from, 32);

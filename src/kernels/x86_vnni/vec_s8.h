@@ -15,7 +15,11 @@
 typedef __m512i s8_v, s8_a, s8_b, s8_acc;
 typedef __m512 s8_f;
 
-S8_WORD __mmask16 s8_mask(int n) { return n < S8_NR ? (__mmask16)((1u << (n < 0 ? 0 : n)) - 1) : (__mmask16)0xffff; }
+S8_WORD __mmask16 s8_mask(int n)
+{
+    return (__mmask16)(n < S8_NR ? (1u << (n < 0 ? 0 : n)) - 1 : 0xffffu);
+}
+
 S8_WORD s8_v s8_load(const void *from) { return _mm512_loadu_si512(from); }
 S8_WORD void s8_store(void *to, s8_v v) { _mm512_storeu_si512(to, v); }
 S8_WORD s8_v s8_load_n(const int32_t *from, int n) { return _mm512_maskz_loadu_epi32(s8_mask(n), from); }
