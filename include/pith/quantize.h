@@ -59,6 +59,8 @@ typedef struct pith_quantize_options {
      * "float8e4m3", "float8e5m2". The limits above are not looked at. */
     const char *weights;
     pith_weight_method weight_method; /**< Of integers. */
+    int dynamic;                  /**< 1: products of matrices in 8 bits, with activations quantised in each run by
+                                   * their own range; everything else in float32. Samples only measure. */
     const int64_t *verify_labels; /**< Class of each of them, -1 where unknown; NULL: no labels. */
 } pith_quantize_options;
 

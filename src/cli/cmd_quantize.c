@@ -31,6 +31,8 @@ static const cli_option options[] = {
       "bfloat16, float8e4m3, float8e5m2", 0, 0 },
     { "method", 0, CLI_KIND_TEXT, offsetof(quantize_settings, method), "NAME",
       "how --weights become integers: rtn (to the nearest), gptq or awq (rtn)", 0, 0 },
+    { "dynamic", 0, CLI_KIND_FLAG, offsetof(quantize_settings, dynamic), NULL,
+      "products of matrices in 8 bits, activations quantised in each run: no calibration data is needed", 0, 0 },
     { "keep-float", 0, CLI_KIND_TEXT, offsetof(quantize_settings, keep_float), "LIST",
       "nodes or operators that stay float, with commas", 0, 0 },
     { "per-tensor", 0, CLI_KIND_FLAG, offsetof(quantize_settings, per_tensor), NULL,
@@ -114,6 +116,7 @@ static pith_status quantize(quantize_job *job)
         .max_ram_bytes = (size_t)given->max_ram,        .no_timing = given->no_timing,
         .no_mix = given->int8,                          .verify = job->verified.n > 0 ? &verify : NULL,
         .verify_labels = job->labels,                   .weights = given->weights,
+        .dynamic = given->dynamic,
     };
     const pith_samples source = { read_sample, &job->samples, job->samples.n };
     void *bytes = NULL;
@@ -136,7 +139,7 @@ static pith_status choose_output(quantize_job *job)
 {
     const char *dot = strrchr(job->model, '.'), *slash = strrchr(job->model, '/');
     size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->model) : strlen(job->model);
-    const char *format = job->given->weights ? job->given->weights : "int8";
+    const char *format = job->given->weights ? job->given->weights : job->given->dynamic ? "dynamic" : "int8";
     return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
                               : cli_text_format(&job->output, "%.*s.%.*s.onnx", (int)n_stem, job->model,
                                                 (int)strcspn(format, ":"), format);

@@ -11,7 +11,7 @@ typedef struct quantize_settings {
     cli_words shapes, keys;
     int64_t n_samples, n_threads;
     double clip_percent, max_drop, max_size, max_ms, max_ram;
-    bool per_tensor, no_equalization, no_bias_correction, int8, no_timing, all, json;
+    bool per_tensor, no_equalization, no_bias_correction, int8, dynamic, no_timing, all, json;
 } quantize_settings;
 
 typedef struct quantize_job {

@@ -236,13 +236,15 @@ static void print_report(const quantize_job *job)
     const pith_quantize_report *report = job->report;
     char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
     printf("%s -> %s\n", job->model, job->output);
-    if (!job->given->weights) {
+    const char *kind = job->given->dynamic ? "int8, activations in each run" : job->given->weights;
+    if (!kind) {
         print_observers(report);
     }
     printf("  outputs   SQNR %.1f dB, cosine %.5f: %s\n", report->sqnr_db, report->cosine, verdict(report->sqnr_db));
-    if (job->given->weights) {
-        printf("  weights   %s, %s -> %s, computed with in float32\n", job->given->weights,
-               cli_human_bytes((double)report->float_bytes, a), cli_human_bytes((double)report->quantized_bytes, b));
+    if (kind) {
+        printf("  weights   %s, %s -> %s%s\n", kind, cli_human_bytes((double)report->float_bytes, a),
+               cli_human_bytes((double)report->quantized_bytes, b),
+               job->given->dynamic ? "" : ", computed with in float32");
         if (report->n_stages > 0) {
             print_stages(report);
         }
@@ -268,7 +270,7 @@ static void print_report(const quantize_job *job)
 static void warn(const quantize_job *job)
 {
     const pith_quantize_report *report = job->report;
-    if (job->given->weights) {
+    if (job->given->weights || job->given->dynamic) {
         return;
     }
     if (report->ms > 0.0 && report->ms > report->float_ms * NOISE) {

@@ -31,6 +31,9 @@ static void add(sums *s, const pith_tensor *reference, const pith_tensor *output
 
 double pithi_quant_decibel(double signal, double noise)
 {
+    if (!(noise >= 0.0)) {
+        return 0.0; /* outputs that are no numbers */
+    }
     return noise > 0.0 && signal > 0.0 ? fmin(10.0 * log10(signal / noise), MOST_DB) : noise > 0.0 ? 0.0 : MOST_DB;
 }
 

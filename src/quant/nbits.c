@@ -334,7 +334,7 @@ done:
 /* ---- the stage ------------------------------------------------------------------------------ */
 
 /* Nothing but weights is quantised. */
-static void forget_tensors(pithi_quant *quant)
+void pithi_quant_forget_tensors(pithi_quant *quant)
 {
     quant->n_tensors = 0;
     for (size_t i = 0; i < quant->graph->n_values; i++) {
@@ -429,7 +429,7 @@ static pith_status round_all(pithi_quant *quant, pithi_moments *list, int n, con
 static pith_status select_again(pithi_quant *quant)
 {
     PITH_TRY(pithi_quant_select(quant));
-    forget_tensors(quant);
+    pithi_quant_forget_tensors(quant);
     return PITH_OK;
 }
 
@@ -493,7 +493,7 @@ pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *r
     PITH_TRY(pithi_quant_read_weights(quant->ctx, quant->options->weights, &format));
     PITH_CHECK(quant->ctx, method == PITH_WEIGHT_NEAREST || format.kind == PITHI_WEIGHT_INT, PITH_STATUS_ARG,
                "method %s is for integers, not for weights '%s'", names[method], quant->options->weights);
-    forget_tensors(quant);
+    pithi_quant_forget_tensors(quant);
     PITH_TRY(pithi_quant_calibrate(quant));
     if (format.kind != PITHI_WEIGHT_F32) {
         PITH_TRY(insert_tables(quant, &format));

@@ -58,4 +58,9 @@ pith_status pithi_quant_read_weights(pith_ctx *ctx, const char *text, pithi_weig
 /* The stage: fills quant->layers of all products. */
 pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *report);
 
+/* dynamic.c: products of matrices whose activations are quantised when they are known. */
+pith_status pithi_quant_dynamic(pithi_quant *quant, pith_quantize_report *report);
+/* No activation is quantised. */
+void pithi_quant_forget_tensors(pithi_quant *quant);
+
 #endif

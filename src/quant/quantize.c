@@ -251,7 +251,9 @@ static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *byt
     pith_quantize_report *report = &owned->report;
     pithi_quant_error error;
     PITH_TRY(prepare(quant));
-    if (quant->options->weights) {
+    if (quant->options->dynamic) {
+        PITH_TRY(pithi_quant_dynamic(quant, report));
+    } else if (quant->options->weights) {
         PITH_TRY(pithi_quant_weights_only(quant, report));
     } else {
         PITH_TRY(run_integers(quant, &owned->arena, report));
@@ -295,6 +297,8 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "observer %d: it is one of 0 to %d", (int)options->observer, PITH_OBSERVER_COUNT - 1);
     PITH_CHECK(ctx, options->max_drop >= 0.0 && options->max_ms >= 0.0, PITH_STATUS_ARG,
                "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
+    PITH_CHECK(ctx, !options->dynamic || !options->weights, PITH_STATUS_ARG,
+               "dynamic with weights '%.40s': dynamic quantisation has weights of 8 bits", options->weights);
     PITH_CHECK(ctx, (unsigned)options->weight_method <= PITH_WEIGHT_AWQ, PITH_STATUS_ARG,
                "weight_method %d: it is one of 0 to %d", (int)options->weight_method, PITH_WEIGHT_AWQ);
     PITH_CHECK(ctx,

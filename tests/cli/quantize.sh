@@ -56,6 +56,12 @@ for method in gptq awq; do
     has out "tiny.int4.onnx"
     has out "$method"
 done
+run 0 quantize tiny.onnx --shape x=2x3 --dynamic
+has out "tiny.dynamic.onnx"
+has out "weights   int8, activations in each run"
+run 0 run tiny.dynamic.onnx --shape x=2x3 --random 1
+run 2 quantize tiny.onnx --shape x=2x3 --dynamic --weights int4
+has err "weights of 8 bits"
 run 2 quantize tiny.onnx --shape x=2x3 --weights int9
 has err "they are int2 to int8"
 run 2 quantize tiny.onnx --shape x=2x3 --weights int4 --method best

@@ -153,17 +153,19 @@ static void test_weights(pith_test *test)
         { "palette6", PITH_WEIGHT_NEAREST, 18.0 },   { "palette4", PITH_WEIGHT_NEAREST, 10.0 },
         { "float16", PITH_WEIGHT_NEAREST, 60.0 },    { "bfloat16", PITH_WEIGHT_NEAREST, 45.0 },
         { "float8e4m3", PITH_WEIGHT_NEAREST, 20.0 }, { "float8e5m2", PITH_WEIGHT_NEAREST, 14.0 },
+        { NULL, PITH_WEIGHT_NEAREST, 35.0 }, /* dynamic */
     };
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         const pith_quantize_options options = { .weights = cases[i].weights, .weight_method = cases[i].method,
-                                                .n_threads = 1 };
+                                                .n_threads = 1, .dynamic = !cases[i].weights };
         source *s = make_source(test);
         const pith_samples samples = { read_sample, s, N_SAMPLES };
         pith_graph *graph = NULL;
         pith_quantize_report *report = NULL;
         void *bytes = NULL;
         size_t n_bytes = 0;
-        pith_test_case(test, "weights %s, method %d", cases[i].weights, (int)cases[i].method);
+        const char *name = cases[i].weights ? cases[i].weights : "dynamic";
+        pith_test_case(test, "weights %s, method %d", name, (int)cases[i].method);
         graph = pith_test_graph(test, network);
         if (graph && save(test, graph)) {
             TEST_OK(test, pith_quantize(test->ctx, PATH, &options, &samples, &bytes, &n_bytes, &report));
