@@ -30,8 +30,16 @@ typedef enum pith_weight_method {
     PITH_WEIGHT_AWQ          /**< Columns that meet large inputs are scaled up (Lin et al., arXiv 2306.00978). */
 } pith_weight_method;
 
+/** How much work a network is worth. Counted in multiplications, so that results don't depend on the machine. */
+typedef enum pith_quantize_effort {
+    PITH_EFFORT_NORMAL = 0, /**< A minute or so on one core. */
+    PITH_EFFORT_FAST,       /**< A tenth of that. */
+    PITH_EFFORT_BEST        /**< Ten times as much; rounding is learnt for all layers. */
+} pith_quantize_effort;
+
 /** Zero-initialise; fields that stay zero take the defaults. */
 typedef struct pith_quantize_options {
+    pith_quantize_effort effort;
     pith_observer observer;
     double clip_fraction;         /**< Of PERCENTILE; 0: 1e-4. */
     int per_tensor_weights;       /**< 1: one scale for each weight tensor. */

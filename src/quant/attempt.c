@@ -2,7 +2,7 @@
 /* Stages that edit the network: tried on a clone and kept only where the measured error falls. */
 #include "quant/quant.h"
 
-#define STAGES "equalization,smoothing,relu6,refinement,rounding,bias-correction"
+#define STAGES "equalization,smoothing,relu6,refinement,rounding,adaround,bias-correction"
 
 /* "a,b,c" */
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
@@ -16,6 +16,12 @@ pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
         word += n + (word[n] == ',');
     }
     return PITH_OK;
+}
+
+int pithi_quant_effort(const pithi_quant *quant) 
+{
+    static const int efforts[] = { [PITH_EFFORT_NORMAL] = 0, [PITH_EFFORT_FAST] = -1, [PITH_EFFORT_BEST] = 1 };
+    return efforts[quant->options->effort];
 }
 
 bool pithi_quant_wants(const pithi_quant *quant, const char *stage)

@@ -2,7 +2,7 @@
 /* Scales and integers of weights by the error of the layer's outputs, from second moments of its inputs. */
 #include <math.h>
 
-#include "kernels/gemm_f32.h"
+#include "quant/product.h"
 #include "quant/quant.h"
 
 #define SWEEPS 8
@@ -21,28 +21,6 @@ typedef struct moments {
 
 /* ---- moments ------------------------------------------------------------------------------- */
 
-/* G = X^T X / rows, through the kernel that multiplies matrices: rows of A are columns of X, a transposed copy. */
-static void multiply(int isa_limit, const float *transposed, const float *x, int64_t n_rows, int64_t k, float *g)
-{
-    enum { AT_ONCE = 16 };
-    const pith_gemm_f32 *kernel = pithi_gemm_f32(isa_limit);
-    const ptrdiff_t offsets[1] = { 0 };
-    for (int64_t m = 0; m < k; m += AT_ONCE) {
-        const float *rows[AT_ONCE];
-        int mr = (int)(k - m < AT_ONCE ? k - m : AT_ONCE);
-        for (int i = 0; i < mr; i++) {
-            rows[i] = transposed + (m + i) * n_rows;
-        }
-        const pith_gemm_f32_tile tile = {
-            .a_rows = rows, .segment_offsets = offsets, .n_segments = 1, .segment_length = (size_t)n_rows,
-            .b = x, .b_row_stride = (size_t)k, .b_panel_stride = (size_t)kernel->nr,
-            .c = g + m * k, .c_stride = (size_t)k, .mr = mr, .n_columns = (int)k, .fold = 1,
-            .lo = -INFINITY, .hi = INFINITY,
-        };
-        kernel->tile(&tile);
-    }
-}
-
 /* `scratch` holds n_rows * k floats twice. */
 static void take_moments(int isa_limit, const pithi_rounding *r, float *scratch, moments *out)
 {
@@ -59,7 +37,8 @@ static void take_moments(int isa_limit, const pithi_rounding *r, float *scratch,
             centred[row * k + i] = transposed[i * n + row] = r->x[row * k + i] - out->mean[i];
         }
     }
-    multiply(isa_limit, transposed, centred, n, k, out->g);
+    const int64_t sizes[] = { k, n, k };
+    pithi_quant_multiply(pithi_gemm_f32(isa_limit), transposed, centred, NULL, sizes, out->g);
     for (int64_t i = 0; i < k * k; i++) {
         out->g[i] /= (float)n;
     }

@@ -102,8 +102,9 @@ static pith_node *node_at(pith_graph *graph, int index)
     return node;
 }
 
-/* A quantised clone with the layers' inputs as further outputs. */
-static pith_status clone_with_inputs(pithi_quant *quant, const pithi_patches *layers, int n_layers, pith_graph **out)
+/* A clone, quantised or not, with the layers' inputs as further outputs. */
+static pith_status clone_with_inputs(pithi_quant *quant, const pithi_patches *layers, int n_layers, bool quantised,
+                                     pith_graph **out)
 {
     pith_graph *clone = NULL;
     pith_node *nodes[PITHI_PATCHES_AT_ONCE];
@@ -112,7 +113,7 @@ static pith_status clone_with_inputs(pithi_quant *quant, const pithi_patches *la
     for (int i = 0; i < n_layers; i++) {
         nodes[i] = node_at(clone, layers[i].node->index);
     }
-    pith_status status = pithi_quant_insert(quant, clone);
+    pith_status status = quantised ? pithi_quant_insert(quant, clone) : PITH_OK;
     for (int i = 0; i < n_layers && status == PITH_OK; i++) {
         status = pithi_graph_add_output(clone, nodes[i]->inputs[0]);
     }
@@ -149,14 +150,14 @@ static pith_status take_sample(pithi_quant *quant, pithi_quant_runner *runner, p
     return PITH_OK;
 }
 
-pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers)
+pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers, bool quantised)
 {
     const int n_all = quant->samples->n_samples, n_free = n_all > quant->n_held ? n_all - quant->n_held : n_all;
     const int n_used = n_free < MOST_SAMPLES ? n_free : MOST_SAMPLES, step = n_free / n_used;
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    PITH_TRY(clone_with_inputs(quant, layers, n_layers, &clone));
+    PITH_TRY(clone_with_inputs(quant, layers, n_layers, quantised, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
     for (int s = 0, n_seen = 0, n_taken = 0; s < n_all && n_taken < n_used; s++) {
         if (is_held(quant, s) || n_seen++ % step != 0) {

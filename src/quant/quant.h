@@ -113,6 +113,7 @@ typedef struct pithi_quant {
     pith_tensor *references;       /* its float results on the samples that measure, n_held * n_outputs */
     int n_outputs, n_held;
     pith_observer observer;        /* of ranges that stages are compared with */
+    bool learns;                   /* rounding learns where it is worth it */
     bool rounds;                   /* weights are rounded by what their layers make of it wherever a stage is judged */
     double score;                  /* of the network as it is now; see pithi_quant_error */
     pith_graph **older;            /* graphs whose constants `graph` shares */
@@ -182,6 +183,8 @@ void pithi_quant_note(pithi_quant *quant, const char *stage, double before, doub
 /* The network may be run so many times more. */
 bool pithi_quant_affords(const pithi_quant *quant, int n_runs);
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list);
+/* -1: fast, 0: normal, 1: best. */
+int pithi_quant_effort(const pithi_quant *quant);
 /* False if the user left a stage out. */
 bool pithi_quant_wants(const pithi_quant *quant, const char *stage);
 void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total);
@@ -269,7 +272,7 @@ void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
 /* Number of the k-th sample that measures. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k);
 
-/* Rows of the input of a product in the quantised network, from samples that don't measure where there are others. */
+/* Rows of the input of a product, from samples that don't measure where there are others. */
 typedef struct pithi_patches {
     pith_node *node;               /* of quant->graph */
     int64_t n_groups, k;           /* k weights make one output */
@@ -280,8 +283,8 @@ typedef struct pithi_patches {
 #define PITHI_PATCHES_AT_ONCE 8
 pith_status pithi_quant_patches_open(pithi_quant *quant, pith_node *node, pithi_patches *patches_out);
 void pithi_quant_patches_close(pithi_quant *quant, pithi_patches *patches);
-/* At most PITHI_PATCHES_AT_ONCE layers. */
-pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers);
+/* At most PITHI_PATCHES_AT_ONCE layers; of the float network in the same places. */
+pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers, bool quantised);
 
 /* Weights of some rows that share the same inputs: one group of a product, by plain arrays. */
 typedef struct pithi_rounding {
@@ -302,8 +305,25 @@ typedef struct pithi_rounding {
  * came in, on the rows. *before and *after: mean squared errors, added up over the outputs. */
 pith_status pithi_round_descent(pith_ctx *ctx, const pithi_rounding *rounding, const float *least_scales, bool search,
                                 double *before, double *after);
+/* What the float network makes of the same rows. */
+typedef struct pithi_round_target {
+    const float *y;                /* [n_rows][n_out], in front of the activation */
+    const float *bias;             /* [n_out] of the quantised layer, or NULL */
+    float lo, hi;                  /* of the activation behind; -inf, +inf: none */
+} pithi_round_target;
+typedef struct pithi_round_result {
+    double before, start, after;   /* mean squared errors: of the integers that came in, of step 0 (the weights
+                                    * themselves, where they fit), of those that were learnt */
+    double settled;                /* fraction of weights that are decided at the end */
+    bool is_taken;                 /* else q is as it was: the error did not fall */
+} pithi_round_result;
+/* AdaRound; see adaround.c. Every integer becomes the one below or above the weight. */
+pith_status pithi_round_adaround(pith_ctx *ctx, const pithi_rounding *rounding, const pithi_round_target *target,
+                                 int n_steps, pithi_round_result *result);
 /* All products with integer weights: kept where the measured error falls. */
 pith_status pithi_quant_round(pithi_quant *quant);
+/* AdaRound for weights of few bits, or with the best effort for all. */
+pith_status pithi_quant_learn_rounding(pithi_quant *quant);
 /* The same for those that aren't rounded yet, without asking whether it helps. */
 pith_status pithi_quant_round_layers(pithi_quant *quant);
 

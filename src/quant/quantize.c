@@ -2,12 +2,14 @@
 /* The order of the work (do not permute): fold, select, equalise, calibrate with float weights, choose ranges by the
  * error of the whole network, correct biases, write. A step that is known to hurt some networks is kept only where the
  * measured error falls. */
+#include <math.h>
+
 #include "export/export.h"
 #include "quant/mix.h"
 #include "quant/nbits.h"
 
 /* Of all stages together, in multiplications: about a minute on one core. */
-#define NORMAL_WORK 1e12
+#define NORMAL_WORK 4e11
 
 void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total)
 {
@@ -241,9 +243,10 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
 static pith_status run_integers(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
 {
     PITH_TRY(pithi_quant_calibrate(quant));
-    quant->work->limit = quant->work->done + NORMAL_WORK;
+    quant->work->limit = quant->work->done + NORMAL_WORK * pow(10.0, pithi_quant_effort(quant));
     PITH_TRY(run_stages(quant, report));
-    return pithi_quant_choose_mix(quant, arena, report);
+    PITH_TRY(pithi_quant_choose_mix(quant, arena, report));
+    return pithi_quant_wants(quant, "adaround") ? pithi_quant_learn_rounding(quant) : PITH_OK;
 }
 
 static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *bytes)
@@ -295,6 +298,8 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "no calibration samples: at least one input of the network is needed, some hundred are better");
     PITH_CHECK(ctx, options->observer >= 0 && options->observer < PITH_OBSERVER_COUNT, PITH_STATUS_ARG,
                "observer %d: it is one of 0 to %d", (int)options->observer, PITH_OBSERVER_COUNT - 1);
+    PITH_CHECK(ctx, options->effort >= PITH_EFFORT_NORMAL && options->effort <= PITH_EFFORT_BEST, PITH_STATUS_ARG,
+               "effort %d: it is one of 0 to %d", (int)options->effort, (int)PITH_EFFORT_BEST);
     PITH_CHECK(ctx, options->max_drop >= 0.0 && options->max_ms >= 0.0, PITH_STATUS_ARG,
                "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
     PITH_CHECK(ctx, !options->dynamic || !options->weights, PITH_STATUS_ARG,
@@ -318,7 +323,7 @@ pith_status pith_quantize(pith_ctx *ctx, const char *path, const pith_quantize_o
                           pith_quantize_report **report_out)
 {
     static const pith_quantize_options defaults = { 0 };
-    pithi_quant_work work = { 0 };
+    pithi_quant_work work = { .limit = INFINITY };
     pith_quantize_stage stages[PITHI_QUANT_MAX_STAGES];
     pith_graph *older[PITHI_QUANT_MAX_OLDER];
     pithi_quant quant = { .ctx = ctx, .options = options ? options : &defaults, .samples = samples,

@@ -4,10 +4,15 @@
 #include <math.h>
 
 #include "ops/shared_quant.h"
-#include "quant/quant.h"
+#include "quant/chains.h"
+#include "quant/product.h"
 
 #define MAX_K 2304           /* more inputs than that: moments take too much memory and time */
 #define LARGEST_BIAS 1073741824.0
+#define LEARNT_BITS 4        /* AdaRound for weights of no more bits, or for all with the best effort */
+#define STEPS 1000
+#define BEST_STEPS 3000
+#define BATCH_WORK 110.0     /* of a step, per weight: two products with a batch of 32, powers and exponentials */
 #define WORK_PER_MAC 1.5      /* moments, and errors of rows */
 
 /* A product's weights by rows, whatever their order in the tensor. */
@@ -67,9 +72,54 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
     return PITH_OK;
 }
 
+/* relu or clip behind the product, if nothing else reads it. */
+static void find_activation(const pithi_quant *quant, const pith_node *node, pithi_round_target *target)
+{
+    const pith_node *user = pithi_graph_only_consumer(quant->graph, node->outputs[0]);
+    double high;
+    target->lo = pithi_is(user, "relu") || pithi_chain_is_ceiling(user, &high) ? 0.0f : -INFINITY;
+    target->hi = pithi_chain_is_ceiling(user, &high) ? (float)high : INFINITY;
+}
+
+/* `x` are the float network's rows: what the weights themselves make of them is wanted. */
+static pith_status learn_group(pithi_quant *quant, const rounded_layer *layer, const pithi_rounding *r, const float *x,
+                               int64_t first)
+{
+    const int64_t n = r->k * r->n_out, sizes[] = { r->n_rows, r->k, r->n_out };
+    const int n_steps = pithi_quant_effort(quant) > 0 ? BEST_STEPS : STEPS;
+    const pith_tensor *bias = layer->shifts ? pithi_constant_input(layer->node, 2) : NULL;
+    pithi_round_target target = { .lo = 0.0f };
+    pithi_round_result result;
+    void *block = NULL;
+    if (quant->work) {
+        quant->work->done += BATCH_WORK * (double)n * n_steps;
+        if (quant->work->done > quant->work->limit) {
+            return PITH_OK;
+        }
+    }
+    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)(n + r->n_out + r->n_rows * r->n_out), sizeof(float), &block));
+    float *w = block, *biases = w + n, *y = biases + r->n_out;
+    for (int64_t i = 0; i < n; i++) {
+        w[i % r->k * r->n_out + i / r->k] = r->w[i];
+    }
+    for (int64_t c = 0; c < r->n_out; c++) {
+        biases[c] = bias ? ((const float *)bias->data)[first + c] : 0.0f;
+    }
+    pithi_quant_multiply(pithi_gemm_f32(pithi_isa_limit(quant->ctx)), x, w, biases, sizes, y);
+    for (int64_t c = 0; c < r->n_out; c++) {
+        biases[c] += r->shifts ? r->shifts[c] : 0.0f;
+    }
+    find_activation(quant, layer->node, &target);
+    target.y = y;
+    target.bias = biases;
+    pith_status status = pithi_round_adaround(quant->ctx, r, &target, n_steps, &result);
+    pithi_free(quant->ctx, block);
+    return status;
+}
+
 /* Rows of one group of output channels in plain arrays, and back. */
-static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pithi_patches *patches, int64_t group,
-                             double *before, double *after)
+static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pithi_patches *patches,
+                             const pithi_patches *real, int64_t group)
 {
     const pithi_weight_format *format = &quant->layers[layer->node->index].format;
     const pithi_quant_scales where = pithi_quant_scales_of(&layer->weights, format);
@@ -78,6 +128,7 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
     const int64_t n_out = layer->weights.n_out / layer->weights.groups, first = group * n_out, n = n_out * layer->k;
     const float *all = layer->weights.tensor->data;
     const bool search = where.block == 0 && !layer->zeros && !quant->options->per_tensor_weights;
+    double before, after;
     void *floats = NULL, *integers = NULL;
     PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)(2 * n), sizeof(float), &floats));
     pith_status status = pithi_alloc_array(quant->ctx, (size_t)(2 * n), sizeof(int16_t), &integers);
@@ -96,7 +147,10 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
         q[n + i] = layer->zeros ? layer->zeros[scale] : 0;
     }
     if (status == PITH_OK) {
-        status = pithi_round_descent(quant->ctx, &r, layer->least + first, search, before, after);
+        status = pithi_round_descent(quant->ctx, &r, layer->least + first, search, &before, &after);
+    }
+    if (status == PITH_OK && real) {
+        status = learn_group(quant, layer, &r, real->x + group * real->capacity * real->k, first);
     }
     for (int64_t i = 0; i < n && status == PITH_OK; i++) {
         int64_t at = (first + i / layer->k) * layer->out_stride + i % layer->k * layer->k_stride;
@@ -108,7 +162,7 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
     return status;
 }
 
-static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches)
+static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches, const pithi_patches *real)
 {
     rounded_layer layer;
     if (quant->work) {
@@ -117,8 +171,7 @@ static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches)
     }
     PITH_TRY(open_layer(quant, patches->node, &layer));
     for (int64_t group = 0; group < patches->n_groups; group++) {
-        double before, after;
-        PITH_TRY(fit_group(quant, &layer, patches, group, &before, &after));
+        PITH_TRY(fit_group(quant, &layer, patches, real->n_rows == patches->n_rows ? real : NULL, group));
     }
     quant->layers[patches->node->index].rounded =
         (pithi_quant_rounded){ layer.q, layer.scales, layer.zeros };
@@ -126,23 +179,39 @@ static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches)
     return PITH_OK;
 }
 
+static bool is_learnt(const pithi_quant *quant, const pith_node *node)
+{
+    const int bits = quant->layers[node->index].format.bits;
+    return quant->learns && ((bits > 0 && bits <= LEARNT_BITS) || pithi_quant_effort(quant) > 0);
+}
+
 static pith_status fit_layers(pithi_quant *quant, pith_node *const *nodes, int n)
 {
-    pithi_patches patches[PITHI_PATCHES_AT_ONCE] = { 0 };
+    pithi_patches patches[PITHI_PATCHES_AT_ONCE] = { 0 }, real[PITHI_PATCHES_AT_ONCE] = { 0 };
     pith_status status = PITH_OK;
+    bool any = false;
     for (int i = 0; i < n && status == PITH_OK; i++) {
+        any = any || is_learnt(quant, nodes[i]);
         status = pithi_quant_patches_open(quant, nodes[i], &patches[i]);
     }
+    for (int i = 0; any && i < n && status == PITH_OK; i++) {
+        status = pithi_quant_patches_open(quant, nodes[i], &real[i]);
+    }
     if (status == PITH_OK) {
-        status = pithi_quant_patches_fill(quant, patches, n);
+        status = pithi_quant_patches_fill(quant, patches, n, true);
+    }
+    if (any && status == PITH_OK) {
+        status = pithi_quant_patches_fill(quant, real, n, false);
     }
     for (int i = 0; i < n && status == PITH_OK; i++) {
+        real[i].n_rows = is_learnt(quant, nodes[i]) ? real[i].n_rows : 0;
         if (patches[i].n_rows > 0) {
-            status = fit_layer(quant, &patches[i]);
+            status = fit_layer(quant, &patches[i], &real[i]);
         }
     }
     for (int i = 0; i < n; i++) {
         pithi_quant_patches_close(quant, &patches[i]);
+        pithi_quant_patches_close(quant, &real[i]);
     }
     return status;
 }
@@ -190,5 +259,41 @@ pith_status pithi_quant_round(pithi_quant *quant)
     } else {
         undo(quant);
     }
+    return PITH_OK;
+}
+
+pith_status pithi_quant_learn_rounding(pithi_quant *quant)
+{
+    const size_t n = (size_t)quant->n_nodes;
+    pithi_quant_error error, start;
+    void *layers = NULL, *shifts = NULL;
+    bool any = false;
+    quant->learns = true;
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        any = any || (quant->roles[node->index] == PITHI_QUANT_PRODUCT && is_learnt(quant, node));
+    }
+    if (!any) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_array(&quant->arena, n, sizeof(pithi_quant_layer), &layers));
+    PITH_TRY(pithi_arena_array(&quant->arena, n, sizeof(float *), &shifts));
+    memcpy(layers, quant->layers, n * sizeof(pithi_quant_layer));
+    memcpy(shifts, quant->bias_shifts, n * sizeof(float *));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &start));
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        if (is_learnt(quant, node)) {
+            quant->layers[node->index].rounded = (pithi_quant_rounded){ 0 };
+        }
+    }
+    PITH_TRY(pithi_quant_round_layers(quant));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    const bool is_kept = error.score > start.score + PITHI_QUANT_GAIN_DB;
+    pithi_quant_note(quant, "adaround", start.score, error.score, is_kept);
+    if (!is_kept) {
+        memcpy(quant->layers, layers, n * sizeof(pithi_quant_layer));
+        memcpy(quant->bias_shifts, shifts, n * sizeof(float *));
+        return PITH_OK;
+    }
+    quant->score = error.score;
     return PITH_OK;
 }
