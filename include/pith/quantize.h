@@ -17,10 +17,13 @@ typedef enum pith_observer {
     PITH_OBSERVER_PERCENTILE, /**< All but pith_quantize_options.clip_fraction at either end. */
     PITH_OBSERVER_MSE,        /**< Least squared error over the histogram. */
     PITH_OBSERVER_KL,         /**< Least divergence of the clipped histogram from its quantised form. */
+    PITH_OBSERVER_ACIQ,       /**< Least error of a normal or a Laplace distribution with the same moments. */
+    PITH_OBSERVER_AVERAGE,    /**< Averages of the samples' smallest and largest elements. */
+    PITH_OBSERVER_MOVING_AVERAGE, /**< The same with weights 0.9^age: the only one to depend on the samples' order. */
     PITH_OBSERVER_COUNT
 } pith_observer;
 
-/** "auto", "min-max", "percentile", "mse", "kl"; static. NULL past the end. */
+/** "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average"; static. NULL past the end. */
 const char *pith_observer_name(pith_observer observer);
 
 /** How weights of pith_quantize_options.weights are rounded to integers. */

@@ -12,7 +12,7 @@ static const cli_option options[] = {
     { "samples", 'n', CLI_KIND_INT, offsetof(quantize_settings, n_samples), "N",
       "samples to calibrate with, spread over the data (128)", 1, 1e6 },
     { "observer", 0, CLI_KIND_TEXT, offsetof(quantize_settings, observer), "NAME",
-      "ranges of activations: auto, min-max, percentile, mse or kl (auto: the best by measured error)", 0, 0 },
+      "ranges: auto, min-max, percentile, mse, kl, aciq, average, moving-average (auto: by measured error)", 0, 0 },
     { "clip-percent", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, clip_percent), "P",
       "of the percentile observer: left out at either end (0.01)", 0, 49 },
     { "max-drop", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, max_drop), "POINTS",
@@ -41,6 +41,8 @@ static const cli_option options[] = {
       "leave weights of neighbouring layers as they are", 0, 0 },
     { "no-bias-correction", 0, CLI_KIND_FLAG, offsetof(quantize_settings, no_bias_correction), NULL,
       "leave mean errors in", 0, 0 },
+    { "effort", 0, CLI_KIND_TEXT, offsetof(quantize_settings, effort), "NAME",
+      "how much work it is worth: fast, normal or best (normal)", 0, 0 },
     { "without", 0, CLI_KIND_TEXT, offsetof(quantize_settings, without), "LIST",
       "stages to leave out, with commas; the report names them", 0, 0 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(quantize_settings, sidecar), "FILE",
@@ -84,7 +86,22 @@ static pith_status find_observer(const char *name, pith_observer *observer_out)
             return PITH_OK;
         }
     }
-    CLI_CHECK(!name, PITH_STATUS_ARG, "--observer '%s' is unknown; it is auto, min-max, percentile, mse or kl", name);
+    CLI_CHECK(!name, PITH_STATUS_ARG, "--observer '%s' is unknown; it is auto, min-max, percentile, mse, kl, aciq, "
+              "average or moving-average", name);
+    return PITH_OK;
+}
+
+static pith_status find_effort(const char *name, pith_quantize_effort *effort_out)
+{
+    static const char *const names[] = { "normal", "fast", "best" };
+    *effort_out = PITH_EFFORT_NORMAL;
+    for (int i = 0; name && i < (int)(sizeof names / sizeof names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *effort_out = (pith_quantize_effort)i;
+            return PITH_OK;
+        }
+    }
+    CLI_CHECK(!name, PITH_STATUS_ARG, "--effort '%s' is unknown; it is fast, normal or best", name);
     return PITH_OK;
 }
 
@@ -122,6 +139,7 @@ static pith_status quantize(quantize_job *job)
     void *bytes = NULL;
     CLI_TRY(find_observer(given->observer, &how.observer));
     CLI_TRY(find_method(given->method, &how.weight_method));
+    CLI_TRY(find_effort(given->effort, &how.effort));
     pith_status status =
         pith_quantize(job->net.ctx, job->model, &how, &source, &bytes, &job->file_bytes, &job->report);
     cli_progress("%s", "");

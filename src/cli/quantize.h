@@ -7,7 +7,7 @@
 #include "samples.h"
 
 typedef struct quantize_settings {
-    const char *calib, *output, *observer, *keep_float, *without, *sidecar, *weights, *method;
+    const char *calib, *output, *observer, *keep_float, *without, *effort, *sidecar, *weights, *method;
     cli_words shapes, keys;
     int64_t n_samples, n_threads;
     double clip_percent, max_drop, max_size, max_ms, max_ram;

@@ -130,7 +130,8 @@ static float pull(float h, float beta)
 
 static void adam(learner *l, int step, float beta)
 {
-    const float rate_1 = 1.0f / (1.0f - powf(MOMENT_1, (float)step)), rate_2 = 1.0f / (1.0f - powf(MOMENT_2, (float)step));
+    const float rate_1 = 1.0f / (1.0f - powf(MOMENT_1, (float)step));
+    const float rate_2 = 1.0f / (1.0f - powf(MOMENT_2, (float)step));
     for (int64_t i = 0; i < l->r->k * l->r->n_out; i++) {
         const float s = sigmoid(l->v[i]), h = l->h[i];
         const float slope = h > 0.0f && h < 1.0f ? s * (1.0f - s) * (STRETCH_HIGH - STRETCH_LOW) : 0.0f;

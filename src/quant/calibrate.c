@@ -64,17 +64,7 @@ void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner)
 
 static void widen(pithi_histogram *histogram, const pith_tensor *tensor)
 {
-    const float *x = tensor->data;
-    int64_t n = pith_shape_elements(&tensor->shape);
-    double low = histogram->low, high = histogram->high;
-    for (int64_t i = 0; i < n; i++) {
-        if (isfinite(x[i])) {
-            low = (double)x[i] < low ? (double)x[i] : low;
-            high = (double)x[i] > high ? (double)x[i] : high;
-        }
-    }
-    histogram->low = low;
-    histogram->high = high;
+    pithi_histogram_widen(histogram, tensor->data, pith_shape_elements(&tensor->shape));
 }
 
 static void count(pithi_histogram *histogram, const pith_tensor *tensor)

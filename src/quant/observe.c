@@ -8,9 +8,11 @@
 #define LEVELS 255.0          /* steps of u8 */
 #define SMALLEST_SCALE 1e-8
 #define MSE_STEPS 50          /* candidates are 1, 0.98, ... of the range */
+#define MOVING_DECAY 0.9
 #define KL_CELLS 128          /* levels for positive and for negative values */
 
-static const char *const names[] = { "auto", "min-max", "percentile", "mse", "kl", NULL };
+static const char *const names[] = { "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average",
+                                     NULL };
 
 const char *pith_observer_name(pith_observer observer)
 {
@@ -28,6 +30,24 @@ void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range
 void pithi_quant_parameters(pithi_range range, float *scale_out, int *zero_out)
 {
     pithi_quant_parameters_as(PITHI_ACTIVATION_U8, range, scale_out, zero_out);
+}
+
+void pithi_histogram_widen(pithi_histogram *histogram, const float *x, int64_t n)
+{
+    double low = 0.0, high = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        if (isfinite(x[i])) {
+            low = (double)x[i] < low ? (double)x[i] : low;
+            high = (double)x[i] > high ? (double)x[i] : high;
+        }
+    }
+    const double share = 1.0 / ++histogram->n_samples, moving = histogram->n_samples == 1 ? 1.0 : 1.0 - MOVING_DECAY;
+    histogram->low = fmin(histogram->low, low);
+    histogram->high = fmax(histogram->high, high);
+    histogram->average_low += share * (low - histogram->average_low);
+    histogram->average_high += share * (high - histogram->average_high);
+    histogram->moving_low += moving * (low - histogram->moving_low);
+    histogram->moving_high += moving * (high - histogram->moving_high);
 }
 
 static double bin_center(const pithi_histogram *histogram, int bin)
@@ -172,12 +192,62 @@ static pithi_range least_divergence(const pithi_histogram *h)
     return (pithi_range){ fmax(h->low, -threshold), fmin(h->high, threshold) };
 }
 
+/* ---- distributions -------------------------------------------------------------------------- */
+
+/* Banner et al., "Post training 4-bit quantization of convolutional networks", arXiv 1810.05723, equations 3 and 6:
+ * mean squared error of clipping at a and rounding to 2^bits steps, of a distribution of scale 1. */
+static double laplace_error(double a, double bits) { return 2.0 * exp(-a) + a * a / (3.0 * pow(4.0, bits)); }
+
+static double normal_error(double a, double bits)
+{
+    return (1.0 + a * a) * erfc(a / sqrt(2.0)) - sqrt(2.0 / 3.14159265358979323846) * a * exp(-0.5 * a * a) +
+           a * a / (3.0 * pow(4.0, bits));
+}
+
+static double best_clip(double (*error)(double, double), double bits)
+{
+    double low = 0.5, high = 40.0;
+    for (int i = 0; i < 80; i++) { /* both errors have one minimum: by thirds */
+        double left = low + (high - low) / 3.0, right = high - (high - low) / 3.0;
+        if (error(left, bits) < error(right, bits)) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    return 0.5 * (low + high);
+}
+
+/* The distribution is the one whose mean deviation fits better: sqrt(2/pi) sigma for the normal one, sigma / sqrt(2)
+ * for Laplace's. Values of one sign are half of a distribution around zero, with twice the steps. */
+static pithi_range analytic(const pithi_histogram *h)
+{
+    const bool is_half = h->low == 0.0 || h->high == 0.0;
+    const double n = (double)h->n_elements, bits = is_half ? 9.0 : 8.0;
+    double mean = 0.0, deviation = 0.0, square = 0.0;
+    for (int i = 0; i < PITHI_QUANT_BINS && !is_half && n > 0.0; i++) {
+        mean += (double)h->bins[i] * bin_center(h, i) / n;
+    }
+    for (int i = 0; i < PITHI_QUANT_BINS && n > 0.0; i++) {
+        double x = bin_center(h, i) - mean;
+        deviation += (double)h->bins[i] * fabs(x) / n;
+        square += (double)h->bins[i] * x * x / n;
+    }
+    const double sigma = sqrt(square), ratio = sigma > 0.0 ? deviation / sigma : 1.0;
+    const bool is_normal = fabs(ratio - sqrt(2.0 / 3.14159265358979323846)) < fabs(ratio - sqrt(0.5));
+    const double clip = is_normal ? sigma * best_clip(normal_error, bits) : deviation * best_clip(laplace_error, bits);
+    return (pithi_range){ fmin(fmax(h->low, mean - clip), 0.0), fmax(fmin(h->high, mean + clip), 0.0) };
+}
+
 pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction)
 {
     switch (observer) {
     case PITH_OBSERVER_PERCENTILE: return percentile(histogram, clip_fraction);
     case PITH_OBSERVER_MSE: return least_squares(histogram);
     case PITH_OBSERVER_KL: return least_divergence(histogram);
+    case PITH_OBSERVER_ACIQ: return analytic(histogram);
+    case PITH_OBSERVER_AVERAGE: return (pithi_range){ histogram->average_low, histogram->average_high };
+    case PITH_OBSERVER_MOVING_AVERAGE: return (pithi_range){ histogram->moving_low, histogram->moving_high };
     default: return (pithi_range){ histogram->low, histogram->high };
     }
 }

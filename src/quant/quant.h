@@ -20,7 +20,12 @@ typedef struct pithi_histogram {
     double low, high;              /* low <= 0 <= high: zero must be representable */
     uint64_t *bins;                /* PITHI_QUANT_BINS over [low, high] */
     uint64_t n_elements;
+    double average_low, average_high; /* of the samples' own extremes, which hold zero as well */
+    double moving_low, moving_high;
+    int n_samples;
 } pithi_histogram;
+/* Takes the extremes of one sample into account. */
+void pithi_histogram_widen(pithi_histogram *histogram, const float *x, int64_t n);
 
 typedef struct pithi_range {
     double low, high;
