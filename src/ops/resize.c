@@ -157,7 +157,7 @@ static row_cache open_cache(const resize_state *state, void *scratch)
     cache.data = cache.weights + n_taps;
     cache.result = cache.data + n_taps * row;
     cache.source = cache.result + row;
-    for (int64_t k = 0; k < n_taps; k++) {
+    for (int64_t k = 0; n_taps > 1 && k < n_taps; k++) { /* rows that nobody keeps need no scratch, and have none */
         cache.held[k] = -1;
     }
     return cache;
