@@ -5,7 +5,7 @@ import re
 import sys
 
 LEVELS = {"base": 0, "platform": 1, "kernels": 2, "graph": 3, "ops": 4, "import": 5, "passes": 5, "plan": 6, "export": 6,
-          "exec": 7, "quant": 8, "cli": 9}
+          "exec": 7, "quant": 8, "diagnose": 9, "cli": 10}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#include "([^"]+)"', re.M)
 ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|free|strdup)\s*\(")

@@ -3,6 +3,7 @@
 #ifndef PITH_H
 #define PITH_H
 
+#include "pith/diagnose.h"
 #include "pith/image.h"
 #include "pith/model.h"
 #include "pith/object.h"

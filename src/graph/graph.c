@@ -48,8 +48,7 @@ static pith_status append(pith_ctx *ctx, pith_value ***list, size_t *count, size
     return status;
 }
 
-/* A file may have names that look like fresh ones: graphs that pith has written. */
-static void skip_number(pith_graph *graph, const char *name)
+void pithi_graph_reserve_name(pith_graph *graph, const char *name)
 {
     uint64_t number = 0;
     if (strncmp(name, "pith:", 5) != 0) {
@@ -70,7 +69,7 @@ pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_valu
     pith_value *value = block;
     if (name) {
         PITH_TRY(pithi_arena_text(&graph->arena, name, strlen(name), &value->name));
-        skip_number(graph, name);
+        pithi_graph_reserve_name(graph, name);
     } else {
         PITH_TRY(pithi_arena_format(&graph->arena, &value->name, "pith:%llu",
                                     (unsigned long long)graph->n_unique_names++));

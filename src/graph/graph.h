@@ -88,6 +88,8 @@ pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *b
 
 /* A value without producer. `name` is copied; NULL makes a fresh unique name. */
 pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out);
+/* Keeps fresh names away from one that a value got by hand: files that pith has written have names that look fresh. */
+void pithi_graph_reserve_name(pith_graph *graph, const char *name);
 /* A constant; the tensor struct is copied, its data is borrowed and must outlive the graph. */
 pith_status pithi_graph_add_constant(pith_graph *graph, const char *name, const pith_tensor *tensor,
                                      pith_value **value_out);

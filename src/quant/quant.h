@@ -132,6 +132,9 @@ typedef struct pithi_quant {
 /* The passes whose results ONNX can say, but those of a comma list (may be NULL). */
 pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out);
 
+/* Types of all values. */
+pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph);
+
 /* Numbers of values (value->index) and nodes (node->index). Clones and passes use these fields for themselves. */
 void pithi_quant_number(pith_graph *graph);
 

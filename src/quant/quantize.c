@@ -103,21 +103,21 @@ static void learn_type(const pith_value *from, pith_value *to)
     }
 }
 
-/* Types of all values: with their shapes where the file gives those of the inputs, else by inference on a clone, with
- * the shapes of the first sample. */
-static pith_status learn_types(pithi_quant *quant)
+/* With shapes where the file gives those of the inputs, else by inference on a clone, with the shapes of the first
+ * sample. */
+pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph)
 {
-    if (is_static(quant->graph)) {
-        return pithi_graph_infer(quant->graph);
+    if (is_static(graph)) {
+        return pithi_graph_infer(graph);
     }
     pith_graph *clone = NULL;
     pith_status status = PITH_OK;
-    PITH_TRY(pithi_graph_clone(quant->graph, &clone));
-    size_t n_values = quant->graph->n_values;
+    PITH_TRY(pithi_graph_clone(graph, &clone));
+    size_t n_values = graph->n_values;
     PITH_TRY_GOTO(set_shapes(quant, clone), done);
     PITH_TRY_GOTO(pithi_graph_infer(clone), done);
     for (size_t i = 0; i < n_values; i++) {
-        learn_type(clone->values[i], quant->graph->values[i]);
+        learn_type(clone->values[i], graph->values[i]);
     }
 done:
     pithi_graph_destroy(clone);
@@ -178,7 +178,7 @@ static pith_status prepare(pithi_quant *quant)
 {
     PITH_TRY(check_complete(quant->graph));
     PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
-    PITH_TRY(learn_types(quant));
+    PITH_TRY(pithi_quant_learn_types(quant, quant->graph));
     return pithi_quant_select(quant);
 }
 

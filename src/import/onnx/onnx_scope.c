@@ -100,6 +100,7 @@ pith_status pithi_onnx_define(pithi_onnx *onnx, pithi_onnx_scope *scope, const p
         PITH_TRY(pithi_graph_add_value(scope->graph, "", &value));
     }
     value->name = text;
+    pithi_graph_reserve_name(scope->graph, text);
     PITH_TRY(pithi_onnx_names_add(onnx->ctx, &scope->names, text + strlen(scope->prefix), name->n_bytes, &entry));
     entry->value = value;
     entry->problem = problem;

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pith diagnose: where a quantised network loses accuracy, why, and what helps; repairs it. */
+#include "diagnose.h"
+#include "html.h"
+#include "samples.h"
+
+typedef struct diagnose_settings {
+    const char *data, *output, *html, *sidecar;
+    cli_words shapes, keys;
+    int64_t n_samples, n_threads, n_suspects;
+    double goal_db;
+    bool repair, all, json;
+} diagnose_settings;
+
+static const diagnose_settings defaults = { .n_samples = 16 };
+
+static const cli_option options[] = {
+    { "data", 'd', CLI_KIND_TEXT, offsetof(diagnose_settings, data), "DATA",
+      "samples: a folder of pictures, .npy or .npz files, an .npz of arrays, IDX files (default: generated)", 0, 0 },
+    { "samples", 'n', CLI_KIND_INT, offsetof(diagnose_settings, n_samples), "N",
+      "samples to compare with, spread over the data (16)", 1, 1e6 },
+    { "repair", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, repair), NULL,
+      "make the repairs that measurably help, and write the network", 0, 0 },
+    { "output", 'o', CLI_KIND_TEXT, offsetof(diagnose_settings, output), "FILE",
+      "of --repair: ONNX file to write (default: QUANT_STEM.repaired.onnx)", 0, 0 },
+    { "goal", 0, CLI_KIND_NUMBER, offsetof(diagnose_settings, goal_db), "DB",
+      "of --repair: what costs time or memory (16 bits, float) is done only below this SQNR of the outputs (20)", 0,
+      120 },
+    { "suspects", 0, CLI_KIND_INT, offsetof(diagnose_settings, n_suspects), "N",
+      "tensors and layers that are tried one by one (12)", 1, 1000 },
+    { "html", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, html), "FILE", "write a report with plots", 0, 0 },
+    { "preprocess", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, sidecar), "FILE",
+      "how a picture becomes an input (default: FLOAT_STEM.preprocess beside the float model)", 0, 0 },
+    { "set", 0, CLI_KIND_WORDS, offsetof(diagnose_settings, keys), "KEY=VALUE",
+      "one setting of that file, such as mean=127.5 (repeat)", 0, 0 },
+    { "shape", 0, CLI_KIND_WORDS, offsetof(diagnose_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0,
+      0 },
+    { "threads", 't', CLI_KIND_INT, offsetof(diagnose_settings, n_threads), "N", "threads (default: one per core)", 1,
+      1024 },
+    { "all", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, all), NULL, "list every tensor, not only the worst", 0, 0 },
+    { "json", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, json), NULL, "print JSON", 0, 0 },
+    { 0 },
+};
+
+enum { N_GENERATED = 8 };
+
+typedef struct diagnose_job {
+    const diagnose_settings *given;
+    const char *model, *quantised;
+    char *output, *command;
+    cli_net net;
+    cli_preprocess preprocess;
+    cli_dataset dataset;
+    cli_samples samples;
+    pith_diagnose_report *report;
+} diagnose_job;
+
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    return cli_samples_read(user, index, inputs);
+}
+
+static void show_progress(void *user, const char *stage, int done, int total)
+{
+    (void)user;
+    cli_progress("%s: %d of %d", stage, done, total);
+}
+
+static pith_status choose_output(diagnose_job *job)
+{
+    const char *dot = strrchr(job->quantised, '.'), *slash = strrchr(job->quantised, '/');
+    size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->quantised) : strlen(job->quantised);
+    CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
+    return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
+                              : cli_text_format(&job->output, "%.*s.repaired.onnx", (int)n_stem, job->quantised);
+}
+
+static pith_status diagnose(diagnose_job *job)
+{
+    const diagnose_settings *given = job->given;
+    const pith_diagnose_options how = { .n_threads = (int)given->n_threads,
+                                        .n_suspects = (int)given->n_suspects,
+                                        .repair = given->repair,
+                                        .goal_db = given->goal_db,
+                                        .progress = show_progress };
+    const pith_samples source = { read_sample, &job->samples, job->samples.n };
+    pith_status status = pith_diagnose(job->net.ctx, job->model, job->quantised, &how, &source, &job->report);
+    cli_progress("%s", "");
+    if (status != PITH_OK) {
+        return cli_error()[0] ? status : cli_fail(status, "%s", pith_ctx_error(job->net.ctx));
+    }
+    const pith_diagnose_report *report = job->report;
+    return report->is_repaired ? cli_file_write(job->output, report->repaired_file, report->repaired_file_bytes)
+                               : PITH_OK;
+}
+
+static pith_status open_samples(diagnose_job *job)
+{
+    const cli_input_reader reader = { .net = &job->net, .settings = &job->preprocess, .shapes = &job->given->shapes };
+    const diagnose_settings *given = job->given;
+    if (given->data) {
+        CLI_TRY(cli_dataset_open(given->data, &job->dataset));
+    } else {
+        cli_warn("no data (--data): inputs are generated, so the report means little");
+    }
+    int64_t n_most = given->data || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
+    CLI_TRY(cli_samples_open(&reader, given->data ? &job->dataset : NULL, (int)n_most, &job->samples));
+    return given->data ? PITH_OK : cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes);
+}
+
+/* The same words with --repair. */
+static pith_status make_command(diagnose_job *job)
+{
+    bool helps = false;
+    for (int i = 0; job->report->needs_repair && i < job->report->n_findings; i++) {
+        helps = helps || job->report->findings[i].gain_repair_db > 1.0;
+    }
+    return helps && !job->given->repair
+               ? cli_text_format(&job->command, "pith diagnose %s %s%s%s --repair -o %s", job->model, job->quantised,
+                                 job->given->data ? " --data " : "", job->given->data ? job->given->data : "",
+                                 job->output)
+               : PITH_OK;
+}
+
+static pith_status show(diagnose_job *job)
+{
+    CLI_TRY(make_command(job));
+    const cli_diagnosis diagnosis = { .model = job->model,
+                                      .quantised = job->quantised,
+                                      .data = job->given->data,
+                                      .command = job->command,
+                                      .report = job->report,
+                                      .all = job->given->all,
+                                      .repaired = job->report->is_repaired ? job->output : NULL };
+    if (job->given->html) {
+        CLI_TRY(cli_diagnose_write_html(&diagnosis, job->given->html));
+    }
+    if (job->given->json) {
+        cli_diagnose_write_json(&diagnosis, stdout);
+    } else {
+        cli_diagnose_print(&diagnosis);
+    }
+    return PITH_OK;
+}
+
+static pith_status run_job(diagnose_job *job)
+{
+    const cli_net_options how = { .n_threads = (int)job->given->n_threads };
+    CLI_TRY(choose_output(job));
+    CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
+    CLI_TRY(cli_net_open(job->model, &how, &job->net));
+    CLI_TRY(cli_net_start(&job->net, &how));
+    CLI_TRY(open_samples(job));
+    CLI_TRY(diagnose(job));
+    return show(job);
+}
+
+static pith_status run(const void *settings, const cli_words *words, int *exit_code)
+{
+    diagnose_job job = { .given = settings };
+    (void)exit_code;
+    CLI_CHECK(words->n == 2, PITH_STATUS_ARG,
+              "two models are needed, the float one and the quantised one; %d were given", words->n);
+    job.model = words->items[0];
+    job.quantised = words->items[1];
+    pith_status status = run_job(&job);
+    pith_diagnose_report_destroy(job.report);
+    cli_samples_close(&job.samples);
+    cli_dataset_close(&job.dataset);
+    cli_net_close(&job.net);
+    cli_free(job.output);
+    cli_free(job.command);
+    return status;
+}
+
+const cli_command cli_command_diagnose = {
+    .name = "diagnose",
+    .usage = "FLOAT QUANT --data DATA [--repair -o FILE]",
+    .summary = "where a quantised network loses accuracy, why, and what helps",
+    .details =
+        "QUANT is any quantised form of FLOAT: QDQ or QOperator ONNX, whoever made it. Tensors are matched by name,\n"
+        "then by structure. Errors are SQNR in dB against the float network: of rounding the tensor alone (own), of "
+        "its\n"
+        "layer with float inputs (isolated), with everything in front quantised (cumulative). docs/quantization.md\n"
+        "explains causes and repairs.",
+    .options = options,
+    .settings_bytes = sizeof(diagnose_settings),
+    .defaults = &defaults,
+    .run = run,
+};

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quantisers balance channels of neighbouring layers (Nagel et al., arXiv 1906.04721, section 4.1): the same function
+ * with other inner values. The factors are found in the weights: a layer's output channel is scaled on purpose if the
+ * layer that reads it undoes that; otherwise its weights are wrong. */
+#include <math.h>
+
+#include "diagnose/diagnose.h"
+
+#define NOTICED    0.05 /* of |log factor|; rounding of weights moves it less */
+#define UNDONE     0.3  /* of the residual without factors */
+#define MOST_STEPS 8    /* depthwise layers that pass a channel on */
+
+static bool passes_channels(const pith_node *node)
+{
+    static const char *const homogeneous[] = { "relu", "leaky_relu", "max_pool", "average_pool",
+                                               "global_average_pool" };
+    for (int i = 0; i < PITH_COUNT(homogeneous); i++) {
+        if (pithi_is(node, homogeneous[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int layer_of(const pithi_diagnosis *job, const pith_node *node)
+{
+    for (int i = 0; i < job->n_layers; i++) {
+        if (job->layers[i].has_weights && job->graph->values[job->layers[i].node]->producer == node) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int pithi_diag_next_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer, int *path, int *n_path)
+{
+    const pith_value *value = job->graph->values[layer->node];
+    int n = 0;
+    for (;;) {
+        int tensor = job->tensor_of[value->index];
+        if (tensor >= 0 && path && n < MOST_STEPS) {
+            path[n++] = tensor;
+        }
+        const pith_node *user = pithi_graph_only_consumer(job->graph, value);
+        if (!user || user->inputs[0] != value || !user->outputs[0]) {
+            return -1;
+        }
+        int next = layer_of(job, user);
+        if (next >= 0 || !passes_channels(user)) {
+            if (n_path) {
+                *n_path = n;
+            }
+            return next >= 0 && job->layers[next].in >= 0 ? next : -1;
+        }
+        value = user->outputs[0];
+    }
+}
+
+/* Factor of every output channel by least squares, given those of the inputs (NULL: 1). */
+static double fit(const pithi_diag_layer *layer, const double *inputs, double *products, double *squares,
+                  double *factors)
+{
+    const float *want = layer->weights.tensor->data, *is = layer->now;
+    int64_t n = pith_shape_elements(&layer->weights.tensor->shape), n_out = layer->weights.n_out;
+    double residual = 0.0, all = 0.0;
+    memset(products, 0, (size_t)n_out * sizeof(double));
+    memset(squares, 0, (size_t)n_out * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        pithi_position at = pithi_diag_position(&layer->weights, i);
+        double w = (double)want[i] / (inputs ? inputs[at.in] : 1.0);
+        products[at.out] += w * (double)is[i];
+        squares[at.out] += w * w;
+        all += (double)is[i] * (double)is[i];
+    }
+    residual = all;
+    for (int64_t c = 0; c < n_out; c++) {
+        factors[c] = squares[c] > 0.0 && products[c] > 0.0 ? products[c] / squares[c] : 1.0;
+        residual -= squares[c] > 0.0 ? products[c] * products[c] / squares[c] : 0.0;
+    }
+    return all > 0.0 ? residual / all : 0.0;
+}
+
+static bool is_depthwise(const pithi_diag_layer *layer)
+{
+    return layer->weights.groups > 1 && layer->weights.tensor->shape.dims[layer->weights.in_axis] == 1 &&
+           layer->weights.n_out == layer->weights.groups;
+}
+
+static int64_t n_inputs(const pithi_diag_layer *layer)
+{
+    return layer->weights.tensor->shape.dims[layer->weights.in_axis] * layer->weights.groups;
+}
+
+/* What the factors of its input leave unexplained in a layer; depthwise layers explain everything, and hand it on. */
+static double residual_of(const pithi_diagnosis *job, int number, const double *inputs, double *scratch, int64_t most)
+{
+    double *factors = scratch, *products = factors + 2 * most, *squares = products + most;
+    double residual = 0.0;
+    for (int step = 0; step < MOST_STEPS && number >= 0; step++) {
+        const pithi_diag_layer *layer = &job->layers[number];
+        double *outputs = factors + (step % 2) * most;
+        residual = fit(layer, inputs, products, squares, outputs);
+        if (!is_depthwise(layer)) {
+            return residual;
+        }
+        int next = pithi_diag_next_layer(job, layer, NULL, NULL);
+        if (next < 0 || n_inputs(&job->layers[next]) != layer->weights.n_out) {
+            return residual;
+        }
+        inputs = outputs;
+        number = next;
+    }
+    return residual;
+}
+
+static pith_status set_factors(pithi_diagnosis *job, const int *path, int n_path, const double *factors, int64_t n,
+                               int rank)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)n, sizeof(float), &block));
+    for (int64_t c = 0; c < n; c++) {
+        ((float *)block)[c] = (float)factors[c];
+    }
+    for (int i = 0; i < n_path; i++) {
+        job->tensors[path[i]].factors = block;
+        job->tensors[path[i]].n_factors = n;
+        job->tensors[path[i]].factors_rank = rank;
+    }
+    return PITH_OK;
+}
+
+static pith_status find_factors(pithi_diagnosis *job, const pithi_diag_layer *layer, double *scratch, int64_t most)
+{
+    int path[MOST_STEPS], n_path = 0;
+    double *given = scratch, *factors = given + most, *rest = factors + most;
+    const pithi_diag_tensor *in = layer->in >= 0 ? &job->tensors[layer->in] : NULL;
+    int64_t n_out = layer->weights.n_out;
+    int next = pithi_diag_next_layer(job, layer, path, &n_path);
+    if (next < 0 || n_inputs(&job->layers[next]) != n_out) {
+        return PITH_OK;
+    }
+    for (int64_t c = 0; in && in->factors && c < n_inputs(layer); c++) {
+        given[c] = c < in->n_factors ? (double)in->factors[c] : 1.0;
+    }
+    fit(layer, in && in->factors ? given : NULL, rest, rest + most, factors);
+    bool is_noticed = false;
+    for (int64_t c = 0; c < n_out; c++) {
+        is_noticed = is_noticed || fabs(log(factors[c])) > NOTICED;
+    }
+    if (!is_noticed ||
+        residual_of(job, next, factors, rest, most) > UNDONE * residual_of(job, next, NULL, rest, most)) {
+        return PITH_OK;
+    }
+    return set_factors(job, path, n_path, factors, n_out, layer->weights.tensor->shape.rank);
+}
+
+pith_status pithi_diag_rescale(pithi_diagnosis *job)
+{
+    int64_t most = 1;
+    void *scratch = NULL;
+    for (int i = 0; i < job->n_layers; i++) {
+        if (job->layers[i].has_weights) {
+            most = pithi_max_s64(most, pithi_max_s64(job->layers[i].weights.n_out, n_inputs(&job->layers[i])));
+        }
+    }
+    PITH_TRY(pithi_alloc_array(job->ctx, (size_t)(6 * most), sizeof(double), &scratch));
+    pith_status status = PITH_OK;
+    for (int i = 0; i < job->n_layers && status == PITH_OK; i++) {
+        if (job->layers[i].has_weights) {
+            status = find_factors(job, &job->layers[i], scratch, most);
+        }
+    }
+    pithi_free(job->ctx, scratch);
+    return status;
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Diagnosing: a network against its quantised form, the three forms of the report, repair, errors that name the way out.
+. "$(dirname "$0")/support.inc"
+
+run 0 quantize tiny.onnx --shape x=2x3 -o tiny.int8.onnx
+run 0 diagnose tiny.onnx tiny.int8.onnx --shape x=2x3
+has err "inputs are generated"
+has out "tiny.int8.onnx against tiny.onnx, 8 samples"
+has out "1 layers with weights"
+run 0 diagnose tiny.onnx tiny.int8.onnx --shape x=2x3 --json --html report.html
+for key in verdict outputs agreement float_ms ms bytes findings tensors layers unmatched float_nodes; do
+    has out "\"$key\": "
+done
+has report.html '<script id="data" type="application/json">{'
+if grep -q '@DATA@\|@STYLE@\|@SHARED@' report.html; then fail "marks are left in report.html"; else pass; fi
+
+# The same nodes with one weight changed: the layer is named.
+run 0 diagnose other.onnx tiny.onnx --shape x=2x3 --json
+has out '"subject": "mul"'
+
+model=$root/models/text_line/text_line.onnx
+samples=$root/models/text_line/samples
+if "$pith" version | grep -q 'libpng  *built in'; then
+    cp "$model" line.onnx
+    cp "$root/models/text_line/text_line.preprocess" line.preprocess
+    cp "$root/models/text_line/text_line.labels.txt" .
+    # Calibrated with pixels that are a tenth of what they should be.
+    run 0 quantize line.onnx --calib "$samples" --set scale=0.0008 --observer min-max -o wrong.onnx
+    run 0 diagnose line.onnx wrong.onnx --data "$samples" -n 4
+    has out "ranges do not fit this data"
+    has out "pith diagnose line.onnx wrong.onnx --data $samples --repair -o wrong.repaired.onnx"
+    has out "calibration-data"
+    run 0 diagnose line.onnx wrong.onnx --data "$samples" -n 4 --repair -o right.onnx
+    has out "repaired   SQNR"
+    run 0 diagnose line.onnx right.onnx --data "$samples" -n 4
+    has out "Nothing needs repair"
+else
+    skip "pictures: libpng is not built in"
+fi
+run 2 diagnose tiny.onnx
+has err "two models are needed"
+run 2 diagnose tiny.onnx tiny.int8.onnx --shape x=2x3 -o somewhere.onnx
+has err "-o is for --repair"
+run 2 diagnose tiny.onnx nowhere.onnx --shape x=2x3
+has err "nowhere.onnx"
+run 2 diagnose tiny.onnx odd.onnx --shape x=2x3
+has err "odd.domain"
+finish
