@@ -59,7 +59,7 @@ pith_status cli_baseline_parse(const cli_bytes *bytes, int n_threads, cli_baseli
     json_error_t error;
     cli_baseline baseline = { 0 };
     json_t *root = json_loadb((const char *)bytes->data, bytes->n, JSON_REJECT_DUPLICATES, &error);
-    CLI_CHECK(root, PITH_STATUS_FORMAT, "line %d: %s", error.line, error.text);
+    CLI_CHECK(root, PITH_STATUS_FORMAT, "can't read the JSON: line %d: %s", error.line, error.text);
     pith_status status = find_result(root, n_threads, &baseline);
     json_decref(root);
     if (status != PITH_OK) {

@@ -68,13 +68,16 @@ pith_status pithi_diag_outlier(pith_ctx *ctx, const double *widths, int64_t n, d
     }
     PITH_TRY(pithi_alloc_array(ctx, (size_t)n, sizeof(double), &block));
     double *sorted = block;
+    int64_t n_alive = 0; /* a channel without values has no part in the median */
     for (int64_t c = 0; c < n; c++) {
-        sorted[c] = widths[c];
+        if (widths[c] > 0.0) {
+            sorted[n_alive++] = widths[c];
+        }
         *channel_out = widths[c] > most ? (int)c : *channel_out;
         most = fmax(most, widths[c]);
     }
-    qsort(sorted, (size_t)n, sizeof(double), compare_numbers);
-    *ratio_out = sorted[n / 2] > 0.0 ? most / sorted[n / 2] : 1.0;
+    qsort(sorted, (size_t)n_alive, sizeof(double), compare_numbers);
+    *ratio_out = n_alive > 0 ? most / sorted[(n_alive - 1) / 2] : 1.0;
     pithi_free(ctx, block);
     return PITH_OK;
 }
@@ -195,16 +198,40 @@ static void judge_bias(const pithi_diag_layer *layer, pithi_suspect *suspect)
     suspect->repair = PITH_REPAIR_BIAS;
 }
 
+/* The median channel's weights have hardly a code left. */
+static pith_status are_weights_drowned(const pithi_diagnosis *job, const pithi_diag_layer *layer, bool *drown_out)
+{
+    void *block = NULL;
+    int64_t n = layer->weights.n_out, n_alive = 0;
+    *drown_out = false;
+    PITH_TRY(pithi_alloc_array(job->ctx, (size_t)n, sizeof(double), &block));
+    double *decibels = block;
+    for (int64_t c = 0; c < n; c++) {
+        if (layer->signals[c] > 0.0) {
+            decibels[n_alive++] = pithi_quant_decibel(layer->signals[c], layer->noises[c]);
+        }
+    }
+    qsort(decibels, (size_t)n_alive, sizeof(double), compare_numbers);
+    *drown_out = n_alive > 0 && decibels[(n_alive - 1) / 2] < DROWNED_DB;
+    pithi_free(job->ctx, block);
+    return PITH_OK;
+}
+
 static pith_status judge_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer, pithi_suspect *suspect)
 {
     double weights_db = pithi_diag_decibel(&layer->sums), ratio, bias_db = bias_gain_db(layer);
     double best_db = pithi_quant_decibel(layer->sums.signal, layer->best_noise);
     int channel;
+    bool drown;
     suspect->share = layer->from_weights.signal > 0.0 ? layer->from_weights.noise / layer->from_weights.signal : 0.0;
     suspect->local_gain_db = best_db - weights_db;
     suspect->repair = PITH_REPAIR_WEIGHTS;
     PITH_TRY(pithi_diag_outlier(job->ctx, layer->peaks, layer->weights.n_out, &ratio, &channel));
-    if (layer->agreement < OTHER_SIGNS) {
+    PITH_TRY(are_weights_drowned(job, layer, &drown));
+    if (drown && ratio > OUTLIER) { /* by signs or means the weights of the others seem to be wrong, too */
+        suspect->cause = PITH_CAUSE_WEIGHT_OUTLIER;
+        suspect->local_gain_db = fmax(suspect->local_gain_db, 2.0 * GAIN_DB);
+    } else if (layer->agreement < OTHER_SIGNS) {
         suspect->cause = PITH_CAUSE_WEIGHTS_DIFFER;
     } else if (bias_db > GAIN_DB) {
         judge_bias(layer, suspect);

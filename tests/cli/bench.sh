@@ -25,7 +25,7 @@ if "$pith" version | grep -q 'jansson  *built in'; then
     has out "1 thread: faster than the baseline of 1000 ms"
     has err "the baseline was taken with"
     run 2 bench tiny.onnx --threads 1 --runs 3 --baseline tiny.onnx
-    has err "can't read the baseline 'tiny.onnx'"
+    has err "baseline 'tiny.onnx': can't read the JSON"
     echo '{"median_ms": 1}' > cut.json
     run 2 bench tiny.onnx --threads 1 --runs 3 --baseline cut.json
     has err "not written by 'pith bench --json'"

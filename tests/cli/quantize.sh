@@ -71,7 +71,7 @@ has err "is for integers"
 run 2 quantize tiny.onnx --calib nowhere
 has err "data set 'nowhere'"
 run 2 quantize tiny.onnx --observer best
-has err "auto, min-max, percentile, mse or kl"
+has err "auto, min-max, percentile, mse, kl, aciq, average or moving-average"
 run 2 quantize odd.onnx
 has err "odd.domain"
 

@@ -355,24 +355,35 @@ static void unbalance(pith_graph *graph, const char *out, const char *bias, cons
     }
 }
 
-/* One scale for an activation, and no balancing: one channel takes all codes. */
+/* No balancing: channel 3 takes all codes, of its activation, or of its weights where they have one scale. */
 static void test_unbalanced(pith_test *test)
 {
-    const pith_quantize_options how = { .observer = PITH_OBSERVER_MIN_MAX, .no_equalization = 1,
-                                        .no_bias_correction = 1, .no_mix = 1, .n_threads = 1 };
-    const expectation want = { FLOAT_PATH, "cr", PITH_CAUSE_NONE, 25.0 };
+    static const struct {
+        const char *name, *subject;
+        int per_tensor;
+        pith_cause cause;
+    } cases[] = {
+        { "a channel times 1000 that the next layer divides", "cr", 0, PITH_CAUSE_ACTIVATION_OUTLIER },
+        { "the same with one scale for all weights", "c", 1, PITH_CAUSE_WEIGHT_OUTLIER },
+    };
     const pith_shape shape = { 4, { 1, 3, 12, 12 } };
-    source s;
-    pith_graph *graph = pith_test_graph(test, network);
-    pith_test_case(test, "a channel times 1000 that the next layer divides");
-    if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
-        unbalance(graph, "w4", "b4", "w5", 1000.0f);
-        save(test, graph, FLOAT_PATH);
-        quantize(test, FLOAT_PATH, &how, &s);
-        check_diagnosis(test, &want, INT_PATH, &s);
-        free_source(&s);
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        const pith_quantize_options how = { .observer = PITH_OBSERVER_MIN_MAX, .no_mix = 1, .n_threads = 1,
+                                            .without = "equalization,smoothing,rounding,bias-correction",
+                                            .per_tensor_weights = cases[i].per_tensor };
+        const expectation want = { FLOAT_PATH, cases[i].subject, cases[i].cause, 25.0 };
+        source s;
+        pith_graph *graph = pith_test_graph(test, network);
+        pith_test_case(test, "%s", cases[i].name);
+        if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
+            unbalance(graph, "w4", "b4", "w5", 1000.0f);
+            save(test, graph, FLOAT_PATH);
+            quantize(test, FLOAT_PATH, &how, &s);
+            check_diagnosis(test, &want, INT_PATH, &s);
+            free_source(&s);
+        }
+        pithi_graph_destroy(graph);
     }
-    pithi_graph_destroy(graph);
 }
 
 static void test_other_data(pith_test *test)
