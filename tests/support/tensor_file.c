@@ -25,7 +25,8 @@ pith_status pith_value_file_read_pb(pith_graph *graph, const char *path, const p
         memcpy(copy, file.data, file.n_bytes);
     }
     pithi_import_info info = { 0 };
-    pithi_onnx onnx = { .ctx = ctx, .file = { .ctx = ctx, .origin = copy }, .folder = "", .main = graph, .info = &info };
+    pithi_onnx onnx = { .ctx = ctx, .file = { .ctx = ctx, .origin = copy }, .folder = "", .main = graph,
+                        .info = &info };
     pithi_pb_span message = { copy, file.n_bytes, 1 };
     if (type) {
         status = pithi_onnx_value(&onnx, graph, &message, type, tensor_out);
