@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which mix of precisions is written: the fastest within the limits, by times of whole networks taken in turns; what is
  * not faster than float in integers computes in float. And what the report says of it. */
+#include <math.h>
+
 #include "quant/mix.h"
 
 #define NOISE_SHARE 0.02 /* of a time: differences below are none */
+#define GAIN_DB     0.02
 
-#define GAIN_DB 0.02
+/* Without limits a drop above the first is mended to the second. */
+#define RUINED_POINTS 5.0 /* of top-1 or agreement, with an SQNR below RUINED_DB */
+#define MENDED_POINTS 1.0
+#define RUINED_DB     20.0
+#define RUINED_NOISE  10.0 /* percent of the outputs' power: 10 dB */
+#define MENDED_NOISE  3.0  /* 15 dB */
 
 static const char faster[] = "float is faster here";
 
@@ -99,6 +107,39 @@ static pith_status add_stored(pithi_quant_search *search, pithi_quant_mix *mix, 
     return pithi_quant_assess(search, mix, "float, weights stored as int8", point_out);
 }
 
+/* Outputs that have little to do with the float network's. The SQNR keeps classifiers out that merely waver between
+ * two likely classes of a few samples. */
+static bool is_ruined(const pithi_quant_verdict *verdict)
+{
+    return verdict->kind == PITH_DROP_NOISE ? verdict->drop > RUINED_NOISE
+                                            : verdict->drop > RUINED_POINTS && verdict->sqnr_db < RUINED_DB;
+}
+
+/* Raises precision where a network without limits would be ruined. What can't be helped, or gets slower than float by
+ * that, computes in float with its weights in 8 bits. */
+static pith_status mend(pithi_quant_search *search, int stored)
+{
+    const int before = search->chosen;
+    const pithi_quant_verdict *verdict = &search->points[before].verdict;
+    if (!is_ruined(verdict)) {
+        return PITH_OK;
+    }
+    search->max_drop = verdict->kind == PITH_DROP_NOISE ? MENDED_NOISE : fmax(MENDED_POINTS, 100.5 / verdict->n);
+    pith_status status = pithi_quant_keep_limits(search, &search->points[before].mix);
+    if (status == PITH_STATUS_LIMIT) {
+        pith_ctx_clear_error(search->quant->ctx);
+        search->chosen = stored;
+        return PITH_OK;
+    }
+    PITH_TRY(status);
+    if (search->facts.is_measured) {
+        const int points[] = { 0, stored, search->chosen };
+        PITH_TRY(time_points(search, points, 3));
+    }
+    search->chosen = time_of(search, search->chosen) < time_of(search, stored) ? search->chosen : stored;
+    return PITH_OK;
+}
+
 static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *mix)
 {
     int mixed = 1, stored = 0;
@@ -113,7 +154,7 @@ static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *m
         bool stored_is_faster = time_of(search, stored) < time_of(search, search->chosen);
         search->chosen = stored_is_faster ? stored : search->chosen;
     }
-    return PITH_OK;
+    return mend(search, stored);
 }
 
 /* ---- with limits --------------------------------------------------------------------------- */
@@ -322,6 +363,7 @@ pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_
     memcpy(plain, quant->layers, (size_t)quant->n_nodes * sizeof(pithi_quant_layer));
     quant->plain = plain;
     search->quant = quant;
+    search->max_drop = quant->options->max_drop;
     PITH_TRY(make_facts(quant, &search->facts));
     PITH_TRY(pithi_quant_mix_create(quant, &mix));
     PITH_TRY(assess_ends(search, &mix));

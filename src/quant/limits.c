@@ -255,8 +255,7 @@ static pith_status assess_step(pithi_quant_search *search, const raise_list *lis
 
 static bool keeps_drop(const pithi_quant_search *search, int point)
 {
-    const double limit = search->quant->options->max_drop;
-    return limit == 0.0 || search->points[point].verdict.drop <= limit;
+    return search->max_drop == 0.0 || search->points[point].verdict.drop <= search->max_drop;
 }
 
 static bool keeps_ram(const pithi_quant_search *search, int point)
@@ -291,7 +290,7 @@ static pith_status fail(const pithi_quant_search *search, int best)
         search->quant->ctx, PITH_STATUS_LIMIT,
         "the limits can't be kept together: drop %.4g points%s. The best that was found has a drop of %.4g points "
         "(%s, %d samples), %zu bytes, an arena of %zu bytes and takes about %.4g ms: relax the limit on %s to that",
-        o->max_drop, limits.data ? limits.data : "", point->verdict.drop, pith_drop_name(point->verdict.kind),
+        search->max_drop, limits.data ? limits.data : "", point->verdict.drop, pith_drop_name(point->verdict.kind),
         point->verdict.n, point->n_bytes, point->verdict.ram_bytes, point->predicted_ms,
         keeps_ram(search, best) ? "the drop" : "the arena");
     pithi_text_deinit(&limits);

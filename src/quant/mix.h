@@ -103,6 +103,7 @@ typedef struct pithi_quant_search {
     pithi_quant_facts facts;
     pithi_quant_point points[PITHI_QUANT_MAX_POINTS];
     int n_points, chosen;
+    double max_drop; /* that of the options, or what a network without limits is kept to; 0: none */
 } pithi_quant_search;
 
 /* Bytes of the file. */

@@ -34,6 +34,20 @@ static const char network[] =
     "y = gemm f w4 b4\n"
     "output y\n";
 
+/* The logarithm of squares, as in spectra: in 8 bits all small ones are the same. */
+static const char spectrum[] = "input x f32[1,3,10,10]\n"
+                               "const w1 f32[8,3,3,3]{-0.4:0.4}\n"
+                               "a = conv x w1 | strides=[3,3]\n"
+                               "p = mul a a\n"
+                               "q = mul p p\n"
+                               "const least f32[]{1e-5}\n"
+                               "r = add q least\n"
+                               "l = log r\n"
+                               "f = flatten l\n"
+                               "const w2 f32[72,6]{-0.6:0.6}\nconst b2 f32[6]{-0.3:0.3}\n"
+                               "y = gemm f w2 b2\n"
+                               "output y\n";
+
 typedef struct source {
     float samples[N_SAMPLES][N_IN];
     int64_t labels[N_SAMPLES];
@@ -46,9 +60,9 @@ static pith_status read_sample(void *user, int index, pith_tensor *inputs)
     return PITH_OK;
 }
 
-static bool setup(pith_test *test, source *s)
+static bool setup(pith_test *test, const char *text, source *s)
 {
-    pith_graph *graph = pith_test_graph(test, network);
+    pith_graph *graph = pith_test_graph(test, text);
     pithi_bytes bytes = { .ctx = test->ctx };
     for (int i = 0; i < N_SAMPLES * N_IN; i++) {
         s->samples[i / N_IN][i % N_IN] = (float)pith_test_uniform(test, -1.0, 1.0);
@@ -172,6 +186,20 @@ static void test_drop(pith_test *test, source *s)
                 PITH_STATUS_ARG, "limits with weights alone");
 }
 
+static void test_ruined(pith_test *test, source *s)
+{
+    result ruined, mended;
+    pith_test_case(test, "precision is raised where 8 bits are too few, also without a limit");
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .no_mix = 1 }, &ruined));
+    TEST_OK(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1 }, &mended));
+    TEST_CHECK_MESSAGE(test, ruined.db < 20.0 && ruined.n_agree < N_SAMPLES * 19 / 20, "8 bits are enough: %.1f dB, %d",
+                       ruined.db, ruined.n_agree);
+    TEST_CHECK_MESSAGE(test, mended.n_agree >= N_SAMPLES - 1 && mended.db > ruined.db, "%.1f dB, %d of %d agree",
+                       mended.db, mended.n_agree, N_SAMPLES);
+    release(test, &ruined);
+    release(test, &mended);
+}
+
 static void test_same(pith_test *test, source *s)
 {
     result a, b;
@@ -265,11 +293,14 @@ static void test_cut(pith_test *test)
 void test_mix(pith_test *test)
 {
     source *s = calloc(1, sizeof *s);
-    if (s && setup(test, s)) {
+    if (s && setup(test, network, s)) {
         test_size(test, s);
         test_drop(test, s);
         test_same(test, s);
         test_cut(test);
+    }
+    if (s && setup(test, spectrum, s)) {
+        test_ruined(test, s);
     }
     free(s);
 }

@@ -119,7 +119,7 @@ static inline void bytes_8x8(const uint8_t *src, int64_t src_stride, uint8_t *ds
     interleave(quads, pairs, 4);
     for (int i = 0; i < 4; i++) {
         _mm_storel_epi64((__m128i *)(void *)(dst + 2 * i * dst_stride), pairs[i]);
-        _mm_storeh_pd((double *)(void *)(dst + (2 * i + 1) * dst_stride), _mm_castsi128_pd(pairs[i]));
+        _mm_storel_epi64((__m128i *)(void *)(dst + (2 * i + 1) * dst_stride), _mm_unpackhi_epi64(pairs[i], pairs[i]));
     }
 }
 
