@@ -24,6 +24,22 @@ typedef struct cli_option {
     double min, max;  /* of numbers; both 0: no bounds */
 } cli_option;
 
+/* Entries that many verbs have, for settings with the field in question. */
+#define CLI_OPTION_JSON(settings) { "json", 0, CLI_KIND_FLAG, offsetof(settings, json), NULL, "print JSON", 0, 0 }
+#define CLI_OPTION_ALL(settings)                                                                                     \
+    { "all", 0, CLI_KIND_FLAG, offsetof(settings, all), NULL, "list every tensor, not only the worst", 0, 0 }
+#define CLI_OPTION_THREADS(settings)                                                                                 \
+    { "threads", 't', CLI_KIND_INT, offsetof(settings, n_threads), "N", "threads (default: one per core)", 1, 1024 }
+#define CLI_OPTION_SHAPE(settings)                                                                                   \
+    { "shape", 0, CLI_KIND_WORDS, offsetof(settings, shapes), "NAME=1x3x224x224",                                    \
+      "shape of an input (repeat for more)", 0, 0 }
+#define CLI_OPTION_PREPROCESS(settings)                                                                              \
+    { "preprocess", 0, CLI_KIND_TEXT, offsetof(settings, sidecar), "FILE",                                           \
+      "how a picture becomes an input (default: MODEL_STEM.preprocess beside the model)", 0, 0 }
+#define CLI_OPTION_SET(settings)                                                                                     \
+    { "set", 0, CLI_KIND_WORDS, offsetof(settings, keys), "KEY=VALUE",                                               \
+      "one setting of that file, such as mean=127.5 (repeat for more)", 0, 0 }
+
 /* Parses the words after the verb into `settings` (already holding defaults); what is no option
  * goes to `words`. *wants_help is set when --help was met. */
 pith_status cli_parse_args(const cli_command *command, int n_args, char **args, void *settings,

@@ -82,6 +82,17 @@ bool cli_parse_number(const char *text, double *value_out);
 bool cli_ends_with(const char *text, const char *ending); /* ASCII case ignored */
 /* The name that is most like `word`, or NULL if none is near. */
 const char *cli_nearest(const char *word, const char *const *names, int n_names);
+/* Number of `name` among `names`, 0 for NULL; fails with a message that lists them. */
+pith_status cli_find_name(const char *option, const char *name, const char *const *names, int n_names,
+                          int *index_out);
+/* What stands behind the last slash. */
+const char *cli_base_name(const char *path);
+/* Bytes of `path` without its ending: "dir/name" of "dir/name.onnx". */
+size_t cli_stem(const char *path);
+/* "dir/name.int8.onnx" for "dir/name.onnx" and ".int8.onnx". */
+pith_status cli_path_beside(const char *path, const char *ending, char **path_out);
+/* The same unless a path was given. */
+pith_status cli_choose_path(const char *given, const char *path, const char *ending, char **path_out);
 /* "1.50 ms", "2.1 MiB", "41.0 M": three digits and a unit, for people. */
 #define CLI_HUMAN_BYTES 32
 const char *cli_human_ms(double ms, char text[CLI_HUMAN_BYTES]);

@@ -17,8 +17,7 @@ typedef struct bench_settings {
 static const cli_option options[] = {
     { "threads", 't', CLI_KIND_TEXT, offsetof(bench_settings, threads), "N[,N...]",
       "threads; a comma list measures each (default: one per core)", 0, 0 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(bench_settings, shapes), "NAME=1x3x224x224",
-      "shape of an input (repeat for more)", 0, 0 },
+    CLI_OPTION_SHAPE(bench_settings),
     { "runs", 'n', CLI_KIND_INT, offsetof(bench_settings, n_runs), "N", "timed runs (default: as many as fit)", 1,
       1e6 },
     { "warmup", 0, CLI_KIND_INT, offsetof(bench_settings, n_warmup), "N", "untimed runs before (default 3)", 0, 1e6 },
@@ -33,7 +32,7 @@ static const cli_option options[] = {
     { "seed", 0, CLI_KIND_INT, offsetof(bench_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
     { "baseline", 0, CLI_KIND_TEXT, offsetof(bench_settings, baseline), "FILE",
       "compare with what --json wrote before", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(bench_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(bench_settings),
     { 0 },
 };
 

@@ -18,8 +18,7 @@ static const cli_option options[] = {
       "allowed error relative to the element (default 1e-4; integers 0)", 0, 1e9 },
     { "atol", 0, CLI_KIND_NUMBER, offsetof(compare_settings, atol), "A",
       "allowed absolute error (default 1e-5 of the largest element, at least 1e-6; integers 0)", 0, 1e30 },
-    { "threads", 't', CLI_KIND_INT, offsetof(compare_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
+    CLI_OPTION_THREADS(compare_settings),
     { "isa", 0, CLI_KIND_TEXT, offsetof(compare_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(compare_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
@@ -37,7 +36,7 @@ static const cli_option options[] = {
       1e15 },
     { "nodes", 0, CLI_KIND_FLAG, offsetof(compare_settings, shows_nodes), NULL,
       "show every inner value, not only the first that differs", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(compare_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(compare_settings),
     { 0 },
 };
 

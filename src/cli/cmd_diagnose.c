@@ -31,14 +31,11 @@ static const cli_option options[] = {
     { "html", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, html), "FILE", "write a report with plots", 0, 0 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, sidecar), "FILE",
       "how a picture becomes an input (default: FLOAT_STEM.preprocess beside the float model)", 0, 0 },
-    { "set", 0, CLI_KIND_WORDS, offsetof(diagnose_settings, keys), "KEY=VALUE",
-      "one setting of that file, such as mean=127.5 (repeat)", 0, 0 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(diagnose_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0,
-      0 },
-    { "threads", 't', CLI_KIND_INT, offsetof(diagnose_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
-    { "all", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, all), NULL, "list every tensor, not only the worst", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_SET(diagnose_settings),
+    CLI_OPTION_SHAPE(diagnose_settings),
+    CLI_OPTION_THREADS(diagnose_settings),
+    CLI_OPTION_ALL(diagnose_settings),
+    CLI_OPTION_JSON(diagnose_settings),
     { 0 },
 };
 
@@ -55,26 +52,6 @@ typedef struct diagnose_job {
     pith_diagnose_report *report;
 } diagnose_job;
 
-static pith_status read_sample(void *user, int index, pith_tensor *inputs)
-{
-    return cli_samples_read(user, index, inputs);
-}
-
-static void show_progress(void *user, const char *stage, int done, int total)
-{
-    (void)user;
-    cli_progress("%s: %d of %d", stage, done, total);
-}
-
-static pith_status choose_output(diagnose_job *job)
-{
-    const char *dot = strrchr(job->quantised, '.'), *slash = strrchr(job->quantised, '/');
-    size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->quantised) : strlen(job->quantised);
-    CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
-    return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
-                              : cli_text_format(&job->output, "%.*s.repaired.onnx", (int)n_stem, job->quantised);
-}
-
 static pith_status diagnose(diagnose_job *job)
 {
     const diagnose_settings *given = job->given;
@@ -82,8 +59,8 @@ static pith_status diagnose(diagnose_job *job)
                                         .n_suspects = (int)given->n_suspects,
                                         .repair = given->repair,
                                         .goal_db = given->goal_db,
-                                        .progress = show_progress };
-    const pith_samples source = { read_sample, &job->samples, job->samples.n };
+                                        .progress = cli_show_stage };
+    const pith_samples source = { cli_samples_read, &job->samples, job->samples.n };
     pith_status status = pith_diagnose(job->net.ctx, job->model, job->quantised, &how, &source, &job->report);
     cli_progress("%s", "");
     if (status != PITH_OK) {
@@ -146,7 +123,8 @@ static pith_status show(diagnose_job *job)
 static pith_status run_job(diagnose_job *job)
 {
     const cli_net_options how = { .n_threads = (int)job->given->n_threads };
-    CLI_TRY(choose_output(job));
+    CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
+    CLI_TRY(cli_choose_path(job->given->output, job->quantised, ".repaired.onnx", &job->output));
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));

@@ -29,16 +29,12 @@ static const cli_option options[] = {
       "class = label + K (default 0; 1 for 1001 classes of which the first is the background)", -1e6, 1e6 },
     { "scale", 0, CLI_KIND_INT, offsetof(evaluate_settings, scale), "N",
       "of super-resolution: pictures are made N times smaller first (default: from the network's shapes)", 1, 16 },
-    { "preprocess", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, sidecar), "FILE",
-      "how a picture becomes an input (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
-    { "set", 0, CLI_KIND_WORDS, offsetof(evaluate_settings, keys), "KEY=VALUE",
-      "one setting of that file, such as mean=127.5 (repeat)", 0, 0 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(evaluate_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0,
-      0 },
-    { "threads", 't', CLI_KIND_INT, offsetof(evaluate_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
+    CLI_OPTION_PREPROCESS(evaluate_settings),
+    CLI_OPTION_SET(evaluate_settings),
+    CLI_OPTION_SHAPE(evaluate_settings),
+    CLI_OPTION_THREADS(evaluate_settings),
     { "isa", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, isa), "NAME", "best instruction set to use", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(evaluate_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(evaluate_settings),
     { 0 },
 };
 
@@ -169,12 +165,6 @@ static void put_cell(const candidate *c, const cli_metric *metric, int k, char c
     snprintf(cell, CELL, "%s  (%s to %s)", value, ends[0], ends[1]);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static void print_row(const evaluation *e, const char *what, char cells[MAX_NETS][CELL])
 {
     printf("  %-20s", what);
@@ -189,7 +179,7 @@ static void print_words(const evaluation *e)
     char cells[MAX_NETS][CELL], human[CLI_HUMAN_BYTES];
     printf("%s on %s: %d samples\n", e->nets[0].path, e->given->data, e->n);
     for (int i = 0; i < e->n_nets; i++) {
-        snprintf(cells[i], sizeof cells[i], "%.30s", base_name(e->nets[i].path));
+        snprintf(cells[i], sizeof cells[i], "%.30s", cli_base_name(e->nets[i].path));
     }
     print_row(e, "", cells);
     for (int k = 0; k < cli_metric_n_values(e->metric); k++) {

@@ -35,7 +35,7 @@ static const cli_option options[] = {
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(info_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(info_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(info_settings),
     CLI_CEILINGS(info_settings),
     { 0 },
 };

@@ -19,7 +19,7 @@ static const cli_option options[] = {
       "size of a symbolic dimension (repeat)", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(optimize_settings, disable_passes), "LIST",
       "optimisations to leave out", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(optimize_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(optimize_settings),
     { 0 },
 };
 
@@ -111,11 +111,8 @@ static void print_words(const optimize_job *job)
 
 static pith_status run_job(optimize_job *job)
 {
-    const char *dot = strrchr(job->model, '.'), *slash = strrchr(job->model, '/');
-    size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->model) : strlen(job->model);
     const cli_net_options how = { .describes_only = true };
-    CLI_TRY(job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
-                               : cli_text_format(&job->output, "%.*s.opt.onnx", (int)n_stem, job->model));
+    CLI_TRY(cli_choose_path(job->given->output, job->model, ".opt.onnx", &job->output));
     CLI_TRY(cli_net_open(job->model, &how, &job->before));
     CLI_TRY(write_optimized(job));
     CLI_TRY(measure(job));

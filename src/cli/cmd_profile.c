@@ -13,8 +13,7 @@ typedef struct profile_settings {
 static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(profile_settings, n_threads), "N", "threads (default 1; 0: one per core)",
       0, 1024 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(profile_settings, shapes), "NAME=1x3x224x224",
-      "shape of an input (repeat for more)", 0, 0 },
+    CLI_OPTION_SHAPE(profile_settings),
     { "rounds", 'n', CLI_KIND_INT, offsetof(profile_settings, n_rounds), "N", "timed runs (default: as many as fit)", 1,
       1e6 },
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(profile_settings, max_secs), "S", "time for them (default 2)", 0,
@@ -22,7 +21,7 @@ static const cli_option options[] = {
     { "top", 0, CLI_KIND_INT, offsetof(profile_settings, n_top), "N", "steps in the table (default 15)", 0, 1e6 },
     { "all", 0, CLI_KIND_FLAG, offsetof(profile_settings, all), NULL, "every step, in order of execution", 0, 0 },
     { "why", 0, CLI_KIND_FLAG, offsetof(profile_settings, why), NULL, "a line on why each step has its kernel", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(profile_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(profile_settings),
     { "trace", 0, CLI_KIND_TEXT, offsetof(profile_settings, trace), "FILE",
       "write one run as a Chrome trace (chrome://tracing, Perfetto)", 0, 0 },
     { "html", 0, CLI_KIND_TEXT, offsetof(profile_settings, html), "FILE", "write a report with plots, all in one file",

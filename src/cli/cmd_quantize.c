@@ -45,16 +45,12 @@ static const cli_option options[] = {
       "how much work it is worth: fast, normal or best (normal)", 0, 0 },
     { "without", 0, CLI_KIND_TEXT, offsetof(quantize_settings, without), "LIST",
       "stages to leave out, with commas; the report names them", 0, 0 },
-    { "preprocess", 0, CLI_KIND_TEXT, offsetof(quantize_settings, sidecar), "FILE",
-      "how a picture becomes an input (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
-    { "set", 0, CLI_KIND_WORDS, offsetof(quantize_settings, keys), "KEY=VALUE",
-      "one setting of that file, such as mean=127.5 (repeat)", 0, 0 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(quantize_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0,
-      0 },
-    { "threads", 't', CLI_KIND_INT, offsetof(quantize_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
-    { "all", 0, CLI_KIND_FLAG, offsetof(quantize_settings, all), NULL, "list every tensor, not only the worst", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(quantize_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_PREPROCESS(quantize_settings),
+    CLI_OPTION_SET(quantize_settings),
+    CLI_OPTION_SHAPE(quantize_settings),
+    CLI_OPTION_THREADS(quantize_settings),
+    CLI_OPTION_ALL(quantize_settings),
+    CLI_OPTION_JSON(quantize_settings),
     { 0 },
 };
 
@@ -62,84 +58,43 @@ enum { N_GENERATED = 16, N_VERIFIED = 1000 };
 
 /* ---- quantising ---------------------------------------------------------------------------- */
 
-static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+/* Brings the words of the options to numbers. */
+static pith_status find_names(const quantize_settings *given, pith_quantize_options *how)
 {
-    return cli_samples_read(user, index, inputs);
-}
-
-static void show_progress(void *user, const char *stage, int done, int total)
-{
-    (void)user;
-    if (total > 0) {
-        cli_progress("%s: %d of %d", stage, done, total);
-    } else {
-        cli_progress("%s: %d", stage, done);
+    static const char *const efforts[] = { "normal", "fast", "best" }, *const methods[] = { "rtn", "gptq", "awq" };
+    const char *observers[PITH_OBSERVER_COUNT];
+    int observer, effort, method;
+    for (int i = 0; i < PITH_OBSERVER_COUNT; i++) {
+        observers[i] = pith_observer_name((pith_observer)i);
     }
-}
-
-static pith_status find_observer(const char *name, pith_observer *observer_out)
-{
-    *observer_out = PITH_OBSERVER_AUTO;
-    for (int i = 0; name && i < PITH_OBSERVER_COUNT; i++) {
-        if (strcmp(name, pith_observer_name((pith_observer)i)) == 0) {
-            *observer_out = (pith_observer)i;
-            return PITH_OK;
-        }
-    }
-    CLI_CHECK(!name, PITH_STATUS_ARG, "--observer '%s' is unknown; it is auto, min-max, percentile, mse, kl, aciq, "
-              "average or moving-average", name);
-    return PITH_OK;
-}
-
-static pith_status find_effort(const char *name, pith_quantize_effort *effort_out)
-{
-    static const char *const names[] = { "normal", "fast", "best" };
-    *effort_out = PITH_EFFORT_NORMAL;
-    for (int i = 0; name && i < (int)(sizeof names / sizeof names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *effort_out = (pith_quantize_effort)i;
-            return PITH_OK;
-        }
-    }
-    CLI_CHECK(!name, PITH_STATUS_ARG, "--effort '%s' is unknown; it is fast, normal or best", name);
-    return PITH_OK;
-}
-
-static pith_status find_method(const char *name, pith_weight_method *method_out)
-{
-    static const char *const names[] = { "rtn", "gptq", "awq" };
-    *method_out = PITH_WEIGHT_NEAREST;
-    for (int i = 0; name && i < CLI_COUNT(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *method_out = (pith_weight_method)i;
-            return PITH_OK;
-        }
-    }
-    CLI_CHECK(!name, PITH_STATUS_ARG, "--method '%s' is unknown; it is rtn, gptq or awq", name);
+    CLI_TRY(cli_find_name("observer", given->observer, observers, PITH_OBSERVER_COUNT, &observer));
+    CLI_TRY(cli_find_name("effort", given->effort, efforts, CLI_COUNT(efforts), &effort));
+    CLI_TRY(cli_find_name("method", given->method, methods, CLI_COUNT(methods), &method));
+    how->observer = (pith_observer)observer;
+    how->effort = (pith_quantize_effort)effort;
+    how->weight_method = (pith_weight_method)method;
     return PITH_OK;
 }
 
 static pith_status quantize(quantize_job *job)
 {
     const quantize_settings *given = job->given;
-    const pith_samples verify = { read_sample, &job->verified, job->verified.n };
+    const pith_samples verify = { cli_samples_read, &job->verified, job->verified.n };
     pith_quantize_options how = {
         .clip_fraction = given->clip_percent / 100.0,   .per_tensor_weights = given->per_tensor,
         .without = given->without,
         .no_equalization = given->no_equalization,      .no_bias_correction = given->no_bias_correction,
         .keep_float = given->keep_float,                .n_threads = (int)given->n_threads,
-        .progress = show_progress,                      .max_drop = given->max_drop,
+        .progress = cli_show_stage,                      .max_drop = given->max_drop,
         .max_bytes = (size_t)given->max_size,           .max_ms = given->max_ms,
         .max_ram_bytes = (size_t)given->max_ram,        .no_timing = given->no_timing,
         .no_mix = given->int8,                          .verify = job->verified.n > 0 ? &verify : NULL,
         .verify_labels = job->labels,                   .weights = given->weights,
         .dynamic = given->dynamic,
     };
-    const pith_samples source = { read_sample, &job->samples, job->samples.n };
+    const pith_samples source = { cli_samples_read, &job->samples, job->samples.n };
     void *bytes = NULL;
-    CLI_TRY(find_observer(given->observer, &how.observer));
-    CLI_TRY(find_method(given->method, &how.weight_method));
-    CLI_TRY(find_effort(given->effort, &how.effort));
+    CLI_TRY(find_names(given, &how));
     pith_status status =
         pith_quantize(job->net.ctx, job->model, &how, &source, &bytes, &job->file_bytes, &job->report);
     cli_progress("%s", "");
@@ -155,12 +110,10 @@ static pith_status quantize(quantize_job *job)
 
 static pith_status choose_output(quantize_job *job)
 {
-    const char *dot = strrchr(job->model, '.'), *slash = strrchr(job->model, '/');
-    size_t n_stem = dot && (!slash || dot > slash) ? (size_t)(dot - job->model) : strlen(job->model);
     const char *format = job->given->weights ? job->given->weights : job->given->dynamic ? "dynamic" : "int8";
-    return job->given->output ? cli_text_copy(job->given->output, strlen(job->given->output), &job->output)
-                              : cli_text_format(&job->output, "%.*s.%.*s.onnx", (int)n_stem, job->model,
-                                                (int)strcspn(format, ":"), format);
+    char ending[64];
+    snprintf(ending, sizeof ending, ".%.*s.onnx", (int)strcspn(format, ":"), format);
+    return cli_choose_path(job->given->output, job->model, ending, &job->output);
 }
 
 /* Samples that calibration leaves out, with their labels: the drop is measured on them. */

@@ -22,9 +22,8 @@ static const cli_option options[] = {
     { "input", 'i', CLI_KIND_WORDS, offsetof(run_settings, inputs), "NAME=FILE", "file for a named input (repeat)", 0,
       0 },
     { "random", 0, CLI_KIND_INT, offsetof(run_settings, seed), "SEED", "generated inputs instead of files", 0, 1e15 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(run_settings, shapes), "NAME=SIZES", "shape of an input (repeat)", 0, 0 },
-    { "threads", 't', CLI_KIND_INT, offsetof(run_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
+    CLI_OPTION_SHAPE(run_settings),
+    CLI_OPTION_THREADS(run_settings),
     { "isa", 0, CLI_KIND_TEXT, offsetof(run_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "cache", 0, CLI_KIND_TEXT, offsetof(run_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(run_settings, exact), NULL,
@@ -32,9 +31,8 @@ static const cli_option options[] = {
     { "draw", 0, CLI_KIND_TEXT, offsetof(run_settings, draw), "FILE", "picture with the results (or a folder)", 0, 0 },
     { "output", 'o', CLI_KIND_TEXT, offsetof(run_settings, output), "FILE",
       "save outputs: .npz, .npy, .png, a folder", 0, 0 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(run_settings, json), NULL, "print JSON", 0, 0 },
-    { "preprocess", 0, CLI_KIND_TEXT, offsetof(run_settings, sidecar), "FILE",
-      "settings file (default: MODEL_STEM.preprocess beside the model)", 0, 0 },
+    CLI_OPTION_JSON(run_settings),
+    CLI_OPTION_PREPROCESS(run_settings),
     { "save-preprocess", 0, CLI_KIND_FLAG, offsetof(run_settings, saves_sidecar), NULL,
       "write the settings to that file", 0, 0 },
     CLI_CEILINGS(run_settings),
@@ -122,7 +120,7 @@ static pith_status load_settings(run_state *state, const char *model)
     if (!given->saves_sidecar) {
         return PITH_OK;
     }
-    CLI_TRY(cli_preprocess_path(model, &beside));
+    CLI_TRY(cli_path_beside(model, ".preprocess", &beside));
     pith_status status = save_sidecar(given->sidecar ? given->sidecar : beside, &state->settings);
     cli_free(beside);
     return status;

@@ -12,18 +12,16 @@ typedef struct tune_settings {
 } tune_settings;
 
 static const cli_option options[] = {
-    { "threads", 't', CLI_KIND_INT, offsetof(tune_settings, n_threads), "N", "threads (default: one per core)", 1,
-      1024 },
+    CLI_OPTION_THREADS(tune_settings),
     { "output", 'o', CLI_KIND_TEXT, offsetof(tune_settings, file), "FILE",
       "where the choices go (default: MODEL.tune, which is found there by itself)", 0, 0 },
-    { "shape", 0, CLI_KIND_WORDS, offsetof(tune_settings, shapes), "NAME=1x3x224x224",
-      "shape of an input (repeat for more)", 0, 0 },
+    CLI_OPTION_SHAPE(tune_settings),
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(tune_settings, max_secs), "S", "time for it (default 8)", 0, 86400 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(tune_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(tune_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
     { "seed", 0, CLI_KIND_INT, offsetof(tune_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
-    { "json", 0, CLI_KIND_FLAG, offsetof(tune_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(tune_settings),
     { 0 },
 };
 

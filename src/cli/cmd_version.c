@@ -8,7 +8,7 @@ typedef struct version_settings {
 } version_settings;
 
 static const cli_option options[] = {
-    { "json", 0, CLI_KIND_FLAG, offsetof(version_settings, json), NULL, "print JSON", 0, 0 },
+    CLI_OPTION_JSON(version_settings),
     { 0 },
 };
 

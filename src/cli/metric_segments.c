@@ -28,15 +28,14 @@ static pith_status open_segments(void *self, cli_metric_source *source)
 
 static pith_status load_mask(const state *s, const char *path, cli_image *mask_out)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    const int n_stem = (int)(dot ? dot - name : (long)strlen(name));
+    const char *name = cli_base_name(path);
     char *tries[2] = { 0 };
     cli_image colour = { 0 };
     const char *folder = s->source->truth ? s->source->truth : s->source->data;
-    pith_status status = cli_text_format(&tries[0], "%s%s/%.*s.png", folder, s->source->truth ? "" : "/masks", n_stem,
-                                         name);
+    pith_status status = cli_text_format(&tries[0], "%s%s/%.*s.png", folder, s->source->truth ? "" : "/masks",
+                                         (int)cli_stem(name), name);
     if (status == PITH_OK) {
-        status = cli_text_format(&tries[1], "%.*s_mask.png", (int)(name - path) + n_stem, path);
+        status = cli_path_beside(path, "_mask.png", &tries[1]);
     }
     int found = tries[0] && cli_is_file(tries[0]) ? 0 : tries[1] && cli_is_file(tries[1]) ? 1 : -1;
     if (status == PITH_OK && found < 0) {

@@ -36,12 +36,6 @@ static pith_status open_text(void *self, cli_metric_source *source)
     return PITH_OK;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* The text behind `name` in the file. */
 static bool find_line(const cli_bytes *file, const char *name, const char **text_out, size_t *n_out)
 {
@@ -66,8 +60,7 @@ static bool find_line(const cli_bytes *file, const char *name, const char **text
 /* "12_hello_3.png" -> "hello" */
 static void text_of_name(const char *name, const char **text_out, size_t *n_out)
 {
-    const char *dot = strrchr(name, '.');
-    size_t n = dot ? (size_t)(dot - name) : strlen(name), n_digits = strspn(name, "0123456789");
+    size_t n = cli_stem(name), n_digits = strspn(name, "0123456789");
     if (n_digits > 0 && n_digits < n && name[n_digits] == '_') {
         name += n_digits + 1;
         n -= n_digits + 1;
@@ -141,7 +134,7 @@ static pith_status compare(const char *want, size_t n_want, const char *got, siz
 static pith_status add_text(void *self, const cli_result *result, int index)
 {
     state *s = self;
-    const char *name = base_name(s->source->dataset->paths[index]), *want = NULL;
+    const char *name = cli_base_name(s->source->dataset->paths[index]), *want = NULL;
     size_t n_want = 0;
     cli_bytes got = { 0 };
     double *row = NULL;

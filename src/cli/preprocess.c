@@ -302,21 +302,13 @@ pith_status cli_preprocess_write(const cli_preprocess *settings, cli_bytes *byte
     return PITH_OK;
 }
 
-pith_status cli_preprocess_path(const char *model, char **path_out)
-{
-    const char *slash = strrchr(model, '/');
-    const char *dot = strrchr(slash ? slash : model, '.');
-    size_t n_stem = dot ? (size_t)(dot - model) : strlen(model);
-    return cli_text_format(path_out, "%.*s.preprocess", (int)n_stem, model);
-}
-
 pith_status cli_preprocess_of_model(const char *model, const char *sidecar, const cli_words *words,
                                     cli_preprocess *settings)
 {
     char *beside = NULL;
     pith_status status = PITH_OK;
     cli_preprocess_init(settings);
-    CLI_TRY(cli_preprocess_path(model, &beside));
+    CLI_TRY(cli_path_beside(model, ".preprocess", &beside));
     const char *path = sidecar ? sidecar : beside;
     if (sidecar || cli_is_file(path)) {
         status = cli_preprocess_load(path, settings);

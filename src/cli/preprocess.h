@@ -50,9 +50,6 @@ pith_status cli_preprocess_parse(const char *text, size_t n_bytes, cli_preproces
 pith_status cli_preprocess_load(const char *path, cli_preprocess *settings);
 /* Keys that are set, one per line. */
 pith_status cli_preprocess_write(const cli_preprocess *settings, cli_bytes *bytes);
-/* "dir/name.preprocess" for "dir/name.onnx". */
-pith_status cli_preprocess_path(const char *model, char **path_out);
-
 /* Settings for a model: the sidecar given, or the one beside it if there is one, then KEY=VALUE words. */
 pith_status cli_preprocess_of_model(const char *model, const char *sidecar, const cli_words *words,
                                     cli_preprocess *settings);

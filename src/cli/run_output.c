@@ -49,13 +49,10 @@ pith_status cli_drawings_save(const cli_drawings *drawings, const char *path)
 
 pith_status cli_output_path(const char *folder, const char *input, const char *ending, char **path_out)
 {
-    const char *slash = strrchr(input, '/');
-    const char *name = slash ? slash + 1 : input;
-    const char *dot = strrchr(name, '.');
-    int n_stem = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
+    const char *name = cli_base_name(input);
     size_t n_folder = strlen(folder);
     bool has_slash = n_folder > 0 && folder[n_folder - 1] == '/';
-    return cli_text_format(path_out, "%s%s%.*s%s", folder, has_slash ? "" : "/", n_stem, name, ending);
+    return cli_text_format(path_out, "%s%s%.*s%s", folder, has_slash ? "" : "/", (int)cli_stem(name), name, ending);
 }
 
 static pith_status add_copy(cli_tensors *list, const char *role, const char *name, const pith_tensor *view)

@@ -55,9 +55,20 @@ static size_t bytes_of(const cli_run_inputs *inputs)
     return n_bytes;
 }
 
-pith_status cli_samples_read(cli_samples *samples, int index, pith_tensor *inputs)
+void cli_show_stage(void *user, const char *stage, int done, int total)
+{
+    (void)user;
+    if (total > 0) {
+        cli_progress("%s: %d of %d", stage, done, total);
+    } else {
+        cli_progress("%s: %d", stage, done);
+    }
+}
+
+pith_status cli_samples_read(void *user, int index, pith_tensor *inputs)
 {
     static const cli_run_inputs none = { 0 };
+    cli_samples *samples = user;
     cli_run_inputs *sample = &samples->kept[index];
     if (sample->tensors.n == 0) {
         bool fits = samples->kept_bytes < MAX_KEPT_BYTES;

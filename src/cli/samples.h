@@ -21,8 +21,10 @@ pith_status cli_samples_open(const cli_input_reader *reader, const cli_dataset *
                              cli_samples *samples_out);
 /* At most `n_most` of those that `others` left out, of a data set. */
 pith_status cli_samples_open_apart(const cli_samples *others, int n_most, cli_samples *samples_out);
-/* Views of one sample, valid until the next call. */
-pith_status cli_samples_read(cli_samples *samples, int index, pith_tensor *inputs);
+/* Views of one sample of the cli_samples `user`, valid until the next call: a pith_samples reads with it. */
+pith_status cli_samples_read(void *user, int index, pith_tensor *inputs);
+/* The progress function of pith_quantize() and pith_diagnose(). */
+void cli_show_stage(void *user, const char *stage, int done, int total);
 void cli_samples_close(cli_samples *samples);
 
 #endif

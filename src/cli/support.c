@@ -205,6 +205,45 @@ const char *cli_nearest(const char *word, const char *const *names, int n_names)
     return best;
 }
 
+pith_status cli_find_name(const char *option, const char *name, const char *const *names, int n_names,
+                          int *index_out)
+{
+    char all[512];
+    size_t at = 0;
+    *index_out = 0;
+    for (int i = 0; i < n_names; i++) {
+        if (!name || strcmp(name, names[i]) == 0) {
+            *index_out = i;
+            return PITH_OK;
+        }
+        const char *comma = i == 0 ? "" : i + 1 < n_names ? ", " : " or ";
+        at += at < sizeof all ? (size_t)snprintf(all + at, sizeof all - at, "%s%s", comma, names[i]) : 0;
+    }
+    return cli_fail(PITH_STATUS_ARG, "--%s '%s' is unknown; it is %s", option, name, all);
+}
+
+const char *cli_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+size_t cli_stem(const char *path)
+{
+    const char *name = cli_base_name(path), *dot = strrchr(name, '.');
+    return dot && dot > name ? (size_t)(dot - path) : strlen(path);
+}
+
+pith_status cli_path_beside(const char *path, const char *ending, char **path_out)
+{
+    return cli_text_format(path_out, "%.*s%s", (int)cli_stem(path), path, ending);
+}
+
+pith_status cli_choose_path(const char *given, const char *path, const char *ending, char **path_out)
+{
+    return given ? cli_text_copy(given, strlen(given), path_out) : cli_path_beside(path, ending, path_out);
+}
+
 /* `value` with three significant digits, without exponent. */
 static const char *three_digits(double value, const char *unit, char text[CLI_HUMAN_BYTES])
 {

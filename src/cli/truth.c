@@ -12,12 +12,6 @@ static pith_status add_box(cli_truth_boxes *boxes, const cli_truth_box *box)
     return PITH_OK;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* ---- COCO ------------------------------------------------------------------------------------ */
 
 #if PITH_HAS_JANSSON
@@ -58,7 +52,7 @@ static pith_status coco_read(void *coco, const char *name, cli_truth_boxes *boxe
     const json_t *image = NULL;
     for (size_t i = 0; i < json_array_size(images) && !image; i++) {
         const char *file = json_string_value(json_object_get(json_array_get(images, i), "file_name"));
-        image = file && strcmp(base_name(file), name) == 0 ? json_array_get(images, i) : NULL;
+        image = file && strcmp(cli_base_name(file), name) == 0 ? json_array_get(images, i) : NULL;
     }
     CLI_CHECK(image, PITH_STATUS_ARG, "the COCO file has no image '%s'", name);
     json_int_t id = json_integer_value(json_object_get(image, "id"));
@@ -102,12 +96,12 @@ static pith_status coco_read(void *coco, const char *name, cli_truth_boxes *boxe
 /* The .txt that belongs to a picture. */
 static pith_status yolo_path(const cli_truth *truth, const char *picture, char **path_out)
 {
-    const char *name = base_name(picture), *dot = strrchr(name, '.');
-    int n_stem = (int)(dot ? dot - name : (long)strlen(name)), n_folder = (int)(name - picture);
+    const char *name = cli_base_name(picture);
+    int n_stem = (int)cli_stem(name), n_folder = (int)(name - picture);
     if (truth->folder) {
         return cli_text_format(path_out, "%s/%.*s.txt", truth->folder, n_stem, name);
     }
-    CLI_TRY(cli_text_format(path_out, "%.*s%.*s.txt", n_folder, picture, n_stem, name));
+    CLI_TRY(cli_path_beside(picture, ".txt", path_out));
     if (n_folder >= 7 && !cli_is_file(*path_out) && memcmp(name - 7, "images/", 7) == 0) {
         cli_free(*path_out);
         return cli_text_format(path_out, "%.*slabels/%.*s.txt", n_folder - 7, picture, n_stem, name);
@@ -212,7 +206,7 @@ pith_status cli_truth_open(const char *data, const char *given, cli_truth *truth
 
 pith_status cli_truth_read(const cli_truth *truth, const char *path, const cli_image *picture, cli_truth_boxes *boxes)
 {
-    return truth->coco ? coco_read(truth->coco, base_name(path), boxes) : yolo_read(truth, path, picture, boxes);
+    return truth->coco ? coco_read(truth->coco, cli_base_name(path), boxes) : yolo_read(truth, path, picture, boxes);
 }
 
 void cli_truth_close(cli_truth *truth)
