@@ -57,6 +57,13 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Sorts `n` > 0 numbers. */
+static double median_of(double *numbers, int64_t n)
+{
+    qsort(numbers, (size_t)n, sizeof(double), compare_numbers);
+    return numbers[(n - 1) / 2];
+}
+
 pith_status pithi_diag_outlier(pith_ctx *ctx, const double *widths, int64_t n, double *ratio_out, int *channel_out)
 {
     void *block = NULL;
@@ -67,17 +74,16 @@ pith_status pithi_diag_outlier(pith_ctx *ctx, const double *widths, int64_t n, d
         return PITH_OK;
     }
     PITH_TRY(pithi_alloc_array(ctx, (size_t)n, sizeof(double), &block));
-    double *sorted = block;
+    double *alive = block;
     int64_t n_alive = 0; /* a channel without values has no part in the median */
     for (int64_t c = 0; c < n; c++) {
         if (widths[c] > 0.0) {
-            sorted[n_alive++] = widths[c];
+            alive[n_alive++] = widths[c];
         }
         *channel_out = widths[c] > most ? (int)c : *channel_out;
         most = fmax(most, widths[c]);
     }
-    qsort(sorted, (size_t)n_alive, sizeof(double), compare_numbers);
-    *ratio_out = n_alive > 0 ? most / sorted[(n_alive - 1) / 2] : 1.0;
+    *ratio_out = n_alive > 0 ? most / median_of(alive, n_alive) : 1.0;
     pithi_free(ctx, block);
     return PITH_OK;
 }
@@ -211,8 +217,7 @@ static pith_status are_weights_drowned(const pithi_diagnosis *job, const pithi_d
             decibels[n_alive++] = pithi_quant_decibel(layer->signals[c], layer->noises[c]);
         }
     }
-    qsort(decibels, (size_t)n_alive, sizeof(double), compare_numbers);
-    *drown_out = n_alive > 0 && decibels[(n_alive - 1) / 2] < DROWNED_DB;
+    *drown_out = n_alive > 0 && median_of(decibels, n_alive) < DROWNED_DB;
     pithi_free(job->ctx, block);
     return PITH_OK;
 }

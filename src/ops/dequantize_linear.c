@@ -115,7 +115,7 @@ static pith_status infer(pith_infer *infer)
                                infer->inputs[2].dtype == infer->inputs[0].dtype,
                PITH_STATUS_DTYPE, "the zero point is %s, but x is %s", pith_dtype_name(infer->inputs[2].dtype),
                pith_dtype_name(infer->inputs[0].dtype));
-    PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size));
+    PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size, false));
     infer->outputs[0].dtype = dtype;
     infer->outputs[0].shape = infer->inputs[0].shape;
     return PITH_OK;

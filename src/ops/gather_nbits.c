@@ -131,7 +131,7 @@ static pith_status infer(pith_infer *infer)
     pith_tensor quantised[] = { o.w, *o.scale, o.zero };
     pith_infer check = { .ctx = infer->ctx, .node = infer->node, .inputs = quantised };
     check.n_inputs = o.zero.dtype ? 3 : 2;
-    PITH_TRY(pithi_infer_quant(&check, 1, attrs->quantize_axis, attrs->block_size));
+    PITH_TRY(pithi_infer_quant(&check, 1, attrs->quantize_axis, attrs->block_size, false));
     PITH_CHECK(infer->ctx, o.w.shape.rank + indices->rank - 1 <= PITH_MAX_RANK, PITH_STATUS_UNSUPPORTED,
                "the result has rank %d, pith handles up to %d", o.w.shape.rank + indices->rank - 1, PITH_MAX_RANK);
     PITH_CHECK(infer->ctx, o.w.shape.dims[o.axis] > 0 || pith_shape_elements(indices) == 0, PITH_STATUS_SHAPE,

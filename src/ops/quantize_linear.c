@@ -110,16 +110,6 @@ static pith_status prepare(pith_prepare *prepare)
 
 /* ---- infer -------------------------------------------------------------------------------- */
 
-static pith_status check_divisors(const pith_infer *infer)
-{
-    const pith_tensor *scale = &infer->inputs[1];
-    for (int64_t i = 0; scale->data && i < pith_shape_elements(&scale->shape); i++) {
-        PITH_CHECK(infer->ctx, pithi_tensor_get_f64(scale, i) != 0.0, PITH_STATUS_FORMAT,
-                   "element %lld of the scale is 0, which is divided by; quantise the network again", (long long)i);
-    }
-    return PITH_OK;
-}
-
 static pith_status infer(pith_infer *infer)
 {
     const quantize_attrs *attrs = infer->attrs;
@@ -141,8 +131,7 @@ static pith_status infer(pith_infer *infer)
         PITH_CHECK(infer->ctx, PITH_DTYPES(precision) & PITH_DTYPES_FLOAT, PITH_STATUS_DTYPE,
                    "precision is %s, not a float of 16 bits or more", pith_dtype_name(precision));
     }
-    PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size));
-    PITH_TRY(check_divisors(infer));
+    PITH_TRY(pithi_infer_quant(infer, 1, attrs->axis, attrs->block_size, true));
     infer->outputs[0].dtype = dtype;
     infer->outputs[0].shape = infer->inputs[0].shape;
     return PITH_OK;

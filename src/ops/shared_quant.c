@@ -8,7 +8,7 @@
 
 #define SINGLE_ROW 4096 /* elements of a row where one scale serves all: a unit of work */
 
-static pith_status check_scales(pith_infer *infer, int index)
+static pith_status check_scales(pith_infer *infer, int index, bool divides)
 {
     const pith_tensor *scale = &infer->inputs[index];
     for (int64_t i = 0; scale->data && i < pith_shape_elements(&scale->shape); i++) {
@@ -17,16 +17,18 @@ static pith_status check_scales(pith_infer *infer, int index)
         PITH_CHECK(infer->ctx, isfinite(s), PITH_STATUS_FORMAT,
                    "element %lld of the scale (input %d) is %g; scales must be finite: quantise the network again",
                    (long long)i, index, s);
+        PITH_CHECK(infer->ctx, !divides || s != 0.0, PITH_STATUS_FORMAT,
+                   "element %lld of the scale is 0, which is divided by; quantise the network again", (long long)i);
     }
     return PITH_OK;
 }
 
-pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size)
+pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size, bool divides)
 {
     const pith_shape *x = &infer->inputs[0].shape, *scale = &infer->inputs[scale_index].shape;
     char text[PITHI_SHAPE_TEXT_BYTES];
     int positive;
-    PITH_TRY(check_scales(infer, scale_index));
+    PITH_TRY(check_scales(infer, scale_index, divides));
     if (pithi_has_operand(infer->inputs, infer->n_inputs, scale_index + 1)) {
         const pith_shape *zero = &infer->inputs[scale_index + 1].shape;
         PITH_CHECK(infer->ctx, pith_shape_elements(zero) == pith_shape_elements(scale),
@@ -111,7 +113,7 @@ pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtyp
     PITH_CHECK(infer->ctx, pith_shape_elements(&scale->shape) == 1, PITH_STATUS_SHAPE,
                "the scale in input %d has %lld elements, it must be one for the whole tensor",
                scale_index, (long long)pith_shape_elements(&scale->shape));
-    PITH_TRY(check_scales(infer, scale_index));
+    PITH_TRY(check_scales(infer, scale_index, false));
     if (pithi_has_operand(infer->inputs, infer->n_inputs, scale_index + 1)) {
         const pith_tensor *zero = &infer->inputs[scale_index + 1];
         PITH_CHECK(infer->ctx,

@@ -16,8 +16,8 @@ typedef struct pithi_quant_rows {
 } pithi_quant_rows;
 
 /* Checks shapes and constant values of scale (input `scale_index`) and zero point (the input behind it) against
- * input 0. */
-pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size);
+ * input 0; `divides`: by the scales, so none may be 0. */
+pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size, bool divides);
 
 /* `axis` as in the attribute; block_size 0: none. */
 pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis, int64_t block_size);

@@ -10,6 +10,7 @@
 #include "pith/diagnose.h"
 #include "pith/session.h"
 #include "support/graph_text.h"
+#include "support/onnx_file.h"
 
 #define FLOAT_PATH  PITH_BINARY_DIR "/diagnose_float.onnx"
 #define INT_PATH    PITH_BINARY_DIR "/diagnose_int8.onnx"
@@ -85,25 +86,6 @@ static void free_source(source *s)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static bool write_file(pith_test *test, const char *path, const void *data, size_t n_bytes)
-{
-    FILE *file = fopen(path, "wb");
-    bool ok = file && fwrite(data, 1, n_bytes, file) == n_bytes;
-    ok = file && fclose(file) == 0 && ok;
-    TEST_CHECK_MESSAGE(test, ok, "can't write %s", path);
-    return ok;
-}
-
-static void save(pith_test *test, pith_graph *graph, const char *path)
-{
-    pithi_bytes bytes = { .ctx = test->ctx };
-    TEST_OK(test, pithi_export_onnx(graph, &bytes));
-    if (bytes.data) {
-        write_file(test, path, bytes.data, bytes.n_bytes);
-    }
-    pithi_free(test->ctx, bytes.data);
-}
-
 static void quantize(pith_test *test, const char *path, const pith_quantize_options *how, source *s)
 {
     const pith_samples samples = { read_sample, s, N_SAMPLES };
@@ -111,7 +93,7 @@ static void quantize(pith_test *test, const char *path, const pith_quantize_opti
     size_t n_bytes = 0;
     TEST_OK(test, pith_quantize(test->ctx, path, how, &samples, &bytes, &n_bytes, NULL));
     if (bytes) {
-        write_file(test, INT_PATH, bytes, n_bytes);
+        pith_test_write_file(test, INT_PATH, bytes, n_bytes);
     }
     pith_free_bytes(test->ctx, bytes);
 }
@@ -204,7 +186,7 @@ static bool break_file(pith_test *test, const char *name, breakage how)
         ok = true;
     }
     if (ok) {
-        save(test, graph, BROKEN_PATH);
+        pith_test_save_onnx(test, graph, BROKEN_PATH);
     }
     pithi_graph_destroy(graph);
     pithi_import_info_deinit(test->ctx, &info);
@@ -216,31 +198,8 @@ static bool break_file(pith_test *test, const char *name, breakage how)
 
 static double error_of(pith_test *test, const char *float_path, const void *bytes, size_t n_bytes, source *s)
 {
-    pith_model *models[2] = { 0 };
-    pith_session *sessions[2] = { 0 };
-    double signal = 0.0, noise = 0.0;
-    TEST_OK(test, pith_model_load(test->ctx, float_path, NULL, &models[0]));
-    TEST_OK(test, pith_model_load_memory(test->ctx, bytes, n_bytes, NULL, &models[1]));
-    for (int i = 0; i < 2 && models[i]; i++) {
-        TEST_OK(test, pith_session_create(models[i], NULL, &sessions[i]));
-    }
-    for (int k = 0; k < N_SAMPLES && sessions[0] && sessions[1]; k++) {
-        pith_tensor input;
-        read_sample(s, k, &input);
-        TEST_OK(test, pith_session_run(sessions[0], &input, 1));
-        TEST_OK(test, pith_session_run(sessions[1], &input, 1));
-        const pith_tensor *want = pith_session_output(sessions[0], 0), *got = pith_session_output(sessions[1], 0);
-        for (int64_t i = 0; i < pith_shape_elements(&want->shape); i++) {
-            double x = pithi_tensor_get_f64(want, i), y = pithi_tensor_get_f64(got, i);
-            signal += x * x;
-            noise += (x - y) * (x - y);
-        }
-    }
-    for (int i = 0; i < 2; i++) {
-        pith_session_destroy(sessions[i]);
-        pith_model_destroy(models[i]);
-    }
-    return noise > 0.0 ? 10.0 * log10(signal / noise) : 120.0;
+    const pith_samples samples = { read_sample, s, N_SAMPLES };
+    return pith_test_compare_models(test, float_path, bytes, n_bytes, &samples).sqnr_db;
 }
 
 typedef struct expectation {
@@ -324,7 +283,7 @@ static void test_breakages(pith_test *test)
     source s;
     pith_graph *graph = pith_test_graph(test, network);
     if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
-        save(test, graph, FLOAT_PATH);
+        pith_test_save_onnx(test, graph, FLOAT_PATH);
         quantize(test, FLOAT_PATH, &how, &s);
         for (int i = 0; i < PITH_COUNT(cases); i++) {
             const expectation want = { FLOAT_PATH, cases[i].subject, cases[i].cause, 25.0 };
@@ -377,7 +336,7 @@ static void test_unbalanced(pith_test *test)
         pith_test_case(test, "%s", cases[i].name);
         if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
             unbalance(graph, "w4", "b4", "w5", 1000.0f);
-            save(test, graph, FLOAT_PATH);
+            pith_test_save_onnx(test, graph, FLOAT_PATH);
             quantize(test, FLOAT_PATH, &how, &s);
             check_diagnosis(test, &want, INT_PATH, &s);
             free_source(&s);
@@ -401,7 +360,7 @@ static void test_other_data(pith_test *test)
             const pith_samples samples = { read_sample, &s, N_SAMPLES };
             const expectation want = { FLOAT_PATH, NULL, PITH_CAUSE_NONE, 25.0 };
             pith_diagnose_report *report = NULL;
-            save(test, graph, FLOAT_PATH);
+            pith_test_save_onnx(test, graph, FLOAT_PATH);
             s.factor = factors[k];
             quantize(test, FLOAT_PATH, &how, &s);
             s.factor = 1.0f;
@@ -428,7 +387,7 @@ static void test_sound(pith_test *test)
     if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
         const pith_samples samples = { read_sample, &s, N_SAMPLES };
         unbalance(graph, "w4", "b4", "w5", 20.0f); /* so that balancing has something to do */
-        save(test, graph, FLOAT_PATH);
+        pith_test_save_onnx(test, graph, FLOAT_PATH);
         quantize(test, FLOAT_PATH, &how, &s);
         pith_graph *unnamed = NULL;
         TEST_OK(test, pithi_graph_clone(graph, &unnamed));
@@ -436,7 +395,7 @@ static void test_sound(pith_test *test)
             TEST_OK(test, pithi_arena_format(&unnamed->arena, &unnamed->values[i]->name, "other%zu", i));
         }
         if (unnamed) {
-            save(test, unnamed, BROKEN_PATH);
+            pith_test_save_onnx(test, unnamed, BROKEN_PATH);
         }
         const char *const paths[] = { FLOAT_PATH, BROKEN_PATH };
         for (int k = 0; k < 2; k++) {
@@ -496,7 +455,7 @@ static void copy_file(pith_test *test, const char *from)
 {
     pithi_file file = { 0 };
     TEST_OK(test, pithi_file_map(test->ctx, from, &file));
-    write_file(test, INT_PATH, file.data, file.n_bytes);
+    pith_test_write_file(test, INT_PATH, file.data, file.n_bytes);
     pithi_file_unmap(&file);
 }
 

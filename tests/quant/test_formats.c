@@ -10,6 +10,7 @@
 #include "pith/session.h"
 #include "quant/quant.h"
 #include "support/graph_text.h"
+#include "support/onnx_file.h"
 
 enum { N_IN = 4 * 6 * 6 };
 
@@ -168,11 +169,7 @@ static void export_and_run(pith_test *test, pith_graph *graph, const char *name,
     for (char *at = strrchr(path, '/'); *at; at++) {
         *at = *at == ' ' || *at == ',' ? '_' : *at;
     }
-    FILE *file = fopen(path, "wb"); /* for whoever wants to see what other engines make of it */
-    TEST_CHECK(test, file && fwrite(bytes.data, 1, bytes.n_bytes, file) == bytes.n_bytes);
-    if (file) {
-        fclose(file);
-    }
+    pith_test_write_file(test, path, bytes.data, bytes.n_bytes); /* for whoever wants to see what others make of it */
     run_file(test, bytes.data, bytes.n_bytes, x, out);
     pithi_free(test->ctx, bytes.data);
 }

@@ -3,13 +3,11 @@
  * begins with float and int8 and has true figures; without timing the file is the same every time; the fastest
  * choice is a true minimum (all choices tried); an isolated quantiser that is float makes no noise. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "export/export.h"
-#include "pith/session.h"
 #include "quant/mix.h"
 #include "support/graph_text.h"
+#include "support/onnx_file.h"
 
 #define PATH PITH_BINARY_DIR "/mix_test.onnx"
 
@@ -63,55 +61,12 @@ static pith_status read_sample(void *user, int index, pith_tensor *inputs)
 static bool setup(pith_test *test, const char *text, source *s)
 {
     pith_graph *graph = pith_test_graph(test, text);
-    pithi_bytes bytes = { .ctx = test->ctx };
     for (int i = 0; i < N_SAMPLES * N_IN; i++) {
         s->samples[i / N_IN][i % N_IN] = (float)pith_test_uniform(test, -1.0, 1.0);
     }
-    bool ok = graph && pithi_export_onnx(graph, &bytes) == PITH_OK;
-    FILE *file = ok ? fopen(PATH, "wb") : NULL;
-    ok = file && fwrite(bytes.data, 1, bytes.n_bytes, file) == bytes.n_bytes;
-    ok = file && fclose(file) == 0 && ok;
-    TEST_CHECK(test, ok);
-    pithi_free(test->ctx, bytes.data);
+    bool ok = graph && pith_test_save_onnx(test, graph, PATH);
     pithi_graph_destroy(graph);
     return ok;
-}
-
-/* SQNR and the classes of a file against the float network. */
-static double compare(pith_test *test, const void *bytes, size_t n_bytes, source *s, int *n_agree)
-{
-    pith_model *models[2] = { 0 };
-    pith_session *sessions[2] = { 0 };
-    double signal = 0.0, noise = 0.0;
-    TEST_OK(test, pith_model_load(test->ctx, PATH, NULL, &models[0]));
-    TEST_OK(test, pith_model_load_memory(test->ctx, bytes, n_bytes, NULL, &models[1]));
-    for (int i = 0; i < 2 && models[i]; i++) {
-        TEST_OK(test, pith_session_create(models[i], NULL, &sessions[i]));
-    }
-    *n_agree = 0;
-    for (int k = 0; k < N_SAMPLES && sessions[0] && sessions[1]; k++) {
-        pith_tensor input;
-        int best[2] = { 0, 0 };
-        const float *y[2];
-        read_sample(s, k, &input);
-        for (int i = 0; i < 2; i++) {
-            TEST_OK(test, pith_session_run(sessions[i], &input, 1));
-            y[i] = pith_session_output(sessions[i], 0)->data;
-            for (int c = 0; c < N_CLASSES; c++) {
-                best[i] = y[i][c] > y[i][best[i]] ? c : best[i];
-            }
-        }
-        for (int c = 0; c < N_CLASSES; c++) {
-            signal += (double)y[0][c] * (double)y[0][c];
-            noise += pow((double)y[0][c] - (double)y[1][c], 2.0);
-        }
-        *n_agree += best[0] == best[1];
-    }
-    for (int i = 0; i < 2; i++) {
-        pith_session_destroy(sessions[i]);
-        pith_model_destroy(models[i]);
-    }
-    return pithi_quant_decibel(signal, noise);
 }
 
 typedef struct result {
@@ -130,7 +85,9 @@ static pith_status quantize(pith_test *test, source *s, pith_quantize_options op
     options.verify = &samples;
     pith_status status = pith_quantize(test->ctx, PATH, &options, &samples, &r->bytes, &r->n_bytes, &r->report);
     if (status == PITH_OK) {
-        r->db = compare(test, r->bytes, r->n_bytes, s, &r->n_agree);
+        pith_test_nearness nearness = pith_test_compare_models(test, PATH, r->bytes, r->n_bytes, &samples);
+        r->db = nearness.sqnr_db;
+        r->n_agree = nearness.n_agree;
         TEST_CHECK(test, r->report->n_choices >= 2 && r->report->choices[0].drop == 0.0);
         TEST_CHECK(test, r->report->choices[0].sqnr_db > 100.0); /* all float is float */
         TEST_CHECK(test, fabs(r->report->drop - 100.0 + 100.0 * r->n_agree / N_SAMPLES) < 1e-6);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole networks through pith_quantize(): the outputs stay close, a channel that was scaled on purpose is balanced, the
  * file is what the importer reads, errors name what is wrong. */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "export/export.h"
-#include "pith/quantize.h"
-#include "pith/session.h"
 #include "support/graph_text.h"
+#include "support/onnx_file.h"
 
 #define PATH PITH_BINARY_DIR "/quantize_test.onnx"
 
@@ -56,18 +52,6 @@ static source *make_source(pith_test *test)
     return s;
 }
 
-static bool save(pith_test *test, pith_graph *graph)
-{
-    pithi_bytes bytes = { .ctx = test->ctx };
-    TEST_OK(test, pithi_export_onnx(graph, &bytes));
-    FILE *file = fopen(PATH, "wb");
-    bool ok = file && fwrite(bytes.data, 1, bytes.n_bytes, file) == bytes.n_bytes;
-    ok = file && fclose(file) == 0 && ok;
-    TEST_CHECK(test, ok);
-    pithi_free(test->ctx, bytes.data);
-    return ok;
-}
-
 /* Divides output channel `channel` of weights `out` and their bias, multiplies input channel of `in`: the same
  * function. */
 static void unbalance(pith_graph *graph, int channel, float factor)
@@ -86,33 +70,11 @@ static void unbalance(pith_graph *graph, int channel, float factor)
     }
 }
 
-static void compare_outputs(pith_test *test, const void *bytes, size_t n_bytes, source *s, double least_db)
+static void compare_outputs(pith_test *test, const void *bytes, size_t n_bytes, const pith_samples *samples,
+                            double least_db)
 {
-    pith_model *models[2] = { 0 };
-    pith_session *sessions[2] = { 0 };
-    double signal = 0.0, noise = 0.0;
-    TEST_OK(test, pith_model_load(test->ctx, PATH, NULL, &models[0]));
-    TEST_OK(test, pith_model_load_memory(test->ctx, bytes, n_bytes, NULL, &models[1]));
-    for (int i = 0; i < 2 && models[i]; i++) {
-        TEST_OK(test, pith_session_create(models[i], NULL, &sessions[i]));
-    }
-    for (int k = 0; k < N_SAMPLES && sessions[0] && sessions[1]; k++) {
-        pith_tensor input;
-        read_sample(s, k, &input);
-        TEST_OK(test, pith_session_run(sessions[0], &input, 1));
-        TEST_OK(test, pith_session_run(sessions[1], &input, 1));
-        const float *want = pith_session_output(sessions[0], 0)->data, *got = pith_session_output(sessions[1], 0)->data;
-        for (int i = 0; i < 5; i++) {
-            signal += (double)want[i] * (double)want[i];
-            noise += pow((double)want[i] - (double)got[i], 2.0);
-        }
-    }
-    double db = 10.0 * log10(signal / noise);
+    double db = pith_test_compare_models(test, PATH, bytes, n_bytes, samples).sqnr_db;
     TEST_CHECK_MESSAGE(test, db >= least_db, "%.1f dB, less than %.1f", db, least_db);
-    for (int i = 0; i < 2; i++) {
-        pith_session_destroy(sessions[i]);
-        pith_model_destroy(models[i]);
-    }
 }
 
 static void check(pith_test *test, const pith_quantize_options *options, float factor, double least_db)
@@ -125,13 +87,13 @@ static void check(pith_test *test, const pith_quantize_options *options, float f
     size_t n_bytes = 0;
     if (graph && s) {
         unbalance(graph, 3, factor);
-        TEST_CHECK(test, save(test, graph));
+        TEST_CHECK(test, pith_test_save_onnx(test, graph, PATH));
         TEST_OK(test, pith_quantize(test->ctx, PATH, options, &samples, &bytes, &n_bytes, &report));
     }
     if (bytes) {
         TEST_CHECK(test, report->n_integer_nodes == report->n_nodes && report->n_float_nodes == 0);
         TEST_CHECK(test, report->float_bytes == 4 * report->quantized_bytes);
-        compare_outputs(test, bytes, n_bytes, s, least_db);
+        compare_outputs(test, bytes, n_bytes, &samples, least_db);
     }
     pith_free_bytes(test->ctx, bytes);
     pith_quantize_report_destroy(report);
@@ -167,12 +129,12 @@ static void test_weights(pith_test *test)
         const char *name = cases[i].weights ? cases[i].weights : "dynamic";
         pith_test_case(test, "weights %s, method %d", name, (int)cases[i].method);
         graph = pith_test_graph(test, network);
-        if (graph && save(test, graph)) {
+        if (graph && pith_test_save_onnx(test, graph, PATH)) {
             TEST_OK(test, pith_quantize(test->ctx, PATH, &options, &samples, &bytes, &n_bytes, &report));
         }
         if (bytes) {
             TEST_CHECK(test, report->n_integer_nodes == 0 && report->quantized_bytes < report->float_bytes);
-            compare_outputs(test, bytes, n_bytes, s, cases[i].least_db);
+            compare_outputs(test, bytes, n_bytes, &samples, cases[i].least_db);
         }
         pith_free_bytes(test->ctx, bytes);
         pith_quantize_report_destroy(report);
