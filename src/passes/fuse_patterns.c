@@ -7,9 +7,16 @@
 
 #include "passes/cone.h"
 
+/* The first probes give parameters and tell most functions apart; only what agrees there sees the others. */
+static const float quick[] = { 1e30f, -1e30f, -1.0f, -0.5f, 0.0f, 0.5f, 1.0f, -3.125f, 2.75f, -6.5f, 60.0f };
+enum { AT_MOST, AT_LEAST, AT_MINUS_1, AT_MINUS_HALF, AT_0, AT_HALF, AT_1 };
+static const float far[] = { 9.5f, 12.0f, 20.0f, 60.0f, 1e3f, 1e6f };
+
+#define N_QUICK PITH_COUNT(quick)
 #define N_GRID 129 /* -8 to 8 by eighths: all kinks in use lie on it or are met by both neighbours */
-#define N_PROBES (N_GRID + 14)
+#define N_PROBES (N_QUICK + N_GRID + 2 * PITH_COUNT(far))
 #define MAX_FUNCTIONS 16
+#define MAX_BENDS 6    /* operations besides sums and products in any spelling of a function */
 #define TOLERANCE 2e-6 /* the nodes round to float32 one after the other */
 
 typedef struct prober {
@@ -35,35 +42,32 @@ static bool accepts(const pith_node *node)
 
 static void make_probes(float *probes)
 {
-    static const float far[] = { 9.5f, 12.0f, 20.0f, 60.0f, 1e3f, 1e6f, 1e30f };
+    memcpy(probes, quick, sizeof quick);
     for (int i = 0; i < N_GRID; i++) {
-        probes[i] = (float)(i - N_GRID / 2) / 8.0f;
+        probes[N_QUICK + i] = (float)(i - N_GRID / 2) / 8.0f;
     }
     for (int i = 0; i < PITH_COUNT(far); i++) {
-        probes[N_GRID + 2 * i] = far[i];
-        probes[N_GRID + 2 * i + 1] = -far[i];
+        probes[N_QUICK + N_GRID + 2 * i] = far[i];
+        probes[N_QUICK + N_GRID + 2 * i + 1] = -far[i];
     }
 }
 
-static pith_tensor probe_tensor(float *data)
+static pith_tensor probe_tensor(float *data, int n_probes)
 {
-    return (pith_tensor){ PITH_DTYPE_F32, { 1, { N_PROBES } }, data };
+    return (pith_tensor){ PITH_DTYPE_F32, { 1, { n_probes } }, data };
 }
 
-static bool evaluate(prober *probe, const pithi_cone *cone)
+static bool evaluate(prober *probe, const pithi_cone *cone, int n_probes)
 {
-    const pith_tensor root = probe_tensor(probe->probes);
+    const pith_tensor root = probe_tensor(probe->probes, n_probes);
     pith_tensor results[PITHI_CONE_NODES];
     for (int i = 0; i < cone->n_nodes; i++) {
-        results[i] = probe_tensor(probe->results[i]);
+        results[i] = probe_tensor(probe->results[i], n_probes);
     }
-    return pithi_cone_evaluate(probe->graph->ctx, cone, &root, results, N_PROBES);
+    return pithi_cone_evaluate(probe->graph->ctx, cone, &root, results, n_probes);
 }
 
-static double at(const prober *probe, double x)
-{
-    return (double)probe->results[0][N_GRID / 2 + (int)(x * 8.0)];
-}
+static double at(const prober *probe, int index) { return (double)probe->results[0][index]; }
 
 /* ---- known functions ---------------------------------------------------------------------------- */
 
@@ -77,14 +81,14 @@ typedef struct known {
 
 static bool estimate_clip(const prober *probe, double *limits)
 {
-    limits[0] = (double)probe->results[0][N_PROBES - 1];
-    limits[1] = (double)probe->results[0][N_PROBES - 2];
+    limits[0] = at(probe, AT_LEAST);
+    limits[1] = at(probe, AT_MOST);
     return limits[0] < limits[1] && limits[0] > -1e30 && limits[1] < 1e30;
 }
 
 static bool estimate_leaky_relu(const prober *probe, double *slope)
 {
-    *slope = -at(probe, -1.0);
+    *slope = -at(probe, AT_MINUS_1);
     return *slope > 0.0 && *slope < 1.0;
 }
 
@@ -96,14 +100,14 @@ static double nearest(double estimate, double meant)
 
 static bool estimate_hard_sigmoid(const prober *probe, double *slope_and_offset)
 {
-    slope_and_offset[0] = nearest(nearest(at(probe, 0.5) - at(probe, -0.5), 1.0 / 6.0), 0.2);
-    slope_and_offset[1] = nearest(at(probe, 0.0), 0.5);
+    slope_and_offset[0] = nearest(nearest(at(probe, AT_HALF) - at(probe, AT_MINUS_HALF), 1.0 / 6.0), 0.2);
+    slope_and_offset[1] = nearest(at(probe, AT_0), 0.5);
     return slope_and_offset[0] > 0.0 && slope_and_offset[1] > 0.0 && slope_and_offset[1] < 1.0;
 }
 
 static bool estimate_silu(const prober *probe, double *slope)
 {
-    double y = at(probe, 1.0);
+    double y = at(probe, AT_1);
     *slope = y > 0.5 && y < 1.0 ? nearest(nearest(-log(1.0 / y - 1.0), 1.0), 1.702) : 0.0;
     return *slope > 0.0;
 }
@@ -136,9 +140,9 @@ static pith_status set_attrs(pith_ctx *ctx, pith_node *node, const known *functi
     return PITH_OK;
 }
 
-static bool agree(const float *a, const float *b)
+static bool agree(const float *a, const float *b, int n_probes)
 {
-    for (int i = 0; i < N_PROBES; i++) {
+    for (int i = 0; i < n_probes; i++) {
         double gap = fabs((double)a[i] - (double)b[i]);
         if (!(gap <= TOLERANCE * fmax(1.0, fabs((double)b[i])))) {
             return false;
@@ -155,27 +159,28 @@ static pith_status make_function(prober *probe, int index, const double *paramet
     PITH_TRY(pithi_attrs_new(pithi_op_head(node_out->op), &graph->arena, &node_out->attrs));
     PITH_TRY(set_attrs(graph->ctx, node_out, function, parameters));
     if (!probe->has_wanted[index] || function->estimate) {
-        pith_tensor input = probe_tensor(probe->probes), output = probe_tensor(probe->wanted[index]);
+        pith_tensor input = probe_tensor(probe->probes, N_PROBES);
+        pith_tensor output = probe_tensor(probe->wanted[index], N_PROBES);
         PITH_TRY(pithi_op_eval(graph->ctx, node_out, &input, 1, &output, 1));
         probe->has_wanted[index] = true;
     }
     return PITH_OK;
 }
 
-/* *node_out: a node outside of the graph that computes what the cone does. */
-static pith_status recognise(prober *probe, pith_node *node_out, bool *found)
+/* *node_out: a node outside of the graph that does on the first `n_probes` probes what the cone does. */
+static pith_status recognise(prober *probe, int n_probes, pith_node *node_out, bool *found)
 {
     *found = false;
     for (int i = 0; i < PITH_COUNT(functions) && !*found; i++) {
         double parameters[2] = { 0 };
         bool is_fixed = probe->has_wanted[i] && !functions[i].estimate;
-        bool is_known_apart = is_fixed && !agree(probe->results[0], probe->wanted[i]);
-        if (is_known_apart || !pithi_op_find(functions[i].op_name) ||
-            (functions[i].estimate && !functions[i].estimate(probe, parameters))) {
+        bool is_known_apart = is_fixed && !agree(probe->results[0], probe->wanted[i], n_probes);
+        if (is_known_apart || (functions[i].estimate && !functions[i].estimate(probe, parameters)) ||
+            !pithi_op_find(functions[i].op_name)) {
             continue;
         }
         PITH_TRY(make_function(probe, i, parameters, node_out));
-        *found = agree(probe->results[0], probe->wanted[i]);
+        *found = agree(probe->results[0], probe->wanted[i], n_probes);
     }
     return PITH_OK;
 }
@@ -194,41 +199,60 @@ static bool is_arithmetic(const pith_node *node)
     return false;
 }
 
-static bool may_be_function(const pithi_cone *cone)
+static int count_operands(const pith_node *node)
 {
-    const pith_node *node = cone->nodes[0];
     int n_present = 0;
     for (int i = 0; i < node->n_inputs; i++) {
         n_present += node->inputs[i] != NULL;
     }
-    const pith_value *from = cone->frontier[0], *to = node->outputs[0];
+    return n_present;
+}
+
+/* In every spelling a constant or a second path from the value takes part. */
+static bool may_be_function(const pithi_cone *cone)
+{
+    const pith_value *from = cone->frontier[0], *to = cone->nodes[0]->outputs[0];
     bool keeps_shape = !from->has_shape || !to->has_shape || pith_shape_equal(&from->shape, &to->shape);
-    bool bends = false;
+    bool is_chain = true;
     for (int i = 0; i < cone->n_nodes; i++) {
-        bends |= !is_arithmetic(cone->nodes[i]);
+        is_chain = is_chain && count_operands(cone->nodes[i]) == 1;
     }
-    return cone->n_frontier == 1 && (cone->n_nodes > 1 || n_present > 1) && keeps_shape && bends;
+    return cone->n_frontier == 1 && keeps_shape && !is_chain;
+}
+
+/* Looks at the first probes, then at all. */
+static pith_status check(prober *probe, const pithi_cone *cone, pith_node *function, bool *found)
+{
+    *found = may_be_function(cone);
+    for (int n_probes = N_QUICK; *found && n_probes <= N_PROBES; n_probes += N_PROBES - N_QUICK) {
+        *found = evaluate(probe, cone, n_probes);
+        if (*found) {
+            PITH_TRY(recognise(probe, n_probes, function, found));
+        }
+    }
+    return PITH_OK;
 }
 
 static pith_status visit(prober *probe, pith_node *node, int *n_changes)
 {
     pithi_cone cone = { .n_nodes = 0 };
+    pith_node function = { 0 };
     bool found = false;
+    int n_bends = 0;
     if (!accepts(node) || !pithi_cone_add(&cone, node)) {
         return PITH_OK;
     }
     do {
-        if (may_be_function(&cone) && evaluate(probe, &cone)) {
-            pith_node function = { 0 };
-            PITH_TRY(recognise(probe, &function, &found));
-            if (found) {
-                ++*n_changes;
-                PITH_TRY(pithi_become(probe->graph, node, function.source_op, &cone.frontier[0], 1));
-                node->attrs = function.attrs;
-                return PITH_OK;
-            }
+        n_bends += !is_arithmetic(cone.nodes[cone.n_nodes - 1]);
+        if (n_bends > 0) {
+            PITH_TRY(check(probe, &cone, &function, &found));
         }
-    } while (pithi_cone_expand(&cone, accepts));
+    } while (!found && n_bends <= MAX_BENDS && pithi_cone_expand(&cone, accepts));
+    if (found) {
+        ++*n_changes;
+        PITH_TRY(pithi_become(probe->graph, node, function.source_op, &cone.frontier[0], 1));
+        node->attrs = function.attrs;
+    }
     return PITH_OK;
 }
 

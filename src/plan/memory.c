@@ -1,73 +1,208 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offsets in one arena. Blocks are placed one after the other at the lowest gap that is free during their
- * whole life; two orders are tried, by size and by life area (Pisarchyk and Lee 2020, "Efficient
- * Memory Management for Deep Neural Net Inference", greedy by size), and the smaller arena wins. */
+ * whole life, by rising size and by life area (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net
+ * Inference", greedy by size). While the arena is larger than what is alive at once, blocks that stick out
+ * gain weight and all are placed anew: those that were in the way come later then. The smallest arena wins. */
 #include <stdlib.h>
 
 #include "plan/plan.h"
 
+#define MAX_PAIRS ((size_t)1 << 22)  /* of blocks alive together, for which this is done */
+#define MAX_VISITS ((size_t)1 << 21) /* of pairs while looking for a better order: some 10 ms */
+#define MAX_ROUNDS 40
+
 typedef struct placement {
-    const pithi_block *block;
-    size_t offset;
-    int index;
-    uint64_t weight; /* larger goes first */
+    size_t n_bytes, offset; /* both multiples of PITH_ALIGNMENT */
+    double weight;          /* larger goes first */
+    int first_step, last_step, block;
+    bool is_placed;
+    size_t first_neighbour, n_neighbours; /* those alive at the same time */
 } placement;
+
+typedef struct span {
+    size_t begin, end;
+} span;
+
+typedef struct packing {
+    pith_ctx *ctx;
+    pithi_arena memory;
+    placement *items; /* blocks that have bytes, by first step */
+    int n_items;
+    int *neighbours;
+    size_t n_pairs;
+    placement **order;  /* by weight */
+    span *spans;
+    size_t bound;
+} packing;
+
+static int by_birth(const void *a, const void *b)
+{
+    const placement *x = a, *y = b;
+    return x->first_step != y->first_step ? (x->first_step < y->first_step ? -1 : 1) : x->block - y->block;
+}
 
 static int by_weight(const void *a, const void *b)
 {
-    const placement *x = a, *y = b;
-    if (x->weight != y->weight) {
-        return x->weight > y->weight ? -1 : 1;
-    }
-    return x->index - y->index;
+    const placement *x = *(const placement *const *)a, *y = *(const placement *const *)b;
+    return x->weight != y->weight ? (x->weight > y->weight ? -1 : 1) : x->block - y->block;
 }
 
-static bool live_together(const pithi_block *a, const pithi_block *b)
+static int by_begin(const void *a, const void *b)
 {
-    return a->first_step <= b->last_step && b->first_step <= a->last_step;
+    const span *x = a, *y = b;
+    return x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
-/* Lowest offset for `item` among the `n_placed` blocks of `sorted` (by rising offset). */
-static size_t lowest_gap(const placement *item, const placement *const *sorted, int n_placed)
+static void add_neighbour(packing *p, placement *item, int neighbour)
+{
+    if (p->neighbours) {
+        p->neighbours[item->first_neighbour + item->n_neighbours] = neighbour;
+    }
+    item->n_neighbours++;
+}
+
+/* Walks through time. Without p->neighbours it only counts, up to MAX_PAIRS. `alive` has room for all. */
+static void meet(packing *p, int *alive)
+{
+    int n_alive = 0;
+    p->n_pairs = 0;
+    for (int i = 0; i < p->n_items && p->n_pairs <= MAX_PAIRS; i++) {
+        int n_left = 0;
+        for (int k = 0; k < n_alive; k++) {
+            if (p->items[alive[k]].last_step >= p->items[i].first_step) {
+                add_neighbour(p, &p->items[i], alive[k]);
+                add_neighbour(p, &p->items[alive[k]], i);
+                alive[n_left++] = alive[k];
+            }
+        }
+        p->n_pairs += (size_t)n_left;
+        alive[n_left] = i;
+        n_alive = n_left + 1;
+    }
+}
+
+/* Leaves the neighbours out if there are too many. */
+static pith_status find_neighbours(packing *p)
+{
+    void *alive = NULL, *neighbours = NULL;
+    size_t first = 0;
+    PITH_TRY(pithi_arena_array(&p->memory, (size_t)p->n_items, sizeof(int), &alive));
+    meet(p, alive);
+    if (p->n_pairs > MAX_PAIRS) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_array(&p->memory, 2 * p->n_pairs, sizeof(int), &neighbours));
+    p->neighbours = neighbours;
+    for (int i = 0; i < p->n_items; i++) {
+        p->items[i].first_neighbour = first;
+        first += p->items[i].n_neighbours;
+        p->items[i].n_neighbours = 0;
+    }
+    meet(p, alive);
+    return PITH_OK;
+}
+
+static size_t lowest_gap(const packing *p, const placement *item)
 {
     size_t candidate = 0;
-    for (int i = 0; i < n_placed; i++) {
-        const placement *other = sorted[i];
-        if (!live_together(item->block, other->block)) {
-            continue;
+    size_t n = 0;
+    for (size_t i = 0; i < item->n_neighbours; i++) {
+        const placement *other = &p->items[p->neighbours[item->first_neighbour + i]];
+        if (other->is_placed) {
+            p->spans[n++] = (span){ other->offset, other->offset + other->n_bytes };
         }
-        if (other->offset >= candidate && other->offset - candidate >= item->block->n_bytes) {
+    }
+    qsort(p->spans, n, sizeof *p->spans, by_begin);
+    for (size_t i = 0; i < n; i++) {
+        if (p->spans[i].begin >= candidate && p->spans[i].begin - candidate >= item->n_bytes) {
             break;
         }
-        size_t end = pithi_align_up(other->offset + other->block->n_bytes, PITH_ALIGNMENT);
-        candidate = end > candidate ? end : candidate;
+        candidate = p->spans[i].end > candidate ? p->spans[i].end : candidate;
     }
     return candidate;
 }
 
-static size_t place_all(placement *items, int n_items, const placement **sorted)
+static size_t place_all(packing *p)
 {
     size_t arena_bytes = 0;
-    qsort(items, (size_t)n_items, sizeof *items, by_weight);
-    for (int i = 0; i < n_items; i++) {
-        items[i].offset = lowest_gap(&items[i], sorted, i);
-        size_t end = items[i].offset + items[i].block->n_bytes;
-        arena_bytes = end > arena_bytes ? end : arena_bytes;
-        int at = i;
-        for (; at > 0 && sorted[at - 1]->offset > items[i].offset; at--) {
-            sorted[at] = sorted[at - 1];
-        }
-        sorted[at] = &items[i];
+    for (int i = 0; i < p->n_items; i++) {
+        p->items[i].is_placed = false;
+        p->order[i] = &p->items[i];
+    }
+    qsort(p->order, (size_t)p->n_items, sizeof *p->order, by_weight);
+    for (int i = 0; i < p->n_items; i++) {
+        placement *item = p->order[i];
+        item->offset = lowest_gap(p, item);
+        item->is_placed = true;
+        arena_bytes = item->offset + item->n_bytes > arena_bytes ? item->offset + item->n_bytes : arena_bytes;
     }
     return arena_bytes;
 }
 
+static void weigh(packing *p, bool by_area)
+{
+    for (int i = 0; i < p->n_items; i++) {
+        placement *item = &p->items[i];
+        item->weight = (double)item->n_bytes * (by_area ? (double)(item->last_step - item->first_step + 1) : 1.0);
+    }
+}
+
+static void promote(packing *p)
+{
+    for (int i = 0; i < p->n_items; i++) {
+        if (p->items[i].offset + p->items[i].n_bytes > p->bound) {
+            p->items[i].weight *= 2.0;
+        }
+    }
+}
+
+static size_t place_best(packing *p, pithi_block *blocks)
+{
+    size_t best = SIZE_MAX, visits = 0;
+    for (int round = 0; round < MAX_ROUNDS && best > p->bound && visits <= MAX_VISITS; round++) {
+        if (round < 2) {
+            weigh(p, round == 0);
+        } else {
+            promote(p);
+        }
+        size_t arena_bytes = place_all(p);
+        for (int i = 0; i < p->n_items && arena_bytes < best; i++) {
+            blocks[p->items[i].block].offset = p->items[i].offset;
+        }
+        best = arena_bytes < best ? arena_bytes : best;
+        visits += p->n_pairs + (size_t)p->n_items;
+    }
+    return best;
+}
+
+static pith_status create_items(packing *p, const pithi_block *blocks, int n_blocks)
+{
+    void *items = NULL, *order = NULL, *spans = NULL;
+    for (int i = 0; i < n_blocks; i++) {
+        p->n_items += blocks[i].n_bytes > 0;
+    }
+    PITH_TRY(pithi_arena_array(&p->memory, (size_t)p->n_items, sizeof(placement), &items));
+    PITH_TRY(pithi_arena_array(&p->memory, (size_t)p->n_items, sizeof(placement *), &order));
+    PITH_TRY(pithi_arena_array(&p->memory, (size_t)p->n_items, sizeof(span), &spans));
+    p->items = items;
+    p->order = order;
+    p->spans = spans;
+    placement *item = p->items;
+    for (int i = 0; i < n_blocks; i++) {
+        if (blocks[i].n_bytes > 0) {
+            *item++ = (placement){ .n_bytes = pithi_align_up(blocks[i].n_bytes, PITH_ALIGNMENT), .block = i,
+                                   .first_step = blocks[i].first_step, .last_step = blocks[i].last_step };
+        }
+    }
+    qsort(p->items, (size_t)p->n_items, sizeof *p->items, by_birth);
+    return find_neighbours(p);
+}
+
 /* ---- very many blocks ---------------------------------------------------------------------- */
 
-/* Placing by weight compares every block with all before it. Beyond MANY_BLOCKS they are placed in the order of their
- * lives instead: sizes are rounded up to powers of two, and a block that dies leaves its place to the next of its
- * size. Takes n steps, and at most twice the bytes that are alive of each size at its worst. */
-#define MANY_BLOCKS 16384
+/* Placing by weight compares blocks with all that live at the same time. With more than MAX_PAIRS they are placed in
+ * the order of their lives instead: sizes are rounded up to powers of two, and a block that dies leaves its place to
+ * the next of its size. Takes n steps, and at most twice the bytes that are alive of each size at its worst. */
 #define N_CLASSES 64
 
 typedef struct chain {
@@ -131,69 +266,79 @@ static pith_status place_many(pith_ctx *ctx, pithi_block *blocks, int n_blocks, 
 
 /* ---- all ----------------------------------------------------------------------------------- */
 
-static void weigh(placement *items, const pithi_block *blocks, int n_blocks, bool by_area)
-{
-    for (int i = 0; i < n_blocks; i++) {
-        uint64_t life = (uint64_t)(blocks[i].last_step - blocks[i].first_step + 1);
-        items[i] = (placement){ &blocks[i], 0, i, by_area ? blocks[i].n_bytes * life : blocks[i].n_bytes };
-    }
-}
-
-static pith_status most_alive(pith_ctx *ctx, const pithi_block *blocks, int n_blocks, int n_steps, size_t *most_out)
+/* Most bytes alive at one step, and the same of whole units of PITH_ALIGNMENT. */
+static pith_status most_alive(pith_ctx *ctx, const pithi_block *blocks, int n_blocks, int n_steps, size_t *most_out,
+                              size_t *most_aligned_out)
 {
     void *memory = NULL;
-    PITH_TRY(pithi_alloc_array(ctx, (size_t)n_steps + 1, sizeof(int64_t), &memory));
-    int64_t *change = memory;
+    PITH_TRY(pithi_alloc_array(ctx, 2 * ((size_t)n_steps + 1), sizeof(int64_t), &memory));
+    int64_t *change = memory, *aligned = change + n_steps + 1;
     for (int i = 0; i < n_blocks; i++) {
-        change[blocks[i].first_step] += (int64_t)blocks[i].n_bytes;
-        change[blocks[i].last_step + 1] -= (int64_t)blocks[i].n_bytes;
+        int64_t n_bytes = (int64_t)blocks[i].n_bytes, n_aligned = (int64_t)pithi_align_up(blocks[i].n_bytes,
+                                                                                          PITH_ALIGNMENT);
+        change[blocks[i].first_step] += n_bytes;
+        change[blocks[i].last_step + 1] -= n_bytes;
+        aligned[blocks[i].first_step] += n_aligned;
+        aligned[blocks[i].last_step + 1] -= n_aligned;
     }
-    int64_t alive = 0, most = 0;
+    int64_t alive = 0, most = 0, alive_aligned = 0, most_aligned = 0;
     for (int step = 0; step < n_steps; step++) {
         alive += change[step];
+        alive_aligned += aligned[step];
         most = pithi_max_s64(most, alive);
+        most_aligned = pithi_max_s64(most_aligned, alive_aligned);
     }
     pithi_free(ctx, memory);
     *most_out = (size_t)most;
+    *most_aligned_out = (size_t)most_aligned;
     return PITH_OK;
 }
 
-static pith_status check_total(pith_ctx *ctx, const pithi_block *blocks, int n_blocks)
+/* What all blocks take side by side: the arena where all live at once. */
+static pith_status check_total(pith_ctx *ctx, const pithi_block *blocks, int n_blocks, size_t *total_out)
 {
     size_t total = 0;
     for (int i = 0; i < n_blocks; i++) {
         PITH_CHECK(ctx, pithi_add_size(total, blocks[i].n_bytes + PITH_ALIGNMENT, &total) && total < SIZE_MAX / 2,
                    PITH_STATUS_LIMIT, "activations together overflow a size");
     }
+    *total_out = 0;
+    for (int i = 0; i < n_blocks; i++) {
+        *total_out += pithi_align_up(blocks[i].n_bytes, PITH_ALIGNMENT);
+    }
     return PITH_OK;
+}
+
+static void place_side_by_side(pithi_block *blocks, int n_blocks)
+{
+    size_t offset = 0;
+    for (int i = 0; i < n_blocks; i++) {
+        blocks[i].offset = offset;
+        offset += pithi_align_up(blocks[i].n_bytes, PITH_ALIGNMENT);
+    }
 }
 
 pith_status pithi_plan_assign_offsets(pith_ctx *ctx, pithi_block *blocks, int n_blocks, int n_steps,
                                       size_t *arena_bytes_out, size_t *lower_bound_out)
 {
-    void *items = NULL, *sorted = NULL;
+    packing p = { .ctx = ctx, .memory = { .ctx = ctx } };
     pith_status status = PITH_OK;
-    size_t best = SIZE_MAX;
-
-    PITH_TRY_GOTO(check_total(ctx, blocks, n_blocks), done);
-    PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_blocks, sizeof(placement), &items), done);
-    PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_blocks, sizeof(placement *), &sorted), done);
-    PITH_TRY_GOTO(most_alive(ctx, blocks, n_blocks, n_steps, lower_bound_out), done);
-    if (n_blocks > MANY_BLOCKS) {
-        PITH_TRY_GOTO(place_many(ctx, blocks, n_blocks, n_steps, &best), done);
+    size_t total = 0;
+    PITH_TRY_GOTO(check_total(ctx, blocks, n_blocks, &total), done);
+    PITH_TRY_GOTO(most_alive(ctx, blocks, n_blocks, n_steps, lower_bound_out, &p.bound), done);
+    *arena_bytes_out = total;
+    if (total == p.bound) {
+        place_side_by_side(blocks, n_blocks);
+        goto done;
     }
-    for (int by_area = 0; by_area < 2 && best > *lower_bound_out && n_blocks <= MANY_BLOCKS; by_area++) {
-        weigh(items, blocks, n_blocks, by_area);
-        size_t arena_bytes = place_all(items, n_blocks, sorted);
-        for (int i = 0; i < n_blocks && arena_bytes < best; i++) {
-            const placement *item = (const placement *)items + i;
-            blocks[item->index].offset = item->offset;
-        }
-        best = arena_bytes < best ? arena_bytes : best;
+    PITH_TRY_GOTO(create_items(&p, blocks, n_blocks), done);
+    if (p.neighbours) {
+        *arena_bytes_out = place_best(&p, blocks);
+    } else {
+        PITH_TRY_GOTO(place_many(ctx, blocks, n_blocks, n_steps, arena_bytes_out), done);
+        *arena_bytes_out = pithi_align_up(*arena_bytes_out, PITH_ALIGNMENT);
     }
-    *arena_bytes_out = n_blocks ? pithi_align_up(best, PITH_ALIGNMENT) : 0;
 done:
-    pithi_free(ctx, items);
-    pithi_free(ctx, sorted);
+    pithi_arena_deinit(&p.memory);
     return status;
 }
