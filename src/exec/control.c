@@ -5,6 +5,7 @@
 
 #include "base/ctx.h"
 #include "graph/attrs.h"
+#include "ops/shared_control.h"
 #include "pith_ops_list.h"
 
 /* Results of all iterations, stacked along a new axis. */
@@ -336,10 +337,14 @@ pith_status pithi_session_run_control(pith_session *session, const pithi_control
     bool is_loop = node->op == &pith_op_loop;
     PITH_CHECK(session->ctx, is_loop || node->op == &pith_op_scan, PITH_STATUS_INTERNAL,
                "operator %s can't be executed as control flow", node->op->head.name);
-    int n_scanned = is_loop ? 0 : (int)pithi_attr_int(node, "num_scan_inputs");
+    int64_t n_other = is_loop ? 2 : pithi_attr_int(node, "num_scan_inputs"); /* inputs that aren't states */
+    if (!is_loop) {
+        PITH_TRY_AT(session->ctx, pithi_control_check_scans(session->ctx, n_other, node->n_inputs),
+                    "node '%s' (%s)", node->name, node->op->head.name);
+    }
     loop l = { .session = session, .ctx = session->ctx, .control = control, .depth = depth,
                .first_state = is_loop ? 2 : 0, .first_out = is_loop ? 1 : 0,
-               .n_states = node->n_inputs - (is_loop ? 2 : n_scanned) };
+               .n_states = node->n_inputs - (int)n_other };
     l.n_states = is_loop && node->n_inputs < 2 ? 0 : l.n_states;
     pith_status status = run_and_collect(&l, available, outputs);
     if (status != PITH_OK) {

@@ -12,10 +12,7 @@ extern const pith_op pith_op_scan;
 static pith_status infer(pith_infer *infer)
 {
     const pithi_scan_attrs *attrs = infer->attrs;
-    PITH_CHECK(infer->ctx, attrs->num_scan_inputs >= 1 && attrs->num_scan_inputs <= infer->n_inputs, PITH_STATUS_FORMAT,
-               "num_scan_inputs is %lld, but must lie in 1..%d, the number of inputs",
-               (long long)attrs->num_scan_inputs, infer->n_inputs);
-    return PITH_OK;
+    return pithi_control_check_scans(infer->ctx, attrs->num_scan_inputs, infer->n_inputs);
 }
 
 static pith_status map(pith_ctx *ctx, pith_source *source, void *attrs)

@@ -14,6 +14,9 @@ typedef struct pithi_scan_attrs {
 } pithi_scan_attrs;
 
 void pithi_control_ref(const pith_run *run);                              /* reports a fault */
+/* Whether a scan of n_inputs operands can have so many scan inputs; inference may never have seen a node whose
+ * operands become known during a run only. */
+pith_status pithi_control_check_scans(pith_ctx *ctx, int64_t n_scans, int n_inputs);
 pith_status pithi_control_map_body(pith_ctx *ctx, pith_source *source);   /* marks 'body' as used */
 
 #endif
