@@ -284,7 +284,7 @@ pith_status pithi_quant_chains(pithi_quant *quant, pithi_chains *out)
         }
         *chain = (pithi_chain){ .n_channels = h.n_channels, .entry = -1 };
         s.by_rows = h.by_rows;
-            if (follow(&s, h.result, false, 0)) {
+        if (follow(&s, h.result, false, 0)) {
             PITH_TRY(open_chain(out, &h, &s, chain));
             out->n++;
         }

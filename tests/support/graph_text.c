@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 
+#include "exec/internal.h"
 #include "export/text/text.h"
 #include "import/import.h"
+#include "pith/session.h"
 
 #define MAX_OPERANDS 16
 #define MAX_WORDS 48
@@ -381,4 +383,75 @@ void pith_test_pass(pith_test *test, const pith_pass_check *check)
 void pith_test_one_pass(pith_test *test, const pith_pass *pass, const char *before, const char *after)
 {
     pith_test_pass(test, &(pith_pass_check){ &pass, 1, PITH_STAGE_SHAPE, 1e-5, before, after });
+}
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+static void copy_output(const pith_tensor *from, pith_tensor *to)
+{
+    *to = *from;
+    to->data = malloc(pith_tensor_bytes(from) + 1);
+    memcpy(to->data, from->data, pith_tensor_bytes(from));
+}
+
+/* The model takes a clone, whose constants are those of `graph`. */
+static void run_session(pith_test *test, const pith_graph *graph, const pith_tensor *inputs, int n_threads,
+                        pith_tensor *outputs)
+{
+    const pith_session_options options = { .n_threads = n_threads };
+    pith_graph *clone = NULL;
+    pith_model *model = NULL;
+    pith_session *session = NULL;
+    TEST_OK(test, pithi_graph_clone(graph, &clone));
+    if (clone) {
+        TEST_OK(test, pithi_model_from_graph(clone, NULL, &model));
+    }
+    if (!model) {
+        pithi_graph_destroy(clone);
+        return;
+    }
+    TEST_OK(test, pith_session_create(model, &options, &session));
+    if (session) {
+        TEST_OK(test, pith_session_run(session, inputs, (int)graph->n_inputs));
+        for (size_t i = 0; i < graph->n_outputs && pith_session_output(session, (int)i); i++) {
+            copy_output(pith_session_output(session, (int)i), &outputs[i]);
+        }
+    }
+    pith_session_destroy(session);
+    pith_model_destroy(model);
+}
+
+void pith_test_run(pith_test *test, const char *text, int n_threads, double tolerance)
+{
+    pith_tensor inputs[MAX_OPERANDS] = { 0 }, wanted[MAX_OPERANDS] = { 0 }, got[MAX_OPERANDS] = { 0 },
+                together[MAX_OPERANDS] = { 0 };
+    pith_graph *graph = pith_test_graph(test, text);
+    if (!graph) {
+        return;
+    }
+    random_inputs(test, graph, inputs);
+    if (pith_test_interpret(test, graph, inputs, wanted)) {
+        run_session(test, graph, inputs, 1, got);
+        if (n_threads > 1) {
+            run_session(test, graph, inputs, n_threads, together);
+        }
+    }
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        size_t n_bytes = wanted[i].data ? pith_tensor_bytes(&wanted[i]) : 0;
+        bool is_there = wanted[i].data && got[i].data && got[i].dtype == wanted[i].dtype &&
+                        pith_shape_equal(&got[i].shape, &wanted[i].shape);
+        TEST_CHECK_MESSAGE(test, is_there, "no output %zu, or of another type or shape", i);
+        double difference = is_there ? pith_test_difference(&got[i], &wanted[i]) : 0.0;
+        TEST_CHECK_MESSAGE(test, difference <= tolerance, "output %zu is off by %g in\n%s", i, difference, text);
+        TEST_CHECK_MESSAGE(test, n_threads == 1 || (is_there && together[i].data &&
+                                                    memcmp(got[i].data, together[i].data, n_bytes) == 0),
+                           "output %zu with %d threads has other bits in\n%s", i, n_threads, text);
+        free(wanted[i].data);
+        free(got[i].data);
+        free(together[i].data);
+    }
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        free(inputs[i].data);
+    }
+    pithi_graph_destroy(graph);
 }

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Edits that rescale channels leave the float function as it is: outputs before and after are equal to rounding, though
+ * the weights are others. Equalised ranges are what the paper wants of them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "quant/chains.h"
+#include "support/graph_text.h"
+
+enum { N_SAMPLES = 4, N_IN = 3 * 9 * 9 };
+
+/* Layers with relu, leaky_relu, a clip and pools in between, depthwise and grouped ones, a value with two readers. */
+static const char convolutions[] = "input x f32[1,3,9,9]\n"
+                                   "const w1 f32[8,3,3,3]{-0.5:0.5}\nconst b1 f32[8]{-0.2:0.2}\n"
+                                   "a = conv x w1 b1 | pads=[1,1,1,1]\n"
+                                   "ar = relu a\n"
+                                   "const w2 f32[8,1,3,3]{-0.5:0.5}\nconst b2 f32[8]{-0.2:0.2}\n"
+                                   "d = conv ar w2 b2 | group=8\n"
+                                   "dr = leaky_relu d | alpha=0.1\n"
+                                   "const w3 f32[12,4,1,1]{-0.6:0.6}\nconst b3 f32[12]{-0.4:0.4}\n"
+                                   "e = conv dr w3 b3 | group=2\n"
+                                   "er = clip e | min=0 max=0.5\n"
+                                   "ep = max_pool er | kernel_shape=[2,2]\n"
+                                   "const w4 f32[8,12,1,1]{-0.5:0.5}\n"
+                                   "f = conv ep w4\n"
+                                   "fr = relu f\n"
+                                   "const w5 f32[6,8,3,3]{-0.5:0.5}\nconst b5 f32[6]{-0.2:0.2}\n"
+                                   "g = conv fr w5 b5\n"
+                                   "const w6 f32[6,8,1,1]{-0.5:0.5}\n"
+                                   "h = conv fr w6\n"
+                                   "p = global_average_pool g\nq = flatten p\n"
+                                   "const w7 f32[6,5]{-0.6:0.6}\nconst b7 f32[5]{-0.3:0.3}\n"
+                                   "y = gemm q w7 b7\n"
+                                   "output y\noutput h\n";
+
+/* Products of matrices behind normalisations, which take the factors. */
+static const char products[] = "input x f32[1,3,9,9]\n"
+                               "const shape s64[2]{27,9}\n"
+                               "r = reshape x shape\n"
+                               "const s1 f32[9]{0.1:2}\nconst c1 f32[9]{-0.5:0.5}\n"
+                               "n = layer_normalization r s1 c1\n"
+                               "const w1 f32[9,16]{-0.5:0.5}\nconst b1 f32[16]{-0.2:0.2}\n"
+                               "a = matmul n w1\nab = add a b1\n"
+                               "ar = relu ab\n"
+                               "const w2 f32[16,9]{-0.5:0.5}\n"
+                               "b = matmul ar w2\n"
+                               "s2 = add b r\n"
+                               "const s3 f32[9]{0.1:2}\n"
+                               "m = rms_normalization s2 s3\n"
+                               "const w3 f32[9,7]{-0.5:0.5}\nconst w4 f32[9,4]{-0.5:0.5}\n"
+                               "y = matmul m w3\nz = matmul m w4\n"
+                               "output y\noutput z\n";
+
+typedef struct samples {
+    float x[N_SAMPLES][N_IN];
+} samples;
+
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    samples *s = user;
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 3, 9, 9 } }, s->x[index] };
+    return PITH_OK;
+}
+
+/* Channels of other widths, as trained networks have them: 0.1, 1 or 10 by output channel. */
+static void unbalance(pith_graph *graph)
+{
+    static const float factors[] = { 0.1f, 1.0f, 10.0f, 0.5f };
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_tensor *w = graph->values[i]->constant;
+        if (w && w->dtype == PITH_DTYPE_F32 && w->shape.rank == 4) {
+            int64_t n = pith_shape_elements(&w->shape), per_channel = n / w->shape.dims[0];
+            for (int64_t k = 0; k < n; k++) {
+                ((float *)w->data)[k] *= factors[k / per_channel % PITH_COUNT(factors)];
+            }
+        }
+    }
+}
+
+static void run_all(pith_test *test, pith_graph *graph, samples *s, pith_tensor outputs[N_SAMPLES][2])
+{
+    for (int i = 0; i < N_SAMPLES; i++) {
+        pith_tensor input;
+        read_sample(s, i, &input);
+        pith_test_interpret(test, graph, &input, outputs[i]);
+    }
+    pithi_quant_number(graph);
+}
+
+/* Equation 11 of the paper: the channel's weights are as wide where it leaves as where it enters. */
+static void check_ranges(pith_test *test, pithi_quant *quant)
+{
+    pithi_chains chains;
+    double left[16], right[16];
+    TEST_OK(test, pithi_quant_chains(quant, &chains));
+    for (int i = 0; i < chains.n; i++) {
+        const pithi_chain *chain = &chains.items[i];
+        memset(left, 0, sizeof left);
+        memset(right, 0, sizeof right);
+        pithi_chain_ranges(&chain->producers[0], left);
+        for (int k = 0; k < chain->n_consumers; k++) {
+            pithi_chain_ranges(&chain->consumers[k], right);
+        }
+        for (int64_t c = 0; c < chain->n_channels && chain->has_weights && chain->high == 0.0; c++) {
+            TEST_CHECK_MESSAGE(test, fabs(log(left[c] / right[c])) < 0.02, "channel %lld of chain %d: %g and %g",
+                               (long long)c, i, left[c], right[c]);
+        }
+    }
+}
+
+static void check(pith_test *test, const char *text, int n_least, pithi_quant_edit edit, double strength)
+{
+    static const pith_quantize_options options = { .n_threads = 1 };
+    pith_tensor before[N_SAMPLES][2] = { 0 }, after[N_SAMPLES][2] = { 0 };
+    samples *s = calloc(1, sizeof *s);
+    pith_graph *graph = pith_test_graph(test, text);
+    const pith_samples source = { read_sample, s, N_SAMPLES };
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &source, .graph = graph,
+                          .arena = { .ctx = test->ctx } };
+    int n_edited = 0;
+    for (int i = 0; s && i < N_SAMPLES * N_IN; i++) {
+        s->x[i / N_IN][i % N_IN] = (float)pith_test_uniform(test, -1.0, 1.0);
+    }
+    if (s && graph) {
+        unbalance(graph);
+        TEST_OK(test, pithi_graph_infer(graph));
+        pithi_graph_count_uses(graph);
+        run_all(test, graph, s, before);
+        TEST_OK(test, edit(&quant, strength, &n_edited));
+        run_all(test, graph, s, after);
+        TEST_CHECK_MESSAGE(test, n_edited >= n_least, "%d chains, not %d", n_edited, n_least);
+        if (edit == pithi_quant_equalize) {
+            check_ranges(test, &quant);
+        }
+    }
+    for (int i = 0; i < 2 * N_SAMPLES; i++) {
+        double difference = pith_test_difference(&after[i / 2][i % 2], &before[i / 2][i % 2]);
+        TEST_CHECK_MESSAGE(test, difference < 1e-5, "sample %d, output %d: off by %g", i / 2, i % 2, difference);
+        free(before[i / 2][i % 2].data);
+        free(after[i / 2][i % 2].data);
+    }
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(graph);
+    free(s);
+}
+
+void test_equalize(pith_test *test)
+{
+    pith_test_case(test, "cross-layer equalisation of convolutions");
+    check(test, convolutions, 5, pithi_quant_equalize, 1.0);
+    pith_test_case(test, "cross-layer equalisation of products");
+    check(test, products, 1, pithi_quant_equalize, 1.0);
+    for (int i = 1; i <= 3; i++) {
+        pith_test_case(test, "SmoothQuant of convolutions, exponent %.2f", 0.25 * i);
+        check(test, convolutions, 5, pithi_quant_smooth, 0.25 * i);
+        pith_test_case(test, "SmoothQuant of products, exponent %.2f", 0.25 * i);
+        check(test, products, 3, pithi_quant_smooth, 0.25 * i);
+    }
+}
