@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool_u8 over blocks of channels that are one vector; once per ISA. The including file defines POOL_NAME (the record's
- * name), POOL_LANES (bytes of a vector) and POOL_MAX(a, b) for two such vectors. Vectors are those of GNU C. */
+ * name), POOL_LANES (bytes of a vector) and POOL_MAX(a, b) for two such vectors, POOL_MAX_16 for two of 16 bytes; or
+ * POOL_TAIL, a function for what is left of the channels. Vectors are those of GNU C. */
 #include <string.h>
 
 #include "kernels/pool_u8.h"
@@ -24,10 +25,12 @@
         memcpy(y, &best, (n));                                                                             \
     }
 
+#ifndef POOL_TAIL
 DEFINE_MAX(1, MASKED_MAX)
 DEFINE_MAX(8, MASKED_MAX)
 #if POOL_LANES > 16
-DEFINE_MAX(16, MASKED_MAX)
+DEFINE_MAX(16, POOL_MAX_16)
+#endif
 #endif
 
 #define DEFINE_WIDE_MAX(n) DEFINE_MAX(n, POOL_MAX)
@@ -45,6 +48,11 @@ static void max_run(const uint8_t *const *taps, size_t n_taps, size_t x_step, ui
         for (; c + POOL_LANES <= n_channels; c += POOL_LANES) {
             WIDE_MAX_OF(POOL_LANES)(taps, n_taps, at + c, y + c, flip);
         }
+#ifdef POOL_TAIL
+        if (c < n_channels) {
+            POOL_TAIL(taps, n_taps, at + c, y + c, flip, n_channels - c);
+        }
+#else
 #if POOL_LANES > 16
         for (; c + 16 <= n_channels; c += 16) {
             max_16(taps, n_taps, at + c, y + c, flip);
@@ -56,6 +64,7 @@ static void max_run(const uint8_t *const *taps, size_t n_taps, size_t x_step, ui
         for (; c < n_channels; c++) {
             max_1(taps, n_taps, at + c, y + c, flip);
         }
+#endif
     }
 }
 

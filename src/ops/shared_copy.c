@@ -72,10 +72,12 @@ void pithi_copy_plain(const pithi_copy *copy)
 /* ---- planning ----------------------------------------------------------------------------- */
 
 /* Outer dimensions stay in `copy`; inside lies either a loop of rows or a 2-D transposition. A grain is
- * a group of rows, a piece of one row, or a block of the transposition. */
+ * a group of rows, a piece of one row, or a block of the transposition. Many dense transpositions of two rows (shuffled
+ * channels) are rows as well, filled from two runs of items by turns. */
 typedef struct copy_plan {
     pithi_copy copy;
     bool is_transposition;
+    int64_t second_run;                              /* by turns: where it begins, in items; else 0 */
     int64_t row_bytes, piece_bytes;                  /* rows: */
     int64_t n_rows, from_step, to_step;              /* steps in items */
     int64_t n_cols;                                  /* transpositions: columns lie side by side in `from` */
@@ -139,6 +141,27 @@ static void widen_item(pithi_copy *copy)
     copy->rank--;
 }
 
+/* A call for each of many small transpositions would cost more than its work. */
+static bool plan_turns(copy_plan *plan)
+{
+    pithi_copy *copy = &plan->copy;
+    const int last = copy->rank - 1;
+    if (plan->n_rows != 2 || plan->to_step != 2 || last < 0 || (copy->item_bytes != 1 && copy->item_bytes != 4)) {
+        return false;
+    }
+    plan->is_transposition = false;
+    plan->second_run = plan->from_step;
+    plan->row_bytes = plan->piece_bytes = 2 * plan->n_cols * copy->item_bytes;
+    plan->n_rows = copy->dims[last];
+    plan->from_step = copy->from_strides[last];
+    plan->to_step = copy->to_strides[last];
+    copy->rank--;
+    plan->rows_per_grain = pithi_max_s64(GRAIN_BYTES / plan->row_bytes, 1);
+    plan->row_grains = pithi_div_up(plan->n_rows, plan->rows_per_grain);
+    plan->col_grains = 1;
+    return true;
+}
+
 static bool plan_transposition(copy_plan *plan)
 {
     pithi_copy *copy = &plan->copy;
@@ -157,6 +180,9 @@ static bool plan_transposition(copy_plan *plan)
         plan->to_step = copy->to_strides[i];
         copy->rank--;
         drop_dim(copy, i);
+        if (plan_turns(plan)) {
+            return true;
+        }
         int64_t items = GRAIN_BYTES / copy->item_bytes;
         bool by_rows = plan->n_rows > plan->n_cols;
         int64_t other = by_rows ? plan->n_cols : plan->n_rows;
@@ -230,6 +256,14 @@ void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t co
     }                                                                                              \
     break
 
+/* First and last n_bytes, which together are the row. */
+#define COPY_ENDS(n_bytes)                                                                         \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        memcpy(to + i * to_step, from + i * from_step, (n_bytes));                                 \
+        memcpy(to + i * to_step + row_bytes - (n_bytes), from + i * from_step + row_bytes - (n_bytes), (n_bytes)); \
+    }                                                                                              \
+    break
+
 /* Every second item, as compilers vectorise it: halves of shuffled channels, Focus layers. */
 #define DEFINE_EVERY_SECOND(type)                                                                  \
     static void every_second_##type(const void *from, void *to, int64_t count)                     \
@@ -242,6 +276,31 @@ void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t co
     }
 DEFINE_EVERY_SECOND(uint8_t)
 DEFINE_EVERY_SECOND(uint32_t)
+
+/* y = a[0], b[0], a[1], b[1], ...; in blocks of n items, which compilers make vector words of. */
+#define TURNS(type, n)                                                                             \
+    for (; i + (n) <= count; i += (n)) {                                                           \
+        type left[n], right[n], mixed[2 * (n)];                                                    \
+        memcpy(left, a + i, sizeof left);                                                          \
+        memcpy(right, b + i, sizeof right);                                                        \
+        for (int k = 0; k < (n); k++) {                                                            \
+            mixed[2 * k] = left[k];                                                                \
+            mixed[2 * k + 1] = right[k];                                                           \
+        }                                                                                          \
+        memcpy(y + 2 * i, mixed, sizeof mixed);                                                    \
+    }
+#define DEFINE_TURNS(type, n)                                                                      \
+    static void turns_##type(const void *from, int64_t second_run, void *to, int64_t count)        \
+    {                                                                                              \
+        const type *a = from, *b = a + second_run;                                                 \
+        type *y = to;                                                                              \
+        int64_t i = 0;                                                                             \
+        TURNS(type, 2 * (n))                                                                       \
+        TURNS(type, n)                                                                             \
+        TURNS(type, 1)                                                                             \
+    }
+DEFINE_TURNS(uint8_t, 8)
+DEFINE_TURNS(uint32_t, 4)
 
 static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_step, int64_t row_bytes, int64_t count)
 {
@@ -260,13 +319,24 @@ static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_
     switch (row_bytes) {
     case 1: COPY_ROWS(1);
     case 2: COPY_ROWS(2);
+    case 3: COPY_ROWS(3);
     case 4: COPY_ROWS(4);
     case 8: COPY_ROWS(8);
-    case 12: COPY_ROWS(12);
     case 16: COPY_ROWS(16);
     case 32: COPY_ROWS(32);
     case 64: COPY_ROWS(64);
-    default: COPY_ROWS((size_t)row_bytes);
+    default:
+        if (row_bytes < 8 || row_bytes > 128) {
+            COPY_ROWS((size_t)row_bytes);
+        } else if (row_bytes < 16) {
+            COPY_ENDS(8);
+        } else if (row_bytes < 32) {
+            COPY_ENDS(16);
+        } else if (row_bytes < 64) {
+            COPY_ENDS(32);
+        } else {
+            COPY_ENDS(64);
+        }
     }
 }
 
@@ -283,6 +353,15 @@ static void copy_grain(const copy_plan *plan, pith_transpose_fn *const *transpos
         transposes[item_bytes == 1 ? 0 : item_bytes == 2 ? 1 : item_bytes == 4 ? 2 : 3](
             from + (row * plan->from_step + col) * item_bytes, plan->from_step,
             to + (col * plan->to_step + row) * item_bytes, plan->to_step, n_rows, n_cols);
+        return;
+    }
+    if (plan->second_run) {
+        const int64_t count = plan->row_bytes / 2 / item_bytes;
+        from += row * plan->from_step * item_bytes;
+        to += row * plan->to_step * item_bytes;
+        for (; n_rows > 0; n_rows--, from += plan->from_step * item_bytes, to += plan->to_step * item_bytes) {
+            (item_bytes == 1 ? turns_uint8_t : turns_uint32_t)(from, plan->second_run, to, count);
+        }
         return;
     }
     int64_t piece = col_grain * plan->piece_bytes;

@@ -77,6 +77,8 @@ typedef enum pithi_qdq_role {
 
 /* By operator, attributes and constants; of products and sums the operands decide as well. */
 pithi_qdq_role pithi_qdq_role_of(const pith_node *node);
+/* Each element of its result depends on one element of each operand. */
+bool pithi_qdq_is_function(const pith_node *node);
 /* The only operand that isn't a constant of one element; -1 if the node is no function of one value. */
 int pithi_qdq_argument(const pith_node *node);
 /* A mover that rounds its results (means of neighbours): the scale in front and behind must be one. */

@@ -3,48 +3,84 @@
  * here with the operators' own references. */
 #include "passes/fuse_qdq.h"
 
-#define MAX_CHAIN 8
+#define MAX_NODES 16
 #define N_VALUES  256
 
-/* Nodes from the q backwards to the dq. -1 if they aren't all functions of one value. */
-static int find_chain(const pithi_qdq *q, pith_node *chain[MAX_CHAIN], pithi_qdq *dq_out)
+/* ---- what a value is a function of ---------------------------------------------------------- */
+
+/* The 8-bit tensor of which each element alone decides on an element of the result. */
+typedef struct root {
+    pith_value *x;
+    int n_nodes;
+} root;
+
+static pith_dtype dtype_of(const pith_value *value)
 {
-    const pith_value *value = q->node->inputs[0];
-    for (int n = 0;; n++) {
-        if (pithi_qdq_behind(value, dq_out)) {
-            return dq_out->is_single && dq_out->dtype != PITH_DTYPE_S32 && !dq_out->value->constant
-                       ? n
-                       : -1;
-        }
-        int argument = value->producer && n < MAX_CHAIN ? pithi_qdq_argument(value->producer) : -1;
-        if (argument < 0) {
-            return -1;
-        }
-        chain[n] = value->producer;
-        value = value->producer->inputs[argument];
-    }
+    return value->constant ? value->constant->dtype : value->dtype;
 }
 
-/* ---- evaluation -------------------------------------------------------------------------------
- */
+static bool is_byte(const pith_value *value)
+{
+    return dtype_of(value) == PITH_DTYPE_S8 || dtype_of(value) == PITH_DTYPE_U8;
+}
+
+/* What a table has been made for already is looked up in one go with what follows. */
+static pith_value *look_behind(pith_value *bytes)
+{
+    const pith_node *lookup = bytes->producer;
+    bool is_lookup = pithi_is(lookup, "qlinear_lookup") && lookup->inputs[1]->constant && is_byte(lookup->inputs[0]);
+    return is_lookup ? lookup->inputs[0] : bytes;
+}
+
+static bool has_one_element(const pith_value *value)
+{
+    return value->constant && pith_shape_elements(&value->constant->shape) == 1;
+}
+
+/* `value` is made of one 8-bit tensor and constants of one element by elementwise functions, however often it occurs:
+ * x * sigmoid(x) is a function of x. */
+static bool find_root(const pith_value *value, root *r)
+{
+    const pith_node *node = value->producer;
+    pithi_qdq dq;
+    if (has_one_element(value)) {
+        return pithi_dtype_is_float(value->constant->dtype);
+    }
+    if (pithi_qdq_behind(value, &dq)) {
+        if (has_one_element(dq.value)) {
+            return dq.is_single;
+        }
+        if (!dq.is_single || dq.dtype == PITH_DTYPE_S32 || dq.value->constant) {
+            return false;
+        }
+        pith_value *x = look_behind(dq.value);
+        bool is_same = !r->x || r->x == x;
+        r->x = x;
+        return is_same;
+    }
+    if (!node || !pithi_qdq_is_function(node) || ++r->n_nodes > MAX_NODES) {
+        return false;
+    }
+    for (int i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] && !find_root(node->inputs[i], r)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- evaluation ----------------------------------------------------------------------------- */
 
 typedef struct evaluation {
     pith_ctx *ctx;
     pithi_arena arena;
-    pith_tensor result; /* of the node before */
-    bool fits;
+    const pith_value *x; /* takes all values of a byte */
+    pith_tensor bytes;
 } evaluation;
 
-static pith_status evaluate(evaluation *e, const pith_node *node, int argument)
+static pith_status run_node(evaluation *e, const pith_node *node, const pith_tensor *inputs, pith_tensor *output_out)
 {
-    pith_tensor inputs[4] = { 0 }, output = { 0 };
-    for (int i = 0; i < node->n_inputs; i++) {
-        if (i == argument) {
-            inputs[i] = e->result;
-        } else if (node->inputs[i]) {
-            inputs[i] = *node->inputs[i]->constant;
-        }
-    }
+    pith_tensor output = { 0 };
     pith_infer infer = { .ctx = e->ctx,
                          .node = node,
                          .attrs = node->attrs,
@@ -53,74 +89,84 @@ static pith_status evaluate(evaluation *e, const pith_node *node, int argument)
                          .outputs = &output,
                          .n_outputs = 1 };
     PITH_TRY(pithi_op_infer(&infer));
-    e->fits = e->fits && pith_shape_elements(&output.shape) == N_VALUES;
-    if (!e->fits) {
-        return PITH_OK;
-    }
     PITH_TRY(pithi_arena_alloc(&e->arena, pith_tensor_bytes(&output), &output.data));
     PITH_TRY(pithi_op_eval(e->ctx, node, inputs, node->n_inputs, &output, 1));
-    e->result = output;
+    *output_out = output;
     return PITH_OK;
 }
 
-static pith_status fill_table(evaluation *e, const pithi_qdq *dq, const pithi_qdq *q,
-                              pith_node *const *chain, int n)
+static pith_status evaluate(evaluation *e, const pith_value *value, pith_tensor *output_out)
+{
+    pith_tensor inputs[4] = { 0 };
+    const pith_node *node = value->producer;
+    if (value == e->x || value->constant) {
+        *output_out = value == e->x ? e->bytes : *value->constant;
+        return PITH_OK;
+    }
+    for (int i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i]) {
+            PITH_TRY(evaluate(e, node->inputs[i], &inputs[i]));
+        }
+    }
+    return run_node(e, node, inputs, output_out);
+}
+
+static pith_status fill_table(evaluation *e, const pith_value *value, const pithi_qdq *q, pith_tensor *table_out)
+{
+    pith_tensor inputs[4] = { 0 };
+    PITH_TRY(evaluate(e, value, &inputs[0]));
+    for (int i = 1; i < q->node->n_inputs; i++) {
+        inputs[i] = q->node->inputs[i] ? *q->node->inputs[i]->constant : (pith_tensor){ 0 };
+    }
+    return run_node(e, q->node, inputs, table_out);
+}
+
+/* q of `value`, which is a function of x, for each x; as a constant, NULL if it can't be evaluated so. */
+static pith_status make_table(pith_graph *graph, const pith_value *x, const pith_value *value, const pithi_qdq *q,
+                              pith_value **table_out)
 {
     uint8_t bytes[N_VALUES];
+    const pith_shape shape = { .rank = 1, .dims = { N_VALUES } };
+    evaluation e = { .ctx = graph->ctx, .arena = { .ctx = graph->ctx }, .x = x,
+                     .bytes = { dtype_of(x), shape, bytes } };
+    pith_tensor table, result = { 0 };
+    *table_out = NULL;
     for (int i = 0; i < N_VALUES; i++) {
         bytes[i] = (uint8_t)i;
     }
-    e->fits = true;
-    e->result = (pith_tensor){ .dtype = dq->dtype,
-                               .shape = { .rank = 1, .dims = { N_VALUES } },
-                               .data = bytes };
-    PITH_TRY(evaluate(e, dq->node, 0));
-    for (int i = n - 1; i >= 0; i--) {
-        PITH_TRY(evaluate(e, chain[i], pithi_qdq_argument(chain[i])));
-    }
-    return evaluate(e, q->node, 0);
-}
-
-/* The table as a constant, NULL if the chain can't be evaluated so. */
-static pith_status make_table(pith_graph *graph, const pithi_qdq *dq, const pithi_qdq *q,
-                              pith_node *const *chain, int n, pith_value **table_out)
-{
-    evaluation e = { .ctx = graph->ctx, .arena = { .ctx = graph->ctx } };
-    const pith_shape shape = { .rank = 1, .dims = { N_VALUES } };
-    pith_tensor table;
-    *table_out = NULL;
-    pith_status status = fill_table(&e, dq, q, chain, n);
-    if (status == PITH_OK && e.fits && e.result.dtype == q->dtype) {
+    pith_status status = fill_table(&e, value, q, &result);
+    if (status == PITH_OK && result.dtype == q->dtype && pith_shape_elements(&result.shape) == N_VALUES) {
         status = pithi_graph_new_constant(graph, NULL, q->dtype, &shape, &table, table_out);
         if (status == PITH_OK) {
-            memcpy(table.data, e.result.data, N_VALUES);
+            memcpy(table.data, result.data, N_VALUES);
         }
     }
     pithi_arena_deinit(&e.arena);
     return status;
 }
 
-/* ---- rewriting --------------------------------------------------------------------------------
- */
+/* ---- rewriting ------------------------------------------------------------------------------ */
 
 pith_status pithi_qdq_lookup(pith_graph *graph, const pithi_qdq *q, bool *changed)
 {
-    pith_node *chain[MAX_CHAIN];
+    const pith_value *value = q->node->inputs[0];
     pith_value *table = NULL;
     pithi_qdq dq;
-    int n = find_chain(q, chain, &dq);
-    if (n < 0) {
+    root r = { NULL, 0 };
+    if (!find_root(value, &r) || !r.x || !is_byte(r.x)) {
         return PITH_OK;
     }
     *changed = true;
-    if (n == 0 && pithi_qdq_same(&dq, q)) {
+    if (pithi_qdq_behind(value, &dq) && pithi_qdq_same(&dq, q)) {
         return pithi_become(graph, q->node, "identity", &dq.value, 1);
     }
-    PITH_TRY(make_table(graph, &dq, q, chain, n, &table));
+    if (r.x->has_shape && value->has_shape && r.x->shape.rank != value->shape.rank) {
+        *changed = false; /* a constant of more dimensions */
+        return PITH_OK;
+    }
+    PITH_TRY(make_table(graph, r.x, value, q, &table));
     *changed = table != NULL;
-    return table ? pithi_become(graph, q->node, "qlinear_lookup",
-                                (pith_value *[]){ dq.value, table }, 2)
-                 : PITH_OK;
+    return table ? pithi_become(graph, q->node, "qlinear_lookup", (pith_value *[]){ r.x, table }, 2) : PITH_OK;
 }
 
 pith_status pithi_qdq_concat(pith_graph *graph, const pithi_qdq *q, bool *changed)
@@ -146,9 +192,9 @@ pith_status pithi_qdq_concat(pith_graph *graph, const pithi_qdq *q, bool *change
                    "an operand of the concat changed meanwhile");
         inputs[i] = dq.value;
         if (!pithi_qdq_same(&dq, q)) {
-            PITH_TRY(make_table(graph, &dq, q, NULL, 0, &table));
-            PITH_TRY(pithi_insert(graph, q->node, "qlinear_lookup",
-                                  (pith_value *[]){ dq.value, table }, 2, &lookup));
+            pith_value *x = look_behind(dq.value);
+            PITH_TRY(make_table(graph, x, concat->inputs[i], q, &table));
+            PITH_TRY(pithi_insert(graph, q->node, "qlinear_lookup", (pith_value *[]){ x, table }, 2, &lookup));
             lookup->outputs[0]->dtype = q->dtype;
             inputs[i] = lookup->outputs[0];
         }

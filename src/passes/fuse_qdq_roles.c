@@ -33,14 +33,20 @@ static const char *const functions[] = {
     "silu",  "softplus",   "softsign", "sqrt",  "sub",          "tanh",       "thresholded_relu",
 };
 
+bool pithi_qdq_is_function(const pith_node *node)
+{
+    for (int i = 0; i < PITH_COUNT(functions); i++) {
+        if (pithi_is(node, functions[i])) {
+            return node->n_outputs == 1 && node->n_inputs <= 4;
+        }
+    }
+    return false;
+}
+
 int pithi_qdq_argument(const pith_node *node)
 {
-    bool is_function = false;
     int argument = -1;
-    for (int i = 0; i < PITH_COUNT(functions) && !is_function; i++) {
-        is_function = pithi_is(node, functions[i]);
-    }
-    if (!is_function || node->n_outputs != 1 || node->n_inputs > 4) {
+    if (!pithi_qdq_is_function(node)) {
         return -1;
     }
     for (int i = 0; i < node->n_inputs; i++) {

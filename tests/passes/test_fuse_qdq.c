@@ -99,6 +99,48 @@ static void test_other_products(pith_test *test)
           "outputs %y:s8[1,6,3,3], %z:s8[1,6,3,3], %q:s8[1,6,3,3], %d:f32[1,6,3,3]\n");
 }
 
+/* The table holds what the float operators give, so results are the same to the bit. */
+static void test_functions_of_one_tensor(pith_test *test)
+{
+    check(test, "x * sigmoid(x), with quantised values in between", 0.0,
+          ACTIVATION RESULT
+          "const ps f32[]{0.00390625}\n"
+          "s = sigmoid f\n"
+          "a = quantize_linear s ps yz\n"
+          "b = dequantize_linear a ps yz\n"
+          "m = mul f b\n"
+          "y = quantize_linear m ys yz\n"
+          "output y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%y:s8[1,4,5,5] = qlinear_lookup(%x, %pith:1)\n"
+          "outputs %y:s8[1,4,5,5]\n");
+    check(test, "the same in float, times a quantised number; two tensors are no function of one", 1.0,
+          ACTIVATION RESULT
+          "const k s8[]{9}\n"
+          "input u s8[1,4,5,5]{-128:128}\n"
+          "g = dequantize_linear u ys\n"
+          "h = dequantize_linear k xs\n"
+          "s = sigmoid f\n"
+          "m = mul s f\n"
+          "n = mul m h\n"
+          "o = add n g\n"
+          "y = quantize_linear n ys yz\n"
+          "z = quantize_linear o ys yz\n"
+          "output y\n"
+          "output z\n",
+          "inputs %x:s8[1,4,5,5], %u:s8[1,4,5,5]\n"
+          "%f:f32[1,4,5,5] = dequantize_linear(%x, %xs, %xz)\n"
+          "%g:f32[1,4,5,5] = dequantize_linear(%u, %ys)\n"
+          "%h:f32[] = dequantize_linear(%k, %xs)\n"
+          "%s:f32[1,4,5,5] = sigmoid(%f)\n"
+          "%m:f32[1,4,5,5] = mul(%s, %f)\n"
+          "%n:f32[1,4,5,5] = mul(%m, %h)\n"
+          "%o:f32[1,4,5,5] = add(%n, %g)\n"
+          "%y:s8[1,4,5,5] = qlinear_lookup(%x, %pith:0)\n"
+          "%z:s8[1,4,5,5] = quantize_linear(%o, %ys, %yz)\n"
+          "outputs %y:s8[1,4,5,5], %z:s8[1,4,5,5]\n");
+}
+
 static void test_others(pith_test *test)
 {
     check(test, "sums, means, softmax", 1.0,
@@ -249,5 +291,6 @@ void test_fuse_qdq(pith_test *test)
     test_movement(test);
     test_products(test);
     test_other_products(test);
+    test_functions_of_one_tensor(test);
     test_others(test);
 }

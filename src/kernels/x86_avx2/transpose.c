@@ -2,6 +2,7 @@
 /* Tiles of 8x8 32-bit elements in eight registers: pairs of rows are interleaved by 1, then by 2
  * elements, then halves are swapped across the two lanes. */
 #include <immintrin.h>
+#include <string.h>
 
 #include "kernels/transpose.h"
 
@@ -147,21 +148,31 @@ static void byte_tiles(const uint8_t *src, int64_t src_stride, uint8_t *dst, int
  * columns done. */
 static int64_t three_planes(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t n_cols)
 {
-    uint8_t order[3][3][BYTE_TILE];
+    enum { Z = 0x80 }; /* nothing of this plane */
+    static const uint8_t places[3][3][BYTE_TILE] = { /* of a plane in a block of the result */
+        { { 0, Z, Z, 1, Z, Z, 2, Z, Z, 3, Z, Z, 4, Z, Z, 5 },
+          { Z, Z, 6, Z, Z, 7, Z, Z, 8, Z, Z, 9, Z, Z, 10, Z },
+          { Z, 11, Z, Z, 12, Z, Z, 13, Z, Z, 14, Z, Z, 15, Z, Z } },
+        { { Z, 0, Z, Z, 1, Z, Z, 2, Z, Z, 3, Z, Z, 4, Z, Z },
+          { 5, Z, Z, 6, Z, Z, 7, Z, Z, 8, Z, Z, 9, Z, Z, 10 },
+          { Z, Z, 11, Z, Z, 12, Z, Z, 13, Z, Z, 14, Z, Z, 15, Z } },
+        { { Z, Z, 0, Z, Z, 1, Z, Z, 2, Z, Z, 3, Z, Z, 4, Z },
+          { Z, 5, Z, Z, 6, Z, Z, 7, Z, Z, 8, Z, Z, 9, Z, Z },
+          { 10, Z, Z, 11, Z, Z, 12, Z, Z, 13, Z, Z, 14, Z, Z, 15 } },
+    };
+    __m128i order[3][3];
     int64_t c = 0;
-    for (int i = 0; i < 9 * BYTE_TILE; i++) {
-        int plane = i / (3 * BYTE_TILE), at = i % (3 * BYTE_TILE);
-        order[plane][at / BYTE_TILE][at % BYTE_TILE] = (uint8_t)(at % 3 == plane ? at / 3 : 0x80);
-    }
+    memcpy(order, places, sizeof order);
     for (; c + BYTE_TILE <= n_cols; c += BYTE_TILE) {
+        const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(src + c));
+        const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(src + src_stride + c));
+        const __m128i z = _mm_loadu_si128((const __m128i *)(const void *)(src + 2 * src_stride + c));
+#pragma GCC unroll 3
         for (int block = 0; block < 3; block++) {
-            __m128i sum = _mm_setzero_si128();
-            for (int plane = 0; plane < 3; plane++) {
-                __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(src + plane * src_stride + c));
-                __m128i places = _mm_loadu_si128((const __m128i *)(const void *)order[plane][block]);
-                sum = _mm_or_si128(sum, _mm_shuffle_epi8(x, places));
-            }
-            _mm_storeu_si128((__m128i *)(void *)(dst + 3 * c + block * BYTE_TILE), sum);
+            const __m128i pair = _mm_or_si128(_mm_shuffle_epi8(x, order[0][block]),
+                                              _mm_shuffle_epi8(y, order[1][block]));
+            const __m128i all = _mm_or_si128(pair, _mm_shuffle_epi8(z, order[2][block]));
+            _mm_storeu_si128((__m128i *)(void *)(dst + 3 * c + block * BYTE_TILE), all);
         }
     }
     return c;
