@@ -60,7 +60,7 @@ typedef struct pith_ctx pith_ctx;
 /**
  * Creates a context.
  *
- * @param allocator  Copied; NULL takes malloc and free.
+ * @param allocator  Copied; NULL takes malloc, and pages of the system for large blocks.
  * @param ctx_out    Receives the context; the caller destroys it.
  * @retval PITH_STATUS_NOMEM  No memory for the context itself.
  */

@@ -4,6 +4,7 @@
 #define PITH_BASE_CTX_H
 
 #include "base/base.h"
+#include "base/heap.h"
 #include "pith/image.h"
 
 #define PITHI_MESSAGE_BYTES 1024
@@ -14,6 +15,7 @@ struct pith_ctx {
     pith_allocator allocator;
     pith_limits limits;
     size_t held_bytes, peak_bytes;
+    pithi_heap heap; /* unused if the caller brought an allocator */
     pith_status error; /* status of the recorded failure, PITH_OK if none */
     char message[PITHI_MESSAGE_BYTES];
     pith_image_decode_fn *image_decoders[PITH_IMAGE_FORMAT_COUNT]; /* NULL: none */

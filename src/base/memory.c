@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory: the context's allocator with 64-byte alignment, accounting and a ceiling; arenas. The
- * only file that knows malloc. */
+/* Memory: the context's allocator with 64-byte alignment, accounting and a ceiling; arenas. Only this
+ * file and heap.c know malloc. */
 #include <stdlib.h>
 
 #include "base/ctx.h"
@@ -13,15 +13,12 @@ typedef struct block_head {
 
 static void *default_alloc(void *user, size_t n_bytes)
 {
-    (void)user;
-    return malloc(n_bytes);
+    return pithi_heap_alloc(user, n_bytes);
 }
 
 static void default_release(void *user, void *block, size_t n_bytes)
 {
-    (void)user;
-    (void)n_bytes;
-    free(block);
+    pithi_heap_release(user, block, n_bytes);
 }
 
 static const pith_limits default_limits = {
@@ -36,20 +33,26 @@ static const pith_limits default_limits = {
 
 pith_status pith_ctx_create(const pith_allocator *allocator, pith_ctx **ctx_out)
 {
-    static const pith_allocator libc = { default_alloc, default_release, NULL };
-    const pith_allocator *chosen = allocator ? allocator : &libc;
-    pith_ctx *ctx = chosen->alloc(chosen->user, sizeof *ctx);
+    pith_ctx *ctx = allocator ? allocator->alloc(allocator->user, sizeof *ctx) : malloc(sizeof *ctx);
     if (!ctx) {
         return PITH_STATUS_NOMEM;
     }
-    *ctx = (pith_ctx){ .allocator = *chosen, .limits = default_limits, .isa_limit = PITHI_ISA_LIMIT_UNSET };
+    const pith_allocator own = { default_alloc, default_release, &ctx->heap };
+    *ctx = (pith_ctx){ .allocator = allocator ? *allocator : own,
+                        .limits = default_limits, .isa_limit = PITHI_ISA_LIMIT_UNSET };
     *ctx_out = ctx;
     return PITH_OK;
 }
 
 void pith_ctx_destroy(pith_ctx *ctx)
 {
-    if (ctx) {
+    if (!ctx) {
+        return;
+    }
+    if (ctx->allocator.user == &ctx->heap) {
+        pithi_heap_deinit(&ctx->heap);
+        free(ctx);
+    } else {
         ctx->allocator.release(ctx->allocator.user, ctx, sizeof *ctx);
     }
 }

@@ -186,6 +186,47 @@ void pithi_file_forget(const void *data, size_t n_bytes)
     }
 }
 
+void *pithi_pages_map(size_t n_bytes, size_t alignment)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#if defined(MAP_NORESERVE)
+    flags |= MAP_NORESERVE;
+#endif
+    if (n_bytes > SIZE_MAX - alignment) {
+        return NULL;
+    }
+    char *mapped = mmap(NULL, n_bytes + alignment, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (mapped == MAP_FAILED) {
+        return NULL;
+    }
+    size_t before = (alignment - (uintptr_t)mapped % alignment) % alignment;
+    if (before > 0) {
+        munmap(mapped, before);
+    }
+    munmap(mapped + before + n_bytes, alignment - before);
+    return mapped + before;
+}
+
+void pithi_pages_unmap(void *pages, size_t n_bytes)
+{
+    munmap(pages, n_bytes);
+}
+
+void pithi_pages_prefer_huge(void *pages, size_t n_bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    madvise(pages, n_bytes, MADV_HUGEPAGE);
+#else
+    (void)pages;
+    (void)n_bytes;
+#endif
+}
+
+void pithi_pages_forget(void *pages, size_t n_bytes)
+{
+    pithi_file_forget(pages, n_bytes);
+}
+
 uint64_t pithi_clock_ns(void)
 {
     struct timespec now;
