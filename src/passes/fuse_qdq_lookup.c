@@ -11,25 +11,19 @@
 /* The 8-bit tensor of which each element alone decides on an element of the result. */
 typedef struct root {
     pith_value *x;
+    pith_dtype dtype; /* of x, which need not have learnt it yet */
     int n_nodes;
 } root;
 
-static pith_dtype dtype_of(const pith_value *value)
-{
-    return value->constant ? value->constant->dtype : value->dtype;
-}
-
-static bool is_byte(const pith_value *value)
-{
-    return dtype_of(value) == PITH_DTYPE_S8 || dtype_of(value) == PITH_DTYPE_U8;
-}
-
 /* What a table has been made for already is looked up in one go with what follows. */
-static pith_value *look_behind(pith_value *bytes)
+static root root_of(const pithi_qdq *dq)
 {
-    const pith_node *lookup = bytes->producer;
-    bool is_lookup = pithi_is(lookup, "qlinear_lookup") && lookup->inputs[1]->constant && is_byte(lookup->inputs[0]);
-    return is_lookup ? lookup->inputs[0] : bytes;
+    const pith_node *lookup = dq->value->producer;
+    pith_value *x = pithi_is(lookup, "qlinear_lookup") && lookup->inputs[1]->constant ? lookup->inputs[0] : NULL;
+    if (x && (x->dtype == PITH_DTYPE_S8 || x->dtype == PITH_DTYPE_U8)) {
+        return (root){ .x = x, .dtype = x->dtype };
+    }
+    return (root){ .x = dq->value, .dtype = dq->dtype };
 }
 
 static bool has_one_element(const pith_value *value)
@@ -53,9 +47,10 @@ static bool find_root(const pith_value *value, root *r)
         if (!dq.is_single || dq.dtype == PITH_DTYPE_S32 || dq.value->constant) {
             return false;
         }
-        pith_value *x = look_behind(dq.value);
-        bool is_same = !r->x || r->x == x;
-        r->x = x;
+        const root here = root_of(&dq);
+        bool is_same = !r->x || r->x == here.x;
+        r->x = here.x;
+        r->dtype = here.dtype;
         return is_same;
     }
     if (!node || !pithi_qdq_is_function(node) || ++r->n_nodes > MAX_NODES) {
@@ -121,14 +116,14 @@ static pith_status fill_table(evaluation *e, const pith_value *value, const pith
     return run_node(e, q->node, inputs, table_out);
 }
 
-/* q of `value`, which is a function of x, for each x; as a constant, NULL if it can't be evaluated so. */
-static pith_status make_table(pith_graph *graph, const pith_value *x, const pith_value *value, const pithi_qdq *q,
+/* q of `value`, which is a function of the root, for each of its bytes; as a constant, NULL if it can't be evaluated so. */
+static pith_status make_table(pith_graph *graph, const root *r, const pith_value *value, const pithi_qdq *q,
                               pith_value **table_out)
 {
     uint8_t bytes[N_VALUES];
     const pith_shape shape = { .rank = 1, .dims = { N_VALUES } };
-    evaluation e = { .ctx = graph->ctx, .arena = { .ctx = graph->ctx }, .x = x,
-                     .bytes = { dtype_of(x), shape, bytes } };
+    evaluation e = { .ctx = graph->ctx, .arena = { .ctx = graph->ctx }, .x = r->x,
+                     .bytes = { r->dtype, shape, bytes } };
     pith_tensor table, result = { 0 };
     *table_out = NULL;
     for (int i = 0; i < N_VALUES; i++) {
@@ -152,8 +147,8 @@ pith_status pithi_qdq_lookup(pith_graph *graph, const pithi_qdq *q, bool *change
     const pith_value *value = q->node->inputs[0];
     pith_value *table = NULL;
     pithi_qdq dq;
-    root r = { NULL, 0 };
-    if (!find_root(value, &r) || !r.x || !is_byte(r.x)) {
+    root r = { 0 };
+    if (!find_root(value, &r) || !r.x) {
         return PITH_OK;
     }
     *changed = true;
@@ -164,7 +159,7 @@ pith_status pithi_qdq_lookup(pith_graph *graph, const pithi_qdq *q, bool *change
         *changed = false; /* a constant of more dimensions */
         return PITH_OK;
     }
-    PITH_TRY(make_table(graph, r.x, value, q, &table));
+    PITH_TRY(make_table(graph, &r, value, q, &table));
     *changed = table != NULL;
     return table ? pithi_become(graph, q->node, "qlinear_lookup", (pith_value *[]){ r.x, table }, 2) : PITH_OK;
 }
@@ -192,9 +187,9 @@ pith_status pithi_qdq_concat(pith_graph *graph, const pithi_qdq *q, bool *change
                    "an operand of the concat changed meanwhile");
         inputs[i] = dq.value;
         if (!pithi_qdq_same(&dq, q)) {
-            pith_value *x = look_behind(dq.value);
-            PITH_TRY(make_table(graph, x, concat->inputs[i], q, &table));
-            PITH_TRY(pithi_insert(graph, q->node, "qlinear_lookup", (pith_value *[]){ x, table }, 2, &lookup));
+            const root r = root_of(&dq);
+            PITH_TRY(make_table(graph, &r, concat->inputs[i], q, &table));
+            PITH_TRY(pithi_insert(graph, q->node, "qlinear_lookup", (pith_value *[]){ r.x, table }, 2, &lookup));
             lookup->outputs[0]->dtype = q->dtype;
             inputs[i] = lookup->outputs[0];
         }
