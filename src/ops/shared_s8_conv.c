@@ -307,6 +307,20 @@ static void gather(const conv_s8 *conv, const uint8_t *image, int64_t group, int
     }
 }
 
+/* Row pointers of n output pixels of an image with rows of `row` bytes; first_x is the column of the first one. */
+static void point_at(const pithi_conv_geometry *g, const uint8_t *from, int64_t first_x, int64_t n, ptrdiff_t row,
+                     ptrdiff_t pixel, const uint8_t **rows)
+{
+    const ptrdiff_t down = row * (ptrdiff_t)g->stride[1], right = pixel * (ptrdiff_t)g->stride[2];
+    for (int64_t i = 0, x = first_x; i < n; from += down, x = 0) {
+        const int64_t count = pithi_min_s64(g->out[2] - x, n - i);
+        for (int64_t k = 0; k < count; k++) {
+            rows[i + k] = from + (x + k) * right;
+        }
+        i += count;
+    }
+}
+
 /* Prepares the row pointers of a band. */
 static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t band,
                           char *scratch)
@@ -318,19 +332,13 @@ static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t gro
         uint8_t *gathered = (uint8_t *)scratch + conv->scratch_gathered;
         int64_t n_rows = pithi_min_s64(conv->band, g->out[1] - first);
         gather(conv, image, group, first, n_rows, gathered);
-        for (int64_t i = 0; i < n_rows * g->out[2]; i++) {
-            rows[i] =
-                gathered +
-                (i / g->out[2] * g->stride[1] * conv->columns + i % g->out[2] * g->stride[2]) * n;
-        }
+        point_at(g, gathered, 0, n_rows * g->out[2], (ptrdiff_t)(conv->columns * n), (ptrdiff_t)n, rows);
         return n_rows * g->out[2];
     }
     int64_t n_pixels = pithi_min_s64(conv->band, g->out[1] * g->out[2] - first);
-    for (int64_t i = 0; i < n_pixels; i++) {
-        int64_t y = (first + i) / g->out[2] * g->stride[1],
-                x = (first + i) % g->out[2] * g->stride[2];
-        rows[i] = image + (y * g->in[2] + x) * g->in_channels + group * n;
-    }
+    const ptrdiff_t row = (ptrdiff_t)(g->in[2] * g->in_channels);
+    const uint8_t *from = image + first / g->out[2] * g->stride[1] * row + group * n;
+    point_at(g, from, first % g->out[2], n_pixels, row, (ptrdiff_t)g->in_channels, rows);
     return n_pixels;
 }
 
