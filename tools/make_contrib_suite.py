@@ -188,7 +188,7 @@ def attention():
     angle = np.arange(16)[:, None] / 10 ** (np.arange(size // 2) / 2)
     cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
-    def gqa(name, rows, past, lengths, packed=False, batch=1, **attributes):
+    def gqa(name, rows, past, lengths, packed=False, batch=1, extra=(), **attributes):
         total = max(lengths)
         q, k, v = f32(batch, rows, heads * size), f32(batch, rows, groups * size), f32(batch, rows, groups * size)
         if packed:
@@ -198,7 +198,8 @@ def attention():
             buffers = [f32(batch, groups, past, size) for _ in range(2)]
         rotary = attributes.get("do_rotary")
         case(name, "GroupQueryAttention",
-             [q, k, v, *buffers, np.array(lengths, np.int32) - 1, scalar(total, np.int32), *([cos, sin] if rotary else [])],
+             [q, k, v, *buffers, np.array(lengths, np.int32) - 1, scalar(total, np.int32),
+              *([cos, sin] if rotary else [None, None] if extra else []), *extra],
              n_outputs=3, num_heads=heads, kv_num_heads=groups, atol=1e-5, **attributes)
 
     gqa("group_query_attention_prompt", 5, 0, [5])
@@ -209,6 +210,50 @@ def attention():
     # rows of the cache behind the end of a sequence are undefined
     gqa("group_query_attention_batch_step", 1, 6, [7, 5], batch=2, do_rotary=1, shown=1)
     gqa("group_query_attention_window", 5, 0, [5], local_window_size=2, softcap=10.0)
+    gqa("group_query_attention_window_step", 1, 6, [7], local_window_size=3, do_rotary=1)
+    gqa("group_query_attention_all_keys", 5, 0, [5], causal=0)
+    gqa("group_query_attention_positions", 3, 4, [7], do_rotary=1, extra=[np.array([[4, 5, 6]], np.int64)])
+    gqa("group_query_attention_bias", 5, 0, [5], extra=[None, f32(1, heads, 5, 5)])
+    gqa("group_query_attention_sink", 5, 0, [5], extra=[None, None, f32(heads)])
+    gqa("group_query_attention_sink_step", 1, 6, [7, 5], batch=2, shown=1, do_rotary=1, extra=[None, None, f32(heads)])
+    gqa("group_query_attention_smooth", 5, 0, [5], smooth_softmax=1, softcap=5.0)
+    q, k, v, pasts = f32(2, 3, 16), f32(2, 5, 16), f32(2, 5, 16), [f32(2, 2, 4, 8), f32(2, 2, 4, 8)]
+    seen = random.integers(0, 2, (2, 3, 5)).astype(np.int32)
+    seen[..., 0] = 1
+    case("multi_head_attention_lengths", "MultiHeadAttention", [q, k, v, None, np.array([3, 5], np.int32)], num_heads=2,
+         atol=1e-5)
+    case("multi_head_attention_rows", "MultiHeadAttention", [q, k, v, None, seen], num_heads=2, atol=1e-5)
+    case("multi_head_attention_bias", "MultiHeadAttention", [q, k, v, None, None, f32(1, 2, 3, 5)], num_heads=2,
+         atol=1e-5)
+    case("multi_head_attention_cross", "MultiHeadAttention", [q, f32(2, 2, 5, 8), f32(2, 2, 5, 8)], num_heads=2,
+         atol=1e-5)
+    case("multi_head_attention_past", "MultiHeadAttention",
+         [q, f32(2, 3, 16), f32(2, 3, 16), f32(48), None, f32(2, 1, 3, 7), *pasts], num_heads=2, n_outputs=3, atol=1e-5)
+    case("multi_head_attention_past_causal", "MultiHeadAttention",
+         [q, f32(2, 3, 16), f32(2, 3, 16), None, None, None, *pasts], num_heads=2, n_outputs=3, unidirectional=1,
+         atol=1e-5)
+
+    def packed(name, last, inputs, **attributes):
+        """CPUs lack the packed forms: outputs are those of the unpacked one."""
+        case(name, "MultiHeadAttention", [*inputs, *last], num_heads=2, atol=1e-5, **attributes)
+        _, model, feeds, expected, rtol, atol = CASES.pop()
+        merged = np.stack([x.reshape(*x.shape[:2], 2, 8) for x in last], 3)
+        del model.graph.node[0].input[len(inputs) + 1:], model.graph.input[len(inputs) + 1:]
+        model.graph.input[len(inputs)].CopyFrom(helper.make_tensor_value_info(
+            model.graph.input[len(inputs)].name, TensorProto.FLOAT, merged.shape))
+        CASES.append((f"test_{name}", model, [*feeds[:len(inputs)], merged], expected, rtol, atol))
+
+    packed("multi_head_attention_packed", [f32(2, 3, 16), f32(2, 3, 16), f32(2, 3, 16)], [])
+    packed("multi_head_attention_packed_keys", [k, v], [q])
+    x, w, b = f32(2, 3, 8), f32(8, 24), f32(24)
+    for name, mask in (("ends", [2, 3]), ("ends_starts", [2, 3, 0, 1]), ("keys", [[1, 1, 0], [1, 0, 1]]),
+                       ("rows", seen[:, :, :3]), ("nothing", [[0, 0, 0], [1, 0, 1]])):
+        case("attention_mask_" + name, "Attention", [x, w, b, np.array(mask, np.int32)], num_heads=2, atol=1e-5)
+    case("attention_causal", "Attention", [x, w, b], num_heads=2, unidirectional=1, atol=1e-5)
+    case("attention_bias", "Attention", [x, w, b, None, None, f32(1, 2, 3, 3)], num_heads=2, atol=1e-5)
+    case("attention_past_mask", "Attention", [x, w, b, np.ones((2, 7), np.int32), f32(2, 2, 2, 4, 4)], num_heads=2,
+         n_outputs=2, unidirectional=1, atol=1e-5)
+    case("attention_sizes", "Attention", [x, f32(8, 20), f32(20)], num_heads=2, qkv_hidden_sizes=[8, 8, 4], atol=1e-5)
     for name, attributes in (("multi_head_attention", {}), ("multi_head_attention_causal", {"unidirectional": 1})):
         case(name, "MultiHeadAttention", [f32(2, 3, 16), f32(2, 5 if not attributes else 3, 16),
                                           f32(2, 5 if not attributes else 3, 16)], num_heads=2, atol=1e-5, **attributes)
@@ -218,6 +263,34 @@ def attention():
     case("attention_past", "Attention", [f32(1, 2, 8), f32(8, 24), f32(24), None, f32(2, 1, 2, 3, 4)], n_outputs=2,
          num_heads=2, atol=1e-5)
     case("rotary_embedding", "RotaryEmbedding", [f32(2, 3, 32), np.array([[0, 1, 2], [3, 4, 5]], np.int64), cos, sin])
+    case("rotary_embedding_first", "RotaryEmbedding", [f32(2, 3, 32), np.array([3], np.int64), cos, sin],
+         interleaved=1)
+    case("m_rotary_embedding", "MRotaryEmbedding",
+         [f32(2, 3, 32), random.integers(0, 16, (3, 2, 3)).astype(np.int64), cos, sin], mrope_section=[4, 2, 2],
+         num_heads=2)
+    case("m_rotary_embedding_partial", "MRotaryEmbedding",
+         [f32(2, 2, 3, 20), random.integers(0, 16, (3, 2, 3)).astype(np.int64), cos, sin], mrope_section=[3, 0, 5],
+         num_heads=2, rotary_embedding_dim=16, interleaved=1)
+
+
+def linear_attention():
+    q, k, v = f32(2, 5, 24), f32(2, 5, 12), f32(2, 5, 10)
+    extra = {"linear": [], "gated": [f32(2, 5, 2, low=-1, high=0)], "delta": [None, f32(2, 5, 2, low=0)],
+             "gated_delta": [f32(2, 5, 2, low=-1, high=0), f32(2, 5, 2, low=0)]}
+    for rule, gates in extra.items():
+        case("linear_attention_" + rule, "LinearAttention", [q, k, v, f32(2, 2, 6, 5), *gates], n_outputs=2,
+             q_num_heads=4, kv_num_heads=2, update_rule=rule, atol=1e-5)
+    for last in (0, 1):
+        shape = (lambda n: (2, n, 3)) if last else (lambda n: (2, 3, n))
+        case(f"causal_conv_with_state_{'last' if last else 'first'}", "CausalConvWithState",
+             [f32(*shape(6)), f32(3, 1, 4), f32(3), f32(*shape(3))], n_outputs=2, activation="silu", channels_last=last)
+    case("linear_attention_gate", "LinearAttentionGate", [f32(2, 3, 4), f32(4), f32(4), f32(2, 3, 4)], n_outputs=2)
+    for activation in ("silu", "sigmoid"):
+        case("gated_rms_norm_" + activation, "GatedRMSNorm", [f32(2, 3, 8), f32(4), f32(2, 3, 8)], activation=activation,
+             epsilon=1e-5)
+    case("gated_add", "GatedAdd", [f32(2, 3, 8), f32(2, 3, 8), f32(2, 3, 1)])
+    case("scaled_silu", "ScaledSiLU", [f32(2, 3, 8)], alpha=1.5)
+    case("scaled_silu_input", "ScaledSiLU", [f32(2, 3, 8), scalar(0.75)])
 
 
 def others():
@@ -240,7 +313,7 @@ def others():
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "contrib_suite.tar.xz")
-    for group in (quantised, fused, convolutions, attention, others):
+    for group in (quantised, fused, convolutions, attention, linear_attention, others):
         group()
     case_archive.write(archive, "contrib", CASES)
     print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")

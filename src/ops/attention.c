@@ -253,7 +253,6 @@ static const pith_operand_spec outputs[] = {
 };
 static const pith_spelling spellings[] = {
     { "onnx", "", "Attention", 23, NULL },
-    { "onnx", "com.microsoft", "MultiHeadAttention", 1, pithi_attention_map_multi_head },
 };
 static const char *const samples[] = {
     "f32[2,3,5,8] f32[2,3,7,8] f32[2,3,7,6]",

@@ -50,7 +50,9 @@ static int64_t cache_at(const pith_run *run, const layout *l, int64_t index)
     int64_t row = l->is_4d ? index % l->n_rows : index / l->n_heads % l->n_rows;
     int64_t position = batch * l->n_rows + row;
     if (pithi_has_operand(run->inputs, run->n_inputs, POSITIONS)) {
-        position = pithi_run_index(run, &run->inputs[POSITIONS], position, run->inputs[COS].shape.dims[0]);
+        const bool is_first = run->inputs[POSITIONS].shape.rank == 1; /* that of row 0, in all of the batch */
+        const int64_t bound = run->inputs[COS].shape.dims[0] - (is_first ? l->n_rows - 1 : 0);
+        position = pithi_run_index(run, &run->inputs[POSITIONS], is_first ? 0 : position, bound) + (is_first ? row : 0);
     }
     return position * run->inputs[COS].shape.dims[run->inputs[COS].shape.rank - 1]; /* may be wider than needed */
 }
@@ -125,7 +127,9 @@ static pith_status check_caches(const pith_infer *infer, const layout *l)
                PITH_STATUS_SHAPE, "cos_cache and sin_cache must have one shape, and the input's dtype");
     if (has_positions) {
         const pith_shape *p = &infer->inputs[POSITIONS].shape;
-        PITH_CHECK(infer->ctx, p->rank == 2 && p->dims[0] == x->dims[0] && p->dims[1] == l->n_rows && c->dims[0] > 0,
+        bool is_first = p->rank == 1 && p->dims[0] == 1 && c->dims[0] >= l->n_rows; /* as com.microsoft may have it */
+        PITH_CHECK(infer->ctx,
+                   is_first || (p->rank == 2 && p->dims[0] == x->dims[0] && p->dims[1] == l->n_rows && c->dims[0] > 0),
                    PITH_STATUS_SHAPE, "position_ids are %s, but must be [%lld,%lld]", pithi_shape_text(p, text),
                    (long long)x->dims[0], (long long)l->n_rows);
     }

@@ -60,7 +60,5 @@ size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_
 pith_status pithi_attention_prepare(pith_prepare *prepare);
 void pithi_attention_run(const pith_run *run, const pith_part *part);
 
-/* Map of com.microsoft's MultiHeadAttention. */
-pith_status pithi_attention_map_multi_head(pith_ctx *ctx, pith_source *source, void *attrs);
 
 #endif

@@ -165,6 +165,11 @@ static pith_status lacks_operator(building *build, int since)
                                   "%s is implemented from opset %d on, the model imports opset %lld; convert it with "
                                   "onnx.version_converter", build->source_op, since, (long long)source->opset);
     }
+    if (pithi_same_text(source->domain, "com.microsoft.nchwc")) { /* weights in an order that the file doesn't tell */
+        return pithi_arena_format(arena, &build->problem,
+                                  "%.100s: ONNX Runtime has optimised the model for one kind of CPU; save it with "
+                                  "GraphOptimizationLevel.ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL", source->type);
+    }
     return pithi_arena_format(arena, &build->problem,
                               "operator %.100s of domain '%.100s' is not implemented (opset %lld); export the model "
                               "without it, give its meaning as an ONNX function, or add src/ops/<name>.c", source->type,

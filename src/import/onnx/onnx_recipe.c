@@ -7,7 +7,7 @@
 
 #include "ops/op.h"
 
-#define MAX_NAMES 96    /* inputs, outputs and values between them */
+#define MAX_NAMES 160   /* inputs, outputs and values between them */
 #define MAX_OPERANDS 20 /* of a line */
 #define MAX_WORD 256
 
@@ -256,15 +256,17 @@ static pith_status write_operand(expansion *e, const char *word, pith_value **va
 /* ---- lines --------------------------------------------------------------------------------- */
 
 /* `?x` input or attribute x is there (an int: and not 0), `!x` it isn't; `?x=word` an attribute is that, `?x:u8` an
- * input has that element type. */
+ * input has that element type, `?x#4` that rank. */
 static bool holds(expansion *e, char *condition)
 {
     const bool wanted = condition[0] == '?';
-    const char *text = cut(condition, '='), *dtype = cut(condition, ':');
+    const char *text = cut(condition, '='), *dtype = cut(condition, ':'), *rank = cut(condition, '#');
     const named_value *entry = find_name(e, condition + 1);
     const pith_source_attr *attr = entry ? NULL : find_attr(e, condition + 1);
     bool is_there = entry ? entry->value != NULL : attr != NULL;
-    if (dtype) {
+    if (rank) {
+        is_there = is_there && entry && entry->value->has_shape && entry->value->shape.rank == atoi(rank);
+    } else if (dtype) {
         is_there = is_there && entry && pithi_same_text(pith_dtype_name(entry->value->dtype), dtype);
     } else if (text) {
         is_there = attr && (attr->kind == PITH_SOURCE_STRING ? pithi_same_text(attr->s, text) : attr->i == atoi(text));

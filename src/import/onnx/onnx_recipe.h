@@ -9,8 +9,8 @@
  * Operators are those of the newest ONNX, `ms:Name` of com.microsoft, `pith:Name` pith's own. An input is a name, `-`
  * (absent), a number, a list [1,2] or `$attribute`, these with `~name` in the element type of that value. Values of
  * attributes are numbers, lists, words or `$attribute`. Conditions: `?name` an input, output or attribute is there (an
- * int attribute: and isn't 0), `!name` the opposite, `?attribute=value`, `?input:u8` by element type. A line of which
- * nobody wants an output is left out. */
+ * int attribute: and isn't 0), `!name` the opposite, `?attribute=value`, `?input:u8` by element type, `?input#4` by
+ * rank where the file says it. A line of which nobody wants an output is left out. */
 typedef struct pithi_onnx_recipe {
     const char *domain, *name;
     int since;

@@ -24,6 +24,13 @@
 #define CONV_ATTRS "auto_pad dilations group kernel_shape pads strides"
 #define CONV_VALUES \
     " auto_pad=$auto_pad dilations=$dilations group=$group kernel_shape=$kernel_shape pads=$pads strides=$strides"
+#define ATTENTION_ATTRS \
+    "num_heads unidirectional scale mask_filter_value do_rotary=0 past_present_share_buffer=0"
+#define ATTENTION_VALUES \
+    " num_heads=$num_heads unidirectional=$unidirectional scale=$scale mask_filter_value=$mask_filter_value " \
+    "do_rotary=$do_rotary past_present_share_buffer=$past_present_share_buffer"
+#define MHA_VALUES \
+    " num_heads=$num_heads scale=$scale unidirectional=$unidirectional mask_filter_value=$mask_filter_value"
 
 const pithi_onnx_recipe pithi_onnx_recipes[] = {
     /* ---- what ONNX gave up ---- */
@@ -74,11 +81,9 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "x = DequantizeLinear X xs xz\n?axes m = ReduceMean x $axes keepdims=$keepdims\n"
       "!axes m = ReduceMean x keepdims=$keepdims\nY = QuantizeLinear m ys yz" },
     { MS, "QAttention", 1, NULL, "X W bias xs ws mask? xz? wz? past?", "Y present",
-      "num_heads unidirectional scale mask_filter_value do_rotary past_present_share_buffer",
-      "x = DequantizeLinear X xs xz\nw = DequantizeLinear W ws wz axis=1\n"
-      "Y present = ms:Attention x w bias mask past num_heads=$num_heads unidirectional=$unidirectional scale=$scale "
-      "mask_filter_value=$mask_filter_value do_rotary=$do_rotary "
-      "past_present_share_buffer=$past_present_share_buffer" },
+      ATTENTION_ATTRS,
+      "m = ms:MatMulIntegerToFloat X W xs ws xz wz bias\n"
+      "Y present = pith:ProjectedAttention m mask past" ATTENTION_VALUES },
     { MS, "QEmbedLayerNormalization", 1, NULL,
       "ids segments? W P S? G B mask? ws ps ss? gs bs wz pz sz? gz bz", "Y index", "epsilon=1e-12",
       "w = DequantizeLinear W ws wz\np = DequantizeLinear P ps pz\n?S s = DequantizeLinear S ss sz\n"
@@ -154,28 +159,54 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "?mask m = Cast mask to=6\n?mask index = ReduceSum m [1] keepdims=0\n"
       "!mask n = Shape ids end=1\n!mask z = Cast 0 to=6\n!mask index = Expand z n" },
 
-    { MS, "Attention", 1, NULL, "X W bias? mask? past? attention_bias?", "Y present",
-      "num_heads unidirectional scale mask_filter_value qkv_hidden_sizes do_rotary=0 past_present_share_buffer=0",
-      "?do_rotary Y = ms:Attention.do_rotary X\n?past_present_share_buffer Y = ms:Attention.share_buffer X\n"
-      "m = MatMul X W\n?bias m = Add m bias\n?qkv_hidden_sizes q k v = Split m $qkv_hidden_sizes axis=2\n"
+    { MS, "MultiHeadAttention", 1, NULL,
+      "query key? value? bias? mask? add? past_key? past_value? past_length? beams?", "Y present_key present_value qk",
+      "num_heads scale unidirectional mask_filter_value=-10000.0",
+      "?past_length Y = ms:MultiHeadAttention.past_sequence_length query\n"
+      "?beams Y = ms:MultiHeadAttention.cache_indirection query\n"
+      "?key q = Identity query\n?key k = Identity key\n?value v = Identity value\n" /* else heads are side by side */
+      "!key a b c = Split query num_outputs=3 axis=3\n!key q = Reshape a [0,0,-1]\n!key k = Reshape b [0,0,-1]\n"
+      "!key v = Reshape c [0,0,-1]\n?key !value b c = Split key num_outputs=2 axis=3\n"
+      "?key !value k = Reshape b [0,0,-1]\n?key !value v = Reshape c [0,0,-1]\n"
+      "?bias e f g = Split bias num_outputs=3 axis=0\n?bias q = Add q e\n?bias !key#4 k = Add k f\n"
+      "?bias !key#4 v = Add v g\n"
+      "?mask n = Shape q end=1\n?mask l = Shape k start=-2 end=-1\n?mask ?past_key p = Shape past_key start=2 end=3\n"
+      "?mask ?past_key l = Add l p\n?mask s = Concat n l axis=0\n?mask see = pith:KeyMask mask s\n"
+      "?mask hide = Where see 0.0~query $mask_filter_value~query\n?mask ?add sum = Add hide add\n"
+      "?mask !add sum = Identity hide\n?mask add = Identity sum\n"
+      "Y present_key present_value qk = Attention q k v add past_key past_value q_num_heads=$num_heads "
+      "kv_num_heads=$num_heads scale=$scale is_causal=$unidirectional" },
+    { MS, "Attention", 1, NULL, "X W bias? mask? past? add?", "Y present", ATTENTION_ATTRS " qkv_hidden_sizes",
+      "m = MatMul X W\n?bias m = Add m bias\n"
+      "Y present = pith:ProjectedAttention m mask past add qkv_hidden_sizes=$qkv_hidden_sizes" ATTENTION_VALUES },
+    { "pith", "ProjectedAttention", 1, NULL, "m mask? past? add?", "Y present", ATTENTION_ATTRS " qkv_hidden_sizes",
+      "?do_rotary Y = ms:Attention.do_rotary m\n?past_present_share_buffer Y = ms:Attention.share_buffer m\n"
+      "?qkv_hidden_sizes q k v = Split m $qkv_hidden_sizes axis=2\n"
       "!qkv_hidden_sizes q k v = Split m num_outputs=3 axis=2\n?past a b = Split past num_outputs=2 axis=0\n"
-      "?past c = Squeeze a [0]\n?past d = Squeeze b [0]\n"
-      "?past Y pk pv = ms:MultiHeadAttention q k v - mask attention_bias c d num_heads=$num_heads scale=$scale "
-      "unidirectional=$unidirectional mask_filter_value=$mask_filter_value\n"
-      "!past Y pk pv = ms:MultiHeadAttention q k v - mask attention_bias num_heads=$num_heads scale=$scale "
-      "unidirectional=$unidirectional mask_filter_value=$mask_filter_value\n"
+      "?past past = Squeeze a [0]\n?past d = Squeeze b [0]\n"
+      "?past Y pk pv = ms:MultiHeadAttention q k v - mask add past d" MHA_VALUES "\n"
+      "!past Y pk pv = ms:MultiHeadAttention q k v - mask add" MHA_VALUES "\n"
       "e = Unsqueeze pk [0]\nf = Unsqueeze pv [0]\npresent = Concat e f axis=0" },
     /* Rows of a batch may lie at different places of the cache: of item b at seqlens[b] + 1 - rows, or at 0 while the
-     * cache is empty (rows = total). A row sees the keys up to its own place, within a window. */
+     * cache is empty (rows = total). A row sees the keys up to its own place (all that are there, without causality),
+     * within a window. A sink takes part in the softmax like a key with that score and the value 0. */
     { MS, "GroupQueryAttention", 1, NULL,
-      "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias?", "Y present_key present_value",
-      "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0",
-      "?smooth_softmax Y = ms:GroupQueryAttention.smooth_softmax query\n"
+      "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias? sink? k_scale? v_scale? "
+      "q_norm? k_norm?", "Y present_key present_value",
+      "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0 "
+      "causal=1 qk_norm_epsilon=1e-6 "
+      "k_quant_type=NONE v_quant_type=NONE kv_cache_bit_width sliding_window_cache=0 qk_output=0",
+      "!k_quant_type=NONE Y = ms:GroupQueryAttention.k_quant_type query\n"
+      "!v_quant_type=NONE Y = ms:GroupQueryAttention.v_quant_type query\n"
+      "?sliding_window_cache Y = ms:GroupQueryAttention.sliding_window_cache query\n"
+      "?qk_output Y = ms:GroupQueryAttention.qk_output query\n"
       "h = Reshape $num_heads [1]\ng = Reshape $kv_num_heads [1]\n"
       "?key a = Concat [0,0] h [-1] axis=0\n?key q = Reshape query a\n?key b = Concat [0,0] g [-1] axis=0\n"
       "?key k = Reshape key b\n?key v = Reshape value b\n"
       "!key c = Add h g\n!key d = Add c g\n!key a = Concat [0,0] d [-1] axis=0\n!key p = Reshape query a\n"
       "!key b = Concat h g g axis=0\n!key q k v = Split p b axis=2\n"
+      "?q_norm q = RMSNormalization q q_norm epsilon=$qk_norm_epsilon\n"
+      "?k_norm k = RMSNormalization k k_norm epsilon=$qk_norm_epsilon\n"
       "qt = Transpose q perm=[0,2,1,3]\nkt = Transpose k perm=[0,2,1,3]\nvt = Transpose v perm=[0,2,1,3]\n"
       "s = Shape qt start=2 end=3\nt64 = Cast total to=7\nt = Reshape t64 [1]\nl64 = Cast seqlens to=7\n"
       "l = Reshape l64 [-1]\ne = Add l [1]\no1 = Sub e s\nempty = Equal s t\no = Where empty [0] o1\n"
@@ -190,13 +221,55 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "!past_key ck = Expand 0.0~kt sh\n!past_key cv = Expand 0.0~vt sh\n"
       "pk = TensorScatter ck kr o axis=-2\npv = TensorScatter cv vt o axis=-2\n"
       "present_key = Identity pk\npresent_value = Identity pv\n"
-      "u = Shape pk start=2 end=3\nu0 = Squeeze u\nj = Range 0 u0 1\nplace4 = Unsqueeze place [1,3]\n"
-      "see = LessOrEqual j place4\n!local_window_size=-1 low = Sub place4 $local_window_size\n"
+      "u = Shape pk start=2 end=3\nu0 = Squeeze u\nj = Range 0 u0 1\n"
+      "?causal place4 = Unsqueeze place [1,3]\n?causal see = LessOrEqual j place4\n"
+      "!causal e4 = Reshape e [-1,1,1,1]\n!causal see = Less j e4\n"
+      "!local_window_size=-1 low = Sub place4 $local_window_size\n"
       "!local_window_size=-1 near = Greater j low\n!local_window_size=-1 see = And see near\n"
-      "!bias mask = Identity see\n?bias inf = CastLike -1e38 query\n"
-      "?bias mask = Where see bias inf\n"
-      "z = Attention qr pk pv mask scale=$scale softcap=$softcap\n"
+      "mask = Identity see\ninf = CastLike -1e38 query\n"
+      "?bias mask = Where see bias inf\n!bias ?sink mask = Where see 0.0~query inf\n"
+      "!bias !sink ?smooth_softmax mask = Where see 0.0~query inf\n"
+      "k2 = Identity pk\nv2 = Identity pv\n"
+      "?smooth_softmax sink = CastLike [0.0] query\n" /* a last key */
+      "?sink x1 = Shape qt end=3\n?sink x2 = Concat x1 [1] axis=0\n?sink x3 = Reshape sink [1,-1,1,1]\n"
+      "?sink x4 = Expand x3 x2\n?sink x5 = Expand mask x2\n?sink mask = Concat x5 x4 axis=3\n"
+      "?sink k2 = Pad pk [0,0,0,0,0,0,1,0]\n?sink v2 = Pad pv [0,0,0,0,0,0,1,0]\n"
+      "z = Attention qr k2 v2 mask scale=$scale softcap=$softcap\n"
       "zt = Transpose z perm=[0,2,1,3]\nY = Reshape zt [0,0,-1]" },
+    /* Three positions of each token, of time, height and width, take a part each of its angles: neighbouring parts, or
+     * with mrope_layout 1 in turns. */
+    { MS, "MRotaryEmbedding", 1, NULL, "X positions cos sin", "Y",
+      "mrope_section num_heads rotary_embedding_dim interleaved mrope_layout=0 is_packed_batching=0",
+      "?mrope_layout Y = ms:MRotaryEmbedding.mrope_layout X\n"
+      "?is_packed_batching Y = ms:MRotaryEmbedding.is_packed_batching X\n"
+      "p = Cast positions to=7\nc = Gather cos p\nt h w = Split c $mrope_section axis=-1\na = Gather t 0\n"
+      "b = Gather h 1\nd = Gather w 2\ne = Concat a b d axis=-1\n"
+      "s = Gather sin p\nt h w = Split s $mrope_section axis=-1\na = Gather t 0\nb = Gather h 1\nd = Gather w 2\n"
+      "f = Concat a b d axis=-1\n"
+      "Y = RotaryEmbedding X e f num_heads=$num_heads rotary_embedding_dim=$rotary_embedding_dim "
+      "interleaved=$interleaved" },
+    { MS, "LinearAttention", 1, NULL, "q k v past? decay? beta?", "Y present",
+      "q_num_heads kv_num_heads update_rule=gated_delta scale=0.0 chunk_size state_window=0",
+      "?state_window Y = ms:LinearAttention.state_window q\n"
+      "Y present = LinearAttention q k v past decay beta q_num_heads=$q_num_heads kv_num_heads=$kv_num_heads "
+      "update_rule=$update_rule scale=$scale" },
+    { MS, "CausalConvWithState", 1, NULL, "X w bias? past?", "Y present",
+      "activation=none ndim=1 dilation=1 channels_last=0 state_window=0",
+      "!ndim=1 Y = ms:CausalConvWithState.ndim X\n!dilation=1 Y = ms:CausalConvWithState.dilation X\n"
+      "?state_window Y = ms:CausalConvWithState.state_window X\n"
+      "!channels_last Y present = CausalConvWithState X w bias past activation=$activation\n"
+      "?channels_last x = Transpose X perm=[0,2,1]\n?channels_last ?past past = Transpose past perm=[0,2,1]\n"
+      "?channels_last y p = CausalConvWithState x w bias past activation=$activation\n"
+      "?channels_last Y = Transpose y perm=[0,2,1]\n?channels_last present = Transpose p perm=[0,2,1]" },
+    { MS, "LinearAttentionGate", 1, NULL, "a bias scale b?", "decay beta", "",
+      "f = Cast a to=1\nt = Add f bias\ns = Softplus t\nm = Mul s scale\ndecay = CastLike m a\n?b beta = Sigmoid b" },
+    { MS, "GatedRMSNorm", 1, NULL, "X scale gate", "Y", "activation=silu epsilon=1e-5",
+      "c = Shape scale\nd = Concat [-1] c axis=0\nx = Reshape X d\nn = RMSNormalization x scale epsilon=$epsilon\n"
+      "s = Shape X\nm = Reshape n s\n?activation=sigmoid g = Sigmoid gate\n!activation=sigmoid g = Swish gate\n"
+      "Y = Mul m g" },
+    { MS, "GatedAdd", 1, NULL, "X Y gate", "Z", "", "m = Mul Y gate\nZ = Add X m" },
+    { MS, "ScaledSiLU", 1, NULL, "X scale?", "Y", "alpha=1.0",
+      "?scale z = Mul X scale\n!scale z = Mul X $alpha~X\ns = Sigmoid z\nY = Mul z s" },
 
     /* ---- ONNX Runtime's own: channels-last ---- */
     { MS, "NhwcMaxPool", 1, NULL, "X", "Y", "auto_pad ceil_mode dilations kernel_shape pads strides",
