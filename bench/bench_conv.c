@@ -176,7 +176,7 @@ static uint64_t run_round(network *net, void *scratch, void *shared)
                          .inputs = l->inputs, .n_inputs = l->n_inputs, .outputs = &l->output, .n_outputs = 1,
                          .shared = shared };
         for (int phase = 0; phase < l->prepare.n_phases; phase++) {
-            l->sample.node->op->run(&run, &(pith_part){ 0, 1, phase, scratch });
+            l->sample.node->op->run(&run, &(pith_part){ 0, 1, phase, scratch, false });
         }
         uint64_t now = pithi_clock_ns();
         l->best_ns = now - before < l->best_ns ? now - before : l->best_ns;

@@ -94,7 +94,7 @@ static void measure(bench *b, const pith_prepare *prepare, bool use_run)
     for (int round = 0; round < N_ROUNDS && pithi_clock_ns() - start < MAX_NS; round++) {
         const uint64_t begin = pithi_clock_ns();
         for (int phase = 0; use_run && phase < prepare->n_phases; phase++) {
-            pith_part part = { 0, 1, phase, scratch };
+            pith_part part = { 0, 1, phase, scratch, false };
             node->op->run(&run, &part);
         }
         if (!use_run) {

@@ -49,11 +49,12 @@ struct meter {
 };
 
 /* All threads begin together; a part that finds no other thread (one that lost its core) goes on after a while. */
-static void run_share(void *user, int part, int worker)
+static void run_share(void *user, int part, int worker, bool follows)
 {
     meter *m = user;
     uint64_t give_up = pithi_clock_ns() + ROUND_NS;
     (void)worker;
+    (void)follows;
     atomic_fetch_add(&m->n_waiting, 1);
     while (atomic_load(&m->n_waiting) < m->n_threads && pithi_clock_ns() < give_up) {
         pithi_thread_pause();

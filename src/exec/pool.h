@@ -21,8 +21,12 @@ void pithi_exec_pool_destroy(pithi_exec_pool *pool); /* NULL is allowed */
 void pithi_exec_pool_begin(pithi_exec_pool *pool);
 void pithi_exec_pool_end(pithi_exec_pool *pool);
 
-/* Calls fn(user, part, worker) for every part in [0, n_parts); returns when all are done. worker is in
- * [0, n_threads); 0 is the caller. One job at a time. */
-void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, void (*fn)(void *user, int part, int worker), void *user);
+/* `follows`: this worker has just run part - 1 of the same job. */
+typedef void pithi_job_fn(void *user, int part, int worker, bool follows);
+
+/* Calls fn for every part in [0, n_parts), n_parts < 65536; returns when all are done. worker is in
+ * [0, n_threads); 0 is the caller. Equal shares of neighbouring parts go to the same workers in each job, as long as
+ * all keep up. One job at a time. */
+void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, pithi_job_fn *fn, void *user);
 
 #endif

@@ -21,18 +21,19 @@ typedef struct step_job {
     pithi_recorder *recorder;
 } step_job;
 
-static void run_part(void *user, int index, int worker)
+static void run_part(void *user, int index, int worker, bool follows)
 {
     const step_job *job = user;
-    pith_part part = { index, job->n_parts, job->phase, job->scratch + (size_t)worker * job->step->scratch_bytes };
+    pith_part part = { index, job->n_parts, job->phase, job->scratch + (size_t)worker * job->step->scratch_bytes,
+                       follows };
     job->step->node->op->run(job->run, &part);
 }
 
-static void run_part_recorded(void *user, int index, int worker)
+static void run_part_recorded(void *user, int index, int worker, bool follows)
 {
     const step_job *job = user;
     uint64_t start_ns = pithi_clock_ns();
-    run_part(user, index, worker);
+    run_part(user, index, worker, follows);
     job->recorder->part(job->recorder, worker, start_ns, pithi_clock_ns());
 }
 

@@ -119,6 +119,7 @@ typedef struct pith_part {
     int index, count; /* this part of how many, 0 <= index < count <= max_parts */
     int phase;
     void *scratch;    /* prepare->scratch_bytes, this worker's own, 64-byte aligned */
+    bool follows;     /* this worker has just run part index - 1 of this phase: scratch is as that left it */
 } pith_part;
 
 /* Reports a value that the operator can't take (an index out of range); the run then fails with

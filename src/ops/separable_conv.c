@@ -13,7 +13,7 @@
 
 #define BAND_BYTES ((int64_t)448 << 10)
 
-enum { X, W, BIAS, RESIDUAL, EXPAND_W, EXPAND_BIAS, PROJECT_W, PROJECT_BIAS };
+enum { X, W, BIAS, RESIDUAL, EXPAND_W, EXPAND_BIAS, PROJECT_W, PROJECT_BIAS, EXPAND_SLOPE, SLOPE, PROJECT_SLOPE };
 
 static const pith_attr_spec attrs[] = {
     PITH_ATTR_CHOICE(pithi_separable_attrs, conv.auto_pad, "auto_pad", 0, pithi_auto_pad_choices),
@@ -39,8 +39,10 @@ static const pith_tensor *operand(const pith_tensor *inputs, int n_inputs, int i
 /* Attributes and operands of each as a conv of its own. */
 typedef struct stage {
     pithi_conv_attrs attrs;
-    const pith_tensor *w, *bias;
+    const pith_tensor *w, *bias, *slope;
 } stage;
+
+#define STAGE_INPUTS (PITHI_CONV_SLOPE + 1)
 
 static int split(const pithi_separable_attrs *a, const pith_tensor *inputs, int n_inputs, stage stages[3])
 {
@@ -48,18 +50,28 @@ static int split(const pithi_separable_attrs *a, const pith_tensor *inputs, int 
     const pith_tensor *expand = operand(inputs, n_inputs, EXPAND_W), *project = operand(inputs, n_inputs, PROJECT_W);
     int n = 0;
     if (expand) {
-        stages[n] = (stage){ pointwise, expand, operand(inputs, n_inputs, EXPAND_BIAS) };
+        stages[n] = (stage){ pointwise, expand, operand(inputs, n_inputs, EXPAND_BIAS),
+                               operand(inputs, n_inputs, EXPAND_SLOPE) };
         stages[n++].attrs.activation = a->expand;
     }
-    stages[n] = (stage){ a->conv, &inputs[W], operand(inputs, n_inputs, BIAS) };
+    stages[n] = (stage){ a->conv, &inputs[W], operand(inputs, n_inputs, BIAS), operand(inputs, n_inputs, SLOPE) };
     stages[n].attrs.group = inputs[W].shape.dims[0];
     stages[n].attrs.channels_last = 1;
     stages[n++].attrs.activation = project ? a->depthwise : a->conv.activation;
     if (project) {
-        stages[n] = (stage){ pointwise, project, operand(inputs, n_inputs, PROJECT_BIAS) };
+        stages[n] = (stage){ pointwise, project, operand(inputs, n_inputs, PROJECT_BIAS),
+                               operand(inputs, n_inputs, PROJECT_SLOPE) };
         stages[n++].attrs.activation = a->conv.activation;
     }
     return n;
+}
+
+static void fill_inputs(const stage *s, const pith_tensor *x, const pith_tensor *residual, pith_tensor *inputs)
+{
+    const pith_tensor *list[STAGE_INPUTS] = { x, s->w, s->bias, residual, s->slope };
+    for (int i = 0; i < STAGE_INPUTS; i++) {
+        inputs[i] = list[i] ? *list[i] : (pith_tensor){ 0 };
+    }
 }
 
 /* Input and output shapes of all stages; fails as conv does. */
@@ -67,13 +79,11 @@ static pith_status infer_stages(pith_infer *infer, stage *stages, int n, pith_sh
 {
     shapes[0] = infer->inputs[X].shape;
     for (int i = 0; i < n; i++) {
-        pith_tensor inputs[4] = { { .dtype = PITH_DTYPE_F32, .shape = shapes[i] }, *stages[i].w };
-        pith_tensor output = { 0 };
-        inputs[2] = stages[i].bias ? *stages[i].bias : (pith_tensor){ 0 };
+        pith_tensor inputs[STAGE_INPUTS], x = { .dtype = PITH_DTYPE_F32, .shape = shapes[i] }, output = { 0 };
         const pith_tensor *residual = i == n - 1 ? operand(infer->inputs, infer->n_inputs, RESIDUAL) : NULL;
-        inputs[3] = residual ? *residual : (pith_tensor){ 0 };
+        fill_inputs(&stages[i], &x, residual, inputs);
         pith_infer one = { .ctx = infer->ctx, .node = infer->node, .attrs = &stages[i].attrs, .inputs = inputs,
-                           .n_inputs = 4, .outputs = &output, .n_outputs = 1 };
+                           .n_inputs = STAGE_INPUTS, .outputs = &output, .n_outputs = 1 };
         PITH_TRY(pithi_conv_infer(&one, false));
         shapes[i + 1] = output.shape;
     }
@@ -149,12 +159,12 @@ static void ref(const pith_run *run)
     pith_tensor x = run->inputs[X];
     for (int i = 0; i < n; i++) {
         const pith_tensor *residual = i == n - 1 ? operand(run->inputs, run->n_inputs, RESIDUAL) : NULL;
-        pith_tensor inputs[4] = { x, *stages[i].w }, y = { .dtype = PITH_DTYPE_F32, .shape = shapes[i + 1] };
-        inputs[2] = stages[i].bias ? *stages[i].bias : (pith_tensor){ 0 };
-        inputs[3] = residual ? *residual : (pith_tensor){ 0 };
+        pith_tensor inputs[STAGE_INPUTS], y = { .dtype = PITH_DTYPE_F32, .shape = shapes[i + 1] };
+        fill_inputs(&stages[i], &x, residual, inputs);
         y.data = i == n - 1 ? run->outputs[0].data : between;
         between += pithi_align_up((size_t)pith_shape_elements(&y.shape) * sizeof(float), PITH_ALIGNMENT);
-        pith_run one = { .attrs = &stages[i].attrs, .inputs = inputs, .n_inputs = 4, .outputs = &y, .n_outputs = 1 };
+        pith_run one = { .attrs = &stages[i].attrs, .inputs = inputs, .n_inputs = STAGE_INPUTS,
+                         .outputs = &y, .n_outputs = 1 };
         pithi_conv_ref(&one, false);
         x = y;
     }
@@ -178,7 +188,7 @@ typedef struct separable {
     const pith_dwconv_f32 *dwconv;
     const float *w, *bias; /* [taps][channels] */
     pithi_finish finish;
-    int64_t band_rows, n_bands, in_rows; /* in_rows: of a band's input, at most */
+    int64_t n_bands, in_rows;            /* in_rows: of a band's input, at most */
     size_t rows_bytes, expanded_bytes;   /* in scratch: row pointers, then expanded rows, then depthwise ones */
 } separable;
 
@@ -196,6 +206,16 @@ static void pack_pointwise(void *user, void *block)
     }
 }
 
+/* The activation of a stage. */
+static pith_status prepare_finish(pith_prepare *prepare, const stage *s, pithi_finish *finish)
+{
+    PITH_CHECK(prepare->ctx, pithi_finish_make(&s->attrs.activation, prepare->isa_limit, finish),
+               PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)s->attrs.activation.kind);
+    return s->slope ? pithi_finish_add_slopes(prepare->arena, s->slope->data, s->slope->shape.dims[0],
+                                              prepare->isa_limit, finish)
+                    : PITH_OK;
+}
+
 static pith_status prepare_pointwise(pith_prepare *prepare, const stage *s, pointwise *p)
 {
     const void *packed = NULL;
@@ -211,9 +231,7 @@ static pith_status prepare_pointwise(pith_prepare *prepare, const stage *s, poin
     size_t n_floats = (size_t)(pithi_div_up(p->n, p->gemm->nr) * p->gemm->nr * p->k);
     PITH_TRY(pithi_prepare_pack(prepare, p->w, key, n_floats * sizeof(float), pack_pointwise, p, &packed));
     p->packed = packed;
-    PITH_CHECK(prepare->ctx, pithi_finish_make(&s->attrs.activation, prepare->isa_limit, &p->finish),
-               PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)s->attrs.activation.kind);
-    return PITH_OK;
+    return prepare_finish(prepare, s, &p->finish);
 }
 
 static void pack_depthwise(void *user, void *block)
@@ -236,9 +254,7 @@ static pith_status prepare_depthwise(pith_prepare *prepare, const stage *d, cons
     PITH_TRY(pithi_prepare_pack(prepare, s->w, pithi_hash(PITHI_HASH_START, facts, sizeof facts),
                                 pith_tensor_bytes(d->w), pack_depthwise, s, &packed));
     s->w = packed;
-    PITH_CHECK(prepare->ctx, pithi_finish_make(&d->attrs.activation, prepare->isa_limit, &s->finish),
-               PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)d->attrs.activation.kind);
-    return PITH_OK;
+    return prepare_finish(prepare, d, &s->finish);
 }
 
 /* Bands as high as L2 allows, and low enough for all threads. */
@@ -250,17 +266,17 @@ static void cut(pith_prepare *prepare, separable *s)
     int64_t out_row = g->out[2] * g->in_channels * (int64_t)sizeof(float);
     int64_t each = g->stride[1] * in_row + (s->project.gemm ? out_row : 0);
     int64_t rows = (BAND_BYTES - pithi_max_s64(extent - g->stride[1], 0) * in_row) / pithi_max_s64(each, 1);
-    int64_t bands = prepare->n_threads > 1 ? 2 * prepare->n_threads : 1;
-    rows = pithi_max_s64(pithi_min_s64(rows, pithi_div_up(g->out[1], bands)), 1);
-    s->n_bands = pithi_div_up(g->out[1], rows);
-    s->band_rows = s->n_bands ? pithi_div_up(g->out[1], s->n_bands) : 1;
-    s->n_bands = pithi_div_up(g->out[1], s->band_rows);
-    s->in_rows = pithi_min_s64((s->band_rows - 1) * g->stride[1] + extent, g->in[1]);
-    int64_t pixels = pithi_max_s64(s->in_rows * g->in[2], s->band_rows * g->out[2]);
+    s->n_bands = pithi_div_up(g->out[1], pithi_max_s64(rows, 1));
+    s->n_bands = pithi_even_count(pithi_max_s64(s->n_bands, prepare->n_threads > 1 ? 2 * prepare->n_threads : 1),
+                                  prepare->n_threads);
+    s->n_bands = pithi_min_s64(s->n_bands, g->out[1]);
+    int64_t band_rows = s->n_bands ? pithi_div_up(g->out[1], s->n_bands) : 1;
+    s->in_rows = pithi_min_s64((band_rows - 1) * g->stride[1] + extent, g->in[1]);
+    int64_t pixels = pithi_max_s64(s->in_rows * g->in[2], band_rows * g->out[2]);
     s->rows_bytes = pithi_align_up((size_t)pixels * sizeof(float *), PITH_ALIGNMENT);
     s->expanded_bytes = s->expand.gemm ? pithi_align_up((size_t)(s->in_rows * in_row), PITH_ALIGNMENT) : 0;
     prepare->scratch_bytes = s->rows_bytes + s->expanded_bytes;
-    prepare->scratch_bytes += s->project.gemm ? (size_t)(s->band_rows * out_row) : 0;
+    prepare->scratch_bytes += s->project.gemm ? (size_t)(band_rows * out_row) : 0;
     prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(g->batch * s->n_bands, 1), 1 << 20);
 }
 
@@ -274,7 +290,8 @@ static pith_status prepare(pith_prepare *prepare)
     separable *s = block;
     s->is_constant = true;
     for (int i = 0; i < n; i++) {
-        s->is_constant &= stages[i].w->data && (!stages[i].bias || stages[i].bias->data);
+        s->is_constant &= stages[i].w->data && (!stages[i].bias || stages[i].bias->data) &&
+                          (!stages[i].slope || stages[i].slope->data);
     }
     prepare->use_run = true;
     prepare->state = s;
@@ -324,8 +341,9 @@ typedef struct band {
 static band find_band(const separable *s, int64_t grain)
 {
     const pithi_conv_geometry *g = &s->g;
-    band b = { .image = grain / s->n_bands, .out_begin = grain % s->n_bands * s->band_rows };
-    b.out_end = pithi_min_s64(b.out_begin + s->band_rows, g->out[1]);
+    int64_t i = grain % s->n_bands;
+    band b = { .image = grain / s->n_bands, .out_begin = g->out[1] * i / s->n_bands,
+               .out_end = g->out[1] * (i + 1) / s->n_bands };
     int64_t first = b.out_begin * g->stride[1] - g->pad[1];
     int64_t last = (b.out_end - 1) * g->stride[1] - g->pad[1] + (g->kernel[1] - 1) * g->dilation[1];
     b.begin = pithi_min_s64(pithi_max_s64(first, 0), g->in[1] - 1);
@@ -352,7 +370,7 @@ static void expand_rows(const separable *s, const band *b, const band *before, c
 static void run_depthwise(const separable *s, const band *b, const float *x, const float *residual, float *y)
 {
     const pithi_conv_geometry *g = &s->g;
-    size_t channels = (size_t)g->in_channels, n = (size_t)((b->out_end - b->out_begin) * g->out[2]) * channels;
+    size_t channels = (size_t)g->in_channels, n_pixels = (size_t)((b->out_end - b->out_begin) * g->out[2]);
     pith_dwconv_f32_task task = {
         .x = x, .x_row_stride = (size_t)g->in[2] * channels, .x_pixel_stride = channels, .w = s->w,
         .w_stride = channels, .bias = s->bias, .residual = residual, .y = y,
@@ -365,9 +383,7 @@ static void run_depthwise(const separable *s, const band *b, const float *x, con
         .lo = s->finish.lo, .hi = s->finish.hi,
     };
     s->dwconv->run(&task);
-    if (s->finish.function) {
-        s->finish.function(y, y, n, s->finish.alpha, s->finish.beta);
-    }
+    pithi_finish_apply(&s->finish, y, n_pixels, channels, channels, 0);
 }
 
 static void run_bands(const pith_run *run, const separable *s, const pith_part *part)
@@ -380,6 +396,9 @@ static void run_bands(const pith_run *run, const separable *s, const pith_part *
     const float *residual = run->n_inputs > RESIDUAL ? run->inputs[RESIDUAL].data : NULL, *x = run->inputs[X].data;
     band before = { .image = -1 };
     pithi_part_range(part, g->batch * s->n_bands, &begin, &end);
+    if (part->follows && begin > 0) {
+        before = find_band(s, begin - 1);
+    }
     for (int64_t grain = begin; grain < end; grain++) {
         band b = find_band(s, grain);
         int64_t at = (b.image * g->out[1] + b.out_begin) * g->out[2] * n;
@@ -420,6 +439,9 @@ static const pith_operand_spec inputs[] = {
     { "expand_bias", FLOATS, PITH_OPTIONAL },
     { "project_w", FLOATS, PITH_OPTIONAL },
     { "project_bias", FLOATS, PITH_OPTIONAL },
+    { "expand_slope", FLOATS, PITH_OPTIONAL }, /* of leaky ReLUs, for each channel, as conv's */
+    { "slope", FLOATS, PITH_OPTIONAL },
+    { "project_slope", FLOATS, PITH_OPTIONAL },
 };
 static const pith_operand_spec outputs[] = { { "y", FLOATS, PITH_ONE } };
 static const char *const samples[] = {
@@ -428,6 +450,10 @@ static const char *const samples[] = {
     "f32[2,7,6,20] f32[20,1,5,5] - f32[2,7,6,33] - - f32[33,20,1,1] | pads=[2,2,2,2] depthwise_activation=3",
     "f32[1,6,9,3] f32[17,1,3,3] f32[17] f32[1,6,9,17] f32[17,3,1,1] | auto_pad=SAME_UPPER activation=3",
     "f32[1,4,3,2] f32[2,1,1,1]",
+    "f32[1,9,8,5] f32[12,1,3,3] - f32[1,9,8,6] f32[12,5,1,1] - f32[6,12,1,1] f32[6] f32[12]{-1:1} f32[12]{-1:1} "
+    "f32[6]{-1:1} | "
+    "pads=[1,1,1,1] expand_activation=5 depthwise_activation=5 activation=5",
+    "f32[1,9,8,12] f32[12,1,3,3] f32[12] - - - - - - f32[12]{-1:1} | pads=[1,1,1,1] activation=5",
 };
 
 const pith_op pith_op_separable_conv = {

@@ -40,8 +40,8 @@ typedef struct pithi_conv_variant {
     int n_segments;
     size_t segment_length;
     ptrdiff_t *segment_offsets;
-    int64_t band_pixels, bands_per_image; /* gathering: whole rows of one depth */
-    int64_t n_column_blocks, block_columns;
+    pithi_grid grid;         /* of pixels by outputs; gathering: of whole rows of one depth */
+    int64_t bands_per_image;
     int64_t first_grain, n_grains;
 } pithi_conv_variant;
 
@@ -53,6 +53,8 @@ typedef struct pithi_conv_winograd {
 } pithi_conv_winograd;
 
 typedef enum pithi_conv_phase { PITHI_CONV_ARRANGE, PITHI_CONV_MAIN, PITHI_CONV_RESTORE } pithi_conv_phase;
+
+#define PITHI_DEPTHWISE_UNIT 16
 
 typedef struct pithi_conv_f32 {
     pithi_conv_geometry g;
@@ -74,7 +76,7 @@ typedef struct pithi_conv_f32 {
     pithi_conv_phase phases[3];
     int n_phases;
     int64_t n_grains;
-    int64_t depthwise_rows, depthwise_channels; /* of a grain */
+    int64_t depthwise_bands, depthwise_blocks; /* of rows, and of PITHI_DEPTHWISE_UNIT channels */
     size_t scratch_rows;              /* bytes in scratch in front of the gathered band: row pointers */
 } pithi_conv_f32;
 

@@ -2,6 +2,7 @@
 /* Decides how a float32 convolution runs: variants, gathering, bands, grains, packed weights. */
 #include "ops/shared_conv_f32.h"
 
+#define SMALL_PLANE 64 /* pixels */
 #define MAX_VARIANTS 4096 /* a transposed convolution with larger strides is left to the reference */
 
 static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
@@ -60,44 +61,32 @@ static int64_t fit(int64_t bytes_each, int64_t least, int64_t most)
     return pithi_min_s64(pithi_max_s64(count, least), most);
 }
 
-/* Bands and column blocks: as much as stays in L2, then finer until there is work for all threads, on the
- * side (pixels or columns) that repeats less traffic. */
+/* Bands and column blocks. Gathered bands are whole rows. */
 static void cut_variant(const pithi_conv_f32 *conv, pithi_conv_variant *v, int n_threads)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
     int64_t in_channels = g->in_channels / g->group, out_channels = g->out_channels / g->group;
-    int64_t plane = rows->n_out * columns->n_out, pixels = plane * depth->n_out;
-    int64_t bands = 0, n_k = v->n_taps * in_channels;
-    int64_t wanted =
-        n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch * g->group * conv->n_variants, 1)) : 1;
-    wanted = pithi_max_s64(pithi_min_s64(wanted, pixels * n_k * out_channels / PITHI_PART_MACS), 1);
-    bool by_columns = out_channels > pixels;
-    int64_t wanted_bands = by_columns ? 1 : wanted;
+    int64_t plane = rows->n_out * columns->n_out, n_k = v->n_taps * in_channels;
+    int64_t n_others = pithi_max_s64(g->batch * g->group * conv->n_variants, 1);
+    int64_t row_floats = in_channels * columns->in_step * rows->in_step;
+    n_others *= v->gathers ? pithi_max_s64(depth->n_out, 1) : 1;
+    v->grid = pithi_gemm_f32_cut(conv->gemm, v->gathers ? plane : plane * depth->n_out, n_k, row_floats, out_channels,
+                                 n_others, n_threads);
+    v->bands_per_image = v->grid.n_bands;
     if (v->gathers) {
         int64_t width = (columns->n_out - 1) * columns->in_step + columns->span;
         int64_t row_bytes = depth->span * width * in_channels * (int64_t)sizeof(float) * rows->in_step;
-        int64_t height = fit(row_bytes, 1, pithi_max_s64(rows->n_out, 1));
-        height = pithi_min_s64(height, pithi_max_s64(rows->n_out * depth->n_out / wanted_bands, 1));
-        height = pithi_div_up(rows->n_out, pithi_max_s64(pithi_div_up(rows->n_out, height), 1));
-        v->band_pixels = pithi_max_s64(height, 1) * columns->n_out;
+        int64_t least = pithi_div_up(rows->n_out, fit(row_bytes, 1, pithi_max_s64(rows->n_out, 1)));
+        int64_t bands = pithi_even_count(pithi_max_s64(v->grid.n_bands, least), n_others > 1 ? 1 : n_threads);
+        bands = pithi_min_s64(bands, rows->n_out);
+        int64_t height = pithi_max_s64(pithi_div_up(rows->n_out, pithi_max_s64(bands, 1)), 1);
         v->gathered[0] = depth->span;
         v->gathered[1] = (height - 1) * rows->in_step + rows->span;
         v->gathered[2] = width;
-        bands = depth->n_out * pithi_div_up(rows->n_out, pithi_max_s64(height, 1));
-    } else {
-        int64_t least = 8 * conv->gemm->mr_max;
-        v->band_pixels = fit((n_k + out_channels) * (int64_t)sizeof(float), least, pithi_max_s64(pixels, 1));
-        v->band_pixels = pithi_min_s64(v->band_pixels, pithi_max_s64(pixels / wanted_bands, least));
-        v->band_pixels = (int64_t)pithi_align_up((size_t)v->band_pixels, (size_t)conv->gemm->mr_max);
-        bands = pithi_div_up(pixels, v->band_pixels);
+        v->grid.n_bands = bands;
+        v->bands_per_image = columns->n_out ? depth->n_out * bands : 0;
     }
-    v->bands_per_image = pixels ? bands : 0;
-    int64_t block = conv->gemm->nr * conv->gemm->nv_max, n_blocks = pithi_div_up(out_channels, block);
-    n_blocks = pithi_min_s64(n_blocks, pithi_div_up(wanted, pithi_max_s64(bands, 1)));
-    v->block_columns =
-        pithi_div_up(pithi_div_up(out_channels, pithi_max_s64(n_blocks, 1)), conv->gemm->nr) * conv->gemm->nr;
-    v->n_column_blocks = v->block_columns ? pithi_div_up(out_channels, v->block_columns) : 0;
 }
 
 static pith_status make_segments(pithi_arena *arena, const pithi_conv_geometry *g, pithi_conv_variant *v)
@@ -138,6 +127,14 @@ static size_t packed_size(const pithi_conv_f32 *conv, const pithi_conv_variant *
                     : pithi_gemm_f32_packed_size(conv->gemm, n_k, n);
 }
 
+/* Of a band. */
+static int64_t most_pixels(const pithi_conv_variant *v)
+{
+    int64_t n_rows = v->axis[1]->n_out, n_columns = v->axis[2]->n_out, bands = pithi_max_s64(v->grid.n_bands, 1);
+    return v->gathers ? pithi_div_up(n_rows, bands) * n_columns
+                      : pithi_div_up(n_rows * n_columns * v->axis[0]->n_out, bands);
+}
+
 static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
@@ -168,9 +165,9 @@ static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
         v->packed_per_group = packed_size(conv, v);
         conv->packed_floats += (size_t)g->group * v->packed_per_group;
         v->first_grain = conv->n_grains;
-        v->n_grains = g->batch * g->group * v->bands_per_image * v->n_column_blocks;
+        v->n_grains = g->batch * g->group * v->bands_per_image * v->grid.n_blocks;
         conv->n_grains += v->n_grains;
-        size_t rows_bytes = pithi_align_up((size_t)v->band_pixels * sizeof(float *), PITH_ALIGNMENT);
+        size_t rows_bytes = pithi_align_up((size_t)most_pixels(v) * sizeof(float *), PITH_ALIGNMENT);
         conv->scratch_rows = rows_bytes > conv->scratch_rows ? rows_bytes : conv->scratch_rows;
     }
     return PITH_OK;
@@ -184,6 +181,7 @@ static bool is_depthwise(const pithi_conv_geometry *g)
            g->kernel[0] == 1 && g->stride[0] == 1 && g->in[0] == g->out[0];
 }
 
+/* Of rows, so that threads keep to theirs; small images of many channels as products before and behind are cut. */
 static void cut_depthwise(pithi_conv_f32 *conv, int n_threads)
 {
     pithi_conv_geometry *g = &conv->g;
@@ -193,15 +191,14 @@ static void cut_depthwise(pithi_conv_f32 *conv, int n_threads)
     int64_t macs = g->out[1] * g->out[2] * g->in_channels * g->kernel[1] * g->kernel[2];
     int64_t wanted = n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(g->batch, 1)) : 1;
     wanted = pithi_max_s64(pithi_min_s64(wanted, macs / PITHI_PART_MACS), 1);
-    int64_t rows = fit(row_bytes, pithi_min_s64(4, g->out[1]), g->out[1]);
-    rows = pithi_max_s64(pithi_min_s64(rows, pithi_div_up(g->out[1], wanted)), pithi_min_s64(g->out[1], 4));
-    int64_t n_bands = rows ? pithi_div_up(g->out[1], rows) : 0;
-    conv->depthwise_rows = n_bands ? pithi_div_up(g->out[1], n_bands) : 1;
-    n_bands = pithi_div_up(g->out[1], conv->depthwise_rows);
-    int64_t n_blocks = pithi_min_s64(pithi_div_up(wanted, pithi_max_s64(n_bands, 1)), pithi_div_up(g->in_channels, 64));
-    conv->depthwise_channels = pithi_div_up(pithi_div_up(g->in_channels, n_blocks), 16) * 16;
-    conv->n_grains = g->batch * n_bands * pithi_div_up(g->in_channels, conv->depthwise_channels);
-    conv->n_grains = g->out[2] ? conv->n_grains : 0;
+    bool by_channels = g->out[1] * g->out[2] < SMALL_PLANE;
+    int64_t n_bands = pithi_div_up(g->out[1], fit(row_bytes, 4, pithi_max_s64(g->out[1], 1)));
+    n_bands = pithi_max_s64(n_bands, by_channels ? 1 : pithi_min_s64(wanted, g->out[1] / 3));
+    conv->depthwise_bands = pithi_even_count(n_bands, n_threads);
+    int64_t enough = n_bands >= n_threads ? pithi_min_s64(wanted, 2 * n_threads) : wanted;
+    int64_t n_blocks = pithi_div_up(enough, pithi_max_s64(n_bands, 1));
+    conv->depthwise_blocks = pithi_min_s64(n_blocks, pithi_div_up(g->in_channels, 4 * PITHI_DEPTHWISE_UNIT));
+    conv->n_grains = g->out[2] ? g->batch * conv->depthwise_bands * conv->depthwise_blocks : 0;
     conv->packed_floats = (size_t)(g->in_channels * g->kernel[1] * g->kernel[2]);
 }
 

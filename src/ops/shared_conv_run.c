@@ -163,25 +163,23 @@ static band find_band(const pithi_conv_f32 *conv, int64_t grain, int64_t *column
         i++;
     }
     const pithi_conv_variant *v = &conv->variants[i];
-    int64_t at = (grain - v->first_grain) / v->n_column_blocks, index = at % v->bands_per_image;
-    int64_t plane = v->axis[1]->n_out * v->axis[2]->n_out, pixels = plane * v->axis[0]->n_out;
+    const int64_t n_bands = v->grid.n_bands, at = (grain - v->first_grain) / v->grid.n_blocks,
+                  index = at % v->bands_per_image, i_band = index % n_bands;
+    int64_t n_columns = v->axis[2]->n_out, plane = v->axis[1]->n_out * n_columns;
     band b = { .variant = v, .group = at / v->bands_per_image % conv->g.group,
                .image = at / v->bands_per_image / conv->g.group };
-    *column_block_out = (grain - v->first_grain) % v->n_column_blocks;
-    if (v->gathers) { /* whole rows of one depth */
-        int64_t per_slice = pithi_div_up(plane, v->band_pixels);
-        b.pixel = index / per_slice * plane + index % per_slice * v->band_pixels;
-        b.n_pixels = pithi_min_s64(v->band_pixels, plane - index % per_slice * v->band_pixels);
-    } else {
-        b.pixel = index * v->band_pixels;
-        b.n_pixels = pithi_min_s64(v->band_pixels, pixels - b.pixel);
-    }
+    *column_block_out = (grain - v->first_grain) % v->grid.n_blocks;
+    /* gathering: whole rows of one depth */
+    int64_t unit = v->gathers ? n_columns : 1, n_units = v->gathers ? v->axis[1]->n_out : plane * v->axis[0]->n_out;
+    int64_t first = n_units * i_band / n_bands;
+    b.pixel = index / n_bands * plane + first * unit;
+    b.n_pixels = (n_units * (i_band + 1) / n_bands - first) * unit;
     return b;
 }
 
 static void run_products(const pithi_conv_f32 *conv, const pith_part *part, const pithi_conv_operands *o)
 {
-    int64_t begin = 0, end = 0, out_channels = conv->g.out_channels / conv->g.group;
+    int64_t begin = 0, end = 0;
     band current = { 0 };
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
@@ -192,8 +190,9 @@ static void run_products(const pithi_conv_f32 *conv, const pith_part *part, cons
             start_band(conv, &b, o, part->scratch);
             current = b;
         }
-        int64_t n0 = block * b.variant->block_columns;
-        run_band(conv, &b, n0, pithi_min_s64(b.variant->block_columns, out_channels - n0), o, part->scratch);
+        const pithi_grid *grid = &b.variant->grid;
+        int64_t n0 = pithi_grid_column(grid, block);
+        run_band(conv, &b, n0, pithi_grid_column(grid, block + 1) - n0, o, part->scratch);
     }
 }
 
@@ -211,12 +210,13 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t begin = 0, end = 0, channels = g->in_channels;
-    int64_t n_bands = pithi_div_up(g->out[1], conv->depthwise_rows);
-    int64_t n_blocks = pithi_div_up(channels, conv->depthwise_channels);
+    int64_t n_bands = conv->depthwise_bands, n_blocks = conv->depthwise_blocks;
+    int64_t n_units = pithi_div_up(channels, PITHI_DEPTHWISE_UNIT);
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
-        int64_t c = grain % n_blocks * conv->depthwise_channels,
-                row = grain / n_blocks % n_bands * conv->depthwise_rows;
+        int64_t block = grain % n_blocks, i = grain / n_blocks % n_bands;
+        int64_t c = n_units * block / n_blocks * PITHI_DEPTHWISE_UNIT,
+                c_end = n_units * (block + 1) / n_blocks * PITHI_DEPTHWISE_UNIT;
         int64_t image = grain / n_blocks / n_bands, y_at = image * g->out[1] * g->out[2] * channels + c;
         pith_dwconv_f32_task task = {
             .x = o->x + image * g->in[1] * g->in[2] * channels + c,
@@ -224,9 +224,9 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
             .w = o->packed + c, .w_stride = (size_t)channels, .bias = o->bias ? o->bias + c : NULL,
             .residual = o->residual ? o->residual + y_at : NULL, .y = o->y + y_at,
             .y_row_stride = (size_t)(g->out[2] * channels), .y_pixel_stride = (size_t)channels,
-            .n_channels = (size_t)pithi_min_s64(conv->depthwise_channels, channels - c),
-            .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2], .y_begin = (int)row,
-            .y_end = (int)pithi_min_s64(row + conv->depthwise_rows, g->out[1]),
+            .n_channels = (size_t)(pithi_min_s64(c_end, channels) - c),
+            .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2], .y_begin = (int)(g->out[1] * i / n_bands),
+            .y_end = (int)(g->out[1] * (i + 1) / n_bands),
             .kernel_h = (int)g->kernel[1], .kernel_w = (int)g->kernel[2], .stride_h = (int)g->stride[1],
             .stride_w = (int)g->stride[2], .dilation_h = (int)g->dilation[1], .dilation_w = (int)g->dilation[2],
             .pad_top = (int)g->pad[1], .pad_left = (int)g->pad[2], .lo = conv->finish.lo, .hi = conv->finish.hi,

@@ -133,3 +133,37 @@ void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *b
     kernel->few(&tile);
     apply_to_block(finish, block);
 }
+
+/* ---- cutting ------------------------------------------------------------------------------ */
+
+#define LEAST_ROWS 48 /* of a band, which reads all of B */
+#define ROW_PANELS 8  /* of a single row, side by side */
+
+int64_t pithi_even_count(int64_t count, int n_threads)
+{
+    return count > n_threads ? (count + n_threads / 2) / n_threads * n_threads : count;
+}
+
+/* Rows are cut unless B is much larger than what they read and write: then the next step, cut the same way, finds its
+ * rows in the cache of the core that made them. */
+pithi_grid pithi_gemm_f32_cut(const pith_gemm_f32 *kernel, int64_t n_rows, int64_t n_k, int64_t row_floats, int64_t n,
+                              int64_t n_others, int n_threads)
+{
+    const int64_t panels = pithi_div_up(n, kernel->nr);
+    const bool by_columns = n_k * n > n_rows * (row_floats + n) * 3 / 2;
+    int64_t wanted = n_threads > 1 ? pithi_min_s64(4 * n_threads, n_others * n_rows * n_k * n / PITHI_PART_MACS) : 1;
+    wanted = pithi_div_up(pithi_max_s64(wanted, 1), n_others);
+    int64_t most_rows = (int64_t)PITHI_L2_SHARE / pithi_max_s64((n_k + n) * (int64_t)sizeof(float), 1);
+    int64_t bands = pithi_div_up(n_rows, pithi_max_s64(most_rows, 8 * kernel->mr_max));
+    if (!by_columns) {
+        bands = pithi_max_s64(bands, pithi_min_s64(wanted, n_rows / LEAST_ROWS));
+    }
+    bands = pithi_even_count(pithi_max_s64(bands, 1), n_others > 1 ? 1 : n_threads);
+    int64_t enough = bands >= n_threads ? pithi_min_s64(wanted, 2 * n_threads) : wanted;
+    int64_t unit = n_rows == 1 ? ROW_PANELS : kernel->nv_max, n_units = pithi_div_up(panels, unit);
+    int64_t blocks = pithi_min_s64(pithi_div_up(enough, bands), n_units);
+    blocks = bands == 1 && n_others == 1 ? pithi_even_count(blocks, n_threads) : blocks;
+    blocks = pithi_max_s64(pithi_min_s64(blocks, panels), n > 0);
+    unit = n_rows > 1 && n_units < 2 * blocks ? 1 : unit;
+    return (pithi_grid){ .n_bands = n_rows > 0 ? bands : 0, .n_blocks = blocks, .n = n, .unit = unit * kernel->nr };
+}

@@ -31,6 +31,24 @@ pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int
 void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
                         size_t channel);
 
+/* How a product is cut: band i begins at row n_rows * i / n_bands, block j of columns at pithi_grid_column(). */
+typedef struct pithi_grid {
+    int64_t n_bands, n_blocks;
+    int64_t n, unit; /* columns; blocks begin at multiples of `unit` */
+} pithi_grid;
+
+/* Cuts [n_rows][n_k] * [n_k][n], of which there are `n_others` more of the same step: operands stay in L2, and all threads
+ * get equal shares. Rows of A have `row_floats` that no other row has (n_k, or less where taps overlap). */
+pithi_grid pithi_gemm_f32_cut(const pith_gemm_f32 *kernel, int64_t n_rows, int64_t n_k, int64_t row_floats, int64_t n,
+                              int64_t n_others, int n_threads);
+/* `count` shares, or a few less or more, so that threads get equally many. */
+int64_t pithi_even_count(int64_t count, int n_threads);
+
+static inline int64_t pithi_grid_column(const pithi_grid *grid, int64_t block)
+{
+    return pithi_min_s64(pithi_div_up(grid->n, grid->unit) * block / grid->n_blocks * grid->unit, grid->n);
+}
+
 /* Runs `block` with k cut so that nv_max panels of B stay in L2; residual and clamp come with the last cut (block->lo,
  * hi are not read), then finish->function, or the slopes from finish->slopes on. A folded block goes to
  * kernel->narrow. */

@@ -22,7 +22,8 @@ typedef struct product {
     const float *packed_b, *expanded_c; /* made in prepare; NULL: in shared memory, or not at all */
     size_t shared_a, shared_b, shared_c;
     size_t packed_floats;         /* of one matrix */
-    int64_t band_rows, n_bands, block_columns, n_column_blocks, n_grains;
+    pithi_grid grid;
+    int64_t n_grains;
     int64_t c_rows;               /* of expanded c: 1, or all rows of the output */
     bool arranges;
 } product;
@@ -123,27 +124,6 @@ static void flatten_batches(product *p)
     }
 }
 
-/* Bands of rows and blocks of columns: operands stay in L2, and there is work for all threads. */
-static void cut(product *p, int n_threads)
-{
-    const pithi_product_geometry *g = &p->g;
-    int64_t least = p->gemm->mr_max, row_bytes = (g->k + g->n) * (int64_t)sizeof(float);
-    int64_t macs = g->n_batches * g->m * g->n * g->k;
-    int64_t wanted = n_threads > 1 ? pithi_min_s64(4 * n_threads, macs / PITHI_PART_MACS) : 1;
-    wanted = pithi_div_up(pithi_max_s64(wanted, 1), pithi_max_s64(g->n_batches, 1));
-    p->band_rows = pithi_max_s64((int64_t)PITHI_L2_SHARE / pithi_max_s64(row_bytes, 1), 4 * least);
-    if (g->n <= g->m) {
-        p->band_rows = pithi_min_s64(p->band_rows, pithi_max_s64(g->m / wanted, least));
-    }
-    p->band_rows = (int64_t)pithi_align_up((size_t)pithi_min_s64(p->band_rows, pithi_max_s64(g->m, 1)), (size_t)least);
-    p->n_bands = pithi_div_up(g->m, p->band_rows);
-    int64_t block = p->gemm->nr * p->gemm->nv_max;
-    int64_t n_blocks = pithi_min_s64(pithi_div_up(wanted, pithi_max_s64(p->n_bands, 1)), pithi_div_up(g->n, block));
-    p->block_columns = pithi_div_up(pithi_div_up(g->n, pithi_max_s64(n_blocks, 1)), p->gemm->nr) * p->gemm->nr;
-    p->n_column_blocks = p->block_columns ? pithi_div_up(g->n, p->block_columns) : 0;
-    p->n_grains = g->n_batches * p->n_bands * p->n_column_blocks;
-}
-
 static size_t add_block(size_t *total, int64_t n_floats)
 {
     size_t at = *total;
@@ -232,12 +212,14 @@ pith_status pithi_product_prepare(pith_prepare *prepare)
     flatten_batches(p);
     PITH_TRY(index_batches(prepare->arena, p));
     PITH_TRY(prepare_operands(prepare, p));
-    cut(p, prepare->n_threads);
+    p->grid = pithi_gemm_f32_cut(p->gemm, p->g.m, p->g.k, p->g.k, p->g.n, pithi_max_s64(p->g.n_batches, 1),
+                                 prepare->n_threads);
+    p->n_grains = p->g.n_batches * p->grid.n_bands * p->grid.n_blocks;
     prepare->use_run = true;
     prepare->state = p;
     prepare->n_phases = p->arranges ? 2 : 1;
     prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(p->n_grains, 1), 1 << 20);
-    prepare->scratch_bytes = (size_t)p->band_rows * sizeof(float *);
+    prepare->scratch_bytes = (size_t)pithi_div_up(p->g.m, pithi_max_s64(p->grid.n_bands, 1)) * sizeof(float *);
     prepare->kernel = p->gemm->head.name;
     return PITH_OK;
 }
@@ -293,9 +275,10 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
 {
     const pithi_product_geometry *g = &p->g;
     static const ptrdiff_t no_offset = 0;
-    int64_t n0 = grain % p->n_column_blocks * p->block_columns, at = grain / p->n_column_blocks;
-    int64_t m0 = at % p->n_bands * p->band_rows, batch = at / p->n_bands, row = batch * g->m + m0;
-    int64_t rows = pithi_min_s64(p->band_rows, g->m - m0);
+    const pithi_grid *grid = &p->grid;
+    int64_t block = grain % grid->n_blocks, at = grain / grid->n_blocks, band = at % grid->n_bands;
+    int64_t n0 = pithi_grid_column(grid, block), m0 = g->m * band / grid->n_bands, batch = at / grid->n_bands;
+    int64_t rows = g->m * (band + 1) / grid->n_bands - m0, row = batch * g->m + m0;
     const float *a = p->arranges_a ? shared_floats(run, p->shared_a) : run->inputs[0].data;
     const float *b = p->packed_b ? p->packed_b : p->packs_b ? shared_floats(run, p->shared_b) : run->inputs[1].data;
     const float *c = find_c(run, p), *residual = run->n_inputs > 3 ? run->inputs[3].data : NULL;
@@ -317,7 +300,7 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
         .c = (float *)run->outputs[0].data + row * g->n + n0,
         .c_stride = n,
         .mr = (int)rows,
-        .n_columns = (int)pithi_min_s64(p->block_columns, g->n - n0),
+        .n_columns = (int)(pithi_grid_column(grid, block + 1) - n0),
     };
     tile.residual = residual ? residual + row * g->n + n0 : NULL;
     if (p->has_c_matrix && !residual) {

@@ -5,7 +5,7 @@
 #include "passes/rewrite.h"
 
 #define MIN_BYTES ((int64_t)768 << 10) /* of what lies between; smaller images stay in the cache anyway */
-#define MAX_ROWS_BYTES ((int64_t)512 << 10) /* of the rows that one output row sees */
+#define MAX_ROWS_BYTES ((int64_t)640 << 10) /* of the rows that one output row sees */
 
 static bool has_defaults(const pithi_conv_attrs *a)
 {
@@ -20,8 +20,7 @@ static bool has_defaults(const pithi_conv_attrs *a)
     return true;
 }
 
-/* A channels-last float32 conv over two dimensions with constant weights, and no list of slopes: the operator takes
- * none. */
+/* A channels-last float32 conv over two dimensions with constant weights. */
 static const pith_tensor *weights_of(const pith_node *node)
 {
     if (!pithi_is(node, "conv") || !((const pithi_conv_attrs *)node->attrs)->channels_last) {
@@ -30,8 +29,9 @@ static const pith_tensor *weights_of(const pith_node *node)
     const pith_tensor *w = pithi_constant_input(node, 1);
     const pith_value *bias = pithi_node_input(node, 2), *x = node->inputs[0], *y = pithi_node_result(node);
     bool is_known = y && pithi_value_has_dims(x) && pithi_value_has_dims(y) && x->dtype == PITH_DTYPE_F32;
-    const bool has_slopes = pithi_node_input(node, PITHI_CONV_SLOPE) != NULL;
-    return is_known && w && w->shape.rank == 4 && !has_slopes && (!bias || bias->constant) ? w : NULL;
+    const pith_value *slope = pithi_node_input(node, PITHI_CONV_SLOPE);
+    bool are_constant = (!bias || bias->constant) && (!slope || slope->constant);
+    return is_known && w && w->shape.rank == 4 && are_constant ? w : NULL;
 }
 
 static bool is_pointwise(const pith_node *node)
@@ -78,23 +78,27 @@ static pith_node *find_expand(const pith_node *depthwise)
 static pith_status fuse(pith_graph *graph, pith_node *expand, pith_node *depthwise, pith_node *last)
 {
     pith_node *project = last != depthwise ? last : NULL;
-    pith_value *inputs[8] = { expand ? expand->inputs[0] : depthwise->inputs[0], depthwise->inputs[1],
+    pith_value *inputs[11] = { expand ? expand->inputs[0] : depthwise->inputs[0], depthwise->inputs[1],
                               pithi_node_input(depthwise, 2), pithi_node_input(last, 3) };
     pithi_separable_attrs fused = { .conv = *(const pithi_conv_attrs *)depthwise->attrs };
     if (expand) {
         inputs[4] = expand->inputs[1];
         inputs[5] = pithi_node_input(expand, 2);
+        inputs[8] = pithi_node_input(expand, PITHI_CONV_SLOPE);
         fused.expand = ((const pithi_conv_attrs *)expand->attrs)->activation;
     }
+    inputs[9] = pithi_node_input(depthwise, PITHI_CONV_SLOPE);
     if (project) {
         inputs[6] = project->inputs[1];
         inputs[7] = pithi_node_input(project, 2);
+        inputs[10] = pithi_node_input(project, PITHI_CONV_SLOPE);
         fused.depthwise = fused.conv.activation;
         fused.conv.activation = ((const pithi_conv_attrs *)project->attrs)->activation;
     }
     fused.conv.kernel_shape = (pith_ints){ 0 };
     fused.conv.group = 1;
-    PITH_TRY(pithi_become(graph, last, "separable_conv", inputs, PITH_COUNT(inputs)));
+    const bool has_slopes = inputs[8] || inputs[9] || inputs[10];
+    PITH_TRY(pithi_become(graph, last, "separable_conv", inputs, has_slopes ? PITH_COUNT(inputs) : 8));
     *(pithi_separable_attrs *)last->attrs = fused;
     return PITH_OK;
 }

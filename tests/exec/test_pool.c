@@ -13,8 +13,9 @@ typedef struct tally {
     _Atomic int worst_worker;
 } tally;
 
-static void count_part(void *user, int part, int worker)
+static void count_part(void *user, int part, int worker, bool follows)
 {
+    (void)follows;
     tally *t = user;
     atomic_fetch_add(&t->counts[part], 1);
     int worst = atomic_load(&t->worst_worker);

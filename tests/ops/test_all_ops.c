@@ -77,7 +77,7 @@ static void run_parts(const pith_run *run, const pith_prepare *prepare, int coun
     for (int phase = 0; phase < prepare->n_phases; phase++) {
         for (int index = parts - 1; index >= 0; index--) { /* any order must do */
             memset(scratch, 0xa5, prepare->scratch_bytes);
-            pith_part part = { index, parts, phase, scratch };
+            pith_part part = { index, parts, phase, scratch, false };
             run->node->op->run(run, &part);
         }
     }

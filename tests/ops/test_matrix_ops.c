@@ -156,7 +156,7 @@ static void run_parts(const pith_run *run, const pith_prepare *prepare, int coun
     for (int phase = 0; phase < prepare->n_phases; phase++) {
         for (int index = parts - 1; index >= 0; index--) {
             memset(scratch, 0xa5, prepare->scratch_bytes);
-            run->node->op->run(run, &(pith_part){ index, parts, phase, scratch });
+            run->node->op->run(run, &(pith_part){ index, parts, phase, scratch, false });
         }
     }
     free(scratch);

@@ -80,7 +80,7 @@ static void run_parts(const pith_run *run, const pith_prepare *prepare, int coun
     int parts = count < prepare->max_parts ? count : prepare->max_parts;
     for (int index = parts - 1; index >= 0; index--) {
         memset(scratch, 0xa5, n_bytes);
-        run->node->op->run(run, &(pith_part){ index, parts, 0, scratch });
+        run->node->op->run(run, &(pith_part){ index, parts, 0, scratch, false });
     }
     free(scratch);
 }

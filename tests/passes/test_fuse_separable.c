@@ -43,11 +43,7 @@ static void check_fused(pith_test *test)
           "%y:f32[1,64,64,49] = separable_conv(%x, %d, -, -, -, -, %p, -) auto_pad=SAME_UPPER activation=3\n"
           "%z:f32[1,64,64,50] = separable_conv(%y, %h, -, -, %q, -, -, -) pads=[2,2,2,2] activation=3\n"
           "outputs %y:f32[1,64,64,49], %z:f32[1,64,64,50]\n");
-}
-
-static void check_kept(pith_test *test)
-{
-    check(test, "slopes per channel stay with their convolution",
+    check(test, "slopes per channel come along",
           "input x f32[1,64,64,48]\n"
           "const d f32[48,1,3,3]\n"
           "const p f32[49,48,1,1]\n"
@@ -56,9 +52,13 @@ static void check_kept(pith_test *test)
           "y = conv a p | channels_last=1\n"
           "output y\n",
           "inputs %x:f32[1,64,64,48]\n"
-          "%a:f32[1,64,64,48] = conv(%x, %d, -, -, %s) group=48 pads=[1,1,1,1] channels_last=1 activation=5\n"
-          "%y:f32[1,64,64,49] = conv(%a, %p) channels_last=1\n"
+          "%y:f32[1,64,64,49] = separable_conv(%x, %d, -, -, -, -, %p, -, -, %s, -) pads=[1,1,1,1] "
+          "depthwise_activation=5\n"
           "outputs %y:f32[1,64,64,49]\n");
+}
+
+static void check_kept(pith_test *test)
+{
     check(test, "small images, values that others read, and other kernels stay",
           "input x f32[1,64,64,48]\n"
           "input s f32[1,8,8,48]\n"
