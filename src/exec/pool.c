@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Thread pool. Each thread has a share of neighbouring parts, so that from step to step it meets the rows that it
- * made itself: what another core has written costs several times as much to read. Whoever is done takes parts from the
- * end of others' shares. A share's ticket (generation << 32 | first part left << 16 | end) changes by
- * compare-and-swap only, and its job's description stays as long as a part is left, so a worker that comes late can never
- * take a part of a job whose description it has not read. */
+ * made itself: what another core has written costs several times as much to read. Whoever is done takes parts from
+ * the end of others' shares. A share's ticket (generation << 32 | first part left << 16 | end) changes by
+ * compare-and-swap only, and its job's description stays as long as a part is left, so a worker that comes late can
+ * never take a part of a job whose description it has not read. */
 #include <stdatomic.h>
 
 #include "base/ctx.h"

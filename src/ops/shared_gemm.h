@@ -37,8 +37,8 @@ typedef struct pithi_grid {
     int64_t n, unit; /* columns; blocks begin at multiples of `unit` */
 } pithi_grid;
 
-/* Cuts [n_rows][n_k] * [n_k][n], of which there are `n_others` more of the same step: operands stay in L2, and all threads
- * get equal shares. Rows of A have `row_floats` that no other row has (n_k, or less where taps overlap). */
+/* Cuts [n_rows][n_k] * [n_k][n], one of `n_others` such products of a step: operands stay in L2, and all threads get
+ * equal shares. Rows of A have `row_floats` that no other row has (n_k, or less where taps overlap). */
 pithi_grid pithi_gemm_f32_cut(const pith_gemm_f32 *kernel, int64_t n_rows, int64_t n_k, int64_t row_floats, int64_t n,
                               int64_t n_others, int n_threads);
 /* `count` shares, or a few less or more, so that threads get equally many. */
