@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* norm_u8 over vectors of GNU C, once per ISA: NORM_NAME is the record's name, NORM_LANES the floats of a vector. */
+/* norm_u8 over vectors of GNU C, once per ISA: NORM_NAME is the record's name, NORM_LANES the floats of a vector;
+ * NORM_ROWS: the ISA has its own `affine` and `slopes`. */
 #include <string.h>
 
 #include "kernels/norm_u8.h"
@@ -56,6 +57,7 @@ static void moments(const uint8_t *x, size_t n, uint8_t flip, int64_t *sum, int6
     }
 }
 
+#ifndef NORM_ROWS
 static inline uint8_t rounded_one(float value, const pith_norm_u8_row *r)
 {
     const float low = (float)r->low, high = (float)r->high;
@@ -108,5 +110,7 @@ static void slopes(const pith_norm_u8_row *r)
         r->y[i] = rounded_one((float)v * (v < 0 ? r->scale[r->step ? i : 0] : r->factor) + mean, r);
     }
 }
+
+#endif
 
 static const pith_norm_u8 records[] = { { { NORM_NAME, PITH_EXACT }, moments, affine, slopes } };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool_u8 over blocks of channels that are one vector; once per ISA. The including file defines POOL_NAME (the record's
- * name), POOL_LANES (bytes of a vector) and POOL_MAX(a, b) for two such vectors, POOL_MAX_16 for two of 16 bytes; or
- * POOL_TAIL, a function for what is left of the channels. Vectors are those of GNU C. */
+ * name), POOL_LANES (bytes of a vector) and POOL_MAX(a, b) for two such vectors, POOL_MAX_16 for two of 16 bytes;
+ * POOL_TAIL may be a function for less than 16 channels. Vectors are those of GNU C. */
 #include <string.h>
 
 #include "kernels/pool_u8.h"
@@ -25,12 +25,12 @@
         memcpy(y, &best, (n));                                                                             \
     }
 
-#ifndef POOL_TAIL
-DEFINE_MAX(1, MASKED_MAX)
-DEFINE_MAX(8, MASKED_MAX)
 #if POOL_LANES > 16
 DEFINE_MAX(16, POOL_MAX_16)
 #endif
+#ifndef POOL_TAIL
+DEFINE_MAX(1, MASKED_MAX)
+DEFINE_MAX(8, MASKED_MAX)
 #endif
 
 #define DEFINE_WIDE_MAX(n) DEFINE_MAX(n, POOL_MAX)
@@ -40,24 +40,29 @@ DEFINE_WIDE_MAX(POOL_LANES)
 
 enum { FULL_SUM = 256 }; /* bytes whose sum fits into 16 bits */
 
-static void max_run(const uint8_t *const *taps, size_t n_taps, size_t x_step, uint8_t *y, size_t n_channels,
-                    size_t n_pixels, uint8_t flip)
+static inline __attribute__((always_inline)) void max_pixels(const uint8_t *const *taps, const size_t n_taps,
+                                                             size_t x_step, uint8_t *y, size_t n_channels,
+                                                             size_t n_pixels, uint8_t flip)
 {
     for (size_t i = 0; i < n_pixels; i++, y += n_channels) {
         size_t c = 0, at = i * x_step;
         for (; c + POOL_LANES <= n_channels; c += POOL_LANES) {
             WIDE_MAX_OF(POOL_LANES)(taps, n_taps, at + c, y + c, flip);
         }
+#if POOL_LANES > 16
+        for (; c + 16 <= n_channels; c += 16) {
+            max_16(taps, n_taps, at + c, y + c, flip);
+        }
+        if (c < n_channels && n_channels >= 16) { /* once more some of those before */
+            max_16(taps, n_taps, at + n_channels - 16, y + n_channels - 16, flip);
+            continue;
+        }
+#endif
 #ifdef POOL_TAIL
         if (c < n_channels) {
             POOL_TAIL(taps, n_taps, at + c, y + c, flip, n_channels - c);
         }
 #else
-#if POOL_LANES > 16
-        for (; c + 16 <= n_channels; c += 16) {
-            max_16(taps, n_taps, at + c, y + c, flip);
-        }
-#endif
         for (; c + 8 <= n_channels; c += 8) {
             max_8(taps, n_taps, at + c, y + c, flip);
         }
@@ -65,6 +70,19 @@ static void max_run(const uint8_t *const *taps, size_t n_taps, size_t x_step, ui
             max_1(taps, n_taps, at + c, y + c, flip);
         }
 #endif
+    }
+}
+
+/* Loops over the taps of common windows are unrolled. */
+static void max_run(const uint8_t *const *taps, size_t n_taps, size_t x_step, uint8_t *y, size_t n_channels,
+                    size_t n_pixels, uint8_t flip)
+{
+    if (n_taps == 9) {
+        max_pixels(taps, 9, x_step, y, n_channels, n_pixels, flip);
+    } else if (n_taps == 4) {
+        max_pixels(taps, 4, x_step, y, n_channels, n_pixels, flip);
+    } else {
+        max_pixels(taps, n_taps, x_step, y, n_channels, n_pixels, flip);
     }
 }
 
