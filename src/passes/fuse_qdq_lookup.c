@@ -116,7 +116,7 @@ static pith_status fill_table(evaluation *e, const pith_value *value, const pith
     return run_node(e, q->node, inputs, table_out);
 }
 
-/* q of `value`, which is a function of the root, for each of its bytes; as a constant, NULL if it can't be evaluated so. */
+/* q of `value`, which is a function of the root, for each of its bytes; as a constant, or NULL if that can't be. */
 static pith_status make_table(pith_graph *graph, const root *r, const pith_value *value, const pithi_qdq *q,
                               pith_value **table_out)
 {
