@@ -68,8 +68,20 @@ static inline int32_t quantize_one(float x, float scale, float low, float high)
 DEFINE_ROWS(int8_t, s8, -128, 127)
 DEFINE_ROWS(uint8_t, u8, 0, 255)
 
+#define DEFINE_WIDE(type, suffix, low, high)                                                       \
+    static void quantize_##suffix(const float *restrict x, float scale, int32_t zero, type *restrict y, \
+                                  int64_t n)                                                       \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            y[i] = (type)(quantize_one(x[i], scale, (float)((low)-zero), (float)((high)-zero)) + zero); \
+        }                                                                                          \
+    }
+
+DEFINE_WIDE(int16_t, s16, -32768, 32767)
+DEFINE_WIDE(uint16_t, u16, 0, 65535)
+
 static const pith_quantize_f32 records[] = {
     { .head = { "quantize_f32__" QUANTIZE_ISA, PITH_EXACT },
-      .quantize_s8 = quantize_s8, .quantize_u8 = quantize_u8,
+      .quantize_s8 = quantize_s8, .quantize_u8 = quantize_u8, .quantize_s16 = quantize_s16, .quantize_u16 = quantize_u16,
       .dequantize_s8 = dequantize_s8, .dequantize_u8 = dequantize_u8 }
 };

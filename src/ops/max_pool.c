@@ -2,6 +2,7 @@
 /* max_pool: largest value of each window, padding excluded; NaN wins. Optionally its index in the flattened
  * input (channels-first order). ONNX MaxPool. */
 #include "ops/shared_pool.h"
+#include "ops/shared_quant.h"
 
 static const pith_attr_spec attrs_table[] = {
     PITHI_POOL_ATTRS,
@@ -18,7 +19,7 @@ static pith_status prepare(pith_prepare *prepare)
     return pithi_pool_prepare(prepare, PITHI_POOL_MAX);
 }
 
-#define DTYPES (PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
+#define DTYPES (PITH_DTYPES_FLOAT | PITH_DTYPES_8OR16)
 static const pith_operand_spec inputs[] = { { "x", DTYPES, PITH_ONE } };
 static const pith_operand_spec outputs[] = { { "y", DTYPES, PITH_ONE },
                                              { "indices", PITH_DTYPES(PITH_DTYPE_S64), PITH_OPTIONAL } };
@@ -36,6 +37,8 @@ static const char *const samples[] = {
     "f32[2,7,5,3] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1 channels_last=1",
     "u8[2,9,11,85]{0:256} | kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] channels_last=1",
     "s8[1,13,12,27]{-128:128} | kernel_shape=[9,7] pads=[4,3,4,3] channels_last=1",
+    "u16[2,9,11,85]{0:65536} | kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] channels_last=1",
+    "s16[1,13,12,7]{-32768:32768} | kernel_shape=[9,7] pads=[4,3,4,3] channels_last=1",
     "f32[2,3,7,5] | kernel_shape=[1,4] strides=[1,3] dilations=[2,2] ceil_mode=1", "f32[0,2,4,4] | kernel_shape=[2,2]"
 };
 

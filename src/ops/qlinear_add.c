@@ -8,12 +8,17 @@
 
 #include "ops/shared_qlinear_binary.h"
 
+static pith_s16_terms terms_of(const pithi_qlinear_binary *binary)
+{
+    const float ra = binary->a.scale / binary->y.scale, rb = binary->b.scale / binary->y.scale;
+    const float zeros = fmaf(ra, (float)binary->a.zero, rb * (float)binary->b.zero);
+    return (pith_s16_terms){ ra, rb, (float)binary->y.zero - zeros };
+}
+
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
 {
-    float ra = binary->a.scale / binary->y.scale, rb = binary->b.scale / binary->y.scale;
-    float offset =
-        (float)binary->y.zero - fmaf(ra, (float)binary->a.zero, rb * (float)binary->b.zero);
-    return fmaf((float)a, ra, fmaf((float)b, rb, offset));
+    const pith_s16_terms t = terms_of(binary);
+    return fmaf((float)a, t.a_scale, fmaf((float)b, t.b_scale, t.offset));
 }
 
 static void ref(const pith_run *run) { pithi_qlinear_binary_ref(run, value); }
@@ -22,11 +27,15 @@ static void add_row(const pithi_rows *rows, const void *const *operands, void *y
 {
     const pithi_qlinear_rows *state = rows->user;
     const pithi_qlinear_binary *binary = &state->binary;
+    const pith_s16_terms terms = terms_of(binary);
+    if (state->wide) {
+        pithi_qlinear_wide_row(rows, operands, y, n, false, &terms);
+        return;
+    }
     pith_qadd_s8_row row = pithi_qlinear_row(rows, operands, y, n);
-    row.a_scale = binary->a.scale / binary->y.scale;
-    row.b_scale = binary->b.scale / binary->y.scale;
-    row.offset = (float)binary->y.zero -
-                 fmaf(row.a_scale, (float)binary->a.zero, row.b_scale * (float)binary->b.zero);
+    row.a_scale = terms.a_scale;
+    row.b_scale = terms.b_scale;
+    row.offset = terms.offset;
     state->kernel->sum(&row);
 }
 
@@ -41,6 +50,10 @@ static const char *const samples[] = {
     "s8[3,1]{-128:128} f32[1]{0.5} - s8[1,70]{-128:128} f32[]{0.25} - f32[]{1}",
     "u8[4,5]{0:256} f32[]{0.1} u8[]{5} s8[]{-128:128} f32[]{0.2} s8[]{3} f32[]{0.2} u8[]{9} | "
     "low=9 high=200",
+    "u16[2,3,7,9]{0:65536} f32[]{0.0002} u16[]{31000} u16[2,3,7,9]{0:65536} f32[]{0.0003} u16[]{100} f32[]{0.0004} "
+    "u16[]{30000}",
+    "s16[2,4,700]{-32768:32768} f32[]{0.0002} s16[]{-70} u8[4,1]{0:256} f32[]{0.03} u8[]{100} f32[]{0.05} s8[]{-30} | "
+    "low=-100 high=90",
     "u8[0,4] f32[]{1} u8[]{0} u8[4] f32[]{1} u8[]{0} f32[]{1} u8[]{0}",
 };
 

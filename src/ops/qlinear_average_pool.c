@@ -4,7 +4,11 @@
  * qlinear_global_average_pool. Else in float32: values (x - x_zero) x_scale are summed with the
  * index rising, divided by the number of taps, and
  *
- *   y = saturate(round_half_even(mean / y_scale + y_zero)). */
+ *   y = saturate(round_half_even(mean / y_scale + y_zero)).
+ *
+ * Of 16 bits always as qlinear_global_average_pool, n being the number of taps. */
+#include <math.h>
+
 #include "ops/shared_index.h"
 #include "ops/shared_pool.h"
 #include "ops/shared_qlinear_pool.h"
@@ -24,13 +28,14 @@ static bool is_global(const pithi_pool_geometry *g)
     return covers;
 }
 
-/* Sum and number of the taps of an output pixel that lie in the image; `padded_out` counts those in
- * the padding too. */
-static float sum_window(const pith_run *run, const pithi_pool_geometry *g,
+/* Sum (of integers where x has 16 bits) and number of the taps of an output pixel that lie in the
+ * image; counts_out[1] has those in the padding too. */
+static double sum_window(const pith_run *run, const pithi_pool_geometry *g,
                         const pithi_quant_pair *x, int64_t image, int64_t channel, int64_t pixel,
                         int64_t counts_out[2])
 {
-    float sum = 0.0f;
+    const bool is_wide = pithi_is_16bit(run->inputs[0].dtype);
+    double sum = 0.0;
     counts_out[0] = counts_out[1] = 0;
     for (int64_t tap = 0; tap < g->n_taps; tap++) {
         int64_t at = 0, step = 1, o = pixel, k = tap;
@@ -48,8 +53,8 @@ static float sum_window(const pith_run *run, const pithi_pool_geometry *g,
             counts_out[0]++;
             int64_t index =
                 pithi_qlinear_pool_index(g->is_last, g->n_channels, g->n_in, image, channel, at);
-            sum +=
-                (float)((int32_t)pithi_tensor_get_s64(&run->inputs[0], index) - x->zero) * x->scale;
+            const int32_t number = (int32_t)pithi_tensor_get_s64(&run->inputs[0], index) - x->zero;
+            sum = is_wide ? sum + (double)number : (double)((float)sum + (float)number * x->scale);
         }
     }
     return sum;
@@ -69,13 +74,17 @@ static void ref(const pith_run *run)
     for (int64_t i = 0; i < g.n_batch * g.n_channels * g.n_out; i++) {
         int64_t image = i / (g.n_channels * g.n_out), channel = i / g.n_out % g.n_channels,
                 pixel = i % g.n_out, counts[2];
-        float sum = sum_window(run, &g, &x, image, channel, pixel, counts);
-        float mean = sum / (float)counts[attrs->count_include_pad ? 1 : 0];
+        const float sum = (float)sum_window(run, &g, &x, image, channel, pixel, counts);
+        const float count = (float)counts[attrs->count_include_pad ? 1 : 0];
+        float value = sum / count / y.scale + (float)y.zero;
+        if (pithi_is_16bit(run->inputs[0].dtype)) {
+            value = rintf(sum * (x.scale / (y.scale * count))) + (float)y.zero;
+        }
         int64_t at =
             pithi_qlinear_pool_index(g.is_last, g.n_channels, g.n_out, image, channel, pixel);
         pithi_tensor_set_s64(
             &run->outputs[0], at,
-            pithi_quantize((double)(mean / y.scale + (float)y.zero), 0, run->outputs[0].dtype));
+            pithi_quantize((double)value, 0, run->outputs[0].dtype));
     }
 }
 
@@ -115,7 +124,10 @@ static pith_status prepare(pith_prepare *prepare)
 static pith_status infer(pith_infer *infer)
 {
     PITH_TRY(pithi_quant_unary_infer(infer));
-    return pithi_pool_infer(infer);
+    const pith_dtype dtype = infer->outputs[0].dtype; /* may differ from that of x */
+    PITH_TRY(pithi_pool_infer(infer));
+    infer->outputs[0].dtype = dtype;
+    return PITH_OK;
 }
 
 static pith_status map_channels_last(pith_ctx *ctx, pith_source *source, void *attrs)
@@ -138,16 +150,21 @@ static const char *const samples[] = {
     "auto_pad=SAME_UPPER",
     "s8[2,7,6,37]{-128:128} f32[]{0.05} s8[]{28} f32[]{0.04} s8[]{-12} | kernel_shape=[3,3] pads=[1,1,1,1] "
     "channels_last=1",
+    "u16[2,7,6,67]{0:65536} f32[]{0.0005} u16[]{32000} f32[]{0.0004} u16[]{31000} | kernel_shape=[3,3] "
+    "pads=[1,1,1,1] channels_last=1", "s16[2,7,6,5]{-32768:32768} f32[]{0.0005} - f32[]{0.0005} - | "
+    "kernel_shape=[7,6] channels_last=1",
+    "s16[1,6,5,9]{-32768:32768} f32[]{0.0005} s16[]{-3} f32[]{0.09} s8[]{5} | kernel_shape=[2,3] channels_last=1 "
+    "strides=[2,2] count_include_pad=1 pads=[1,1,0,1]",
     "u8[1,12,11,17]{0:256} f32[]{0.05} u8[]{128} f32[]{0.02} u8[]{120} | kernel_shape=[6,5] strides=[1,1] "
     "channels_last=1",
 };
 
 const pith_op pith_op_qlinear_average_pool = {
     .head = { "qlinear_average_pool", 1, PITH_ATTRS(attr_table, pithi_pool_attrs) },
-    .inputs = pithi_quant_unary_inputs,
-    .n_inputs = PITH_COUNT(pithi_quant_unary_inputs),
-    .outputs = pithi_quant_unary_outputs,
-    .n_outputs = PITH_COUNT(pithi_quant_unary_outputs),
+    .inputs = pithi_quant_wide_inputs,
+    .n_inputs = PITH_COUNT(pithi_quant_wide_inputs),
+    .outputs = pithi_quant_wide_outputs,
+    .n_outputs = PITH_COUNT(pithi_quant_wide_outputs),
     .infer = infer,
     .ref = ref,
     .prepare = prepare,

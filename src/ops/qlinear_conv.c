@@ -4,7 +4,7 @@
  */
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
-#include "ops/shared_s8.h"
+#include "ops/shared_s16.h"
 
 static const pith_attr_spec attr_table[] = {
     PITH_ATTR_CHOICE(pithi_qlinear_conv_attrs, conv.auto_pad, "auto_pad", 0,
@@ -28,13 +28,18 @@ static bool is_channels_last(const void *attrs)
 
 static pith_status prepare(pith_prepare *prepare)
 {
+    if (is_channels_last(prepare->attrs) && pithi_int_is_wide(prepare->inputs, prepare->outputs)) {
+        return pithi_s16_conv_prepare(prepare);
+    }
     return is_channels_last(prepare->attrs) ? pithi_s8_conv_prepare(prepare)
                                             : pithi_int_conv_prepare(prepare, true);
 }
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
-    if (is_channels_last(run->attrs)) {
+    if (pithi_int_is_wide(run->inputs, run->outputs)) {
+        pithi_s16_run(run->state, run->inputs[0].data, run->outputs[0].data, part);
+    } else if (is_channels_last(run->attrs)) {
         pithi_s8_conv_run(run, part);
     } else {
         pithi_int_conv_run(run, part, true);
@@ -56,17 +61,17 @@ static void cost(const pith_infer *infer, pith_cost *cost)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "x", PITH_DTYPES_8BIT, PITH_ONE },
+    { "x", PITH_DTYPES_8OR16, PITH_ONE },
     { "x_scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "x_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "x_zero_point", PITH_DTYPES_8OR16, PITH_ONE },
     { "w", PITH_DTYPES_8BIT, PITH_ONE },
     { "w_scale", PITH_DTYPES_FLOAT, PITH_ONE },
     { "w_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
     { "y_scale", PITH_DTYPES_FLOAT, PITH_ONE },
-    { "y_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "y_zero_point", PITH_DTYPES_8OR16, PITH_ONE },
     { "bias", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8OR16, PITH_ONE } };
 /* ONNX Runtime's own version may have channels-last images; the weights are as ever. */
 static pith_status map_channels_last(pith_ctx *ctx, pith_source *source, void *attrs)
 {
@@ -91,6 +96,17 @@ static const char *const samples[] = {
     "f32[]{0.3} "
     "u8[]{100} | channels_last=1 group=2 pads=[1,0,1,2] low=90 high=180",
     "u8[1,1,4,4] f32[]{0.5} u8[]{0} u8[1,1,1,1]{3} f32[]{0.5} u8[]{1} f32[]{0.75} u8[]{2}",
+    "u16[2,9,11,7]{0:65536} f32[]{0.0001} u16[]{32000} s8[70,7,3,3]{-128:128} f32[70]{0.01:0.05} s8[70] f32[]{0.001} "
+    "u16[]{30000} s32[70]{-9e6:9e6} | channels_last=1 pads=[1,1,1,1]",
+    "s16[1,6,5,37]{-32768:32768} f32[]{0.0001} s16[]{-77} u8[66,37,1,1]{0:256} f32[]{0.01} u8[]{99} f32[]{0.3} s8[]{3} "
+    "| channels_last=1 strides=[2,1]",
+    "u8[1,9,8,6]{0:256} f32[]{0.02} u8[]{100} s8[4,3,2,3]{-128:128} f32[]{0.01} s8[]{0} f32[]{0.0003} u16[]{32768} | "
+    "channels_last=1 group=2 dilations=[1,2] low=20000 high=60000",
+    "u16[2,7,9,45]{0:65536} f32[]{0.0001} u16[]{40000} s8[45,1,3,3]{-128:128} f32[45]{0.01:0.05} s8[45]{-9:9} "
+    "f32[]{0.0005} u16[]{9} s32[45]{-9e5:9e5} | channels_last=1 group=45 pads=[1,1,1,1] strides=[2,1]",
+    "s16[1,5,6,9]{-32768:32768} f32[]{0.0001} s16[]{5} s8[9,1,5,2]{-128:128} f32[]{0.01} s8[]{0} f32[]{0.03} u8[]{99} "
+    "| channels_last=1 group=9 dilations=[1,2] pads=[2,1,2,1]",
+    "u16[1,3,5,5]{0:65536} f32[]{0.0001} u16[]{32000} s8[4,3,3,3]{-128:128} f32[]{0.01} s8[]{0} f32[]{0.001} s16[]{30}",
 };
 
 const pith_op pith_op_qlinear_conv = {

@@ -6,7 +6,8 @@
 #include "ops/sample.h"
 #include "ops/shared_broadcast.h"
 #include "ops/shared_index.h"
-#include "ops/shared_s8.h"
+#include "ops/shared_int_product.h"
+#include "ops/shared_s16.h"
 
 typedef struct qlinear_gemm_attrs {
     float alpha;
@@ -60,7 +61,8 @@ static void ref(const pith_run *run)
             sum += (left - a_zero) * (right - b_zero);
         }
         sum += has_c ? pithi_tensor_get_s64(c, pithi_broadcast_offset(&c->shape, &y->shape, i)) : 0;
-        float value = (float)(int32_t)(uint32_t)(uint64_t)sum *
+        sum = pithi_is_16bit(a->dtype) ? sum : (int32_t)(uint32_t)(uint64_t)sum;
+        float value = (float)sum *
                       scale_of(run->inputs, run->n_inputs, attrs->alpha, column);
         if (y->dtype == PITH_DTYPE_F32) {
             ((float *)y->data)[i] = value;
@@ -100,9 +102,6 @@ static pith_status prepare(pith_prepare *prepare)
     if (!is_possible(prepare, n)) {
         return PITH_OK;
     }
-    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_s8_gemm), &block));
-    pithi_s8_gemm *gemm = block;
-    *gemm = (pithi_s8_gemm){ .m = m, .n = n, .k = k };
     pithi_s8_source source = { .weights = &in[B],
                                .zero = &in[B_ZERO],
                                .bias = pithi_has_operand(in, prepare->n_inputs, C) ? &in[C] : NULL,
@@ -115,13 +114,25 @@ static pith_status prepare(pith_prepare *prepare)
                                .segment_length = k,
                                .a_dtype = in[A].dtype,
                                .a_zero = (int32_t)pithi_tensor_get_s64(&in[A_ZERO], 0) };
-    PITH_TRY(pithi_s8_weights_make(prepare, &source, true, &gemm->weights));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)n, sizeof(float), &block));
+    float *scales = block;
     for (int64_t i = 0; i < n; i++) {
-        gemm->weights.scale[i] = scale_of(in, prepare->n_inputs, attrs->alpha, i);
+        scales[i] = scale_of(in, prepare->n_inputs, attrs->alpha, i);
     }
-    pithi_limits limits = pithi_limits_in(&attrs->limits, prepare->outputs[0].dtype);
-    gemm->weights.finish = (pithi_s8_finish){ (int32_t)pithi_tensor_get_s64(&in[Y_ZERO], 0),
-                                              (int32_t)limits.low, (int32_t)limits.high };
+    const pithi_limits limits = pithi_limits_in(&attrs->limits, prepare->outputs[0].dtype);
+    const pithi_s8_finish finish = { (int32_t)pithi_tensor_get_s64(&in[Y_ZERO], 0), (int32_t)limits.low,
+                                     (int32_t)limits.high };
+    if (pithi_int_is_wide(in, prepare->outputs)) {
+        const pithi_s16_task task = { .g = pithi_s16_matrix(m, n, k), .source = source, .scales = scales,
+                                      .y_dtype = prepare->outputs[0].dtype, .finish = finish };
+        return pithi_s16_prepare(prepare, &task);
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_s8_gemm), &block));
+    pithi_s8_gemm *gemm = block;
+    *gemm = (pithi_s8_gemm){ .m = m, .n = n, .k = k };
+    PITH_TRY(pithi_s8_weights_make(prepare, &source, false, &gemm->weights));
+    gemm->weights.scale = scales;
+    gemm->weights.finish = finish;
     pithi_s8_gemm_cut(prepare, gemm);
     prepare->state = gemm;
     return PITH_OK;
@@ -129,6 +140,10 @@ static pith_status prepare(pith_prepare *prepare)
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
+    if (pithi_int_is_wide(run->inputs, run->outputs)) {
+        pithi_s16_run(run->state, run->inputs[A].data, run->outputs[0].data, part);
+        return;
+    }
     pithi_s8_gemm_run(run->state, run->inputs[A].data, run->outputs[0].data, part);
 }
 
@@ -189,17 +204,17 @@ static void cost(const pith_infer *infer, pith_cost *cost)
 }
 
 static const pith_operand_spec inputs[] = {
-    { "a", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a", PITH_DTYPES_8OR16, PITH_ONE },
     { "a_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
-    { "a_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a_zero_point", PITH_DTYPES_8OR16, PITH_ONE },
     { "b", PITH_DTYPES_8BIT, PITH_ONE },
     { "b_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
     { "b_zero_point", PITH_DTYPES_8BIT, PITH_ONE },
     { "c", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL },
     { "y_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
-    { "y_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "y_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8BIT | PITH_DTYPES(PITH_DTYPE_F32),
+static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_8OR16 | PITH_DTYPES(PITH_DTYPE_F32),
                                                PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QGemm", 1, NULL } };
 static const char *const samples[] = {
@@ -209,6 +224,8 @@ static const char *const samples[] = {
     "s8[1]{5} | transA=1 low=-10 high=90",
     "u8[2,9]{0:256} f32[]{0.02} u8[]{120} u8[9,3]{0:256} f32[]{0.03} u8[]{128} s32[2,1]{-900:900} "
     "| alpha=0.5",
+    "u16[5,7]{0:65536} f32[]{0.0002} u16[]{120} s8[33,7]{-128:128} f32[33]{0.01:0.03} s8[33] "
+    "s32[33]{-90000:90000} f32[]{0.001} u16[]{30000} | transB=1",
     "u8[1,0] f32[]{0.02} u8[]{120} s8[0,3] f32[]{0.03} s8[]{1} s32[1,3]{-90:90} f32[]{0.1} "
     "u8[]{100}",
 };

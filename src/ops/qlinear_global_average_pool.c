@@ -24,7 +24,10 @@ static pith_status prepare(pith_prepare *prepare)
 static pith_status infer(pith_infer *infer)
 {
     PITH_TRY(pithi_quant_unary_infer(infer));
-    return pithi_global_pool_infer(infer);
+    const pith_dtype dtype = infer->outputs[0].dtype; /* may differ from that of x */
+    PITH_TRY(pithi_global_pool_infer(infer));
+    infer->outputs[0].dtype = dtype;
+    return PITH_OK;
 }
 
 static pith_status map_channels_last(pith_ctx *ctx, pith_source *source, void *attrs)
@@ -40,16 +43,18 @@ static const char *const samples[] = {
     "u8[2,3,7,6]{0:256} f32[]{0.05} u8[]{128} f32[]{0.04} u8[]{120}",
     "s8[2,7,6,5]{-128:128} f32[]{0.05} s8[]{28} f32[]{0.05} s8[]{-12} | channels_last=1",
     "s8[1,4,9]{-128:128} f32[]{0.05} - f32[]{0.02} -",
+    "u16[2,3,7,6]{0:65536} f32[]{0.0005} u16[]{32000} f32[]{0.0004} u16[]{31000}",
+    "s16[2,7,6,75]{-32768:32768} f32[]{0.0005} s16[]{28} f32[]{0.1} u8[]{90} | channels_last=1",
     "u8[0,4,9,2]{0:256} f32[]{0.05} - f32[]{0.02} -",
 };
 
 const pith_op pith_op_qlinear_global_average_pool = {
     .head = { "qlinear_global_average_pool", 1,
               PITH_ATTRS(pithi_global_pool_attrs_table, pithi_global_pool_attrs) },
-    .inputs = pithi_quant_unary_inputs,
-    .n_inputs = PITH_COUNT(pithi_quant_unary_inputs),
-    .outputs = pithi_quant_unary_outputs,
-    .n_outputs = PITH_COUNT(pithi_quant_unary_outputs),
+    .inputs = pithi_quant_wide_inputs,
+    .n_inputs = PITH_COUNT(pithi_quant_wide_inputs),
+    .outputs = pithi_quant_wide_outputs,
+    .n_outputs = PITH_COUNT(pithi_quant_wide_outputs),
     .infer = infer,
     .ref = ref,
     .prepare = prepare,

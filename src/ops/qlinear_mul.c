@@ -9,7 +9,7 @@
 static float value(const pithi_qlinear_binary *binary, int32_t a, int32_t b)
 {
     float scale = binary->a.scale * binary->b.scale / binary->y.scale;
-    float product = (float)((a - binary->a.zero) * (b - binary->b.zero)) * scale;
+    float product = (float)((int64_t)(a - binary->a.zero) * (b - binary->b.zero)) * scale;
     return product + (float)binary->y.zero;
 }
 
@@ -19,6 +19,12 @@ static void mul_row(const pithi_rows *rows, const void *const *operands, void *y
 {
     const pithi_qlinear_rows *state = rows->user;
     const pithi_qlinear_binary *binary = &state->binary;
+    if (state->wide) { /* the float32 product of two exact floats is that of the integers, rounded */
+        const pith_s16_terms terms = { binary->a.scale * binary->b.scale / binary->y.scale, 0.0f,
+                                       (float)binary->y.zero };
+        pithi_qlinear_wide_row(rows, operands, y, n, true, &terms);
+        return;
+    }
     pith_qadd_s8_row row = pithi_qlinear_row(rows, operands, y, n);
     row.a_base -= binary->a.zero;
     row.b_base -= binary->b.zero;
@@ -40,6 +46,10 @@ static const char *const samples[] = {
     "u8[]{9} | low=9 high=200",
     "u8[1,70,9,24]{0:256} f32[]{0.1} u8[]{5} u8[1,1,1,24]{0:256} f32[]{0.2} u8[]{3} f32[]{0.2} u8[]{9}",
     "s8[33]{-128:128} f32[]{0.1} s8[]{5} u8[300,33]{0:256} f32[]{0.2} u8[]{3} f32[]{3} s8[]{9}",
+    "u16[2,3,7,9]{0:65536} f32[]{0.0002} u16[]{31000} u16[2,3,1,1]{0:65536} f32[]{0.0003} u16[]{100} f32[]{0.0004} "
+    "u16[]{30000}",
+    "u8[2,4,700]{0:256} f32[]{0.02} u8[]{70} s16[700]{-32768:32768} f32[]{0.0003} s16[]{100} f32[]{0.05} s8[]{-30} | "
+    "low=-100 high=90",
     "u8[0,4] f32[]{1} u8[]{0} u8[4] f32[]{1} u8[]{0} f32[]{1} u8[]{0}",
 };
 

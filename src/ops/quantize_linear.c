@@ -69,7 +69,20 @@ static void ref(const pith_run *run)
     }
 }
 
-/* ---- float32 to 8 bits -------------------------------------------------------------------- */
+/* ---- float32 to 8 and 16 bits ------------------------------------------------------------- */
+
+/* One scale. */
+static void run_wide(const pith_run *run, const pith_quantize_f32 *kernel, int64_t at, int64_t n)
+{
+    const float *x = (const float *)run->inputs[0].data + at, scale = *(const float *)run->inputs[1].data;
+    const bool has_zero = pithi_has_operand(run->inputs, run->n_inputs, 2);
+    const int32_t zero = has_zero ? (int32_t)pithi_tensor_get_s64(&run->inputs[2], 0) : 0;
+    if (run->outputs[0].dtype == PITH_DTYPE_S16) {
+        kernel->quantize_s16(x, scale, zero, (int16_t *)run->outputs[0].data + at, n);
+    } else {
+        kernel->quantize_u16(x, scale, zero, (uint16_t *)run->outputs[0].data + at, n);
+    }
+}
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
@@ -86,7 +99,9 @@ static void run_part(const pith_run *run, const pith_part *part)
         int64_t at = row * rows.length, n = pithi_min_s64(rows.length, rows.total - at);
         int64_t k = pithi_quant_scale_at(&rows, at);
         const int8_t *own_zero = zero ? zero + k : NULL;
-        if (run->outputs[0].dtype == PITH_DTYPE_S8) {
+        if (pithi_is_16bit(run->outputs[0].dtype)) {
+            run_wide(run, kernel, at, n);
+        } else if (run->outputs[0].dtype == PITH_DTYPE_S8) {
             kernel->quantize_s8(x + at, scale + k, own_zero, rows.step, y + at, n);
         } else {
             kernel->quantize_u8(x + at, scale + k, (const uint8_t *)own_zero, rows.step, (uint8_t *)y + at, n);
@@ -99,7 +114,8 @@ static pith_status prepare(pith_prepare *prepare)
     const quantize_attrs *attrs = prepare->attrs;
     pith_dtype dtype = prepare->outputs[0].dtype;
     prepare->use_run = prepare->inputs[0].dtype == PITH_DTYPE_F32 && prepare->inputs[1].dtype == PITH_DTYPE_F32 &&
-                       (dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8) &&
+                       (dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8 ||
+                        (pithi_is_16bit(dtype) && pith_shape_elements(&prepare->inputs[1].shape) == 1)) &&
                        (attrs->precision == 0 || pithi_onnx_dtype(attrs->precision) == PITH_DTYPE_F32);
     prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->inputs[0]));
     const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
@@ -166,6 +182,7 @@ static const char *const samples[] = {
     "s32[4] f32[]{3} s8[]{-2}",
     "f32[0,3] f32[]{1} s8[]{0}",
     "f32[2,4]{-9:9} f32[4]{0.01:0.1} | output_dtype=3",
+    "f32[99,80]{-40000:40000} f32[]{1.1} s16[]{9}", "f32[3,30]{-9:9} f32[]{0.0002} u16[]{31000}",
     "f32[3,5]{-9:9} f32[]{1.5} s4[]{1}", "f32[3,5]{-9:9} f32[]{0.7} | output_dtype=26",
     "f16[3,4]{-99:99} f16[]{0.1} f8e4m3fn[]{0}", "f32[4]{-9e6:9e6} f32[]{2} f8e5m2fnuz[]{0} | saturate=0",
     "bf16[2,4]{-9:9} f8e8m0[2,2]{1:8} | block_size=2 output_dtype=23", "f32[5]{-9:9} f32[]{1} f6e3m2[]{2}",

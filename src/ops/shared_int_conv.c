@@ -86,7 +86,7 @@ void pithi_int_conv_ref(const pith_run *run, bool is_qlinear)
         int64_t m = g.channels_last ? i % g.out_channels : i / n_out % g.out_channels;
         int64_t pixel = g.channels_last ? i / g.out_channels % n_out : i % n_out;
         int64_t sum = sum_taps(&g, &product, i / n_out / g.out_channels, m, pixel);
-        pithi_int_finish(&product, i, 0, m, (int32_t)(uint32_t)(uint64_t)sum);
+        pithi_int_finish(&product, i, 0, m, sum);
     }
 }
 
@@ -172,7 +172,7 @@ pith_status pithi_int_conv_prepare(pith_prepare *prepare, bool is_qlinear)
         operands_of(prepare->inputs, prepare->n_inputs, &y, prepare->attrs, is_qlinear);
     pithi_conv_geometry g;
     PITH_TRY(geometry_of(prepare->ctx, &product, prepare->attrs, &g));
-    if (g.channels_last) {
+    if (g.channels_last || pithi_int_is_wide(prepare->inputs, prepare->outputs)) {
         return PITH_OK; /* conv_s8 has it, or the reference */
     }
     int64_t n_rows = g.batch * g.out_channels * g.out[0] * g.out[1];

@@ -2,7 +2,7 @@
 /* Batched products of 8-bit matrices. */
 #include "ops/shared_index.h"
 #include "ops/shared_int_product.h"
-#include "ops/shared_s8.h"
+#include "ops/shared_s16.h"
 
 #define PART_MACS 200000 /* some microseconds */
 
@@ -114,7 +114,7 @@ void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear)
             sum += (left - pithi_int_zero(product.a_zero, a * g.m + row)) *
                    (right - pithi_int_zero(product.b_zero, b * g.n + column));
         }
-        pithi_int_finish(&product, i, a * g.m + row, b * g.n + column, (int32_t)(uint32_t)(uint64_t)sum);
+        pithi_int_finish(&product, i, a * g.m + row, b * g.n + column, sum);
     }
 }
 
@@ -343,21 +343,44 @@ static bool is_s8_possible(const pithi_int_product *p, const pithi_product_geome
     return p->b->shape.rank == 2 && !g->a_is_vector && has_like_rows(p);
 }
 
+static pithi_s8_source source_of(const pithi_int_product *p, const pithi_product_geometry *g)
+{
+    return (pithi_s8_source){ .weights = p->b, .zero = p->b_zero, .bias = p->bias, .n_groups = 1, .n = g->n,
+                              .n_channels = g->k, .n_taps = 1, .n_stride = g->trans_b ? g->k : 1,
+                              .c_stride = g->trans_b ? 1 : g->n, .segment_length = g->k,
+                              .a_dtype = p->a->dtype, .a_zero = pithi_int_zero(p->a_zero, 0) };
+}
+
+static pithi_s8_finish finish_of(const pithi_int_product *p)
+{
+    const pithi_limits limits = pithi_limits_in(&p->limits, p->y_scale ? p->y->dtype : PITH_DTYPE_S8);
+    return (pithi_s8_finish){ pithi_int_zero(p->y_zero, 0), (int32_t)limits.low, (int32_t)limits.high };
+}
+
+static pith_status prepare_s16(pith_prepare *prepare, const pithi_int_product *p, const pithi_product_geometry *g)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)g->n, sizeof(float), &block));
+    float *scales = block;
+    for (int64_t i = 0; i < g->n; i++) {
+        scales[i] = pithi_int_scale(p, 0, i);
+    }
+    const pithi_s16_task task = { .g = pithi_s16_matrix(g->n_batches * g->m, g->n, g->k), .source = source_of(p, g),
+                                  .scales = scales, .y_dtype = p->y->dtype, .finish = finish_of(p) };
+    return pithi_s16_prepare(prepare, &task);
+}
+
 static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p, matmul_state *state)
 {
     const pithi_product_geometry *g = &state->g;
     pithi_s8_gemm *gemm = &state->s8;
     *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
-    pithi_s8_source source = { .weights = p->b, .zero = p->b_zero, .bias = p->bias, .n_groups = 1, .n = g->n,
-                               .n_channels = g->k, .n_taps = 1, .n_stride = g->trans_b ? g->k : 1,
-                               .c_stride = g->trans_b ? 1 : g->n, .segment_length = g->k,
-                               .a_dtype = p->a->dtype, .a_zero = pithi_int_zero(p->a_zero, 0) };
+    const pithi_s8_source source = source_of(p, g);
     PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
     for (int64_t i = 0; i < g->n && p->y_scale; i++) {
         gemm->weights.scale[i] = pithi_int_scale(p, 0, i);
     }
-    pithi_limits limits = pithi_limits_in(&p->limits, p->y_scale ? p->y->dtype : PITH_DTYPE_S8);
-    gemm->weights.finish = (pithi_s8_finish){ pithi_int_zero(p->y_zero, 0), (int32_t)limits.low, (int32_t)limits.high };
+    gemm->weights.finish = finish_of(p);
     pithi_s8_gemm_cut(prepare, gemm);
     state->is_s8 = true;
     prepare->state = state;
@@ -368,7 +391,9 @@ void pithi_int_matmul_run(const pith_run *run, const pith_part *part, bool is_ql
 {
     const matmul_state *state = run->state;
     pithi_int_product product = operands_of(run, is_qlinear);
-    if (state->is_s8) {
+    if (is_qlinear && pithi_int_is_wide(run->inputs, run->outputs)) {
+        pithi_s16_run(state, run->inputs[0].data, run->outputs[0].data, part);
+    } else if (state->is_s8) {
         pithi_s8_gemm_run(&state->s8, run->inputs[0].data, run->outputs[0].data, part);
     } else if (part->phase == 0) {
         start_columns(&product, state, run->shared, part);
@@ -394,7 +419,11 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     if (state->g.k <= 0 || pith_shape_elements(&y.shape) == 0) {
         return PITH_OK;
     }
-    if (is_s8_possible(&product, &state->g)) {
+    const bool is_possible = is_s8_possible(&product, &state->g);
+    if (is_qlinear && pithi_int_is_wide(prepare->inputs, prepare->outputs)) {
+        return is_possible ? prepare_s16(prepare, &product, &state->g) : PITH_OK;
+    }
+    if (is_possible) {
         return prepare_s8(prepare, &product, state);
     }
     return product.bias ? PITH_OK : prepare_late(prepare, &product, state);

@@ -17,7 +17,7 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
                                     .a_zero = given[2],
                                     .b_zero = given[3],
                                     .y = outputs,
-                                    .limits = { -128, 255 } };
+                                    .limits = { PITHI_LIMIT_LOW, PITHI_LIMIT_HIGH } };
     }
     return (pithi_int_product){ .a = given[0],
                                 .a_scale = given[1],
@@ -29,7 +29,12 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
                                 .y_zero = given[7],
                                 .bias = given[8],
                                 .y = outputs,
-                                .limits = { -128, 255 } };
+                                .limits = { PITHI_LIMIT_LOW, PITHI_LIMIT_HIGH } };
+}
+
+bool pithi_int_is_wide(const pith_tensor *inputs, const pith_tensor *outputs)
+{
+    return pithi_is_16bit(inputs[0].dtype) || pithi_is_16bit(outputs[0].dtype);
 }
 
 static int64_t index_in(const pith_tensor *list, int64_t index)
@@ -55,14 +60,15 @@ float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t col
 }
 
 void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row,
-                      int64_t column, int32_t sum)
+                      int64_t column, int64_t sum)
 {
-    if (!product->y_scale) {
-        ((int32_t *)product->y->data)[position] = sum;
-        return;
+    sum += product->bias ? ((const int32_t *)product->bias->data)[column] : 0;
+    if (!pithi_is_16bit(product->a->dtype)) {
+        sum = (int32_t)(uint32_t)(uint64_t)sum;
     }
-    if (product->bias) {
-        sum = (int32_t)((uint32_t)sum + (uint32_t)((const int32_t *)product->bias->data)[column]);
+    if (!product->y_scale) {
+        ((int32_t *)product->y->data)[position] = (int32_t)sum;
+        return;
     }
     float scale = pithi_int_scale(product, row, column);
     int64_t value = pithi_quantize((double)((float)sum * scale),

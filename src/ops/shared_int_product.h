@@ -43,8 +43,11 @@ void pithi_int_conv_ref(const pith_run *run, bool is_qlinear);
 pith_status pithi_int_conv_prepare(pith_prepare *prepare, bool is_qlinear);
 void pithi_int_conv_run(const pith_run *run, const pith_part *part, bool is_qlinear);
 
-/* Writes element `position` of y from its sum; row and column choose scales and zero points. */
-void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row, int64_t column, int32_t sum);
+/* Writes element `position` of y from its sum, which wraps around in s32 where a has 8 bits; row and column choose
+ * scales and zero points. */
+void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row, int64_t column, int64_t sum);
+/* Some operand or the result has 16 bits: ops/shared_s16.h. */
+bool pithi_int_is_wide(const pith_tensor *inputs, const pith_tensor *outputs);
 /* Elements position .. position + n-1 of y from sums[i * sum_step]; the column rises by column_step each time. */
 typedef struct pithi_int_line {
     int64_t position, row, column, column_step, n;

@@ -11,13 +11,23 @@ const pith_operand_spec pithi_quant_unary_inputs[5] = {
     { "y_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
     { "y_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
 };
+const pith_operand_spec pithi_quant_wide_inputs[5] = {
+    { "x", PITH_DTYPES_8OR16, PITH_ONE },
+    { "x_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "x_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
+    { "y_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
+    { "y_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
+};
+const pith_operand_spec pithi_quant_wide_outputs[1] = { { "y", PITH_DTYPES_8OR16, PITH_ONE } };
 const pith_operand_spec pithi_quant_unary_outputs[1] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
 
 pith_status pithi_quant_unary_infer(pith_infer *infer)
 {
     PITH_TRY(pithi_infer_quant_pair(infer, 1, infer->inputs[0].dtype));
-    PITH_TRY(pithi_infer_quant_pair(infer, 3, infer->inputs[0].dtype));
-    infer->outputs[0].dtype = infer->inputs[0].dtype;
+    const bool is_wide = pithi_is_16bit(infer->inputs[0].dtype);
+    const bool has_zero = pithi_has_operand(infer->inputs, infer->n_inputs, 4);
+    PITH_TRY(pithi_infer_quant_pair(infer, 3, is_wide ? PITH_DTYPE_NONE : infer->inputs[0].dtype));
+    infer->outputs[0].dtype = is_wide && has_zero ? infer->inputs[4].dtype : infer->inputs[0].dtype;
     infer->outputs[0].shape = infer->inputs[0].shape;
     return PITH_OK;
 }

@@ -10,6 +10,9 @@
 /* x, x_scale, x_zero_point, y_scale, y_zero_point: the order of com.microsoft. */
 extern const pith_operand_spec pithi_quant_unary_inputs[5];
 extern const pith_operand_spec pithi_quant_unary_outputs[1];
+/* The same of 8 or 16 bits; y may have another dtype than an x of 16 bits. */
+extern const pith_operand_spec pithi_quant_wide_inputs[5];
+extern const pith_operand_spec pithi_quant_wide_outputs[1];
 pith_status pithi_quant_unary_infer(pith_infer *infer);
 void pithi_quant_unary_pairs(const pith_run *run, pithi_quant_pair *x_out, pithi_quant_pair *y_out);
 

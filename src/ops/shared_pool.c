@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "ops/shared_quant.h"
 #include "ops/shared_unary.h"
 
 /* ---- reference ---------------------------------------------------------------------------- */
@@ -118,9 +119,11 @@ typedef struct pool_state {
     pith_pool kind;
     const pith_pool_f32 *kernel;
     const pith_pool_u8 *bytes; /* of 8-bit images, NULL of float32 ones */
-    int64_t item_bytes;
-    uint8_t flip;
-    pith_pool_u8_mean mean;    /* of 8-bit averages */
+    const pith_s16 *words;     /* of 16-bit images */
+    pith_s16_type y_type;
+    int64_t item_bytes, y_item_bytes;
+    uint16_t flip;
+    pith_pool_u8_mean mean;    /* of averages of integers */
     int64_t inner_begin[PITHI_MAX_SPATIAL], inner_end[PITHI_MAX_SPATIAL]; /* windows that lie wholly in the input */
     int64_t *tap_offsets; /* elements from a window's first tap; channels-last */
 } pool_state;
@@ -205,31 +208,47 @@ static pith_status prepare_windows(pith_prepare *prepare, const pool_state *desc
                                         : (size_t)g->in[g->n_spatial - 1] * sizeof(float);
     prepare->max_parts = (int)pithi_min_s64(n_units,
                                             pithi_element_parts(g->n_batch * g->n_channels * g->n_out * g->n_taps));
-    prepare->kernel = state->bytes ? state->bytes->head.name : state->kernel->head.name;
+    prepare->kernel = state->words   ? state->words->head.name
+                      : state->bytes ? state->bytes->head.name
+                                     : state->kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
 }
 
 static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
 
+static void set_integers(const pith_prepare *prepare, pool_state *state)
+{
+    const pith_dtype dtype = prepare->inputs[0].dtype;
+    if (is_8bit(dtype)) {
+        state->bytes = pithi_pool_u8(prepare->isa_limit);
+        state->flip = dtype == PITH_DTYPE_S8 ? 0x80 : 0;
+    } else {
+        state->words = pithi_s16(prepare->isa_limit);
+        state->flip = dtype == PITH_DTYPE_S16 ? 0x8000 : 0;
+        state->y_type = pithi_s16_type(prepare->outputs[0].dtype);
+    }
+}
+
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
 {
     const pithi_pool_attrs *attrs = prepare->attrs;
     const pith_dtype dtype = prepare->inputs[0].dtype;
     const bool wants_indices = prepare->n_outputs > 1 && prepare->outputs[1].dtype != PITH_DTYPE_NONE;
-    if ((dtype != PITH_DTYPE_F32 && !is_8bit(dtype)) || wants_indices || kind == PITHI_POOL_LP ||
+    const bool is_integer = is_8bit(dtype) || pithi_is_16bit(dtype);
+    if ((dtype != PITH_DTYPE_F32 && !is_integer) || wants_indices || kind == PITHI_POOL_LP ||
         pith_shape_elements(&prepare->outputs[0].shape) == 0) {
         return PITH_OK;
     }
     pool_state state = { .counts_padding = attrs->count_include_pad != 0,
                          .kind = kind == PITHI_POOL_MAX ? PITH_POOL_MAX : PITH_POOL_SUM,
                          .kernel = pithi_pool_f32(prepare->isa_limit),
-                         .item_bytes = (int64_t)pith_dtype_bytes(dtype) };
+                         .item_bytes = (int64_t)pith_dtype_bytes(dtype),
+                         .y_item_bytes = (int64_t)pith_dtype_bytes(dtype) };
     pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state.g);
     state.is_separable = is_separable(&state.g);
-    if (is_8bit(dtype)) {
-        state.bytes = pithi_pool_u8(prepare->isa_limit);
-        state.flip = dtype == PITH_DTYPE_S8 ? 0x80 : 0;
+    if (dtype != PITH_DTYPE_F32) {
+        set_integers(prepare, &state);
         if (!state.g.is_last || kind != PITHI_POOL_MAX || has_empty_window(&state.g)) {
             return PITH_OK;
         }
@@ -242,10 +261,10 @@ pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_me
     const pithi_pool_attrs *attrs = prepare->attrs;
     pool_state state = { .counts_padding = attrs->count_include_pad != 0,
                          .kind = PITH_POOL_SUM,
-                         .bytes = pithi_pool_u8(prepare->isa_limit),
-                         .item_bytes = 1,
-                         .flip = prepare->inputs[0].dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+                         .item_bytes = (int64_t)pith_dtype_bytes(prepare->inputs[0].dtype),
+                         .y_item_bytes = (int64_t)pith_dtype_bytes(prepare->outputs[0].dtype),
                          .mean = *mean };
+    set_integers(prepare, &state);
     pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state.g);
     bool fits = state.g.is_last && pith_shape_elements(&prepare->outputs[0].shape) > 0 && !has_empty_window(&state.g);
     return fits ? prepare_windows(prepare, &state) : PITH_OK;
@@ -312,26 +331,72 @@ static float empty_window(const pool_state *state)
     return state->kind == PITH_POOL_MAX ? -INFINITY : state->counts_padding ? 0.0f : NAN;
 }
 
+/* One window of 16-bit numbers: sums are exact, so that their order doesn't matter. */
+static void average_words(const pool_state *state, const void *taps, int64_t n_taps, char *y, int64_t divisor)
+{
+    enum { BLOCK = 64 };
+    const pith_pool_u8_mean *mean = &state->mean;
+    const int64_t n_channels = state->g.n_channels;
+    float scale[BLOCK];
+    for (int c = 0; c < BLOCK; c++) {
+        scale[c] = mean->x_scale / (mean->y_scale * (float)divisor);
+    }
+    for (int64_t at = 0; at < n_channels; at += BLOCK) {
+        const int64_t n = pithi_min_s64(n_channels - at, BLOCK);
+        int32_t sums[BLOCK];
+        for (int c = 0; c < BLOCK; c++) {
+            sums[c] = (int32_t)(-(mean->x_zero + state->flip) * n_taps);
+        }
+        state->words->add(taps, (size_t)n_taps, (size_t)at, sums, (size_t)n, state->flip);
+        const pith_s16_join join = { .low = sums, .scale = scale, .y = y + at * state->y_item_bytes, .n_rows = 1,
+                                     .n_columns = (int)n,
+                                     .finish = { mean->y_zero, mean->low, mean->high, state->y_type } };
+        state->words->join(&join);
+    }
+}
+
+static void run_words(const pool_state *state, const char **taps, int64_t n_taps, int64_t step, char *y,
+                      int64_t n_pixels, int64_t divisor)
+{
+    const int64_t n_channels = state->g.n_channels;
+    const void *list = taps;
+    for (int64_t i = 0; i < n_pixels; i++, y += n_channels * state->y_item_bytes) {
+        if (state->kind == PITH_POOL_MAX) {
+            state->words->max(list, (size_t)n_taps, (uint16_t *)(void *)y, (size_t)n_channels, state->flip);
+        } else {
+            average_words(state, list, n_taps, y, divisor);
+        }
+        for (int64_t t = 0; t < n_taps && i + 1 < n_pixels; t++) {
+            taps[t] += step * state->item_bytes;
+        }
+    }
+}
+
 /* `n_pixels` windows next to each other: those behind the first have their taps `step` elements further on. Moves
- * the taps of 8-bit averages. */
+ * the taps of averages of integers. */
 static void run_windows(const pool_state *state, const char **taps, int64_t n_taps, int64_t step, void *y,
                         int64_t n_pixels, int64_t divisor)
 {
     const size_t n_channels = (size_t)state->g.n_channels;
     const void *list = taps;
+    if (state->words) {
+        run_words(state, taps, n_taps, step, y, n_pixels, divisor);
+        return;
+    }
     if (!state->bytes) {
         state->kernel->run[state->kind](list, (size_t)n_taps, (size_t)step, y, n_channels, (size_t)n_pixels,
                                         1.0f / (float)divisor);
         return;
     }
     if (state->kind == PITH_POOL_MAX) {
-        state->bytes->max(list, (size_t)n_taps, (size_t)step, y, n_channels, (size_t)n_pixels, state->flip);
+        state->bytes->max(list, (size_t)n_taps, (size_t)step, y, n_channels, (size_t)n_pixels, (uint8_t)state->flip);
         return;
     }
     pith_pool_u8_mean mean = state->mean;
     mean.divisor = (float)divisor;
     for (int64_t i = 0; i < n_pixels; i++) {
-        state->bytes->mean(list, (size_t)n_taps, (uint8_t *)y + (size_t)i * n_channels, n_channels, &mean, state->flip);
+        state->bytes->mean(list, (size_t)n_taps, (uint8_t *)y + (size_t)i * n_channels, n_channels, &mean,
+                           (uint8_t)state->flip);
         for (int64_t t = 0; t < n_taps && i + 1 < n_pixels; t++) {
             taps[t] += step;
         }
@@ -363,7 +428,7 @@ static void run_last(const pool_state *state, const char *x, char *y, const pith
         int64_t out_at[PITHI_MAX_SPATIAL];
         coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
         const char *image = x + pixel / g->n_out * g->n_in * pixel_bytes;
-        char *to = y + pixel * pixel_bytes;
+        char *to = y + pixel * g->n_channels * state->y_item_bytes;
         if (!inner_taps(state, out_at, image, taps)) {
             run_border(state, out_at, image, taps, to);
             run = 1;

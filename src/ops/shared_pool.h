@@ -6,6 +6,7 @@
 
 #include "kernels/pool_f32.h"
 #include "kernels/pool_u8.h"
+#include "kernels/s16.h"
 #include "ops/op.h"
 #include "ops/sample.h"
 
@@ -50,9 +51,9 @@ void pithi_pool_geometry_of(const pithi_pool_attrs *attrs, const pith_shape *x, 
 
 pith_status pithi_pool_infer(pith_infer *infer);
 void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind);
-/* f32 max and average, 8-bit max of channels-last images; other cases: the reference. */
+/* f32 max and average, max of channels-last images of 8 and 16 bits; other cases: the reference. */
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind);
-/* 8-bit averages of channels-last images; `divisor` is set for each window. */
+/* Averages of channels-last images of 8 and 16 bits; `divisor` is set for each window. */
 pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_mean *mean);
 void pithi_pool_run(const pith_run *run, const pith_part *part);
 void pithi_pool_cost(const pith_infer *infer, pith_cost *cost);

@@ -10,16 +10,16 @@ const pith_attr_spec pithi_qlinear_binary_attrs_table[2] = { PITHI_LIMITS_ATTRS(
     pithi_qlinear_binary_attrs, limits) };
 
 const pith_operand_spec pithi_qlinear_binary_inputs[8] = {
-    { "a", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a", PITH_DTYPES_8OR16, PITH_ONE },
     { "a_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
-    { "a_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
-    { "b", PITH_DTYPES_8BIT, PITH_ONE },
+    { "a_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
+    { "b", PITH_DTYPES_8OR16, PITH_ONE },
     { "b_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
-    { "b_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "b_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
     { "y_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE },
-    { "y_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "y_zero_point", PITH_DTYPES_8OR16, PITH_OPTIONAL },
 };
-const pith_operand_spec pithi_qlinear_binary_outputs[1] = { { "y", PITH_DTYPES_8BIT, PITH_ONE } };
+const pith_operand_spec pithi_qlinear_binary_outputs[1] = { { "y", PITH_DTYPES_8OR16, PITH_ONE } };
 
 static const pith_tensor *zero_of(const pith_run *run, int index)
 {
@@ -61,9 +61,39 @@ void pithi_qlinear_binary_ref(const pith_run *run,
     for (int64_t i = 0; i < pith_shape_elements(&y->shape); i++) {
         int64_t left = pithi_tensor_get_s64(a, pithi_broadcast_offset(&a->shape, &y->shape, i));
         int64_t right = pithi_tensor_get_s64(b, pithi_broadcast_offset(&b->shape, &y->shape, i));
-        int64_t result = pithi_quantize((double)value(&binary, (int32_t)left, (int32_t)right), 0,
-                                        PITH_DTYPE_S16);
+        int64_t result =
+            pithi_quantize((double)value(&binary, (int32_t)left, (int32_t)right), 0, y->dtype);
         pithi_tensor_set_s64(y, i, pithi_limit(&binary.limits, result));
+    }
+}
+
+/* n numbers as floats; one of them for all where they don't move. */
+static void load_operand(const pithi_qlinear_rows *state, int index, const void *from, int64_t at, bool is_product,
+                         float *to, int64_t n)
+{
+    const pith_s16_type type = index ? state->b_type : state->a_type;
+    const int32_t zero = is_product ? (index ? state->binary.b.zero : state->binary.a.zero) : 0;
+    const bool moves = state->rows.inner_strides[index] != 0;
+    const size_t item = type >= PITH_S16_U16 ? 2 : 1;
+    state->wide->load((const char *)from + (moves ? (size_t)at * item : 0), type, zero, to, moves ? (size_t)n : 1);
+    for (int64_t i = 1; i < n && !moves; i++) {
+        to[i] = to[0];
+    }
+}
+
+void pithi_qlinear_wide_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n, bool is_product,
+                            const pith_s16_terms *terms)
+{
+    enum { CHUNK = 512 };
+    const pithi_qlinear_rows *state = rows->user;
+    const size_t item = state->finish.type >= PITH_S16_U16 ? 2 : 1;
+    float a[CHUNK], b[CHUNK];
+    for (int64_t at = 0; at < n; at += CHUNK) {
+        const int64_t count = pithi_min_s64(n - at, CHUNK);
+        load_operand(state, 0, operands[0], at, is_product, a, count);
+        load_operand(state, 1, operands[1], at, is_product, b, count);
+        (is_product ? state->wide->product : state->wide->sum)(a, b, terms, (size_t)count);
+        state->wide->store(a, &state->finish, (char *)y + (size_t)at * item, (size_t)count);
     }
 }
 
@@ -90,7 +120,6 @@ pith_qadd_s8_row pithi_qlinear_row(const pithi_rows *rows, const void *const *op
 static void find_repeated(pithi_qlinear_rows *state)
 {
     const pithi_rows *r = &state->rows;
-    state->repeated = -1;
     state->n_side = SIDE_BYTES / pithi_max_s64(r->row_length, 1);
     for (int k = 0; k < 2; k++) {
         if (r->rank == 2 && state->n_side > 1 && r->inner_strides[0] == 1 && r->inner_strides[1] == 1 &&
@@ -138,9 +167,20 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
     state->kernel = pithi_qadd_s8(prepare->isa_limit);
     state->a_is_signed = operands[0].dtype == PITH_DTYPE_S8;
     state->b_is_signed = operands[1].dtype == PITH_DTYPE_S8;
+    if (pithi_is_16bit(operands[0].dtype) || pithi_is_16bit(operands[1].dtype) ||
+        pithi_is_16bit(prepare->outputs[0].dtype)) {
+        state->wide = pithi_s16(prepare->isa_limit);
+        state->a_type = pithi_s16_type(operands[0].dtype);
+        state->b_type = pithi_s16_type(operands[1].dtype);
+        state->finish = (pith_s16_finish){ 0, (int32_t)state->binary.limits.low, (int32_t)state->binary.limits.high,
+                                           pithi_s16_type(prepare->outputs[0].dtype) };
+    }
     state->rows.row = row;
     state->rows.user = state;
-    find_repeated(state);
+    state->repeated = -1;
+    if (!state->wide) {
+        find_repeated(state);
+    }
     prepare->scratch_bytes = state->repeated >= 0 ? SIDE_BYTES : 0;
     int64_t n_elements = pith_shape_elements(&prepare->outputs[0].shape);
     int64_t n_units = state->rows.n_rows *
@@ -148,7 +188,7 @@ pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *ro
     prepare->max_parts =
         (int)pithi_max_s64(1, pithi_min_s64(n_units, pithi_min_s64(n_elements / worthwhile, 1024)));
     prepare->state = state;
-    prepare->kernel = state->kernel->head.name;
+    prepare->kernel = state->wide ? state->wide->head.name : state->kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
 }

@@ -4,6 +4,7 @@
 #define PITH_OPS_SHARED_QLINEAR_BINARY_H
 
 #include "kernels/qadd_s8.h"
+#include "kernels/s16.h"
 #include "ops/sample.h"
 #include "ops/shared_broadcast.h"
 #include "ops/shared_quant.h"
@@ -33,6 +34,9 @@ void pithi_qlinear_binary_ref(const pith_run *run,
  */
 typedef struct pithi_qlinear_rows {
     pithi_rows rows;
+    const pith_s16 *wide; /* where an operand or the result has 16 bits, else NULL */
+    pith_s16_type a_type, b_type;
+    pith_s16_finish finish;
     pithi_qlinear_binary binary;
     const pith_qadd_s8 *kernel;
     bool a_is_signed, b_is_signed;
@@ -42,6 +46,10 @@ typedef struct pithi_qlinear_rows {
 
 /* A row's operands and limits; a_base and b_base only read signed bytes. Scales and offset are the operator's. */
 pith_qadd_s8_row pithi_qlinear_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n);
+
+/* A row where something has 16 bits: sums of numbers as they are stored, products of numbers less their zero points. */
+void pithi_qlinear_wide_row(const pithi_rows *rows, const void *const *operands, void *y, int64_t n, bool is_product,
+                            const pith_s16_terms *terms);
 
 /* Leaves use_run false where scales or zero points aren't known. */
 pith_status pithi_qlinear_binary_prepare(pith_prepare *prepare, pithi_row_fn *row);

@@ -3,6 +3,7 @@
 #ifndef PITH_OPS_SHARED_QUANT_H
 #define PITH_OPS_SHARED_QUANT_H
 
+#include "kernels/s16.h"
 #include "ops/op.h"
 
 typedef enum pithi_quant_kind { PITHI_QUANT_SINGLE, PITHI_QUANT_PER_AXIS, PITHI_QUANT_BLOCKED } pithi_quant_kind;
@@ -30,20 +31,23 @@ void pithi_quant_range(pith_dtype dtype, int64_t *low_out, int64_t *high_out);
 
 /* What an integer operator's result is clamped to: an activation between the operator and the quantisation that
  * it took in. Quantising rises with its argument, so clamping numbers and clamping their quantised values is
- * the same. The defaults hold every 8-bit value. */
+ * the same. The defaults hold every value of 8 and 16 bits. */
+#define PITHI_LIMIT_LOW  (-32768)
+#define PITHI_LIMIT_HIGH 65535
 typedef struct pithi_limits {
     int64_t low, high;
 } pithi_limits;
 
 #define PITHI_LIMITS_ATTRS(type, field)                                                            \
-    PITH_ATTR_OWN_INT(type, field.low, "low", -128), PITH_ATTR_OWN_INT(type, field.high, "high", 255)
+    PITH_ATTR_OWN_INT(type, field.low, "low", PITHI_LIMIT_LOW),                                    \
+        PITH_ATTR_OWN_INT(type, field.high, "high", PITHI_LIMIT_HIGH)
 
 static inline int64_t pithi_limit(const pithi_limits *limits, int64_t value)
 {
     return pithi_min_s64(pithi_max_s64(value, limits->low), limits->high);
 }
 
-/* The limits within the range of an 8-bit dtype. */
+/* The limits within the range of a dtype. */
 static inline pithi_limits pithi_limits_in(const pithi_limits *limits, pith_dtype dtype)
 {
     int64_t low, high;
@@ -72,5 +76,16 @@ pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtyp
      PITH_DTYPES(PITH_DTYPE_F4E2M1) | PITH_DTYPES_S4U4 | PITH_DTYPES_S2U2)
 
 #define PITH_DTYPES_8BIT (PITH_DTYPES(PITH_DTYPE_S8) | PITH_DTYPES(PITH_DTYPE_U8))
+#define PITH_DTYPES_16BIT (PITH_DTYPES(PITH_DTYPE_S16) | PITH_DTYPES(PITH_DTYPE_U16))
+#define PITH_DTYPES_8OR16 (PITH_DTYPES_8BIT | PITH_DTYPES_16BIT)
+
+static inline bool pithi_is_16bit(pith_dtype dtype) { return (PITH_DTYPES(dtype) & PITH_DTYPES_16BIT) != 0; }
+
+/* One of the four dtypes. */
+static inline pith_s16_type pithi_s16_type(pith_dtype dtype)
+{
+    const pith_s16_type bytes = dtype == PITH_DTYPE_S8 ? PITH_S16_S8 : PITH_S16_U8;
+    return dtype == PITH_DTYPE_S16 ? PITH_S16_S16 : dtype == PITH_DTYPE_U16 ? PITH_S16_U16 : bytes;
+}
 
 #endif

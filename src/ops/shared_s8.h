@@ -49,6 +49,8 @@ void pithi_s8_fill_tile(const pithi_s8_weights *weights, int64_t group, int64_t 
  */
 pith_status pithi_s8_conv_prepare(pith_prepare *prepare);
 void pithi_s8_conv_run(const pith_run *run, const pith_part *part);
+/* The same where x or y has 16 bits; pithi_s16_run() is its run. */
+pith_status pithi_s16_conv_prepare(pith_prepare *prepare);
 
 /* y = a b for row-major a [m][k], with m rows of c; finishes as the weights say. */
 typedef struct pithi_s8_gemm {

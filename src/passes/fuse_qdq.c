@@ -11,6 +11,7 @@
  */
 
 static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
+static bool is_activation(pith_dtype dtype) { return is_8bit(dtype) || pithi_is_16bit(dtype); }
 
 static pith_dtype dtype_of(const pith_value *value)
 {
@@ -39,7 +40,7 @@ bool pithi_qdq_behind(const pith_value *value, pithi_qdq *dq_out)
     }
     dq_out->value = node->inputs[0];
     dq_out->dtype = dq_out->zero ? dq_out->zero->constant->dtype : dtype_of(dq_out->value);
-    return is_8bit(dq_out->dtype) || dq_out->dtype == PITH_DTYPE_S32;
+    return is_activation(dq_out->dtype) || dq_out->dtype == PITH_DTYPE_S32;
 }
 
 bool pithi_qdq_of(pith_node *node, pithi_qdq *q_out)
@@ -50,7 +51,7 @@ bool pithi_qdq_of(pith_node *node, pithi_qdq *q_out)
     }
     q_out->value = node->outputs[0];
     q_out->dtype = q_out->zero ? q_out->zero->constant->dtype : PITH_DTYPE_U8;
-    return is_8bit(q_out->dtype);
+    return is_activation(q_out->dtype);
 }
 
 pith_status pithi_qdq_need_zero(pith_graph *graph, pithi_qdq *qdq)
@@ -111,14 +112,15 @@ bool pithi_qdq_same(const pithi_qdq *a, const pithi_qdq *b)
 
 int64_t pithi_qdq_quantize(const pithi_qdq *q, double x)
 {
-    double low = q->dtype == PITH_DTYPE_S8 ? -128.0 : 0.0;
+    int64_t low, high;
     double value = nearbyint((double)((float)x / pithi_qdq_scale(q, 0))) + (double)pithi_qdq_zero(q);
-    return (int64_t)fmin(fmax(value, low), low + 255.0);
+    pithi_quant_range(q->dtype, &low, &high);
+    return (int64_t)fmin(fmax(value, (double)low), (double)high);
 }
 
 bool pithi_qdq_activation(const pith_value *value, pithi_qdq *dq_out)
 {
-    return pithi_qdq_behind(value, dq_out) && dq_out->is_single && is_8bit(dq_out->dtype);
+    return pithi_qdq_behind(value, dq_out) && dq_out->is_single && is_activation(dq_out->dtype);
 }
 
 bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *dq_out)
@@ -153,8 +155,8 @@ static bool read_limit(const pith_node *node, int index, const char *attr, doubl
  * values. */
 static void skip_activations(nest *n)
 {
-    n->low = -128;
-    n->high = 255;
+    n->low = PITHI_LIMIT_LOW;
+    n->high = PITHI_LIMIT_HIGH;
     while (n->node && (pithi_is(n->node, "relu") || pithi_is(n->node, "clip"))) {
         double low = 0.0, high = INFINITY;
         if (pithi_is(n->node, "clip") &&
@@ -186,8 +188,9 @@ pith_status pithi_qdq_become(nest *n, const char *op_name, pith_value *const *in
 
 bool pithi_qdq_is_limited(const nest *n)
 {
-    int64_t low = n->q.dtype == PITH_DTYPE_S8 ? -128 : 0;
-    return n->low > low || n->high < low + 255;
+    int64_t low, high;
+    pithi_quant_range(n->q.dtype, &low, &high);
+    return n->low > low || n->high < high;
 }
 
 pith_status pithi_qdq_set_limits(const nest *n)
@@ -251,6 +254,12 @@ pith_status pithi_qdq_copy_window(nest *n, const pith_node *from, bool is_conv)
     return PITH_OK;
 }
 
+/* Operands or results of 16 bits, which have a way for images of up to two dimensions. */
+static bool is_wide(const nest *n, const pithi_qdq *x)
+{
+    return pithi_is_16bit(x->dtype) || pithi_is_16bit(n->q.dtype);
+}
+
 static pith_status fuse_conv(nest *n, bool *changed)
 {
     pith_node *conv = n->node;
@@ -262,10 +271,13 @@ static pith_status fuse_conv(nest *n, bool *changed)
         !pithi_attr_int(conv, "channels_last") && pithi_qdq_activation(conv->inputs[0], &x) &&
         pithi_qdq_weights(weights, 0, 0, &w) &&
         pithi_qdq_bias(pithi_node_input(conv, 2), &x, &w, w.value->constant->shape.dims[0], &bias);
-    if (!fits) {
+    if (!fits || (is_wide(n, &x) && w.value->constant->shape.rank > 4)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
+    if (is_wide(n, &x) && is_8bit(x.dtype) && pithi_attr_int(conv, "group") > 1) {
+        PITH_TRY(pithi_qdq_widen(n->graph, n->q.node, &x));
+    }
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));
     pith_value *inputs[] = { x.value, x.scale,    x.zero,    w.value, w.scale,
                              w.zero,  n->q.scale, n->q.zero, bias };
@@ -312,7 +324,8 @@ static pith_status fuse_matmul(nest *n, pith_node *matmul, pith_value *bias_dq, 
     }
     bool has_weights = pithi_qdq_weights(matmul->inputs[1], 2, 1, &b);
     bool fits = has_weights ? pithi_qdq_bias(bias_dq, &a, &b, b.value->constant->shape.dims[1], &bias)
-                            : !bias_dq && pithi_qdq_activation(matmul->inputs[1], &b);
+                            : !bias_dq && pithi_qdq_activation(matmul->inputs[1], &b) && is_8bit(b.dtype) &&
+                                  !is_wide(n, &a);
     if (!fits) {
         return PITH_OK;
     }

@@ -6,11 +6,13 @@
 
 #include "passes/rewrite.h"
 
+#include "ops/shared_quant.h"
+
 /* A quantised tensor: the operands of a dq, or those of a q with its result. Scale is a float32
  * constant. */
 typedef struct pithi_qdq {
     pith_node *node;
-    pith_value *value;        /* 8-bit (s32 for a bias) */
+    pith_value *value;        /* of 8 or 16 bits (s32 for a bias) */
     pith_value *scale, *zero; /* zero may be NULL for a dq: 0 */
     pith_dtype dtype;         /* of value */
     int64_t axis;             /* as given; for scales of more than one element */
@@ -20,7 +22,7 @@ typedef struct pithi_qdq {
 /* The dq that makes `value`. False if there is none, or one with blocks, unusual dtypes or computed
  * scales. */
 bool pithi_qdq_behind(const pith_value *value, pithi_qdq *dq_out);
-/* The same for a q node, with 8 bits and one scale for the whole tensor. */
+/* The same for a q node, with 8 or 16 bits and one scale for the whole tensor. */
 bool pithi_qdq_of(pith_node *node, pithi_qdq *q_out);
 /* A zero point where there is none. */
 pith_status pithi_qdq_need_zero(pith_graph *graph, pithi_qdq *qdq);
@@ -32,8 +34,11 @@ int64_t pithi_qdq_quantize(const pithi_qdq *q, double x);
 /* Scale and zero point of an index of the axis. */
 float pithi_qdq_scale(const pithi_qdq *qdq, int64_t channel);
 int64_t pithi_qdq_zero(const pithi_qdq *qdq);
-/* A quantised activation: 8 bits, one scale. */
+/* A quantised activation: 8 or 16 bits, one scale. */
 bool pithi_qdq_activation(const pith_value *value, pithi_qdq *dq_out);
+/* The same numbers in 16 bits, with the same scale and zero point, in front of the q: for operators that have no way
+ * from 8 to 16 bits. */
+pith_status pithi_qdq_widen(pith_graph *graph, pith_node *before, pithi_qdq *x);
 /* Constant weights of 8 bits or less with one scale, or one for each index of `axis`; rank 0: any. */
 bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *dq_out);
 /* Weights of less than 8 bits become bytes; a zero point where there is none. */

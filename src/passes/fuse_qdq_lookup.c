@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pass fuse_qdq: elementwise functions between a dq and a q are tables of 256 results, computed
- * here with the operators' own references. */
+/* Pass fuse_qdq: elementwise functions between a dq and a q are tables of 256 results (65536 of 16 bits), computed here
+ * with the operators' own references. */
 #include "passes/fuse_qdq.h"
 
 #define MAX_NODES 16
-#define N_VALUES  256
 
 /* ---- what a value is a function of ---------------------------------------------------------- */
 
-/* The 8-bit tensor of which each element alone decides on an element of the result. */
+/* The tensor of 8 or 16 bits of which each element alone decides on an element of the result. */
 typedef struct root {
     pith_value *x;
     pith_dtype dtype; /* of x, which need not have learnt it yet */
@@ -31,7 +30,7 @@ static bool has_one_element(const pith_value *value)
     return value->constant && pith_shape_elements(&value->constant->shape) == 1;
 }
 
-/* `value` is made of one 8-bit tensor and constants of one element by elementwise functions, however often it occurs:
+/* `value` is made of one such tensor and constants of one element by elementwise functions, however often it occurs:
  * x * sigmoid(x) is a function of x. */
 static bool find_root(const pith_value *value, root *r)
 {
@@ -69,8 +68,8 @@ static bool find_root(const pith_value *value, root *r)
 typedef struct evaluation {
     pith_ctx *ctx;
     pithi_arena arena;
-    const pith_value *x; /* takes all values of a byte */
-    pith_tensor bytes;
+    const pith_value *x; /* takes all values of its dtype */
+    pith_tensor numbers;
 } evaluation;
 
 static pith_status run_node(evaluation *e, const pith_node *node, const pith_tensor *inputs, pith_tensor *output_out)
@@ -95,7 +94,7 @@ static pith_status evaluate(evaluation *e, const pith_value *value, pith_tensor 
     pith_tensor inputs[4] = { 0 };
     const pith_node *node = value->producer;
     if (value == e->x || value->constant) {
-        *output_out = value == e->x ? e->bytes : *value->constant;
+        *output_out = value == e->x ? e->numbers : *value->constant;
         return PITH_OK;
     }
     for (int i = 0; i < node->n_inputs; i++) {
@@ -116,24 +115,25 @@ static pith_status fill_table(evaluation *e, const pith_value *value, const pith
     return run_node(e, q->node, inputs, table_out);
 }
 
-/* q of `value`, which is a function of the root, for each of its bytes; as a constant, or NULL if that can't be. */
+/* q of `value`, a function of the root, for each of its numbers; as a constant, NULL if it can't be evaluated so. */
 static pith_status make_table(pith_graph *graph, const root *r, const pith_value *value, const pithi_qdq *q,
                               pith_value **table_out)
 {
-    uint8_t bytes[N_VALUES];
-    const pith_shape shape = { .rank = 1, .dims = { N_VALUES } };
+    const int n_values = pithi_is_16bit(r->dtype) ? 65536 : 256;
+    const pith_shape shape = { .rank = 1, .dims = { n_values } };
     evaluation e = { .ctx = graph->ctx, .arena = { .ctx = graph->ctx }, .x = r->x,
-                     .bytes = { r->dtype, shape, bytes } };
+                     .numbers = { r->dtype, shape, NULL } };
     pith_tensor table, result = { 0 };
     *table_out = NULL;
-    for (int i = 0; i < N_VALUES; i++) {
-        bytes[i] = (uint8_t)i;
+    pith_status status = pithi_arena_alloc(&e.arena, pith_tensor_bytes(&e.numbers), &e.numbers.data);
+    for (int i = 0; i < n_values && status == PITH_OK; i++) { /* keeps the low bits: x by its bits */
+        pithi_tensor_set_s64(&e.numbers, i, i);
     }
-    pith_status status = fill_table(&e, value, q, &result);
-    if (status == PITH_OK && result.dtype == q->dtype && pith_shape_elements(&result.shape) == N_VALUES) {
+    status = status == PITH_OK ? fill_table(&e, value, q, &result) : status;
+    if (status == PITH_OK && result.dtype == q->dtype && pith_shape_elements(&result.shape) == n_values) {
         status = pithi_graph_new_constant(graph, NULL, q->dtype, &shape, &table, table_out);
         if (status == PITH_OK) {
-            memcpy(table.data, result.data, N_VALUES);
+            memcpy(table.data, result.data, pith_tensor_bytes(&table));
         }
     }
     pithi_arena_deinit(&e.arena);
@@ -162,6 +162,28 @@ pith_status pithi_qdq_lookup(pith_graph *graph, const pithi_qdq *q, bool *change
     PITH_TRY(make_table(graph, &r, value, q, &table));
     *changed = table != NULL;
     return table ? pithi_become(graph, q->node, "qlinear_lookup", (pith_value *[]){ r.x, table }, 2) : PITH_OK;
+}
+
+pith_status pithi_qdq_widen(pith_graph *graph, pith_node *before, pithi_qdq *x)
+{
+    const bool is_signed = x->dtype == PITH_DTYPE_S8;
+    const pith_dtype dtype = is_signed ? PITH_DTYPE_S16 : PITH_DTYPE_U16;
+    const pith_shape shape = { .rank = 1, .dims = { 256 } }, scalar = { 0 };
+    const int64_t zero = pithi_qdq_zero(x);
+    pith_value *table_value = NULL;
+    pith_tensor table, wide_zero;
+    pith_node *lookup = NULL;
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, dtype, &shape, &table, &table_value));
+    for (int i = 0; i < 256; i++) {
+        pithi_tensor_set_s64(&table, i, is_signed ? (int8_t)i : i);
+    }
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, dtype, &scalar, &wide_zero, &x->zero));
+    pithi_tensor_set_s64(&wide_zero, 0, zero);
+    PITH_TRY(pithi_insert(graph, before, "qlinear_lookup", (pith_value *[]){ x->value, table_value }, 2, &lookup));
+    lookup->outputs[0]->dtype = dtype;
+    x->value = lookup->outputs[0];
+    x->dtype = dtype;
+    return PITH_OK;
 }
 
 pith_status pithi_qdq_concat(pith_graph *graph, const pithi_qdq *q, bool *changed)

@@ -73,11 +73,14 @@ static pith_status move_dq(pith_graph *graph, pith_node *node, pithi_qdq *dq, in
 static bool may_move_dq(const pith_graph *graph, const pith_node *node, const pithi_qdq *dq)
 {
     pithi_qdq q;
-    bool is_8bit = dq->dtype == PITH_DTYPE_S8 || dq->dtype == PITH_DTYPE_U8;
+    bool is_activation = dq->dtype != PITH_DTYPE_S32;
     if (pithi_is(node, "max_pool") || pithi_is(node, "resize") || pithi_is(node, "pad")) {
-        if (!is_8bit || !dq->is_single) {
+        if (!is_activation || !dq->is_single) {
             return false;
         }
+    }
+    if (pithi_qdq_rounds(node) && pithi_is_16bit(dq->dtype)) {
+        return false; /* means of bytes alone are integers */
     }
     return !pithi_qdq_rounds(node) ||
            (pithi_qdq_of(pithi_graph_only_consumer(graph, node->outputs[0]), &q) && pithi_qdq_same(dq, &q));

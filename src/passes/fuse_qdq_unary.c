@@ -4,16 +4,28 @@
 
 #include "passes/fuse_qdq.h"
 
+/* Means take 16 bits, the others have tables or kernels for bytes. */
+static bool takes_dtypes(const pithi_qdq_nest *n, const pithi_qdq *x)
+{
+    const bool is_mean = pithi_is(n->node, "average_pool") || pithi_is(n->node, "global_average_pool") ||
+                         pithi_is(n->node, "reduce_mean");
+    const bool is_wide = pithi_is_16bit(x->dtype) || pithi_is_16bit(n->q.dtype);
+    return is_wide ? is_mean : x->dtype == n->q.dtype;
+}
+
 /* Operands are x, x_scale, x_zero, y_scale, y_zero and `more`. */
 static pith_status become_unary(pithi_qdq_nest *n, const char *op_name, pith_value *const *more, int n_more,
                                 bool *changed)
 {
     pithi_qdq x;
     pith_value *inputs[8] = { NULL };
-    if (!pithi_qdq_activation(n->node->inputs[0], &x) || x.dtype != n->q.dtype) {
+    if (!pithi_qdq_activation(n->node->inputs[0], &x) || !takes_dtypes(n, &x)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
+    if (pithi_is_16bit(n->q.dtype) && !pithi_is_16bit(x.dtype)) {
+        PITH_TRY(pithi_qdq_widen(n->graph, n->q.node, &x));
+    }
     pith_value *operands[] = { x.value, x.scale, x.zero, n->q.scale, n->q.zero };
     memcpy(inputs, operands, sizeof operands);
     for (int i = 0; i < n_more; i++) {

@@ -284,8 +284,72 @@ static void test_movement(pith_test *test)
           NULL);
 }
 
+#define WIDE                                                                                                           \
+    "input x u16[1,6,5,5]{0:65536}\nconst xs f32[]{0.0001}\nconst xz u16[]{31000}\n"                                   \
+    "f = dequantize_linear x xs xz\n"                                                                                 \
+    "const ys f32[]{0.0005}\nconst yz u16[]{29000}\nconst vs f32[]{0.25}\nconst vz u8[]{110}\n"
+
+static void test_wide(pith_test *test)
+{
+    check(test, "16 bits, through convolutions to 8 and back", 1.0,
+          WIDE
+          "const w s8[6,6,3,3]{-128:128}\nconst ws f32[6]{0.01}\nconst wz s8[6]{0}\nconst b s32[6]{-900:900}\n"
+          "const bs f32[]{0.000001}\nconst d s8[6,1,3,3]{-128:128}\n"
+          "g = dequantize_linear w ws wz | axis=0\n"
+          "h = dequantize_linear b bs\n"
+          "i = dequantize_linear d ws wz | axis=0\n"
+          "c = conv f g h | pads=[1,1,1,1]\n"
+          "r = relu c\n"
+          "q = quantize_linear r vs vz\n"
+          "k = dequantize_linear q vs vz\n"
+          "e = conv k i | group=6\n"
+          "y = quantize_linear e ys yz\n"
+          "z = dequantize_linear y ys yz\n"
+          "l = conv z g\n"
+          "o = quantize_linear l ys yz\n"
+          "output y\n"
+          "output o\n",
+          "inputs %x:u16[1,6,5,5]\n"
+          "%q:u8[1,6,5,5] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %vs, %vz, %b) pads=[1,1,1,1] low=110 high=255\n"
+          "%pith:2:u16[1,6,5,5] = qlinear_lookup(%q, %pith:0)\n"
+          "%y:u16[1,6,3,3] = qlinear_conv(%pith:2, %vs, %pith:1, %d, %ws, %wz, %ys, %yz) group=6\n"
+          "%o:u16[1,6,1,1] = qlinear_conv(%y, %ys, %yz, %w, %ws, %wz, %ys, %yz)\n"
+          "outputs %y:u16[1,6,3,3], %o:u16[1,6,1,1]\n");
+    check(test, "sums, products, tables and means of 16 bits", 2.0,
+          WIDE
+          "const ps f32[]{0.0000153}\nconst pz u16[]{0}\n"
+          "s = sigmoid f\n"
+          "t = quantize_linear s ps pz\n"
+          "u = dequantize_linear t ps pz\n"
+          "m = mul f u\n"
+          "n = quantize_linear m xs xz\n"
+          "p = dequantize_linear n xs xz\n"
+          "a = add p f\n"
+          "b = quantize_linear a ys yz\n"
+          "c = dequantize_linear b ys yz\n"
+          "d = max_pool c | kernel_shape=[2,2]\n"
+          "e = average_pool d | kernel_shape=[2,2]\n"
+          "y = quantize_linear e vs vz\n"
+          "g = global_average_pool c\n"
+          "z = quantize_linear g ys yz\n"
+          "output y\n"
+          "output z\n",
+          NULL);
+    check(test, "products of matrices of 16 bits", 1.0,
+          WIDE
+          "const w s8[5,7]{-128:128}\nconst ws f32[]{0.01}\nconst b s32[7]{-9000:9000}\nconst bs f32[]{0.000001}\n"
+          "g = dequantize_linear w ws\n"
+          "h = dequantize_linear b bs\n"
+          "m = matmul f g\n"
+          "n = add m h\n"
+          "y = quantize_linear n ys yz\n"
+          "output y\n",
+          NULL);
+}
+
 void test_fuse_qdq(pith_test *test)
 {
+    test_wide(test);
     test_conv_transpose(test);
     test_rows(test);
     test_movement(test);
