@@ -130,6 +130,22 @@ static void dw_set_taps(const pith_dwconv_s16_task *t, int oy, int ox)
     t->taps[tap] = t->zeros; /* of an odd number: meets weights of 0 */
 }
 
+/* The window one output pixel further on; false if it leaves the image there, or did before. */
+static bool dw_advance(const pith_dwconv_s16_task *t, int ox)
+{
+    const int before = (ox - 1) * t->stride_w - t->pad_left;
+    const int last = ox * t->stride_w - t->pad_left + (t->kernel_w - 1) * t->dilation_w;
+    const ptrdiff_t step = (ptrdiff_t)t->stride_w * (ptrdiff_t)t->n_channels;
+    if (ox == 0 || before < 0 || last >= t->in_w) {
+        return false;
+    }
+    for (int tap = 0; tap < t->kernel_h * t->kernel_w; tap++) {
+        const uint16_t *from = t->taps[tap];
+        t->taps[tap] = from == t->zeros ? from : from + step;
+    }
+    return true;
+}
+
 static void run(const pith_dwconv_s16_task *t)
 {
     const size_t n = t->n_channels, item = t->finish.type >= PITH_S16_U16 ? 2 : 1;
@@ -137,7 +153,9 @@ static void run(const pith_dwconv_s16_task *t)
         for (int ox = 0; ox < t->out_w; ox++) {
             char *y = (char *)t->y + ((size_t)oy * (size_t)t->out_w + (size_t)ox) * n * item;
             const char *packed = t->packed;
-            dw_set_taps(t, oy, ox);
+            if (!dw_advance(t, ox)) {
+                dw_set_taps(t, oy, ox);
+            }
             for (size_t block = 0; block * S16_LANES < n; block++, packed += dw_block_bytes(t)) {
                 const dw_head *head = (const dw_head *)(const void *)packed;
                 if (n < S16_LANES) {

@@ -43,6 +43,7 @@ typedef struct pith_gemm_s8_tile {
     void *c;                          /* bytes (s8 or u8) or int32_t, rows c_stride elements apart */
     size_t c_stride;
     int mr, n_columns;
+    bool c_is_wide;                   /* of gemm_s16.h */
 } pith_gemm_s8_tile;
 
 /* Columns of a B that only a run knows, one segment, to be packed and summed:

@@ -13,13 +13,15 @@
  *   s8_segment_sum(from, n, flip)   sum of n bytes ^ flip
  *   s8_store_part(to, v, i, count)     part i of `count` (1, 2 or 4) of a vector
  *   s8_limits, s8_limits_of(zero, low, high), s8_finish(sums, scale, limits)   four vectors to 4 S8_NR bytes, in order
+ *   S8_WIDE               defined: family gemm_s16, with s8_signs(flips), s8_finish_word(sums, scale, tile) and
+ *                         s8_store_words(to, v, n, is_wide) instead of the last two
  *   S8_NV, S8_MR          panels of the largest register tile, and rows of a tile of 1, 2, ... panels
  *
  * Sums of a register tile go through a buffer, so that one function finishes tiles of all shapes, four vectors at a
  * time: loads and stores are what the multiply-adds leave free. */
 #include <string.h>
 
-#include "kernels/gemm_s8.h"
+#include "kernels/gemm_s16.h"
 #include "kernels/put_s8.h"
 
 #define S8_INLINE static inline __attribute__((always_inline))
@@ -35,7 +37,9 @@ enum { S8_TALLEST = 16, S8_FULL = 4 * S8_NR };
 typedef struct s8_strip {
     s8_v flip, bias[S8_NV];
     s8_f scale[4]; /* of the four vectors that are finished together */
+#ifndef S8_WIDE
     s8_limits limits;
+#endif
     _Alignas(64) int32_t sums[(24 + 4) * S8_NR]; /* [rows][n_panels][S8_NR], and what finishing reads in vain */
     const pith_gemm_s8_tile *t;
     const uint8_t *const *a_rows; /* of this tile */
@@ -121,6 +125,27 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
 
 /* ---- from sums to results ---------------------------------------------------------------------- */
 
+typedef void s8_finish_fn(const s8_strip *p, int mr);
+
+#ifdef S8_WIDE
+static void s8_finish_words(const s8_strip *p, int mr)
+{
+    const pith_gemm_s8_tile *t = p->t;
+    const int32_t *sums = p->sums;
+    const size_t item = t->c_is_wide ? 2 : 1;
+    for (int m = 0; m < mr; m++) {
+        uint8_t *to = p->c + (size_t)m * t->c_stride * item;
+        for (int v = 0; v < p->n_panels; v++, sums += S8_NR) {
+            const s8_v all = s8_finish_word(s8_load(sums), p->scale[v], t);
+            s8_store_words(to + (size_t)(v * S8_NR) * item, all, p->n - v * S8_NR, t->c_is_wide);
+        }
+    }
+}
+
+static s8_finish_fn *s8_choose_finish(const s8_strip *p) { return (void)p, s8_finish_words; }
+static size_t s8_item(const pith_gemm_s8_tile *t) { return t->c_is_wide ? 2 : 1; }
+
+#else
 static __attribute__((noinline)) void s8_take_off_zeros(s8_strip *p, int mr, const int32_t *row_sums)
 {
     for (int v = 0; v < p->n_panels; v++) {
@@ -174,7 +199,14 @@ static void s8_finish_1(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 4); }
 static void s8_finish_2(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 2); }
 static void s8_finish_4(const s8_strip *p, int mr) { s8_finish_rows(p, mr, 1); }
 
-typedef void s8_finish_fn(const s8_strip *p, int mr);
+static s8_finish_fn *s8_choose_finish(const s8_strip *p)
+{
+    static s8_finish_fn *const by_panels[] = { s8_finish_1, s8_finish_2, s8_finish_4, s8_finish_4 };
+    return p->t->scale ? by_panels[p->n_panels - 1] : s8_copy_sums;
+}
+
+static size_t s8_item(const pith_gemm_s8_tile *t) { return t->scale ? 1 : sizeof(int32_t); }
+#endif
 
 /* ---- tiles ------------------------------------------------------------------------------------- */
 
@@ -204,16 +236,15 @@ static int s8_choose_height(int nv, int rows, int left)
 static void s8_run_strip(s8_strip *p)
 {
     static const int heights[S8_NV] = S8_HEIGHTS;
-    static s8_finish_fn *const by_panels[] = { s8_finish_1, s8_finish_2, s8_finish_4, s8_finish_4 };
     const pith_gemm_s8_tile *t = p->t;
     const int highest = heights[p->n_panels - 1], n_tiles = (t->mr + highest - 1) / highest;
     const int base = t->mr / n_tiles, n_higher = t->mr % n_tiles;
     const int height = s8_choose_height(p->n_panels, base, t->mr);
     const int higher = s8_choose_height(p->n_panels, n_higher ? base + 1 : base, t->mr);
-    const size_t row_bytes = t->c_stride * (t->scale ? 1 : sizeof(int32_t));
+    const size_t row_bytes = t->c_stride * s8_item(t);
     const int8_t *end = t->b + (size_t)((t->n_columns + S8_NR - 1) / S8_NR) * t->b_panel_stride;
-    s8_finish_fn *finish = t->scale ? by_panels[p->n_panels - 1] : s8_copy_sums;
-    uint8_t *c = (uint8_t *)t->c + (size_t)p->n0 * (t->scale ? 1 : sizeof(int32_t));
+    s8_finish_fn *finish = s8_choose_finish(p);
+    uint8_t *c = (uint8_t *)t->c + (size_t)p->n0 * s8_item(t);
     for (int m = 0, i = 0, rows; m < t->mr; m += rows, i++) {
         rows = i < n_higher ? higher : height;
         m = m + rows <= t->mr ? m : t->mr - rows;
@@ -221,9 +252,11 @@ static void s8_run_strip(s8_strip *p)
         p->c = c + (size_t)m * row_bytes;
         p->next = p->next < end ? p->next : p->b;
         s8_blocks[p->n_panels - 1][rows - 1](p);
+#ifndef S8_WIDE
         if (t->row_sums) {
             s8_take_off_zeros(p, rows, t->row_sums + m);
         }
+#endif
         finish(p, rows);
         p->next += t->b_panel_stride;
     }
@@ -251,8 +284,12 @@ static void tile(const pith_gemm_s8_tile *t)
 {
     s8_strip strip;
     strip.t = t;
+#ifdef S8_WIDE
+    strip.flip = s8_signs(t->a_flip != 0);
+#else
     strip.flip = s8_bytes(t->a_flip);
     strip.limits = s8_limits_of(t->zero, t->low, t->high);
+#endif
     strip.n_bytes = (t->segment_length + (t->a_is_padded ? 3 : 0)) / 4 * 4;
     strip.has_rest = strip.n_bytes < t->segment_length;
     strip.n_pieces = strip.has_rest ? 2 * t->n_segments : t->n_segments;
@@ -262,6 +299,7 @@ static void tile(const pith_gemm_s8_tile *t)
     }
 }
 
+#ifndef S8_WIDE
 static void row_sums(const pith_gemm_s8_tile *t, int32_t *sums)
 {
     for (int m = 0; m < t->mr; m++) {
@@ -313,3 +351,4 @@ static void pack(const pith_gemm_s8_columns *p)
         memcpy(p->sums + n0, sums, (size_t)n * sizeof *sums);
     }
 }
+#endif

@@ -82,6 +82,7 @@ DEFINE_WIDE(uint16_t, u16, 0, 65535)
 
 static const pith_quantize_f32 records[] = {
     { .head = { "quantize_f32__" QUANTIZE_ISA, PITH_EXACT },
-      .quantize_s8 = quantize_s8, .quantize_u8 = quantize_u8, .quantize_s16 = quantize_s16, .quantize_u16 = quantize_u16,
+      .quantize_s8 = quantize_s8, .quantize_u8 = quantize_u8,
+      .quantize_s16 = quantize_s16, .quantize_u16 = quantize_u16,
       .dequantize_s8 = dequantize_s8, .dequantize_u8 = dequantize_u8 }
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_s16.h"
 
+#include "kernels/gemm_s16.h"
 #include "ops/shared_gemm.h"
 #include "ops/shared_index.h"
 
@@ -13,6 +14,8 @@ typedef struct s16_state {
     pithi_conv_geometry g;
     pithi_s8_weights weights;
     const int32_t *bias_high; /* NULL: x has 8 bits */
+    const pith_gemm_s16 *words; /* multiplies 16 bits at once; NULL: planes of bytes */
+    bool is_direct;             /* of words: rows of x are read where they lie */
     const pith_s16 *kernel;
     pith_s16_finish finish;
     uint16_t flip, pad; /* of x; what stands for the number 0, behind the flip */
@@ -51,14 +54,19 @@ static int64_t zero_at(const pithi_s8_source *s, int64_t column)
     return n_zeros ? pithi_tensor_get_s64(s->zero, n_zeros == 1 ? 0 : column) : 0;
 }
 
+/* Less its zero point; k runs over taps, and over channels within a tap. */
+static int64_t weight_at(const pithi_s8_source *s, int64_t group, int64_t n, int64_t k)
+{
+    const int64_t at = group * s->group_stride + n * s->n_stride + k % s->n_channels * s->c_stride +
+                       k / s->n_channels * s->t_stride;
+    return pithi_tensor_get_s64(s->weights, at) - zero_at(s, group * s->n + n);
+}
+
 static column_facts facts_of(const pithi_s8_source *s, int64_t column)
 {
-    const int64_t zero = zero_at(s, column), group = column / s->n, n = column % s->n;
     column_facts facts = { .bias = s->bias ? pithi_tensor_get_s64(s->bias, column) : 0 };
     for (int64_t k = 0; k < s->n_channels * s->n_taps; k++) {
-        const int64_t at = group * s->group_stride + n * s->n_stride + k % s->n_channels * s->c_stride +
-                           k / s->n_channels * s->t_stride;
-        const int64_t w = pithi_tensor_get_s64(s->weights, at) - zero;
+        const int64_t w = weight_at(s, column / s->n, column % s->n, k);
         facts.sum += w;
         facts.magnitude += w < 0 ? -w : w;
     }
@@ -69,6 +77,72 @@ static column_facts facts_of(const pithi_s8_source *s, int64_t column)
 static bool fits(const column_facts *facts, int64_t largest, int64_t bias)
 {
     return largest * facts->magnitude + (bias < 0 ? -bias : bias) <= INT32_MAX;
+}
+
+typedef struct pack_job {
+    const pithi_s8_source *source;
+    int nr;
+} pack_job;
+
+/* [group][panel][segment][pair][nr][2] */
+static void pack_words(void *user, void *block)
+{
+    const pack_job *job = user;
+    const pithi_s8_source *s = job->source;
+    const int64_t n_k = s->n_channels * s->n_taps, n_panels = pithi_div_up(s->n, job->nr);
+    int16_t *to = block;
+    for (int64_t panel = 0; panel < s->n_groups * n_panels; panel++) {
+        for (int64_t first = 0; first < n_k; first += s->segment_length) {
+            for (int64_t i = 0; i < pithi_div_up(s->segment_length, 2) * 2 * job->nr; i++) {
+                const int64_t n = panel % n_panels * job->nr + i / 2 % job->nr, k = i / (2 * job->nr) * 2 + i % 2;
+                const bool is_there = n < s->n && k < s->segment_length;
+                *to++ = is_there ? (int16_t)weight_at(s, panel / n_panels, n, first + k) : (int16_t)0;
+            }
+        }
+    }
+}
+
+static bool fit_words(const pithi_s8_source *s)
+{
+    bool fit = true;
+    for (int64_t i = 0; i < s->n_groups * s->n && fit; i++) {
+        const column_facts facts = facts_of(s, i);
+        fit = fits(&facts, 65535, facts.bias);
+    }
+    return fit;
+}
+
+/* Numbers are signed there, x - 32768 of unsigned ones: the rest of x - x_zero is in the bias. */
+static pith_status make_words(pith_prepare *prepare, const pithi_s16_task *task, s16_state *s)
+{
+    pithi_s8_source source = task->source;
+    const int64_t n_columns = source.n_groups * source.n;
+    const size_t n_segments = (size_t)s->n_segments, nr = (size_t)s->words->nr;
+    const void *packed = NULL;
+    void *block = NULL;
+    source.segment_length = (int64_t)s->segment_length / 2;
+    pithi_s8_weights *w = &s->weights;
+    *w = (pithi_s8_weights){ .a_flip = s->flip ? 0 : 0x80,
+                             .panel_bytes = n_segments * ((s->segment_length + 3) / 4) * 4 * nr };
+    w->group_bytes = (size_t)pithi_div_up(source.n, s->words->nr) * w->panel_bytes;
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)n_columns, sizeof(int32_t) + sizeof(float), &block));
+    w->bias = block;
+    w->scale = (float *)(w->bias + n_columns);
+    memcpy(w->scale, task->scales, (size_t)n_columns * sizeof(float));
+    for (int64_t i = 0; i < n_columns; i++) {
+        const column_facts facts = facts_of(&task->source, i);
+        const int64_t shift = (s->flip ? 0 : 32768) - source.a_zero;
+        w->bias[i] = (int32_t)(uint32_t)(uint64_t)(facts.bias + shift * facts.sum);
+    }
+    const int64_t key[] = { source.n_groups, source.n,        source.n_channels,    source.n_taps,
+                            source.n_stride, source.c_stride, source.segment_length };
+    const char *name = s->words->head.name;
+    pack_job job = { &source, s->words->nr };
+    PITH_TRY(pithi_prepare_pack(prepare, source.weights->data,
+                                pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), key, sizeof key),
+                                (size_t)source.n_groups * w->group_bytes, pack_words, &job, &packed));
+    w->packed = packed;
+    return PITH_OK;
 }
 
 /* The constant of a column, bias - x_zero * sum w, is shared out as 256 * high + low. */
@@ -106,7 +180,7 @@ static pith_status make_weights(pith_prepare *prepare, const pithi_s16_task *tas
 static pith_status make_segments(pith_prepare *prepare, s16_state *s)
 {
     const pithi_conv_geometry *g = &s->g;
-    const int64_t n = g->in_channels / g->group;
+    const int64_t n = g->in_channels / g->group * (s->words ? 2 : 1); /* bytes */
     const bool merges = g->dilation[2] == 1;
     void *block = NULL;
     PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(2 * taps_of(g)), sizeof(ptrdiff_t), &block));
@@ -168,15 +242,20 @@ static pith_status prepare_products(pith_prepare *prepare, const pithi_s16_task 
         }
     }
     const pithi_conv_geometry *g = &s->g;
+    if (pithi_is_16bit(task->source.a_dtype) && fit_words(&task->source)) {
+        s->words = pithi_gemm_s16(prepare->isa_limit);
+        s->is_direct = g->group == 1 && g->in[2] == 1 && is_flat(g);
+        fits_s32 = true;
+    }
     cut(prepare, s);
     PITH_TRY(make_segments(prepare, s));
-    PITH_TRY(make_weights(prepare, task, s, &fits_s32));
+    PITH_TRY(s->words ? make_words(prepare, task, s) : make_weights(prepare, task, s, &fits_s32));
     s->scratch_sums = pithi_align_up((size_t)(s->band * g->out[2]) * (sizeof(void *) + 2 * sizeof(int32_t)), 64);
     s->scratch_planes = s->scratch_sums + 2 * (size_t)(ROWS * COLUMNS) * sizeof(int32_t);
     prepare->scratch_bytes = s->scratch_planes + 2 * s->plane_bytes;
     const int64_t n_grains = g->batch * g->group * s->n_bands * s->n_blocks;
     prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
-    prepare->kernel = s->weights.kernel->head.name;
+    prepare->kernel = s->words ? s->words->head.name : s->weights.kernel->head.name;
     prepare->use_run = fits_s32;
     return PITH_OK;
 }
@@ -269,10 +348,17 @@ pith_status pithi_s16_prepare(pith_prepare *prepare, const pithi_s16_task *task)
 
 /* ---- run -------------------------------------------------------------------------------------- */
 
-/* n numbers of x from element `at` to planes; at < 0: padding. */
-static void take(const s16_state *s, const void *x, int64_t at, uint8_t *to, int64_t n)
+/* n numbers of x from element `at` to element `index` of the planes, or words; at < 0: padding. */
+static void take(const s16_state *s, const void *x, int64_t at, uint8_t *planes, int64_t index, int64_t n)
 {
-    if (at < 0) {
+    uint8_t *to = planes + index * (s->words ? 2 : 1);
+    if (s->words && at >= 0) {
+        memcpy(to, (const uint16_t *)x + at, (size_t)n * sizeof(uint16_t));
+    } else if (s->words) {
+        for (int64_t i = 0; i < n; i++) {
+            ((uint16_t *)(void *)to)[i] = s->pad ^ s->flip;
+        }
+    } else if (at < 0) {
         memset(to, s->bias_high ? s->pad >> 8 : s->pad, (size_t)n);
         if (s->bias_high) {
             memset(to + s->plane_bytes, s->pad & 255, (size_t)n);
@@ -284,25 +370,25 @@ static void take(const s16_state *s, const void *x, int64_t at, uint8_t *to, int
     }
 }
 
-/* One row of a band from column `first` of the image; row < 0: outside. */
-static void take_row(const s16_state *s, const void *x, int64_t row, int64_t first, int64_t group, uint8_t *to)
+/* One row of a band from column -pad of the image, to element `index`; row < 0: outside. */
+static void take_row(const s16_state *s, const void *x, int64_t row, int64_t group, uint8_t *planes, int64_t index)
 {
     const pithi_conv_geometry *g = &s->g;
-    const int64_t n = g->in_channels / g->group, count = s->columns;
+    const int64_t first = -g->pad[2], n = g->in_channels / g->group, count = s->columns;
     const int64_t begin = row < 0 ? count : pithi_min_s64(pithi_max_s64(-first, 0), count);
     const int64_t end = row < 0 ? count : pithi_max_s64(pithi_min_s64(count, g->in[2] - first), begin);
     const int64_t at = (row + first + begin) * g->in_channels + group * n;
     if (begin > 0) {
-        take(s, x, -1, to, begin * n);
+        take(s, x, -1, planes, index, begin * n);
     }
     if (g->group == 1 && end > begin) {
-        take(s, x, at, to + begin * n, (end - begin) * n);
+        take(s, x, at, planes, index + begin * n, (end - begin) * n);
     }
     for (int64_t i = begin; i < end && g->group > 1; i++) {
-        take(s, x, at + (i - begin) * g->in_channels, to + i * n, n);
+        take(s, x, at + (i - begin) * g->in_channels, planes, index + i * n, n);
     }
     if (count > end) {
-        take(s, x, -1, to + end * n, (count - end) * n);
+        take(s, x, -1, planes, index + end * n, (count - end) * n);
     }
 }
 
@@ -313,12 +399,12 @@ static void gather(const s16_state *s, const void *x, int64_t image, int64_t gro
     const int64_t n = g->in_channels / g->group, image_row = image * g->in[1];
     int64_t y = out_row * g->stride[1] - g->pad[1];
     if (g->in[2] == 1 && s->columns == 1 && g->group == 1 && taps_of(g) == 1 && g->stride[1] == 1) {
-        take(s, x, (image_row + y) * n, to, n_rows * n); /* rows of a matrix */
+        take(s, x, (image_row + y) * n, to, 0, n_rows * n); /* rows of a matrix */
         return;
     }
     for (int64_t i = 0; i < gathered_rows(g, n_rows); i++, y++) {
         const bool is_inside = y >= 0 && y < g->in[1];
-        take_row(s, x, is_inside ? (image_row + y) * g->in[2] : -1, -g->pad[2], group, to + i * s->columns * n);
+        take_row(s, x, is_inside ? (image_row + y) * g->in[2] : -1, group, to, i * s->columns * n);
     }
 }
 
@@ -330,10 +416,17 @@ static int64_t start_band(const s16_state *s, const void *x, int64_t image, int6
     const int64_t n_rows = pithi_min_s64(s->band, g->out[1] - first);
     const uint8_t **rows = (const uint8_t **)(void *)scratch;
     uint8_t *planes = (uint8_t *)scratch + s->scratch_planes;
+    const int64_t item = s->words ? 2 : 1;
+    for (int64_t i = 0; i < n_rows && s->is_direct; i++) {
+        rows[i] = (const uint8_t *)x + ((image * g->in[1] + first + i) * n) * item;
+    }
+    if (s->is_direct) {
+        return n_rows;
+    }
     gather(s, x, image, group, first, n_rows, planes);
     for (int64_t i = 0; i < n_rows; i++) {
         for (int64_t k = 0; k < g->out[2]; k++) {
-            *rows++ = planes + (i * g->stride[1] * s->columns + k * g->stride[2]) * n;
+            *rows++ = planes + (i * g->stride[1] * s->columns + k * g->stride[2]) * n * item;
         }
     }
     return n_rows * g->out[2];
@@ -372,6 +465,25 @@ static void run_columns(const s16_state *s, int64_t group, int64_t n0, int64_t n
     }
 }
 
+/* All columns of a block at once. */
+static void run_words(const s16_state *s, int64_t group, int64_t n0, int64_t n, char *scratch, int64_t n_pixels,
+                      char *y)
+{
+    const int64_t per_group = s->g.out_channels / s->g.group, column = group * per_group + n0;
+    const pith_gemm_s8_tile tile = {
+        .a_rows = (const uint8_t *const *)(void *)scratch, .segment_offsets = s->offsets,
+        .n_segments = s->n_segments, .segment_length = s->segment_length, .a_flip = s->weights.a_flip,
+        .a_is_padded = !s->is_direct,
+        .b = s->weights.packed + (size_t)group * s->weights.group_bytes +
+             (size_t)(n0 / s->words->nr) * s->weights.panel_bytes,
+        .b_panel_stride = s->weights.panel_bytes, .bias = s->weights.bias + column, .scale = s->weights.scale + column,
+        .zero = s->finish.zero, .low = s->finish.low, .high = s->finish.high, .c = y,
+        .c_stride = (size_t)s->g.out_channels, .mr = (int)n_pixels, .n_columns = (int)n,
+        .c_is_wide = s->finish.type >= PITH_S16_U16,
+    };
+    s->words->tile(&tile);
+}
+
 /* Sums of the rows of both planes, for weights with zero points. */
 static void sum_rows(const s16_state *s, char *scratch, int64_t n_pixels)
 {
@@ -405,7 +517,11 @@ static void run_products(const s16_state *s, const void *x, char *y, const pith_
             current = at;
         }
         const int64_t first = i % s->n_blocks * s->block, last = pithi_min_s64(first + s->block, n);
-        for (int64_t n0 = first; n0 < last; n0 += COLUMNS) {
+        if (s->words) {
+            run_words(s, group, first, last - first, part->scratch, n_pixels,
+                      y + (size_t)(pixel * g->out_channels + group * n + first) * item);
+        }
+        for (int64_t n0 = first; n0 < last && !s->words; n0 += COLUMNS) {
             run_columns(s, group, n0, pithi_min_s64(COLUMNS, last - n0), part->scratch, n_pixels,
                         y + (size_t)(pixel * g->out_channels + group * n + n0) * item);
         }
