@@ -88,6 +88,8 @@ typedef struct pithi_arena {
 
 /* Zeroed, aligned to 16 (blocks of 4 KiB and more: 64). */
 pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_out);
+/* Without zeroing, for memory that is filled at once. */
+pith_status pithi_arena_alloc_raw(pithi_arena *arena, size_t n_bytes, void **block_out);
 pith_status pithi_arena_array(pithi_arena *arena, size_t count, size_t item_bytes, void **block_out);
 /* Copies `n_bytes` of text and terminates it. */
 pith_status pithi_arena_text(pithi_arena *arena, const char *text, size_t n_bytes, const char **text_out);
@@ -121,7 +123,7 @@ static inline int64_t pithi_div_up(int64_t a, int64_t b) { return a / b + (a % b
 
 /* ---- text --------------------------------------------------------------------------------- */
 
-static inline bool pithi_same_text(const char *a, const char *b) { return strcmp(a, b) == 0; }
+static inline bool pithi_same_text(const char *a, const char *b) { return *a == *b && strcmp(a, b) == 0; }
 
 /* Text being built; grows through the context. Zero-initialise, set ctx. Never fails half-way: on
  * NOMEM the rest is dropped and `failed` stays set. */

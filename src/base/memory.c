@@ -156,25 +156,26 @@ typedef struct pithi_arena_chunk {
 
 #define CHUNK_HEAD_BYTES ((size_t)PITH_ALIGNMENT)
 
-static pith_status add_chunk(pithi_arena *arena, size_t capacity)
+static pith_status add_chunk(pithi_arena *arena, size_t capacity, bool is_zeroed)
 {
     size_t n_bytes = 0;
     void *block = NULL;
     PITH_CHECK(arena->ctx, pithi_add_size(capacity, CHUNK_HEAD_BYTES, &n_bytes), PITH_STATUS_LIMIT,
                "%zu bytes overflow a size", capacity);
-    PITH_TRY(pithi_alloc(arena->ctx, n_bytes, &block));
+    PITH_TRY(is_zeroed ? pithi_alloc(arena->ctx, n_bytes, &block) : pithi_alloc_raw(arena->ctx, n_bytes, &block));
     pithi_arena_chunk *chunk = block;
+    chunk->used = 0;
     chunk->capacity = capacity;
     chunk->next = arena->chunks;
     arena->chunks = chunk;
     return PITH_OK;
 }
 
-pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_out)
+static pith_status take(pithi_arena *arena, size_t n_bytes, bool is_zeroed, void **block_out)
 {
     pithi_arena_chunk *chunk = arena->chunks;
     if (n_bytes >= LARGE_BYTES) {
-        PITH_TRY(add_chunk(arena, n_bytes));
+        PITH_TRY(add_chunk(arena, n_bytes, is_zeroed));
         chunk = arena->chunks;
         if (chunk->next) { /* keep the half-filled chunk in front */
             arena->chunks = chunk->next;
@@ -182,7 +183,7 @@ pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_o
             arena->chunks->next = chunk;
         }
     } else if (!chunk || chunk->capacity - chunk->used < n_bytes) {
-        PITH_TRY(add_chunk(arena, CHUNK_BYTES));
+        PITH_TRY(add_chunk(arena, CHUNK_BYTES, true));
         chunk = arena->chunks;
     }
     *block_out = (char *)chunk + CHUNK_HEAD_BYTES + chunk->used;
@@ -190,6 +191,16 @@ pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_o
     chunk->used = taken < chunk->capacity - chunk->used ? chunk->used + taken : chunk->capacity;
     arena->n_bytes += n_bytes;
     return PITH_OK;
+}
+
+pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_out)
+{
+    return take(arena, n_bytes, true, block_out);
+}
+
+pith_status pithi_arena_alloc_raw(pithi_arena *arena, size_t n_bytes, void **block_out)
+{
+    return take(arena, n_bytes, false, block_out);
 }
 
 pith_status pithi_arena_array(pithi_arena *arena, size_t count, size_t item_bytes, void **block_out)

@@ -325,6 +325,29 @@ void pithi_graph_count_uses(pith_graph *graph)
     count_uses_of(graph);
 }
 
+static int reads_from(const pith_value *value, const pith_tensor *memory)
+{
+    uintptr_t at = value && value->constant ? (uintptr_t)value->constant->data : 0, begin = (uintptr_t)memory->data;
+    return at >= begin && at < begin + pith_tensor_bytes(memory);
+}
+
+int pithi_graph_count_reads(const pith_graph *graph, const pith_tensor *constant)
+{
+    int n_reads = 0;
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_inputs; i++) {
+            n_reads += reads_from(node->inputs[i], constant);
+        }
+        for (int i = 0; i < node->n_bodies; i++) {
+            n_reads += pithi_graph_count_reads(node->bodies[i], constant);
+        }
+    }
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        n_reads += reads_from(graph->outputs[i], constant);
+    }
+    return n_reads;
+}
+
 static int uses_in(const pith_graph *graph, const pith_value *value, pith_node **user_out)
 {
     int n_uses = 0;

@@ -119,6 +119,8 @@ void pithi_graph_move_node(pith_graph *graph, pith_node *node, pith_node *before
 void pithi_graph_replace_uses(pith_graph *graph, pith_value *old, pith_value *fresh);
 /* Recounts value->n_uses over the whole graph, bodies included. */
 void pithi_graph_count_uses(pith_graph *graph);
+/* How many operands and outputs, in bodies too, are constants that lie in these bytes: views share them. */
+int pithi_graph_count_reads(const pith_graph *graph, const pith_tensor *constant);
 /* Consumer if there is exactly one node that uses the value once and it is no graph output, else
  * NULL. Walks the list. */
 pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *value);

@@ -176,7 +176,7 @@ static pith_status fold(walker *walk, pith_node *node)
             output->data = walk->inputs[0].data;
         } else {
             size_t n_bytes = pith_tensor_bytes(output);
-            PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes ? n_bytes : 1, &output->data));
+            PITH_TRY(pithi_arena_alloc_raw(&graph->arena, n_bytes ? n_bytes : 1, &output->data));
         }
     }
     if (!is_view) {

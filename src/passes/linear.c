@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "passes/linear.h"
-#include "platform/platform.h"
 
 static const pith_value *weights_of(const pithi_linear *linear)
 {
@@ -125,6 +124,8 @@ bool pithi_linear_takes_factor(const pithi_linear *linear)
 
 /* ---- rewriting ---------------------------------------------------------------------------------- */
 
+#define SCALED_IN_PLACE_BYTES 4096 /* smaller constants aren't worth asking who else reads them */
+
 /* Weights as [n_outer][n_channels][n_inner] where channels are those of the output, of one group each. */
 typedef struct weight_order {
     int64_t n_outer, n_channels, n_inner;
@@ -146,16 +147,22 @@ static weight_order order_of(const pithi_linear *linear, const pith_shape *w)
     return (weight_order){ w->dims[0], w->dims[1], n_taps, w->dims[0] / pithi_attr_int(linear->node, "group") };
 }
 
+/* In place if they are a copy that nobody else reads, so that they don't take memory twice. */
 static pith_status scale_weights(pith_graph *graph, const pithi_linear *linear, const double *factors)
 {
     const pith_value *old_value = weights_of(linear);
     const pith_tensor *old = old_value->constant;
-    pith_tensor fresh;
-    pith_value *value = NULL;
-    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &old->shape, &fresh, &value));
-    const weight_order order = order_of(linear, &old->shape);
     const float *from = old->data;
-    float *to = fresh.data;
+    float *to = old->data;
+    if (old_value->n_uses != 1 || pith_tensor_bytes(old) < SCALED_IN_PLACE_BYTES ||
+        !pithi_arena_owns(&graph->arena, from) || pithi_graph_count_reads(graph, old) != 1) {
+        pith_tensor fresh;
+        pith_value *value = NULL;
+        PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &old->shape, &fresh, &value));
+        pithi_set_input(linear->node, PITHI_LINEAR_WEIGHTS, value);
+        to = fresh.data;
+    }
+    const weight_order order = order_of(linear, &old->shape);
     for (int64_t outer = 0; outer < order.n_outer; outer++) {
         const double *of_group = factors + outer / order.outer_per_group * order.n_channels;
         for (int64_t c = 0; c < order.n_channels; c++) {
@@ -164,10 +171,6 @@ static pith_status scale_weights(pith_graph *graph, const pithi_linear *linear, 
             }
         }
     }
-    if (old_value->n_uses == 1 && pithi_arena_owns(&graph->arena, old->data)) { /* a copy that nobody reads again */
-        pithi_file_forget(old->data, pith_tensor_bytes(old));
-    }
-    pithi_set_input(linear->node, PITHI_LINEAR_WEIGHTS, value);
     return PITH_OK;
 }
 

@@ -120,26 +120,6 @@ static pith_status find_tuned(const builder *b, pith_step *step, pith_prepare *p
     return PITH_OK;
 }
 
-static int reads_from(const pith_value *value, const pith_tensor *memory)
-{
-    uintptr_t at = value && value->constant ? (uintptr_t)value->constant->data : 0, begin = (uintptr_t)memory->data;
-    return at >= begin && at < begin + pith_tensor_bytes(memory);
-}
-
-static bool is_read_once(const pith_graph *graph, const pith_tensor *constant)
-{
-    int n_reads = 0;
-    for (const pith_node *node = graph->first; node; node = node->next) {
-        for (int i = 0; i < node->n_inputs; i++) {
-            n_reads += reads_from(node->inputs[i], constant);
-        }
-    }
-    for (size_t i = 0; i < graph->n_outputs; i++) {
-        n_reads += reads_from(graph->outputs[i], constant);
-    }
-    return n_reads == 1;
-}
-
 /* Weights that were folded, or lay unaligned in the file, would stay in memory beside the packed ones. */
 static void spend_packed(const builder *b, const pith_prepare *prepare)
 {
@@ -148,7 +128,7 @@ static void spend_packed(const builder *b, const pith_prepare *prepare)
         const pith_tensor *input = &prepare->inputs[i];
         if (prepare->packed >> i & 1 && input->dtype == PITH_DTYPE_F32 &&
             pith_tensor_bytes(input) >= PITHI_SPENDABLE_BYTES &&
-            pithi_arena_owns(options->spendable, input->data) && is_read_once(b->plan->graph, input)) {
+            pithi_arena_owns(options->spendable, input->data) && pithi_graph_count_reads(b->plan->graph, input) == 1) {
             *options->has_spent = true;
             pithi_file_forget(input->data, pith_tensor_bytes(input));
         }

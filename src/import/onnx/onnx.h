@@ -79,6 +79,14 @@ typedef struct pithi_onnx_scope {
     uint32_t node_field;
 } pithi_onnx_scope;
 
+/* An operator that a node of the file has named before: looking through all spellings takes microseconds. */
+typedef struct pithi_onnx_known {
+    const pith_op *op;
+    const struct pith_spelling *spelling; /* NULL: an empty entry */
+    int64_t opset;
+    int since;
+} pithi_onnx_known;
+
 typedef struct pithi_onnx {
     pith_ctx *ctx;
     pithi_pb file; /* for pithi_pb_open() */
@@ -89,6 +97,7 @@ typedef struct pithi_onnx {
     pithi_onnx_function *functions; /* sorted by hash */
     size_t n_functions, functions_capacity;
     uint64_t n_nodes, n_calls; /* read or expanded so far, all graphs together */
+    pithi_onnx_known known[64]; /* by hash of the name */
     int nesting;               /* bodies and functions around the node that is being read */
 } pithi_onnx;
 

@@ -216,13 +216,28 @@ static pith_status check_branches(const building *build, const pith_node *node)
     return PITH_OK;
 }
 
+static const pith_op *spelled(pithi_onnx *onnx, const pith_source *source, const pith_spelling **spelling, int *since)
+{
+    uint64_t hash = pithi_hash(PITHI_HASH_START, source->type, strlen(source->type));
+    pithi_onnx_known *known = &onnx->known[hash % PITH_COUNT(onnx->known)];
+    if (!known->spelling || known->opset != source->opset || !pithi_same_text(known->spelling->name, source->type) ||
+        !pithi_same_text(known->spelling->domain, source->domain)) {
+        *known = (pithi_onnx_known){ .opset = source->opset };
+        known->op = pithi_op_spelled("onnx", source->domain, source->type, source->opset, &known->spelling,
+                                     &known->since);
+    }
+    *spelling = known->spelling;
+    *since = known->since;
+    return known->op;
+}
+
 static pith_status find_operator(building *build, const pith_op **op_out, void **attrs_out)
 {
     pith_source *source = &build->source;
     pith_ctx *ctx = build->onnx->ctx;
     const pith_spelling *spelling = NULL;
     int since = 0;
-    const pith_op *op = pithi_op_spelled("onnx", source->domain, source->type, source->opset, &spelling, &since);
+    const pith_op *op = spelled(build->onnx, source, &spelling, &since);
     if (!op) {
         return build->problem ? PITH_OK : lacks_operator(build, since);
     }
@@ -292,7 +307,7 @@ static pith_status insert_source(building *build, pithi_arena *scratch)
     pith_source *source = &build->source;
     const pith_spelling *spelling = NULL;
     int since = 0;
-    const pith_op *op = pithi_op_spelled("onnx", source->domain, source->type, source->opset, &spelling, &since);
+    const pith_op *op = spelled(build->onnx, source, &spelling, &since);
     const pithi_onnx_recipe *recipe = build->problem ? NULL : pithi_onnx_recipe_find(source, op ? spelling->since : 0);
     if (recipe) {
         recipe_caller caller = { build, scratch };

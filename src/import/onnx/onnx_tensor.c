@@ -154,7 +154,7 @@ static pith_status adopt_bytes(const pithi_onnx *onnx, pith_graph *graph, const 
         return PITH_OK;
     }
     void *copy = NULL;
-    PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes ? n_bytes : 1, &copy));
+    PITH_TRY(pithi_arena_alloc_raw(&graph->arena, n_bytes ? n_bytes : 1, &copy));
     for (size_t i = 0; i < n_bytes && !host_is_little_endian(); i++) {
         ((unsigned char *)copy)[i / item_bytes * item_bytes + (item_bytes - 1 - i % item_bytes)] = bytes[i];
     }
