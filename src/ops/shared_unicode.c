@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/shared_unicode.h"
 
+#include "ops/shared_unicode_classes.h"
 #include "ops/shared_unicode_data.h"
 
 #define REPLACEMENT 0xfffdu
@@ -143,4 +144,76 @@ size_t pithi_unicode_convert(const char *text, size_t n_bytes, pithi_case to_cas
         before = point;
     }
     return n_out;
+}
+
+/* ---- classes ------------------------------------------------------------------------------ */
+
+bool pithi_unicode_find_class(const char *name, size_t n_bytes, pithi_unicode_class *class_out)
+{
+    *class_out = (pithi_unicode_class){ .at = category_runs, .end = category_runs + sizeof category_runs,
+                                        .number = -1 };
+    if (n_bytes == 3 && memcmp(name, "Any", 3) == 0) {
+        return true;
+    }
+    for (int i = 0; n_bytes <= 2 && i < (int)sizeof CATEGORIES - 1; i += 2) {
+        if (n_bytes > 0 && memcmp(CATEGORIES + i, name, n_bytes) == 0) {
+            class_out->group = n_bytes == 1 ? name[0] : 0;
+            class_out->number = i / 2;
+            return true;
+        }
+    }
+    *class_out = (pithi_unicode_class){ .at = script_runs, .end = script_runs + sizeof script_runs, .is_script = true };
+    for (const char *at = script_names; *at; at += strcspn(at, ",") + 1) {
+        class_out->number++;
+        if (strcspn(at, ",") == n_bytes && memcmp(at, name, n_bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t read_length(pithi_unicode_class *class)
+{
+    uint32_t length = 0;
+    int shift = 0;
+    do {
+        length |= (uint32_t)(*class->at & 0x7f) << shift;
+        shift += 7;
+    } while (*class->at++ & 0x80);
+    return length;
+}
+
+static bool has_number(const pithi_unicode_class *class, int number)
+{
+    bool is_category = !class->is_script && 2 * number < (int)sizeof CATEGORIES - 1;
+    return class->number < 0 || number == class->number ||
+           (class->group && is_category && CATEGORIES[2 * number] == class->group);
+}
+
+bool pithi_unicode_next_run(pithi_unicode_class *class, uint32_t *low, uint32_t *high)
+{
+    while (class->n_in_turns > 0 || class->at < class->end) {
+        uint32_t length = 1;
+        bool is_in;
+        if (class->n_in_turns > 0) { /* the number left is even in front of an Lu */
+            is_in = has_number(class, class->n_in_turns-- % 2 == 0 ? UPPER : LOWER);
+        } else {
+            int number = class->is_script ? *class->at++ : *class->at >> 3;
+            length = class->is_script                ? read_length(class)
+                     : (*class->at & LONG) == LONG ? (class->at++, read_length(class))
+                                                     : (uint32_t)(*class->at++ & LONG) + 1;
+            if (number == IN_TURNS && !class->is_script) {
+                class->n_in_turns = length;
+                continue;
+            }
+            is_in = has_number(class, number);
+        }
+        *low = class->next;
+        class->next += length;
+        *high = class->next - 1;
+        if (is_in) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -26,9 +26,26 @@ static const struct {
     { "(", "no closing bracket" }, { ")", "closing bracket has no group" }, { "[a", "no closing bracket" },
     { "a**", "follows a repetition" }, { "*a", "nothing to repeat" }, { "a{3,2}", "must ascend" },
     { "a{1001}", "at most 1000" }, { "\\1", "backreferences" }, { "(?=a)", "this group" }, { "(?<=a)", "this group" },
-    { "[z-a]", "backwards" }, { "\\pL", "Unicode properties" }, { "\\x{110000}", "10FFFF" }, { "\\", "backslash ends" },
+    { "[z-a]", "backwards" }, { "\\p{Nope}", "no general category" }, { "\\p{Greek", "no general category" },
+    { "\\x{110000}", "10FFFF" }, { "\\", "backslash ends" },
     { "[[:what:]]", "isn't known" }, { "((a{1000}){1000})", "20000 states" }, { "(((){1000}){1000}){1000}", "states" },
     { "(?P<>a)", "name" },
+};
+
+/* Unicode's classes: bit k of what RE2 says of text k. */
+static const char *const class_texts[] = {
+    "a", "Ab", "\316\261\316\262\316\263", "\316\251\316\274\316\255\316\263\316\2611", "\303\251",
+    "\346\274\242\345\255\227", "\331\2434", "\342\202\254", "+", "\321\217 !", "\314\201\340\244\203",
+    "\360\220\220\200\360\220\220\250", "", "\304\260", "\307\205", "_",
+};
+static const struct {
+    const char *pattern;
+    unsigned matches;
+} class_patterns[] = {
+    { "\\pL+", 0x6837 }, { "\\p{Lu}\\p{Ll}*", 0x2802 }, { "\\P{L}", 0x8180 }, { "\\p{^L}", 0x8180 },
+    { "\\P{^L}", 0x6011 }, { "[\\p{Greek}\\pN]+", 0x4c }, { "[^\\p{Latin}]+", 0x8fec }, { "\\p{Han}+", 0x20 },
+    { "\\p{Nd}*", 0x1040 }, { "(?i)\\p{Lu}+", 0x6817 }, { "\\p{Any}", 0xe191 }, { "[\\P{Latin}a]+", 0x8fed },
+    { "\\p{Sm}|\\p{Sc}", 0x180 }, { "\\p{Cyrillic}\\pZ\\p{Common}", 0x200 }, { "\\pM*", 0x1400 },
 };
 
 static bool run_regex(pith_test *test, const char *pattern, const char *text)
@@ -50,6 +67,14 @@ static void test_regex(pith_test *test)
     for (int i = 0; i < PITH_COUNT(matches); i++) {
         pith_test_case(test, "regex %d: %s on \"%s\"", i, matches[i].pattern, matches[i].text);
         TEST_CHECK(test, run_regex(test, matches[i].pattern, matches[i].text) == matches[i].matches);
+    }
+    for (int i = 0; i < PITH_COUNT(class_patterns); i++) {
+        pith_test_case(test, "regex of classes: %s", class_patterns[i].pattern);
+        for (int k = 0; k < PITH_COUNT(class_texts); k++) {
+            bool wanted = class_patterns[i].matches >> k & 1u;
+            TEST_CHECK_MESSAGE(test, run_regex(test, class_patterns[i].pattern, class_texts[k]) == wanted,
+                               "\"%s\" should be %d", class_texts[k], wanted);
+        }
     }
     for (int i = 0; i < PITH_COUNT(bad_patterns); i++) {
         pithi_regex regex;
