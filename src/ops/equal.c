@@ -4,9 +4,7 @@
 #include "ops/shared_binary.h"
 #include "ops/shared_broadcast.h"
 
-static double fn_f64(double a, double b) { return a == b; }
-static int64_t fn_s64(int64_t a, int64_t b) { return a == b; }
-static uint64_t fn_u64(uint64_t a, uint64_t b) { return a == b; }
+PITHI_COMPARISON_CODE(==)
 
 static void compare_strings(const pith_run *run)
 {
@@ -25,22 +23,7 @@ static void ref(const pith_run *run)
         compare_strings(run);
         return;
     }
-    static const pithi_binary_fns fns = { .f64 = fn_f64, .s64 = fn_s64, .u64 = fn_u64 };
     pithi_binary_ref(run, &fns);
-}
-
-PITHI_ROW_FN(row_f32, float, uint8_t, a == b)
-PITHI_ROW_FN(row_s32, int32_t, uint8_t, a == b)
-PITHI_ROW_FN(row_s64, int64_t, uint8_t, a == b)
-
-static pith_status prepare(pith_prepare *prepare)
-{
-    switch (prepare->inputs[0].dtype) {
-    case PITH_DTYPE_F32: return pithi_row_prepare(prepare, row_f32);
-    case PITH_DTYPE_S32: return pithi_row_prepare(prepare, row_s32);
-    case PITH_DTYPE_S64: return pithi_row_prepare(prepare, row_s64);
-    default: return PITH_OK;
-    }
 }
 
 static const pith_operand_spec inputs[] = { { "a", PITH_DTYPES_ANY | PITH_DTYPES_STRING, PITH_ONE },

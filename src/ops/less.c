@@ -2,47 +2,14 @@
 /* less: y = a < b as bool, numpy broadcasting; false where an operand is NaN. ONNX Less. */
 #include "ops/shared_binary.h"
 
-static double fn_f64(double a, double b) { return a < b; }
-static int64_t fn_s64(int64_t a, int64_t b) { return a < b; }
-static uint64_t fn_u64(uint64_t a, uint64_t b) { return a < b; }
-
-static void ref(const pith_run *run)
-{
-    static const pithi_binary_fns fns = { .f64 = fn_f64, .s64 = fn_s64, .u64 = fn_u64 };
-    pithi_binary_ref(run, &fns);
-}
-
-PITHI_ROW_FN(row_f32, float, uint8_t, a < b)
-PITHI_ROW_FN(row_s32, int32_t, uint8_t, a < b)
-PITHI_ROW_FN(row_s64, int64_t, uint8_t, a < b)
-
-static pith_status prepare(pith_prepare *prepare)
-{
-    switch (prepare->inputs[0].dtype) {
-    case PITH_DTYPE_F32: return pithi_row_prepare(prepare, row_f32);
-    case PITH_DTYPE_S32: return pithi_row_prepare(prepare, row_s32);
-    case PITH_DTYPE_S64: return pithi_row_prepare(prepare, row_s64);
-    default: return PITH_OK;
-    }
-}
+PITHI_ORDER_CODE(<)
 
 static const pith_spelling spellings[] = {
     { "onnx", "", "Less", 1, pithi_map_legacy_broadcast },
     { "onnx", "", "Less", 7, NULL },
 };
-static const char *const samples[] = {
-    "f32[2,33] f32[2,33]{-1:1}", "f32[3,1,4] f32[2,1]", "s64[5]{1,-2,3,4,9} s64[]{3}", "s32[2,3]{0:4} s32[3]{0:4}",
-    "f16[7] f16[]{0.5}",
-    "u64[3]{0:3} u64[3]{0:3}", "u8[2,1]{0:3} u8[1,3]{0:3}", "f32[0] f32[1]"
-};
 
 const pith_op pith_op_less = {
     .head = { "less", 1, PITH_NO_ATTRS },
-    .inputs = pithi_ab_number, .n_inputs = 2,
-    .outputs = pithi_y_bool, .n_outputs = 1,
-    .infer = pithi_infer_compare,
-    .ref = ref, .prepare = prepare, .run = pithi_rows_run,
-    .layout = PITH_LAYOUT_FREE,
-    .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
-    .samples = samples, .n_samples = PITH_COUNT(samples),
+    PITHI_ORDER_RECORD,
 };

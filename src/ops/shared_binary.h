@@ -68,6 +68,38 @@ void pithi_variadic_run(const pith_run *run, const pith_part *part);
 /* For operators with a row function of their own: any dtypes, rows in parts. */
 pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row);
 
+/* A comparison `a op b` as bool: the reference's functions `fns`, row functions, prepare(). */
+#define PITHI_COMPARISON_CODE(op)                                                                                    \
+    static double fn_f64(double a, double b) { return a op b; }                                                      \
+    static int64_t fn_s64(int64_t a, int64_t b) { return a op b; }                                                   \
+    static uint64_t fn_u64(uint64_t a, uint64_t b) { return a op b; }                                                \
+    static const pithi_binary_fns fns = { .f64 = fn_f64, .s64 = fn_s64, .u64 = fn_u64 };                             \
+    PITHI_ROW_FN(row_f32, float, uint8_t, a op b)                                                                    \
+    PITHI_ROW_FN(row_s32, int32_t, uint8_t, a op b)                                                                  \
+    PITHI_ROW_FN(row_s64, int64_t, uint8_t, a op b)                                                                  \
+    static pith_status prepare(pith_prepare *prepare)                                                                \
+    {                                                                                                                \
+        switch (prepare->inputs[0].dtype) {                                                                          \
+        case PITH_DTYPE_F32: return pithi_row_prepare(prepare, row_f32);                                             \
+        case PITH_DTYPE_S32: return pithi_row_prepare(prepare, row_s32);                                             \
+        case PITH_DTYPE_S64: return pithi_row_prepare(prepare, row_s64);                                             \
+        default: return PITH_OK;                                                                                     \
+        }                                                                                                            \
+    }
+/* The same for numbers only, with ref(); samples; and what stands in the operator's record. */
+#define PITHI_ORDER_CODE(op)                                                                                         \
+    PITHI_COMPARISON_CODE(op)                                                                                        \
+    static void ref(const pith_run *run) { pithi_binary_ref(run, &fns); }                                            \
+    static const char *const samples[] = {                                                                           \
+        "f32[2,33] f32[2,33]{-1:1}", "f32[3,1,4] f32[2,1]", "s64[5]{1,-2,3,4,9} s64[]{3}",                           \
+        "s32[2,3]{0:4} s32[3]{0:4}", "f16[7] f16[]{0.5}", "u64[3]{0:3} u64[3]{0:3}", "u8[2,1]{0:3} u8[1,3]{0:3}",    \
+        "f32[0] f32[1]"                                                                                              \
+    };
+#define PITHI_ORDER_RECORD                                                                                           \
+    .inputs = pithi_ab_number, .n_inputs = 2, .outputs = pithi_y_bool, .n_outputs = 1, .infer = pithi_infer_compare, \
+    .ref = ref, .prepare = prepare, .run = pithi_rows_run, .layout = PITH_LAYOUT_FREE,                               \
+    .spellings = spellings, .n_spellings = PITH_COUNT(spellings), .samples = samples, .n_samples = PITH_COUNT(samples)
+
 /* Binary operators before opset 7: `broadcast` and `axis` said where the second operand's dimensions lie.
  * Numpy's rule is met by trailing ones, which a constant can be given; others are refused. */
 pith_status pithi_map_legacy_broadcast(pith_ctx *ctx, pith_source *source, void *attrs);
