@@ -54,11 +54,11 @@ static void spread_weights(const geometry *g, const pith_tensor *from, const pit
     }
 }
 
-/* A list with an element for each output, once for each position. */
-static pith_status repeat_list(pith_graph *graph, const geometry *g, pith_value **value)
+/* A list with an element for each output, once for each position. One element of scales holds for all. */
+static pith_status repeat_list(pith_graph *graph, const geometry *g, bool is_scale, pith_value **value)
 {
     const pith_tensor *from = *value ? (*value)->constant : NULL;
-    if (!from || pith_shape_elements(&from->shape) == 1) {
+    if (!from || (is_scale && pith_shape_elements(&from->shape) == 1)) {
         return PITH_OK;
     }
     const pith_shape shape = { .rank = 1, .dims = { g->stride * g->stride * g->n_out } };
@@ -135,9 +135,9 @@ pith_status pithi_qdq_conv_transpose(pithi_qdq_nest *n, bool *changed)
     pith_value *inputs[] = { x.value, x.scale, x.zero, NULL, w.scale, w.zero, n->q.scale, n->q.zero, bias };
     PITH_TRY(pithi_graph_new_constant(n->graph, NULL, w.dtype, &shape, &to, &inputs[3]));
     spread_weights(&g, w.value->constant, w.zero->constant, &to);
-    PITH_TRY(repeat_list(n->graph, &g, &inputs[4]));
-    PITH_TRY(repeat_list(n->graph, &g, &inputs[5]));
-    PITH_TRY(repeat_list(n->graph, &g, &inputs[8]));
+    PITH_TRY(repeat_list(n->graph, &g, true, &inputs[4]));
+    PITH_TRY(repeat_list(n->graph, &g, true, &inputs[5]));
+    PITH_TRY(repeat_list(n->graph, &g, false, &inputs[8]));
     PITH_TRY(insert_behind(n, &g));
     PITH_TRY(pithi_qdq_become(n, "qlinear_conv", inputs, bias ? 9 : 8));
     const int64_t pads[] = { g.taps[0] - 1, g.taps[1] - 1, g.taps[0] - 1, g.taps[1] - 1 };

@@ -216,6 +216,15 @@ static void test_conv_transpose(pith_test *test)
           "%pith:1:s8[1,8,5,5] = qlinear_conv(%x, %xs, %xz, %pith:0, %ws, %wz, %ys, %yz) pads=[0,0,0,0]\n"
           "%y:s8[1,2,10,10] = depth_to_space(%pith:1) blocksize=2\n"
           "outputs %y:s8[1,2,10,10]\n");
+    check(test, "one output with a bias", 1.0,
+          ACTIVATION RESULT
+          "const w s8[4,1,2,2]{-128:128}\nconst ws f32[1]{0.004}\nconst wz s8[1]{0}\n"
+          "g = dequantize_linear w ws wz | axis=1\n"
+          "const b s32[1]{700}\nconst bs f32[1]{0.0002}\nh = dequantize_linear b bs | axis=0\n"
+          "c = conv_transpose f g h | strides=[2,2]\n"
+          "y = quantize_linear c ys yz\n"
+          "output y\n",
+          NULL);
 }
 
 static void test_rows(pith_test *test)
