@@ -141,7 +141,8 @@ static pith_status open_samples(quantize_job *job)
     if (given->calib) {
         CLI_TRY(cli_dataset_open(given->calib, &job->dataset));
     } else {
-        cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little");
+        cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little; how "
+                 "pictures are scaled is said by --set mean=..., scale=... or the sidecar file");
     }
     int64_t n_most = given->calib || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
     if (given->max_drop > 0.0 && given->calib && job->dataset.n <= n_most && job->dataset.n > 1) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "generate.h"
 #include "samples.h"
 
 #define MAX_KEPT_BYTES ((size_t)512 << 20)
@@ -43,7 +44,7 @@ static pith_status make(cli_samples *samples, int index, cli_run_inputs *inputs)
     if (samples->dataset) {
         return cli_dataset_read(samples->dataset, &samples->reader, samples->indices[index], inputs);
     }
-    return cli_net_random_inputs(samples->reader.net, &samples->shapes, (uint64_t)index + 1, &inputs->tensors);
+    return cli_generate_inputs(&samples->reader, &samples->shapes, (uint64_t)index + 1, inputs);
 }
 
 static size_t bytes_of(const cli_run_inputs *inputs)
