@@ -36,7 +36,8 @@ typedef struct pithi_diag_tensor {
     pithi_range limits; /* of an activation that only the float network has: the twin's range does its work */
     int root;           /* the tensor whose elements it only moves, rounded the same; itself otherwise */
     int axis;           /* of channels: 1, or -1: the last */
-    float *factors;     /* per channel, twin = float * factor; NULL: 1 */
+    float *factors;     /* per channel, twin = float * factor + shift; NULL: 1 */
+    float *shifts;      /* NULL: 0 */
     int64_t n_factors;
     int factors_rank; /* of the tensor */
     /* measured; in the twin's units */
@@ -180,6 +181,7 @@ pith_status pithi_diag_copy_node(pith_graph *graph, const pith_node *node, pith_
 pithi_diag_rounding pithi_diag_new_rounding(const pithi_diag_tensor *tensor, const pithi_tensor_change *change);
 /* Factor of the tensor's channel; 1 without tensor. */
 double pithi_diag_factor(const pithi_diagnosis *job, int tensor, int64_t channel);
+double pithi_diag_shift(const pithi_diagnosis *job, int tensor, int64_t channel);
 /* quantize_linear and dequantize_linear behind `value`. */
 pith_status pithi_diag_round(pith_graph *graph, pith_node *before, const pithi_diag_rounding *rounding,
                              pith_value *value, pith_value **result_out);

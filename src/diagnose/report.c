@@ -137,7 +137,7 @@ static pith_status report_tensor(const pithi_diagnosis *job, owned_report *owned
     PITH_TRY(copy_text(owned, op_of(value), &row->op));
     row->is_matched_by_name = tensor->by_name;
     row->n_channels = (int)tensor->n_channels;
-    row->is_rescaled = tensor->factors != NULL;
+    row->is_rescaled = tensor->factors != NULL || tensor->shifts != NULL;
     row->low = tensor->histogram.low;
     row->high = tensor->histogram.high;
     row->own = pithi_diag_error(&tensor->own);

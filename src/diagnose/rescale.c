@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantisers balance channels of neighbouring layers (Nagel et al., arXiv 1906.04721, section 4.1): the same function
- * with other inner values. The factors are found in the weights: a layer's output channel is scaled on purpose if the
- * layer that reads it undoes that; otherwise its weights are wrong. */
+/* Quantisers balance channels of neighbouring layers (Nagel et al., arXiv 1906.04721, section 4.1), and take constants
+ * out of them (there, 4.1.3): the same function with other inner values. The factors are found in the weights, the
+ * constants in the biases: a layer's output channel is changed on purpose if the layer that reads it undoes that;
+ * otherwise its weights or its bias are wrong. */
 #include <math.h>
 
 #include "diagnose/diagnose.h"
 
 #define NOTICED    0.05 /* of |log factor|; rounding of weights moves it less */
 #define UNDONE     0.3  /* of the residual without factors */
+#define LARGE_SHIFT 8.0 /* steps of the tensor */
 #define MOST_STEPS 8    /* depthwise layers that pass a channel on */
 
 static bool passes_channels(const pith_node *node)
@@ -154,6 +156,71 @@ static pith_status find_factors(pithi_diagnosis *job, const pithi_diag_layer *la
     return set_factors(job, path, n_path, factors, n_out, layer->weights.tensor->shape.rank);
 }
 
+/* ---- constants ----------------------------------------------------------------------------- */
+
+/* What the bias of a layer is more than the float network's, in the twin's units and with its input's shifts undone. */
+static void find_excess(const pithi_diagnosis *job, const pithi_diag_layer *layer, double *excess)
+{
+    for (int64_t c = 0; c < layer->weights.n_out; c++) {
+        const double bias = layer->bias_float ? (double)layer->bias_float[c] : 0.0;
+        excess[c] = (double)layer->bias_now[c] - bias * pithi_diag_factor(job, layer->out, c);
+    }
+    for (int64_t i = 0; i < pith_shape_elements(&layer->weights.tensor->shape); i++) {
+        const pithi_position at = pithi_diag_position(&layer->weights, i);
+        excess[at.out] += (double)layer->now[i] * pithi_diag_shift(job, layer->in, at.in);
+    }
+}
+
+/* Mean errors that a layer leaves and the next one corrects are small against what one scale must hold. */
+static bool is_large(const pithi_diagnosis *job, const pithi_diag_layer *layer, const double *shifts, const int *path,
+                     int n_path)
+{
+    double largest = 0.0, step = 0.0;
+    for (int i = 0; i < n_path; i++) {
+        step = fmax(step, job->tensors[path[i]].q >= 0 ? (double)job->tensors[path[i]].rounding.scale : 0.0);
+    }
+    for (int64_t c = 0; c < layer->weights.n_out; c++) {
+        largest = fmax(largest, fabs(shifts[c]));
+    }
+    return largest > LARGE_SHIFT * step;
+}
+
+static pith_status find_shifts(pithi_diagnosis *job, const pithi_diag_layer *layer, double *scratch, int64_t most)
+{
+    int path[MOST_STEPS], n_path = 0, number = pithi_diag_next_layer(job, layer, path, &n_path);
+    const pithi_diag_layer *next = number >= 0 ? &job->layers[number] : NULL;
+    double *shifts = scratch, *excess = shifts + most, *wanted = excess + most, all = 0.0, rest = 0.0;
+    void *block = NULL;
+    if (!next || !next->has_weights || !layer->bias_now || !next->bias_now || n_inputs(next) != layer->weights.n_out) {
+        return PITH_OK;
+    }
+    find_excess(job, layer, shifts);
+    find_excess(job, next, excess);
+    memset(wanted, 0, (size_t)next->weights.n_out * sizeof(double));
+    for (int64_t i = 0; i < pith_shape_elements(&next->weights.tensor->shape); i++) {
+        const pithi_position at = pithi_diag_position(&next->weights, i);
+        wanted[at.out] -= (double)next->now[i] * shifts[at.in];
+    }
+    for (int64_t c = 0; c < next->weights.n_out; c++) {
+        all += excess[c] * excess[c];
+        rest += (excess[c] - wanted[c]) * (excess[c] - wanted[c]);
+    }
+    if (all == 0.0 || rest > UNDONE * all || !is_large(job, layer, shifts, path, n_path)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)layer->weights.n_out, sizeof(float), &block));
+    for (int64_t c = 0; c < layer->weights.n_out; c++) {
+        ((float *)block)[c] = (float)shifts[c];
+    }
+    for (int i = 0; i < n_path; i++) {
+        pithi_diag_tensor *tensor = &job->tensors[path[i]];
+        tensor->shifts = block;
+        tensor->n_factors = layer->weights.n_out;
+        tensor->factors_rank = layer->weights.tensor->shape.rank;
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_diag_rescale(pithi_diagnosis *job)
 {
     int64_t most = 1;
@@ -168,6 +235,9 @@ pith_status pithi_diag_rescale(pithi_diagnosis *job)
     for (int i = 0; i < job->n_layers && status == PITH_OK; i++) {
         if (job->layers[i].has_weights) {
             status = find_factors(job, &job->layers[i], scratch, most);
+        }
+        if (job->layers[i].has_weights && status == PITH_OK) {
+            status = find_shifts(job, &job->layers[i], scratch, most);
         }
     }
     pithi_free(job->ctx, scratch);

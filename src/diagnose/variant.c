@@ -120,33 +120,44 @@ pith_status pithi_diag_round(pith_graph *graph, pith_node *before, const pithi_d
     return pithi_diag_dq(graph, before, operands, -1, result_out);
 }
 
-/* value * factors^exponent */
-static pith_status scale_channels(pith_graph *graph, pith_node *before, const pithi_diag_tensor *tensor,
-                                  double exponent, pith_value *value, pith_value **result_out)
+/* A constant for each channel, and the node that takes it as its second operand. */
+static pith_status insert_channels(pith_graph *graph, pith_node *before, const char *name,
+                                   const pithi_diag_tensor *tensor, bool is_backwards, pith_value **value)
 {
-    const pith_op *op = pithi_op_find("mul");
-    pith_tensor to;
+    const pith_op *op = pithi_op_find(name);
+    const bool is_shift = pithi_same_text(name, "add");
     pith_shape shape = { .rank = 1, .dims = { tensor->n_factors, 1, 1, 1 } };
-    *result_out = value;
-    if (!tensor->factors) {
-        return PITH_OK;
-    }
-    PITH_CHECK(graph->ctx, op, PITH_STATUS_INTERNAL, "the build lacks mul");
+    pith_value *operands[2] = { *value, NULL };
+    pith_tensor to;
+    PITH_CHECK(graph->ctx, op, PITH_STATUS_INTERNAL, "the build lacks %s", name);
     shape.rank = tensor->axis == 1 ? tensor->factors_rank - 1 : 1;
-    pith_value *operands[2] = { value, NULL };
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &shape, &to, &operands[1]));
     for (int64_t c = 0; c < tensor->n_factors; c++) {
-        pithi_tensor_set_f64(&to, c, pow((double)tensor->factors[c], exponent));
+        const double factor = tensor->factors ? (double)tensor->factors[c] : 1.0;
+        const double shift = is_shift ? (double)tensor->shifts[c] : 0.0;
+        const double forwards = is_shift ? shift : factor, backwards = is_shift ? -shift / factor : 1.0 / factor;
+        pithi_tensor_set_f64(&to, c, is_backwards ? backwards : forwards);
     }
-    PITH_TRY(pithi_graph_add_value(graph, NULL, result_out));
-    (*result_out)->dtype = PITH_DTYPE_F32;
-    return pithi_graph_insert_node(graph, before, op, "", operands, 2, result_out, 1, NULL);
+    PITH_TRY(pithi_graph_add_value(graph, NULL, value));
+    (*value)->dtype = PITH_DTYPE_F32;
+    return pithi_graph_insert_node(graph, before, op, "", operands, 2, value, 1, NULL);
+}
+
+/* value * factor + shift, or from there back: value / factor - shift / factor. */
+static pith_status convert_channels(pith_graph *graph, pith_node *before, const pithi_diag_tensor *tensor,
+                                    bool is_backwards, pith_value *value, pith_value **result_out)
+{
+    *result_out = value;
+    if (tensor->factors) {
+        PITH_TRY(insert_channels(graph, before, "mul", tensor, is_backwards, result_out));
+    }
+    return tensor->shifts ? insert_channels(graph, before, "add", tensor, is_backwards, result_out) : PITH_OK;
 }
 
 pith_status pithi_diag_to_twin(pith_graph *graph, const pithi_diag_tensor *tensor, pith_value *value,
                                pith_value **result_out)
 {
-    return scale_channels(graph, NULL, tensor, 1.0, value, result_out);
+    return convert_channels(graph, NULL, tensor, false, value, result_out);
 }
 
 pith_status pithi_diag_copy_node(pith_graph *graph, const pith_node *node, pith_value *const *inputs, int n_inputs,
@@ -438,9 +449,9 @@ static pith_status round_alone(const pithi_diagnosis *job, pith_graph *graph, co
         return PITH_OK;
     }
     pithi_diag_rounding rounding = pithi_diag_new_rounding(tensor, &changes->tensors[number]);
-    PITH_TRY(scale_channels(graph, before, tensor, 1.0, value, &at));
+    PITH_TRY(convert_channels(graph, before, tensor, false, value, &at));
     PITH_TRY(pithi_diag_round(graph, before, &rounding, at, &at));
-    PITH_TRY(scale_channels(graph, before, tensor, -1.0, at, &result));
+    PITH_TRY(convert_channels(graph, before, tensor, true, at, &result));
     pith_node *first = last ? last->next : graph->first;
     pithi_graph_replace_uses(graph, value, result);
     first->inputs[0] = value;
@@ -461,6 +472,7 @@ static pith_status weigh_alone(const pithi_diagnosis *job, pith_graph *graph, co
         pithi_tensor_set_f64(&to, i,
                              w * pithi_diag_factor(job, layer->in, at.in) / pithi_diag_factor(job, layer->out, at.out));
     }
+    const pith_tensor weights = to;
     PITH_TRY(set_operand(graph, node, 1, value));
     if (pithi_is(node, "matmul") || (!has_bias(layer, change) && !layer->bias_float)) {
         return PITH_OK;
@@ -468,7 +480,14 @@ static pith_status weigh_alone(const pithi_diagnosis *job, pith_graph *graph, co
     const pith_shape shape = { 1, { layer->weights.n_out } };
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &shape, &to, &value));
     for (int64_t c = 0; c < layer->weights.n_out; c++) {
-        pithi_tensor_set_f64(&to, c, bias_at(layer, change, c) / pithi_diag_factor(job, layer->out, c));
+        const double bias = bias_at(layer, change, c) - pithi_diag_shift(job, layer->out, c);
+        pithi_tensor_set_f64(&to, c, bias / pithi_diag_factor(job, layer->out, c));
+    }
+    for (int64_t i = 0; i < pith_shape_elements(&weights.shape); i++) { /* what the input is shifted by */
+        const pithi_position at = pithi_diag_position(&layer->weights, i);
+        const double shift = pithi_diag_shift(job, layer->in, at.in) / pithi_diag_factor(job, layer->in, at.in);
+        pithi_tensor_set_f64(&to, at.out,
+                             pithi_tensor_get_f64(&to, at.out) + shift * pithi_tensor_get_f64(&weights, i));
     }
     return set_operand(graph, node, 2, value);
 }

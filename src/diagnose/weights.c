@@ -272,6 +272,12 @@ double pithi_diag_factor(const pithi_diagnosis *job, int tensor, int64_t channel
     return t && t->factors && channel < t->n_factors ? (double)t->factors[channel] : 1.0;
 }
 
+double pithi_diag_shift(const pithi_diagnosis *job, int tensor, int64_t channel)
+{
+    const pithi_diag_tensor *t = tensor >= 0 ? &job->tensors[tensor] : NULL;
+    return t && t->shifts && channel < t->n_factors ? (double)t->shifts[channel] : 0.0;
+}
+
 static pith_status set_targets(pithi_diagnosis *job, pithi_diag_layer *layer)
 {
     const float *from = layer->weights.tensor->data;
@@ -281,13 +287,20 @@ static pith_status set_targets(pithi_diagnosis *job, pithi_diag_layer *layer)
         layer->target[i] = (float)((double)from[i] * pithi_diag_factor(job, layer->out, at.out) /
                                    pithi_diag_factor(job, layer->in, at.in));
     }
-    if (layer->bias_float && !layer->bias_target) {
+    const bool is_shifted = layer->in >= 0 && job->tensors[layer->in].shifts;
+    if ((layer->bias_float || is_shifted) && !layer->bias_target) {
         void *block = NULL;
         PITH_TRY(pithi_arena_array(&job->arena, (size_t)n_out, sizeof(float), &block));
         layer->bias_target = block;
     }
-    for (int64_t c = 0; layer->bias_float && c < n_out; c++) {
-        layer->bias_target[c] = (float)((double)layer->bias_float[c] * pithi_diag_factor(job, layer->out, c));
+    for (int64_t c = 0; layer->bias_target && c < n_out; c++) {
+        const double bias = layer->bias_float ? (double)layer->bias_float[c] : 0.0;
+        layer->bias_target[c] =
+            (float)(bias * pithi_diag_factor(job, layer->out, c) + pithi_diag_shift(job, layer->out, c));
+    }
+    for (int64_t i = 0; is_shifted && i < n; i++) {
+        const pithi_position at = pithi_diag_position(&layer->weights, i);
+        layer->bias_target[at.out] -= layer->target[i] * (float)pithi_diag_shift(job, layer->in, at.in);
     }
     return PITH_OK;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stages that edit the network: tried on a clone and kept only where the measured error falls. */
+#include <math.h>
+
 #include "quant/quant.h"
 
-#define STAGES "equalization,smoothing,relu6,refinement,rounding,adaround,bias-correction"
+#define STAGES "equalization,absorption,smoothing,splitting,relu6,refinement,rounding,adaround,bias-correction"
 
 /* "a,b,c" */
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
@@ -92,8 +94,7 @@ static pith_status measure_edited(pithi_quant *quant, double *score_out)
     return PITH_OK;
 }
 
-pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_quant_edit edit, double strength,
-                                int *n_edited)
+pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, int *n_edited)
 {
     const state before = save(quant);
     pith_graph *clone = NULL;
@@ -107,7 +108,7 @@ pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_qua
     quant->graph = clone;
     pithi_graph_count_uses(clone);
     pithi_quant_number(clone);
-    pith_status status = edit(quant, strength, n_edited);
+    pith_status status = way->edit(quant, way->strength, n_edited);
     if (status == PITH_OK && *n_edited > 0) {
         status = measure_edited(quant, &score);
     }
@@ -115,8 +116,8 @@ pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_qua
         restore(quant, &before);
         return status;
     }
-    bool is_kept = score > quant->score + PITHI_QUANT_GAIN_DB;
-    pithi_quant_note(quant, stage, quant->score, score, is_kept);
+    bool is_kept = score > quant->score + fmax(way->least_db, PITHI_QUANT_GAIN_DB);
+    pithi_quant_note(quant, way->stage, quant->score, score, is_kept);
     if (is_kept) {
         quant->older[quant->n_older++] = before.graph;
         quant->score = score;

@@ -81,14 +81,28 @@ static void count(pithi_histogram *histogram, const pith_tensor *tensor)
     }
 }
 
+/* Inputs are often few different numbers, such as pixels, whose rounding errors a histogram can't tell. */
+static void keep_values(pithi_quant_tensor *tensor, const pith_tensor *from, int n_samples)
+{
+    const int64_t n = pith_shape_elements(&from->shape), wanted = PITHI_QUANT_VALUES / n_samples + 1;
+    const int64_t step = n > wanted ? n / wanted | 1 : 1; /* odd: not always the same channel or column */
+    for (int64_t i = 0; i < n && tensor->n_values < PITHI_QUANT_VALUES; i += step) {
+        tensor->values[tensor->n_values++] = ((const float *)from->data)[i];
+    }
+}
+
 static pith_status run_all(pithi_quant *quant, pithi_quant_runner *runner, const char *stage,
                            void (*take)(pithi_histogram *, const pith_tensor *))
 {
     for (int s = 0; s < quant->samples->n_samples; s++) {
         PITH_TRY(pithi_quant_run(quant, runner, s));
         for (int i = 0; i < quant->n_tensors; i++) {
-            take(&quant->tensors[quant->tensors[i].source].histogram,
-                 pith_session_output(runner->session, quant->n_outputs + i));
+            pithi_quant_tensor *tensor = &quant->tensors[i];
+            const pith_tensor *from = pith_session_output(runner->session, quant->n_outputs + i);
+            take(&quant->tensors[tensor->source].histogram, from);
+            if (tensor->values && take == count) {
+                keep_values(tensor, from, quant->samples->n_samples);
+            }
         }
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, stage, s + 1, quant->samples->n_samples);
@@ -201,6 +215,11 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
         void *bins = NULL;
         PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_BINS, sizeof(uint64_t), &bins));
         quant->tensors[i].histogram = (pithi_histogram){ .bins = bins };
+        if (!quant->graph->values[quant->tensors[i].value]->producer) {
+            PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_VALUES, sizeof(float), &bins));
+            quant->tensors[i].values = bins;
+            quant->tensors[i].n_values = 0;
+        }
     }
     if (!quant->measured) {
         PITH_TRY(choose_measured(quant));

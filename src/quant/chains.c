@@ -3,9 +3,11 @@
  * by the same, since what stands between them is positively homogeneous. */
 #include <math.h>
 
+#include "ops/shared_conv.h"
 #include "quant/chains.h"
 
 #define MAX_DEPTH 24
+#define MOST_SAMPLES 32
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
@@ -66,13 +68,49 @@ static pith_status weights_part(pithi_chains *chains, pith_node *node, bool of_i
     return own(chains, node, 1, &part->items);
 }
 
-/* ---- what stands between ------------------------------------------------------------------- */
-
 static bool is_vector(const pith_tensor *tensor, int64_t n)
 {
     return tensor && tensor->dtype == PITH_DTYPE_F32 && pith_shape_elements(&tensor->shape) == n &&
            tensor->shape.rank > 0 && tensor->shape.dims[tensor->shape.rank - 1] == n;
 }
+
+int pithi_chain_row(const pith_graph *graph, const pith_node *matmul, int64_t n, pith_node **add_out)
+{
+    pith_node *add = pithi_graph_only_consumer(graph, matmul->outputs[0]);
+    int side = add && add->inputs[0] == matmul->outputs[0] ? 1 : 0;
+    *add_out = add;
+    return pithi_is(add, "add") && is_vector(pithi_constant_input(add, side), n) ? side : -1;
+}
+
+pith_status pithi_chain_bias(pithi_chains *chains, pith_node *consumer, float **items_out)
+{
+    pithi_quant_weights weights;
+    pith_node *node = consumer;
+    int input = 2;
+    *items_out = NULL;
+    pithi_quant_weights_of(consumer, &weights);
+    const pith_shape shape = { 1, { weights.n_out } };
+    if (pithi_is(consumer, "matmul")) {
+        input = pithi_chain_row(chains->graph, consumer, weights.n_out, &node);
+        return input >= 0 ? own(chains, node, input, items_out) : PITH_OK;
+    }
+    if (!pithi_node_input(node, 2)) {
+        pith_value *zeros = NULL;
+        pith_tensor to;
+        PITH_TRY(pithi_graph_new_constant(chains->graph, NULL, PITH_DTYPE_F32, &shape, &to, &zeros));
+        if (node->n_inputs < 3) {
+            PITH_TRY(pithi_node_resize_inputs(chains->graph, node, 3));
+        }
+        pithi_set_input(node, 2, zeros);
+        chains->owned[node->index * PITHI_CHAIN_INPUTS + 2] = 1;
+    }
+    bool is_plain = is_vector(pithi_constant_input(node, 2), weights.n_out) &&
+                    (!pithi_is(node, "gemm") ||
+                     (pithi_attr_float(node, "alpha") == 1.0f && pithi_attr_float(node, "beta") == 1.0f));
+    return is_plain ? own(chains, node, 2, items_out) : PITH_OK;
+}
+
+/* ---- what stands between ------------------------------------------------------------------- */
 
 static bool is_layer(const pith_node *node)
 {
@@ -113,6 +151,21 @@ typedef struct search {
 
 static bool follow(search *s, pith_value *value, bool is_pooled, int depth);
 
+/* A convolution or pool whose windows reach beyond the image. */
+static bool pads_zeros(const pith_node *node)
+{
+    if (!pithi_is(node, "conv") && !pithi_is(node, "average_pool")) {
+        return false;
+    }
+    const pith_ints pads = pithi_attr_ints(node, "pads");
+    const int64_t automatic = pithi_attr_int(node, "auto_pad");
+    bool any = automatic == PITHI_AUTO_PAD_SAME_UPPER || automatic == PITHI_AUTO_PAD_SAME_LOWER;
+    for (int i = 0; i < pads.n_items; i++) {
+        any = any || pads.items[i] != 0;
+    }
+    return any;
+}
+
 static bool follow_node(search *s, pith_node *node, const pith_value *value, bool is_pooled, int depth)
 {
     static const char *const homogeneous[] = { "relu", "leaky_relu", "prelu", "identity", NULL };
@@ -133,14 +186,20 @@ static bool follow_node(search *s, pith_node *node, const pith_value *value, boo
             return false;
         }
         s->consumers[chain->n_consumers++] = node;
+        chain->passes_shifts = chain->passes_shifts && !pads_zeros(node);
         chain->entry = chain->entry >= 0 ? chain->entry : value->index;
         return true;
     }
     if (pithi_chain_is_ceiling(node, &high) && (chain->high == 0.0 || chain->high == high)) {
         chain->high = high;
+        chain->is_linear = false;
         chain->entry = chain->entry >= 0 ? chain->entry : node->outputs[0]->index;
         return follow(s, node->outputs[0], is_pooled, depth + 1);
     }
+    chain->is_linear = chain->is_linear && (pithi_is(node, "identity") || !is_any(node, homogeneous));
+    chain->passes_channels = chain->passes_channels && !pithi_is(node, "prelu") && !pithi_is(node, "reshape");
+    chain->passes_shifts = chain->passes_shifts && !(pithi_is(node, "average_pool") && pads_zeros(node) &&
+                                                     pithi_attr_int(node, "count_include_pad") != 0);
     if (is_any(node, homogeneous) || (!s->by_rows && (is_any(node, pools) || is_any(node, whole)))) {
         return follow(s, node->outputs[0], is_pooled || is_any(node, whole), depth + 1);
     }
@@ -194,9 +253,9 @@ static bool layer_head(const pith_graph *graph, pith_node *node, head *h)
                  .result = node->outputs[0] };
     add_constant(h, node, 1);
     if (pithi_is(node, "matmul")) {
-        pith_node *add = pithi_graph_only_consumer(graph, h->result);
-        int side = add && add->inputs[0] == h->result ? 1 : 0;
-        if (pithi_is(add, "add") && is_vector(pithi_constant_input(add, side), h->n_channels)) {
+        pith_node *add = NULL;
+        int side = pithi_chain_row(graph, node, h->n_channels, &add);
+        if (side >= 0) {
             add_constant(h, add, side);
             h->result = add->outputs[0];
         }
@@ -282,7 +341,9 @@ pith_status pithi_quant_chains(pithi_quant *quant, pithi_chains *out)
         if (!head_of(graph, node, &h)) {
             continue;
         }
-        *chain = (pithi_chain){ .n_channels = h.n_channels, .entry = -1 };
+        *chain = (pithi_chain){ .n_channels = h.n_channels, .entry = -1, .result = h.result->index,
+                                .by_rows = h.by_rows, .is_linear = true, .passes_shifts = true,
+                                .passes_channels = true };
         s.by_rows = h.by_rows;
         if (follow(&s, h.result, false, 0)) {
             PITH_TRY(open_chain(out, &h, &s, chain));
@@ -290,6 +351,78 @@ pith_status pithi_quant_chains(pithi_quant *quant, pithi_chains *out)
         }
     }
     return PITH_OK;
+}
+
+/* ---- ranges of channels -------------------------------------------------------------------- */
+
+static void widen(const pithi_chain *chain, const pith_tensor *x, double *lows, double *highs)
+{
+    const float *items = x->data;
+    int64_t inner = 1;
+    for (int i = 2; i < x->shape.rank && !chain->by_rows; i++) {
+        inner *= x->shape.dims[i];
+    }
+    for (int64_t i = 0; i < pith_shape_elements(&x->shape); i++) {
+        const int64_t c = i / inner % chain->n_channels;
+        lows[c] = fmin(lows[c], (double)items[i]);
+        highs[c] = fmax(highs[c], (double)items[i]);
+    }
+}
+
+static pith_status clone_with_chains(pithi_quant *quant, const pithi_chains *chains, bool of_results,
+                                     pith_graph **clone_out)
+{
+    pith_status status = PITH_OK;
+    PITH_TRY(pithi_graph_clone(quant->graph, clone_out));
+    pith_graph *clone = *clone_out;
+    for (int i = 0; i < chains->n && status == PITH_OK; i++) {
+        const pithi_chain *chain = &chains->items[i];
+        status = pithi_graph_add_output(clone, clone->values[of_results ? chain->result : chain->entry]);
+    }
+    if (status != PITH_OK) {
+        pithi_graph_destroy(clone);
+    }
+    return status;
+}
+
+pith_status pithi_chains_ranges(pithi_quant *quant, const pithi_chains *chains, double ***ranges_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)chains->n + 1, sizeof(double *), &block));
+    *ranges_out = block;
+    for (int i = 0; i < chains->n; i++) {
+        const size_t n = (size_t)chains->items[i].n_channels;
+        PITH_TRY(pithi_arena_array(&quant->arena, 2 * n, sizeof(double), &block));
+        (*ranges_out)[i] = block;
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_chains_measure(pithi_quant *quant, const pithi_chains *chains, bool of_results, double **ranges)
+{
+    const int n = quant->samples->n_samples, step = (n + MOST_SAMPLES - 1) / MOST_SAMPLES;
+    pith_graph *clone = NULL;
+    pithi_quant_runner runner;
+    pith_status status = PITH_OK;
+    for (int i = 0; i < chains->n; i++) {
+        const int64_t n_channels = chains->items[i].n_channels;
+        for (int64_t c = 0; c < n_channels; c++) {
+            ranges[i][c] = INFINITY;
+            ranges[i][n_channels + c] = -INFINITY;
+        }
+    }
+    PITH_TRY(clone_with_chains(quant, chains, of_results, &clone));
+    PITH_TRY(pithi_quant_start(quant, clone, &runner));
+    for (int s = 0; s < n; s += step) {
+        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, s), done);
+        for (int i = 0; i < chains->n; i++) {
+            const pith_tensor *x = pith_session_output(runner.session, (int)quant->graph->n_outputs + i);
+            widen(&chains->items[i], x, ranges[i], ranges[i] + chains->items[i].n_channels);
+        }
+    }
+done:
+    pithi_quant_stop(quant, &runner);
+    return status;
 }
 
 void pithi_chain_scale(const pithi_chain *chain, const double *s)

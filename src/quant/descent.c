@@ -13,16 +13,24 @@
 #define FULL 4           /* candidates whose whole error is computed, the best by their own noise */
 #define SMALLEST_SCALE 1e-12
 
+#define BLOCK 128          /* rows at once */
+
 typedef struct moments {
     int64_t k;
-    float *g;      /* [k][k] */
-    float *mean;   /* [k] */
+    float *g;              /* [k][k] */
+    float *mean;           /* [k] */
+    float *diagonal;       /* [k], of g */
 } moments;
+
+typedef struct candidate {
+    float scale;
+    double error;
+} candidate;
 
 /* ---- moments ------------------------------------------------------------------------------- */
 
 /* `scratch` holds n_rows * k floats twice. */
-static void take_moments(int isa_limit, const pithi_rounding *r, float *scratch, moments *out)
+static void take_moments(const pith_gemm_f32 *kernel, const pithi_rounding *r, float *scratch, moments *out)
 {
     const int64_t k = r->k, n = r->n_rows;
     float *centred = scratch, *transposed = scratch + n * k;
@@ -38,7 +46,7 @@ static void take_moments(int isa_limit, const pithi_rounding *r, float *scratch,
         }
     }
     const int64_t sizes[] = { k, n, k };
-    pithi_quant_multiply(pithi_gemm_f32(isa_limit), transposed, centred, NULL, sizes, out->g);
+    pithi_quant_multiply(kernel, transposed, centred, NULL, sizes, out->g);
     for (int64_t i = 0; i < k * k; i++) {
         out->g[i] /= (float)n;
     }
@@ -47,6 +55,7 @@ static void take_moments(int isa_limit, const pithi_rounding *r, float *scratch,
     }
     for (int64_t i = 0; i < k; i++) {
         out->g[i * k + i] += (float)(DAMPING * sum / (double)k);
+        out->diagonal[i] = out->g[i * k + i];
     }
 }
 
@@ -57,33 +66,45 @@ static float value_of(const pithi_rounding *r, int64_t at)
     return r->scales[at] * (float)(r->q[at] - (r->zeros ? r->zeros[at] : 0));
 }
 
-/* gradient = G d for the differences d = w' - w of one row; returns d G d^T. */
-static double gradient_of(const moments *m, const float *d, float *gradient)
+/* Some rows at once: their gradients are one product of matrices. */
+typedef struct block {
+    const pith_gemm_f32 *kernel;
+    int64_t first, n;
+    float *d;             /* [n][k]: differences w' - w that are tried */
+    float *trial;         /* [n][k]: d G */
+    float *gradient;      /* [n][k]: of what is taken */
+    double errors[BLOCK]; /* d G d^T of what is taken */
+    candidate candidates[BLOCK][FULL];
+    float scales[BLOCK];  /* taken; 0: that of each weight */
+} block;
+
+/* Takes the differences of the rows that are better so than before. */
+static void take_better(const moments *m, block *b, int which)
 {
-    double error = 0.0;
-    memset(gradient, 0, (size_t)m->k * sizeof(float));
-    for (int64_t i = 0; i < m->k; i++) {
-        const float *row = m->g + i * m->k;
-        for (int64_t j = 0; d[i] != 0.0f && j < m->k; j++) {
-            gradient[j] += d[i] * row[j];
+    const int64_t k = m->k, sizes[] = { b->n, k, k };
+    pithi_quant_multiply(b->kernel, b->d, m->g, NULL, sizes, b->trial);
+    for (int64_t row = 0; row < b->n; row++) {
+        double error = 0.0;
+        for (int64_t i = 0; i < k; i++) {
+            error += (double)b->d[row * k + i] * (double)b->trial[row * k + i];
+        }
+        const bool is_tried = which < 0 || isfinite(b->candidates[row][which].error);
+        if (which < 0 || (is_tried && error < b->errors[row])) {
+            b->errors[row] = error;
+            b->scales[row] = which < 0 ? 0.0f : b->candidates[row][which].scale;
+            memcpy(b->gradient + row * k, b->trial + row * k, (size_t)k * sizeof(float));
         }
     }
-    for (int64_t i = 0; i < m->k; i++) {
-        error += (double)d[i] * (double)gradient[i];
-    }
-    return error;
 }
 
 /* ---- scales -------------------------------------------------------------------------------- */
 
-typedef struct candidate {
-    float scale;
-    double error;
-} candidate;
-
-static int16_t nearest(const pithi_rounding *r, float w, float scale)
+/* The nearest integer that there is. The sum pushes fractions out of the mantissa: to the nearest, ties to even. */
+static inline float nearest(const pithi_rounding *r, float w, float scale)
 {
-    return (int16_t)fminf(fmaxf(nearbyintf(w / scale), (float)r->low), (float)r->high);
+    const float magic = 12582912.0f, q = w / scale, low = (float)r->low, high = (float)r->high;
+    const float held = q < low ? low : q > high ? high : q;
+    return held + magic - magic;
 }
 
 /* Noise of a row as if inputs were independent. */
@@ -91,8 +112,8 @@ static double own_noise(const pithi_rounding *r, const moments *m, const float *
 {
     double sum = 0.0;
     for (int64_t i = 0; i < r->k; i++) {
-        float d = scale * (float)nearest(r, w[i], scale) - w[i];
-        sum += (double)(d * d * m->g[i * r->k + i]);
+        float d = scale * nearest(r, w[i], scale) - w[i];
+        sum += (double)(d * d * m->diagonal[i]);
     }
     return sum;
 }
@@ -131,31 +152,36 @@ static void collect(const pithi_rounding *r, const moments *m, const float *w, f
     }
 }
 
-static double try_scale(const pithi_rounding *r, const moments *m, const float *w, float scale, float *d)
+static void try_candidates(const pithi_rounding *r, const moments *m, int which, block *b)
 {
-    for (int64_t i = 0; i < r->k; i++) {
-        d[i] = scale * (float)nearest(r, w[i], scale) - w[i];
-    }
-    return gradient_of(m, d, d + r->k);
-}
-
-static void search_scale(const pithi_rounding *r, const moments *m, int64_t out, float least, float *d)
-{
-    const float *w = r->w + out * r->k;
-    candidate best[FULL];
-    float taken = r->scales[out * r->k];
-    double error = try_scale(r, m, w, taken, d);
-    collect(r, m, w, fmaxf(least, (float)SMALLEST_SCALE), best);
-    for (int i = 0; i < FULL && isfinite(best[i].error); i++) {
-        double own = try_scale(r, m, w, best[i].scale, d);
-        if (own < error) {
-            error = own;
-            taken = best[i].scale;
+    const int64_t k = r->k;
+    for (int64_t row = 0; row < b->n; row++) {
+        const float *w = r->w + (b->first + row) * k, scale = b->candidates[row][which].scale;
+        const bool is_one = isfinite(b->candidates[row][which].error);
+        for (int64_t i = 0; i < k; i++) {
+            b->d[row * k + i] = is_one ? scale * nearest(r, w[i], scale) - w[i] : 0.0f;
         }
     }
-    for (int64_t i = 0; i < r->k; i++) {
-        r->scales[out * r->k + i] = taken;
-        r->q[out * r->k + i] = nearest(r, w[i], taken);
+    take_better(m, b, which);
+}
+
+/* Scales of whole rows; integers become the nearest ones where another scale is taken. */
+static void search_scales(const pithi_rounding *r, const moments *m, const float *least_scales, block *b)
+{
+    for (int64_t row = 0; row < b->n; row++) {
+        const int64_t out = b->first + row;
+        const float least = least_scales ? least_scales[out] : 0.0f;
+        collect(r, m, r->w + out * r->k, fmaxf(least, (float)SMALLEST_SCALE), b->candidates[row]);
+    }
+    for (int which = 0; which < FULL; which++) {
+        try_candidates(r, m, which, b);
+    }
+    for (int64_t row = 0; row < b->n; row++) {
+        const int64_t at = (b->first + row) * r->k;
+        for (int64_t i = 0; b->scales[row] > 0.0f && i < r->k; i++) {
+            r->scales[at + i] = b->scales[row];
+            r->q[at + i] = (int16_t)nearest(r, r->w[at + i], b->scales[row]);
+        }
     }
 }
 
@@ -177,55 +203,77 @@ static bool move(const pithi_rounding *r, const moments *m, int64_t at, int64_t 
     return true;
 }
 
-static double descend(const pithi_rounding *r, const moments *m, int64_t out, float *d, double *before)
+/* Returns the error that is left; `gradient` is that of the row as it is. */
+static double descend(const pithi_rounding *r, const moments *m, int64_t out, float *gradient)
 {
     const int64_t first = out * r->k;
+    double shift = 0.0, error = 0.0;
     bool moves = true;
-    for (int64_t i = 0; i < r->k; i++) {
-        d[i] = value_of(r, first + i) - r->w[first + i];
-    }
-    *before = gradient_of(m, d, d + r->k);
     for (int sweep = 0; sweep < SWEEPS && moves; sweep++) {
         moves = false;
         for (int64_t i = 0; i < r->k; i++) {
-            moves = move(r, m, first + i, i, d + r->k) || moves;
+            moves = move(r, m, first + i, i, gradient) || moves;
         }
     }
-    double shift = 0.0;
     for (int64_t i = 0; i < r->k; i++) {
-        d[i] = value_of(r, first + i) - r->w[first + i];
-        shift -= (double)d[i] * (double)m->mean[i];
+        const double d = (double)(value_of(r, first + i) - r->w[first + i]);
+        shift -= d * (double)m->mean[i];
+        error += d * (double)gradient[i];
     }
     if (r->has_bias) {
         r->shifts[out] = (float)shift;
     }
-    return gradient_of(m, d, d + r->k);
+    return error;
+}
+
+static void fit_rows(const pithi_rounding *r, const moments *m, const float *least_scales, bool search, block *b,
+                     double *before, double *after)
+{
+    const int64_t k = r->k;
+    for (int64_t i = 0; i < b->n * k; i++) {
+        b->d[i] = value_of(r, b->first * k + i) - r->w[b->first * k + i];
+    }
+    take_better(m, b, -1);
+    for (int64_t row = 0; row < b->n; row++) {
+        *before += b->errors[row];
+    }
+    if (search) {
+        search_scales(r, m, least_scales, b);
+    }
+    for (int64_t row = 0; row < b->n; row++) {
+        *after += descend(r, m, b->first + row, b->gradient + row * k);
+    }
 }
 
 pith_status pithi_round_descent(pith_ctx *ctx, const pithi_rounding *r, const float *least_scales, bool search,
                                 double *before, double *after)
 {
+    const pith_gemm_f32 *kernel = pithi_gemm_f32(pithi_isa_limit(ctx));
+    const int64_t n_block = pithi_min_s64(r->n_out, BLOCK);
+    const size_t k = (size_t)r->k, n_rows = (size_t)(n_block * r->k), n_scratch = 2 * (size_t)r->n_rows * k;
     moments m = { .k = r->k };
-    void *block = NULL;
-    size_t n_scratch = (size_t)(2 * r->n_rows * r->k), n_moments = (size_t)(r->k * r->k);
-    PITH_TRY(pithi_alloc_array(ctx, n_scratch + n_moments + 3 * (size_t)r->k, sizeof(float), &block));
-    float *scratch = block, *d = scratch + n_scratch + n_moments + r->k;
+    void *items = NULL, *rows = NULL;
+    PITH_TRY(pithi_alloc_array(ctx, n_scratch + 3 * n_rows + k * k + 2 * k, sizeof(float), &items));
+    pith_status status = pithi_alloc(ctx, sizeof(block), &rows);
+    float *scratch = items;
+    block *b = rows;
     m.g = scratch + n_scratch;
-    m.mean = m.g + n_moments;
-    take_moments(pithi_isa_limit(ctx), r, scratch, &m);
+    m.mean = m.g + k * k;
+    m.diagonal = m.mean + k;
     *before = *after = 0.0;
-    for (int64_t out = 0; out < r->n_out; out++) {
-        double nearest_error;
-        if (search) {
-            for (int64_t i = 0; i < r->k; i++) {
-                d[i] = value_of(r, out * r->k + i) - r->w[out * r->k + i];
-            }
-            *before += gradient_of(&m, d, d + r->k);
-            search_scale(r, &m, out, least_scales ? least_scales[out] : 0.0f, d);
-        }
-        *after += descend(r, &m, out, d, &nearest_error);
-        *before += search ? 0.0 : nearest_error;
+    if (status == PITH_OK) {
+        b->kernel = kernel;
+        b->d = m.diagonal + k;
+        b->trial = b->d + n_rows;
+        b->gradient = b->trial + n_rows;
+        take_moments(kernel, r, scratch, &m);
     }
-    pithi_free(ctx, block);
-    return PITH_OK;
+    for (int64_t out = 0; out < r->n_out && status == PITH_OK; out += n_block) {
+        b->first = out;
+        b->n = pithi_min_s64(n_block, r->n_out - out);
+        fit_rows(r, &m, least_scales, search, b, before, after);
+    }
+    pithi_free(ctx, rows);
+    pithi_free(ctx, items);
+    return status;
 }

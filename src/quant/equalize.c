@@ -10,7 +10,6 @@
 
 #define SWEEPS 20
 #define SETTLED 1e-3       /* of the largest |log s| in a sweep */
-#define MOST_SAMPLES 32
 #define MARGIN 1.05        /* of ranges under a clip, for what samples did not show */
 #define SMALLEST_PART 1e-3 /* of the widest channel: narrower ones count as if they were so wide */
 
@@ -23,49 +22,6 @@ static pith_status alloc_doubles(pithi_quant *quant, int64_t n, double **out)
 }
 
 /* ---- ranges of channels -------------------------------------------------------------------- */
-
-static void widen(const pithi_chain *chain, const pith_tensor *x, double *ranges)
-{
-    const pith_shape *shape = &x->shape;
-    const bool by_rows = shape->rank < 2 || shape->dims[1] != chain->n_channels;
-    int64_t inner = 1;
-    for (int i = 2; i < shape->rank && !by_rows; i++) {
-        inner *= shape->dims[i];
-    }
-    for (int64_t i = 0; i < pith_shape_elements(shape); i++) {
-        double *range = &ranges[i / inner % chain->n_channels];
-        *range = fmax(*range, fabs((double)((const float *)x->data)[i]));
-    }
-}
-
-/* Ranges of the values that enter: the largest |x| of each channel over the samples. */
-static pith_status measure(pithi_quant *quant, const pithi_chains *chains, double *const *ranges)
-{
-    const int n_all = quant->samples->n_samples, step = (n_all + MOST_SAMPLES - 1) / MOST_SAMPLES;
-    pith_graph *graph = quant->graph, *clone = NULL;
-    const size_t n_outputs = graph->n_outputs;
-    pithi_quant_runner runner;
-    pith_status status = PITH_OK;
-    for (int i = 0; i < chains->n && status == PITH_OK; i++) {
-        status = pithi_graph_add_output(graph, graph->values[chains->items[i].entry]);
-    }
-    if (status == PITH_OK) {
-        status = pithi_graph_clone(graph, &clone);
-    }
-    graph->n_outputs = n_outputs;
-    PITH_TRY(status);
-    pithi_quant_number(graph);
-    PITH_TRY(pithi_quant_start(quant, clone, &runner));
-    for (int s = 0; s < n_all; s += step) {
-        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, s), done);
-        for (int i = 0; i < chains->n; i++) {
-            widen(&chains->items[i], pith_session_output(runner.session, (int)n_outputs + i), ranges[i]);
-        }
-    }
-done:
-    pithi_quant_stop(quant, &runner);
-    return status;
-}
 
 static void consumer_ranges(const pithi_chain *chain, double *ranges)
 {
@@ -177,18 +133,25 @@ typedef struct work {
 static pith_status open_work(pithi_quant *quant, work *w)
 {
     int64_t most = 1;
-    void *block = NULL;
     PITH_TRY(pithi_quant_chains(quant, &w->chains));
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)w->chains.n, sizeof(double *), &block));
-    w->ranges = block;
     for (int i = 0; i < w->chains.n; i++) {
         most = pithi_max_s64(most, w->chains.items[i].n_channels);
-        PITH_TRY(alloc_doubles(quant, w->chains.items[i].n_channels, &w->ranges[i]));
     }
+    PITH_TRY(pithi_chains_ranges(quant, &w->chains, &w->ranges));
     PITH_TRY(alloc_doubles(quant, most, &w->left));
     PITH_TRY(alloc_doubles(quant, most, &w->right));
     PITH_TRY(alloc_doubles(quant, most, &w->s));
-    return w->chains.n > 0 ? measure(quant, &w->chains, w->ranges) : PITH_OK;
+    if (w->chains.n == 0) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_chains_measure(quant, &w->chains, false, w->ranges));
+    for (int i = 0; i < w->chains.n; i++) { /* what counts is the largest |x| of each channel */
+        const int64_t n = w->chains.items[i].n_channels;
+        for (int64_t c = 0; c < n; c++) {
+            w->ranges[i][c] = fmax(fmax(-w->ranges[i][c], w->ranges[i][n + c]), 0.0);
+        }
+    }
+    return PITH_OK;
 }
 
 pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_edited)

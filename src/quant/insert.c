@@ -30,7 +30,7 @@ static pith_status insert_pair(const pithi_quant *quant, pith_graph *graph, cons
     if (source->format == PITHI_ACTIVATION_F32) {
         return PITH_OK;
     }
-    PITH_TRY(new_parameters(graph, source->format, source->range, &scale, &zero));
+    PITH_TRY(new_parameters(graph, source->format, *pithi_quant_range_of(quant, tensor), &scale, &zero));
     PITH_TRY(pithi_graph_add_value(graph, NULL, &stand_in));
     stand_in->dtype = value->dtype;
     stand_in->has_shape = value->has_shape;
@@ -87,11 +87,8 @@ static pith_status insert_constants_of(pith_graph *graph, pith_node *node, pithi
 static pith_status insert_product(const pithi_quant *quant, pith_graph *graph, pith_node *node, bool is_integer)
 {
     float x_scale = 1.0f;
-    int zero = 0;
     if (is_integer) {
-        const pithi_quant_tensor *tensor = &quant->tensors[quant->tensor_of[node->inputs[0]->index]];
-        tensor = &quant->tensors[tensor->source];
-        pithi_quant_parameters_as(tensor->format, tensor->range, &x_scale, &zero);
+        x_scale = pithi_quant_scale_of(quant, node->inputs[0]);
     }
     return pithi_quant_insert_weights(quant, graph, node, (double)x_scale, is_integer);
 }
@@ -108,13 +105,9 @@ static pith_status insert_row(const pithi_quant *quant, pith_graph *graph, pith_
 {
     const pith_node *matmul = add->inputs[0]->producer;
     const pith_tensor *row = add->inputs[1]->constant, *scales = pithi_constant_input(matmul->inputs[1]->producer, 1);
-    const pithi_quant_tensor *x = &quant->tensors[quant->tensor_of[matmul->inputs[0]->index]];
+    const float x_scale = pithi_quant_scale_of(quant, matmul->inputs[0]);
     pith_value *operands[3] = { 0 }, *result = NULL;
-    float x_scale = 1.0f;
-    int zero = 0;
     pith_tensor to, scale;
-    x = &quant->tensors[x->source];
-    pithi_quant_parameters_as(x->format, x->range, &x_scale, &zero);
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_S32, &row->shape, &to, &operands[0]));
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &row->shape, &scale, &operands[1]));
     const int64_t n_scales = pith_shape_elements(&scales->shape);

@@ -10,6 +10,7 @@
 #include "pith/quantize.h"
 
 #define PITHI_QUANT_BINS 2048
+#define PITHI_QUANT_VALUES 65536
 #define PITHI_QUANT_LARGEST_BIAS 1073741824.0 /* 2^30: sums need the other half of s32 */
 #define PITHI_QUANT_MAX_STAGES 24
 #define PITHI_QUANT_MAX_OLDER 16
@@ -74,9 +75,12 @@ typedef struct pithi_quant_tensor {
     int source;                    /* tensor whose scale it has (movers), itself otherwise */
     pithi_histogram histogram;
     pithi_range candidates[PITH_OBSERVER_COUNT];
-    pithi_range range;             /* chosen */
+    pithi_range range;             /* chosen; pithi_quant_range_of() says what it is rounded with */
+    int shares;                    /* the result of the concatenation that alone reads it; -1 */
     pithi_activation_format format; /* that of its source counts */
     bool is_probability;           /* of softmax: the scale is fixed */
+    float *values;                 /* of an input of the network: some of what it read, PITHI_QUANT_VALUES at most */
+    int64_t n_values;
 } pithi_quant_tensor;
 
 typedef enum pithi_quant_role {
@@ -183,9 +187,13 @@ bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node);
 /* An edit of quant->graph that leaves the float function as it is, or nearly; *n_edited is 0 if there was nothing to
  * do. */
 typedef pith_status (*pithi_quant_edit)(pithi_quant *quant, double strength, int *n_edited);
+typedef struct pithi_quant_way {
+    const char *stage;
+    pithi_quant_edit edit;
+    double strength, least_db;     /* what it must gain: more, if it costs time */
+} pithi_quant_way;
 /* Tries the edit on a clone, with ranges measured again; it stays if the score rises. */
-pith_status pithi_quant_attempt(pithi_quant *quant, const char *stage, pithi_quant_edit edit, double strength,
-                                int *n_edited);
+pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, int *n_edited);
 /* A line of the report: `before` and quant->score are its scores. */
 void pithi_quant_note(pithi_quant *quant, const char *stage, double before, double after, bool is_kept);
 /* The network may be run so many times more. */
@@ -202,6 +210,9 @@ void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int
 pith_status pithi_quant_equalize(pithi_quant *quant, double strength, int *n_edited);
 pith_status pithi_quant_smooth(pithi_quant *quant, double strength, int *n_edited);
 pith_status pithi_quant_equalize_relaxed(pithi_quant *quant, double strength, int *n_edited);
+/* Takes constants per channel out of activations; splits channels that are much wider than the others. */
+pith_status pithi_quant_absorb_biases(pithi_quant *quant, double strength, int *n_edited);
+pith_status pithi_quant_split_channels(pithi_quant *quant, double strength, int *n_edited);
 
 /* Runs the float network over the samples: ranges, histograms, and the outputs of the samples that measure. */
 pith_status pithi_quant_calibrate(pithi_quant *quant);
@@ -214,6 +225,12 @@ void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer);
 /* The observer with which the network does best, then tensor by tensor those that lose most. */
 pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report);
 pith_status pithi_quant_refine_ranges(pithi_quant *quant);
+
+/* The range that a tensor is rounded with: its source's, and of the operands of a concatenation that nothing else reads
+ * that of the result, which rounds them in any case. */
+const pithi_range *pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor);
+/* Scale of a quantised value. */
+float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value);
 
 /* report.c */
 pith_status pithi_quant_report(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);

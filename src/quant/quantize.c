@@ -8,8 +8,8 @@
 #include "quant/mix.h"
 #include "quant/nbits.h"
 
-/* Of all stages together, in multiplications: about a minute on one core. */
-#define NORMAL_WORK 4e11
+/* Of all stages together, in multiplications: at most about a minute on one core. */
+#define NORMAL_WORK 2e12
 
 void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total)
 {
@@ -198,21 +198,19 @@ static pith_status start(pithi_quant *quant)
 /* Channels rescaled in several ways; each counts from what the one before left. */
 static pith_status equalize(pithi_quant *quant, pith_quantize_report *report)
 {
-    static const struct {
-        const char *stage;
-        pithi_quant_edit edit;
-        double strength;
-    } ways[] = {
-        { "equalization", pithi_quant_equalize, 1.0 },
-        { "smoothing", pithi_quant_smooth, 0.5 },
-        { "smoothing", pithi_quant_smooth, 0.8 },
-        { "smoothing", pithi_quant_smooth, 0.25 },
-        { "relu6", pithi_quant_equalize_relaxed, 0.5 },
+    static const pithi_quant_way ways[] = {
+        { "equalization", pithi_quant_equalize, 1.0, 0.0 },
+        { "absorption", pithi_quant_absorb_biases, 0.0, 0.2 },
+        { "smoothing", pithi_quant_smooth, 0.5, 0.0 },
+        { "smoothing", pithi_quant_smooth, 0.8, 0.0 },
+        { "smoothing", pithi_quant_smooth, 0.25, 0.0 },
+        { "relu6", pithi_quant_equalize_relaxed, 0.5, 0.0 },
+        { "splitting", pithi_quant_split_channels, 0.0, 1.0 },
     };
     for (int i = 0; i < PITH_COUNT(ways); i++) {
         int n_edited = 0;
         if (pithi_quant_wants(quant, ways[i].stage)) {
-            PITH_TRY(pithi_quant_attempt(quant, ways[i].stage, ways[i].edit, ways[i].strength, &n_edited));
+            PITH_TRY(pithi_quant_attempt(quant, &ways[i], &n_edited));
             report->n_equalized = n_edited > 0 ? n_edited : report->n_equalized;
         }
     }

@@ -7,6 +7,8 @@
 #include "quant/quant.h"
 
 #define CLIP_FRACTION 1e-4
+#define ALIGN_STEPS 12
+#define ALIGN_STEP 1e-3
 #define N_REFINED 16   /* tensors whose observer is chosen one by one */
 #define REFINED_DB 0.1 /* gain that is worth it: many choices on few samples fit those samples */
 
@@ -21,6 +23,61 @@ static double probability_range(double largest)
     return 255.0 * scale;
 }
 
+const pithi_range *pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor)
+{
+    const pithi_quant_tensor *from = &quant->tensors[tensor->source];
+    while (from->shares >= 0 && quant->tensors[from->shares].format == from->format) {
+        from = &quant->tensors[from->shares];
+    }
+    return &from->range;
+}
+
+float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value)
+{
+    const pithi_quant_tensor *tensor = &quant->tensors[quant->tensor_of[value->index]];
+    float scale;
+    int zero;
+    const pithi_activation_format format = quant->tensors[tensor->source].format;
+    pithi_quant_parameters_as(format, *pithi_quant_range_of(quant, tensor), &scale, &zero);
+    return scale;
+}
+
+/* ---- inputs -------------------------------------------------------------------------------- */
+
+static double noise_of_values(const pithi_quant_tensor *tensor, pithi_range range)
+{
+    float scale;
+    int zero;
+    double noise = 0.0;
+    pithi_quant_parameters(range, &scale, &zero);
+    for (int64_t i = 0; i < tensor->n_values; i++) {
+        const double x = (double)tensor->values[i], q = nearbyint(x / (double)scale) + zero;
+        const double error = x - (double)scale * (fmin(fmax(q, 0.0), 255.0) - zero);
+        noise += isfinite(error) ? error * error : 0.0;
+    }
+    return noise;
+}
+
+/* The range of an input by what it really read. Pixels that were scaled to [-1, 1] lie in the middle between codes if
+ * the step is theirs, where each is off by half a step: a slightly wider one is off by a third of that power. Those
+ * that were scaled to [0, 1] are exact, if the step is theirs. */
+static pithi_range align(const pithi_quant_tensor *tensor, pithi_range range)
+{
+    const pithi_range whole = { tensor->histogram.low, tensor->histogram.high }, starts[] = { range, whole };
+    double least = INFINITY;
+    for (int k = 0; k < 2 * ALIGN_STEPS; k++) {
+        const pithi_range *from = &starts[k / ALIGN_STEPS];
+        const double wider = 1.0 + ALIGN_STEP * (k % ALIGN_STEPS);
+        const pithi_range trial = { from->low * wider, from->high * wider };
+        const double noise = noise_of_values(tensor, trial);
+        if (noise < least) {
+            least = noise;
+            range = trial;
+        }
+    }
+    return range;
+}
+
 void pithi_quant_observe_all(pithi_quant *quant)
 {
     double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
@@ -30,6 +87,9 @@ void pithi_quant_observe_all(pithi_quant *quant)
             tensor->candidates[k] = tensor->is_probability
                                         ? (pithi_range){ 0.0, probability_range(tensor->histogram.high) }
                                         : pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
+            if (tensor->n_values > 0) {
+                tensor->candidates[k] = align(tensor, tensor->candidates[k]);
+            }
         }
         pithi_quant_tell(quant, "observers", i + 1, quant->n_tensors);
     }
@@ -117,7 +177,7 @@ pith_status pithi_quant_refine_ranges(pithi_quant *quant)
         double signal, noise, clipped;
         const pithi_quant_tensor *tensor = &quant->tensors[i];
         pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
-        if (tensor->source == i && signal > 0.0) {
+        if (tensor->source == i && tensor->shares < 0 && signal > 0.0) {
             order[n++] = (ranked){ i, noise / signal };
         }
     }

@@ -136,7 +136,10 @@ static void find_grids(const float *w, const pithi_quant_rows *rows, grid *grids
     }
     for (int64_t i = 0; i < rows->total; i++) {
         grid *own = &grids[pithi_quant_scale_at(rows, i)];
-        for (int level = 0; (own->alive[0] | own->alive[1]) && level < 128; level++) {
+        for (int level = high / 4; (own->alive[0] | own->alive[1]) && level < 128; level++) {
+            if (!(own->alive[level / 64] >> level % 64 & 1)) {
+                continue;
+            }
             double q = own->largest > 0.0f ? (double)w[i] / (double)own->largest * level : 0.5;
             if (fabs(q - nearbyint(q)) > GRID_ERROR) {
                 own->alive[level / 64] &= ~((uint64_t)1 << level % 64);

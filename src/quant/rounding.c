@@ -13,7 +13,8 @@
 #define STEPS 1000
 #define BEST_STEPS 3000
 #define BATCH_WORK 110.0     /* of a step, per weight: two products with a batch of 32, powers and exponentials */
-#define WORK_PER_MAC 1.5      /* moments, and errors of rows */
+#define WORK_PER_MAC 1.5      /* moments */
+#define WORK_PER_ROW 8.0      /* errors of candidates, and moves */
 
 /* A product's weights by rows, whatever their order in the tensor. */
 typedef struct rounded_layer {
@@ -51,10 +52,7 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
     int tensor = quant->tensor_of[node->inputs[0]->index];
     const pith_tensor *bias = pithi_is(node, "matmul") ? NULL : pithi_constant_input(node, 2);
     if (tensor >= 0 && bias) {
-        float x_scale;
-        int zero;
-        const pithi_quant_tensor *source = &quant->tensors[quant->tensors[tensor].source];
-        pithi_quant_parameters_as(source->format, source->range, &x_scale, &zero);
+        const float x_scale = pithi_quant_scale_of(quant, node->inputs[0]);
         for (int64_t c = 0; c < n_out; c++) { /* twice: the shift needs room too */
             out->least[c] = 2.0f * fabsf(((const float *)bias->data)[c]) / (x_scale * (float)LARGEST_BIAS);
         }
@@ -166,8 +164,10 @@ static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches, c
 {
     rounded_layer layer;
     if (quant->work) {
-        const double k = (double)patches->k, n = (double)patches->n_rows;
-        quant->work->done += WORK_PER_MAC * k * k * (n * (double)patches->n_groups);
+        pithi_quant_weights weights;
+        pithi_quant_weights_of(patches->node, &weights);
+        const double k = (double)patches->k, n = (double)patches->n_rows * (double)patches->n_groups;
+        quant->work->done += k * k * (WORK_PER_MAC * n + WORK_PER_ROW * (double)weights.n_out);
     }
     PITH_TRY(open_layer(quant, patches->node, &layer));
     for (int64_t group = 0; group < patches->n_groups; group++) {

@@ -180,6 +180,7 @@ static void add_tensor(pithi_quant *quant, const pith_value *value, int source)
         quant->tensor_of[value->index] = number;
         quant->tensors[number].value = value->index;
         quant->tensors[number].source = source >= 0 ? source : number;
+        quant->tensors[number].shares = -1;
     }
 }
 
@@ -259,6 +260,44 @@ static void take_node(pithi_quant *quant, pith_node *node)
     quant->tensors[quant->tensor_of[node->outputs[0]->index]].is_probability = pithi_is(node, "softmax");
 }
 
+/* ---- concatenations ------------------------------------------------------------------------ */
+
+/* Whoever reads the tensor, in whatever order of elements, is the concatenation. */
+static bool is_read_by(const pithi_quant *quant, int source, const pith_node *concat)
+{
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        bool moves = quant->roles[node->index] == PITHI_QUANT_MOVE;
+        for (int i = 0; i < node->n_inputs; i++) {
+            const pith_value *value = node->inputs[i];
+            int number = value && !value->constant ? quant->tensor_of[value->index] : -1;
+            if (number >= 0 && quant->tensors[number].source == source && node != concat && !(moves && i == 0)) {
+                return false;
+            }
+        }
+    }
+    for (size_t i = 0; i < quant->graph->n_outputs; i++) {
+        int number = quant->tensor_of[quant->graph->outputs[i]->index];
+        if (number >= 0 && quant->tensors[number].source == source) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void share_ranges(pithi_quant *quant, const pith_node *concat)
+{
+    const int result = quant->tensors[quant->tensor_of[concat->outputs[0]->index]].source;
+    for (int i = 0; i < concat->n_inputs; i++) {
+        const pith_value *value = concat->inputs[i];
+        if (value && !value->constant) {
+            const int source = quant->tensors[quant->tensor_of[value->index]].source;
+            pithi_quant_tensor *tensor = &quant->tensors[source];
+            bool shares = source != result && !tensor->is_probability && is_read_by(quant, source, concat);
+            tensor->shares = shares ? result : -1;
+        }
+    }
+}
+
 pith_status pithi_quant_select(pithi_quant *quant)
 {
     pith_graph *graph = quant->graph;
@@ -281,6 +320,11 @@ pith_status pithi_quant_select(pithi_quant *quant)
     }
     for (pith_node *node = graph->first; node; node = node->next) {
         take_node(quant, node);
+    }
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        if (quant->roles[node->index] == PITHI_QUANT_CONCAT) {
+            share_ranges(quant, node);
+        }
     }
     PITH_CHECK(quant->ctx, quant->n_tensors > 0, PITH_STATUS_UNSUPPORTED,
                "nothing to quantise: the network has no convolution or product with constant float32 weights (is it "

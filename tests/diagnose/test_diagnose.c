@@ -328,7 +328,8 @@ static void test_unbalanced(pith_test *test)
     const pith_shape shape = { 4, { 1, 3, 12, 12 } };
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         const pith_quantize_options how = { .observer = PITH_OBSERVER_MIN_MAX, .no_mix = 1, .n_threads = 1,
-                                            .without = "equalization,smoothing,rounding,bias-correction",
+                                            .without = "equalization,absorption,smoothing,splitting,rounding,"
+                                                       "bias-correction",
                                             .per_tensor_weights = cases[i].per_tensor };
         const expectation want = { FLOAT_PATH, cases[i].subject, cases[i].cause, 25.0 };
         source s;
