@@ -64,9 +64,15 @@ static bool read_palette(const pith_node *node, stored *out)
     return true;
 }
 
-static bool read_stored(const pith_value *value, stored *out)
+static bool swaps_axes(const pith_node *node)
 {
-    const pith_node *node = value ? value->producer : NULL;
+    int64_t perm[PITH_MAX_RANK];
+    int rank = 0;
+    return pithi_is(node, "transpose") && pithi_transpose_perm(node, perm, &rank) && rank == 2 && perm[0] == 1;
+}
+
+static bool read_untransposed(const pith_node *node, stored *out)
+{
     if (pithi_is(node, "dequantize_linear")) {
         return read_dequantize(node, out);
     }
@@ -74,17 +80,22 @@ static bool read_stored(const pith_value *value, stored *out)
         *out = (stored){ .codes = node->inputs[0] };
         return !pithi_dtype_is_integer(node->inputs[0]->constant->dtype);
     }
-    if (pithi_is(node, "gather")) {
-        return read_palette(node, out);
+    return pithi_is(node, "gather") && read_palette(node, out);
+}
+
+static bool read_stored(const pith_value *value, stored *out)
+{
+    const pith_node *node = value ? value->producer : NULL;
+    bool is_transposed = false;
+    while (swaps_axes(node)) {
+        is_transposed = !is_transposed;
+        node = node->inputs[0]->producer;
     }
-    int64_t perm[PITH_MAX_RANK];
-    int rank = 0;
-    if (pithi_is(node, "transpose") && pithi_transpose_perm(node, perm, &rank) && rank == 2 && perm[0] == 1) {
-        const bool is_stored = read_stored(node->inputs[0], out);
-        out->is_transposed = !out->is_transposed;
-        return is_stored;
+    if (!read_untransposed(node, out)) {
+        return false;
     }
-    return false;
+    out->is_transposed = out->is_transposed != is_transposed;
+    return true;
 }
 
 /* ---- what is worth it ----------------------------------------------------------------------- */
