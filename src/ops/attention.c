@@ -2,7 +2,7 @@
 /* attention: softmax(softcap(scale Q K^T) + bias) V for every head (Vaswani et al. 2017; grouped queries: Ainslie et
  * al. 2023). ONNX Attention. Operands are [batch, heads, rows, size] or [batch, rows, heads * size]; past keys
  * and values stand before K and V. The bias is the mask, and -inf where causality, the window or the number of
- * valid keys forbid a key; a row that may see no key gives zeros.
+ * valid keys forbid a key; a row that may see no key gives zeros (NaN in what pass fuse_attention makes).
  The fast path is shared_attention_f32.c. */
 #include <math.h>
 
@@ -18,6 +18,7 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_INT(pithi_attention_attrs, softmax_precision, "softmax_precision", 1),
     PITH_ATTR_INT(pithi_attention_attrs, left_window_size, "left_window_size", -1),
     PITH_ATTR_INT(pithi_attention_attrs, right_window_size, "right_window_size", -1),
+    PITH_ATTR_OWN_INT(pithi_attention_attrs, nan_where_blind, "nan_where_blind", 0),
     PITH_ATTR_FLOAT(pithi_attention_attrs, scale, "scale", 0),
     PITH_ATTR_FLOAT(pithi_attention_attrs, softcap, "softcap", 0),
 };
@@ -36,7 +37,7 @@ static double ref_score(const pith_run *run, const pithi_attention_geometry *g, 
     return sum * (double)pithi_attention_scale(run->attrs, g);
 }
 
-static void ref_softmax(double *scores, int64_t n)
+static void ref_softmax(double *scores, int64_t n, bool nan_where_blind)
 {
     double largest = -INFINITY, sum = 0.0;
     for (int64_t i = 0; i < n; i++) {
@@ -46,7 +47,7 @@ static void ref_softmax(double *scores, int64_t n)
         scores[i] = scores[i] == -INFINITY ? 0.0 : exp(scores[i] - largest);
         sum += scores[i];
     }
-    for (int64_t i = 0; i < n && sum != 0.0; i++) {
+    for (int64_t i = 0; i < n && (sum != 0.0 || nan_where_blind); i++) {
         scores[i] /= sum;
     }
 }
@@ -79,7 +80,7 @@ static void ref_row(const pith_run *run, const pithi_attention_geometry *g, int6
         scores[i] = i < begin || i >= end ? -INFINITY : scores[i] + pithi_attention_bias(&mask, i);
     }
     ref_keep(run, BIASED_SCORES, at, scores, g->n_keys);
-    ref_softmax(scores, g->n_keys);
+    ref_softmax(scores, g->n_keys, attrs->nan_where_blind);
     ref_keep(run, PROBABILITIES, at, scores, g->n_keys);
     for (int64_t k = 0; k < g->value_size; k++) {
         double sum = 0.0;
@@ -264,6 +265,7 @@ static const char *const samples[] = {
     "| 4",
     "f32[2,1,24] f32[2,1,12] f32[2,1,10] - f32[2,2,70,6] f32[2,2,70,5] | q_num_heads=4 kv_num_heads=2 is_causal=1 | 3",
     "f32[1,2,1,4] f32[1,2,9,4] f32[1,2,9,17] f32[1,7]",
+    "f32[1,1,2,4] f32[1,1,3,4] f32[1,1,3,4] f32[2,3]{0,-inf,1,-inf,-inf,-inf} | nan_where_blind=1",
     "f16[1,2,2,4] f16[1,2,3,4] f16[1,2,3,4]",
     "f32[1,2,3,4] f32[1,2,0,4] f32[1,2,0,5]",
 };

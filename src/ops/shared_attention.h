@@ -13,6 +13,7 @@ enum { RAW_SCORES, CAPPED_SCORES, BIASED_SCORES, PROBABILITIES }; /* qk_matmul_o
 typedef struct pithi_attention_attrs {
     int64_t is_causal, q_num_heads, kv_num_heads, qk_matmul_output_mode, softmax_precision;
     int64_t left_window_size, right_window_size; /* -1: unbounded */
+    int64_t nan_where_blind;                     /* rows that may see no key give NaN, as a softmax would, not zeros */
     float scale;                                 /* 0: 1 / sqrt(head size) */
     float softcap;                               /* 0: none */
 } pithi_attention_attrs;

@@ -3,6 +3,9 @@
 
 #define CHUNK 8192        /* elements of a row per unit of work */
 #define FINISH_AFTER 4096 /* elements after which `finish` runs, while they are in the first cache */
+#define SHORT_ROW 24      /* elements up to which rows are spread out */
+#define SPREAD 512        /* elements that are spread out at a time */
+#define SPREAD_ITEM_BYTES 8
 
 int64_t pithi_broadcast_offset(const pith_shape *shape, const pith_shape *to, int64_t index)
 {
@@ -23,6 +26,26 @@ static bool can_merge(const pithi_rows *rows, int64_t dim, const int64_t *next_s
         }
     }
     return true;
+}
+
+static void set_spread(pithi_rows *rows)
+{
+    rows->is_spread = rows->row_length > 0;
+    for (int k = 0; k < rows->n_operands; k++) {
+        rows->is_spread = rows->is_spread && rows->operand_bytes[k] <= SPREAD_ITEM_BYTES;
+    }
+    if (!rows->is_spread) {
+        return;
+    }
+    for (int k = 0; k < rows->n_operands; k++) {
+        int64_t dense = 1;
+        rows->inner_strides[k] = 1;
+        rows->is_dense[k] = true;
+        for (int i = rows->rank - 1; i >= 0; i--) {
+            rows->is_dense[k] = rows->is_dense[k] && rows->strides[k][i] == dense;
+            dense *= rows->dims[i];
+        }
+    }
 }
 
 void pithi_rows_init(pithi_rows *rows, const pith_tensor *operands, int n_operands, const pith_tensor *y)
@@ -61,6 +84,9 @@ void pithi_rows_init(pithi_rows *rows, const pith_tensor *operands, int n_operan
     }
     for (int k = 0; k < n_operands; k++) {
         rows->inner_strides[k] = rows->strides[k][rows->rank - 1];
+    }
+    if (rows->rank > 1 && rows->row_length <= SHORT_ROW) {
+        set_spread(rows);
     }
 }
 
@@ -112,10 +138,91 @@ static void next_row(const pithi_rows *rows, cursor *c)
     }
 }
 
+/* With a constant number of bytes memcpy becomes one move. */
+#define COPY_ROWS(n_bytes)                                                                         \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        memcpy(to + i * (n_bytes), from + i * step, (size_t)(n_bytes));                            \
+    }                                                                                              \
+    break
+
+static void copy_rows(const char *from, int64_t step, char *to, int64_t row_bytes, int64_t count)
+{
+    switch (row_bytes) {
+    case 4: COPY_ROWS(4);
+    case 8: COPY_ROWS(8);
+    case 16: COPY_ROWS(16);
+    case 32: COPY_ROWS(32);
+    case 64: COPY_ROWS(64);
+    default: COPY_ROWS(row_bytes);
+    }
+}
+
+/* `count` rows one after the other in `to`, of an operand whose rows are `step` bytes apart. */
+static void spread_rows(const pithi_rows *rows, int operand, const char *from, int64_t step, char *to, int64_t count)
+{
+    const int64_t item_bytes = (int64_t)rows->operand_bytes[operand];
+    if (rows->strides[operand][rows->rank - 1] != 0) {
+        copy_rows(from, step, to, rows->row_length * item_bytes, count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t n = 0; n < rows->row_length; n++) {
+            memcpy(to + (i * rows->row_length + n) * item_bytes, from + i * step, (size_t)item_bytes);
+        }
+    }
+}
+
+/* Rows [row, row + count) of all operands, as vectors; `buffers` take those that don't lie so already. */
+static void spread(const pithi_rows *rows, const void *const *operands, int64_t row, int64_t count,
+                   char (*buffers)[SPREAD * SPREAD_ITEM_BYTES], const void **from)
+{
+    const int inner = rows->rank - 2;
+    cursor c = cursor_at(rows, row);
+    for (int k = 0; k < rows->n_operands; k++) {
+        from[k] = rows->is_dense[k]
+                      ? (const char *)operands[k] + (size_t)(row * rows->row_length) * rows->operand_bytes[k]
+                      : buffers[k];
+    }
+    for (int64_t done = 0, n; done < count; done += n) {
+        n = pithi_min_s64(rows->dims[inner] - c.at[inner], count - done);
+        for (int k = 0; k < rows->n_operands; k++) {
+            const int64_t bytes = (int64_t)rows->operand_bytes[k];
+            if (!rows->is_dense[k]) {
+                spread_rows(rows, k, (const char *)operands[k] + c.offsets[k] * bytes, rows->strides[k][inner] * bytes,
+                            buffers[k] + done * rows->row_length * bytes, n);
+            }
+            c.offsets[k] += (n - 1) * rows->strides[k][inner];
+        }
+        c.at[inner] += n - 1;
+        next_row(rows, &c);
+    }
+}
+
+static void apply_spread(const pithi_rows *rows, const void *const *operands, void *y, const pith_part *part)
+{
+    _Alignas(PITH_ALIGNMENT) char buffers[PITHI_ROWS_MAX_OPERANDS][SPREAD * SPREAD_ITEM_BYTES];
+    int64_t begin, end;
+    pithi_part_range(part, rows->n_rows, &begin, &end);
+    for (int64_t row = begin, n; row < end; row += n) {
+        const void *from[PITHI_ROWS_MAX_OPERANDS] = { 0 };
+        char *to = (char *)y + (size_t)(row * rows->row_length) * rows->y_bytes;
+        n = pithi_min_s64(SPREAD / rows->row_length, end - row);
+        spread(rows, operands, row, n, buffers, from);
+        rows->row(rows, from, to, n * rows->row_length);
+        if (rows->finish) {
+            rows->finish(rows, to, n * rows->row_length);
+        }
+    }
+}
+
 void pithi_rows_apply(const pithi_rows *rows, const void *const *operands, void *y, const pith_part *part)
 {
     const int64_t n_chunks = pithi_div_up(rows->row_length, rows->chunk);
     int64_t begin, end, finished = 0, stop = 0;
+    if (rows->is_spread) {
+        apply_spread(rows, operands, y, part);
+        return;
+    }
     pithi_part_range(part, rows->n_rows * n_chunks, &begin, &end);
     if (begin == end) {
         return;

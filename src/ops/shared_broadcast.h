@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Broadcast elementwise work as rows: neighbouring dimensions that all operands walk alike are
- * merged, so that most operators see a few long rows in which each operand is a vector or a single value. */
+ * merged, so that most operators see a few long rows in which each operand is a vector or a single value. Where
+ * rows stay short, operands are spread out over a few hundred elements first, and all are vectors. */
 #ifndef PITH_OPS_SHARED_BROADCAST_H
 #define PITH_OPS_SHARED_BROADCAST_H
 
@@ -19,6 +20,8 @@ struct pithi_rows {
     int64_t strides[PITHI_ROWS_MAX_OPERANDS][PITH_MAX_RANK]; /* elements; 0 where broadcast */
     int64_t inner_strides[PITHI_ROWS_MAX_OPERANDS];
     int64_t n_rows, row_length, chunk;    /* rows are cut into chunks of at most `chunk` */
+    bool is_spread;                       /* short rows: inner_strides are 1, `strides` say where elements lie */
+    bool is_dense[PITHI_ROWS_MAX_OPERANDS]; /* the operand lies as y does */
     size_t operand_bytes[PITHI_ROWS_MAX_OPERANDS], y_bytes; /* per element */
     pithi_row_fn *row;
     const void *user;                     /* for `row` */

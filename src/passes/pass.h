@@ -22,6 +22,7 @@ extern const pith_pass pithi_pass_fold_batch_norm;
 extern const pith_pass pithi_pass_fold_constants;
 extern const pith_pass pithi_pass_fold_transpose_matmul;
 extern const pith_pass pithi_pass_fuse_activation;
+extern const pith_pass pithi_pass_fuse_attention;
 extern const pith_pass pithi_pass_fuse_bias;
 extern const pith_pass pithi_pass_fuse_focus;
 extern const pith_pass pithi_pass_fuse_nbits;
