@@ -5,7 +5,10 @@
 #include "passes/rewrite.h"
 
 #define MIN_BYTES ((int64_t)768 << 10) /* of what lies between; smaller images stay in the cache anyway */
-#define MAX_ROWS_BYTES ((int64_t)640 << 10) /* of the rows that one output row sees */
+#define EXPANSION 3 /* of channels, at least, in an inverted residual */
+#define MAX_ROWS_BYTES ((int64_t)512 << 10) /* of the rows that one output row sees, */
+#define HUGE_ROWS_BYTES ((int64_t)640 << 10) /* and of those of an image that may not even stay in L3 */
+#define HUGE_BYTES ((int64_t)8 << 20)
 
 static bool has_defaults(const pithi_conv_attrs *a)
 {
@@ -61,8 +64,9 @@ static bool has_short_rows(const pith_node *depthwise)
     const pith_shape *x = &depthwise->inputs[0]->shape, *w = &depthwise->inputs[1]->shape;
     const pith_ints *dilations = &((const pithi_conv_attrs *)depthwise->attrs)->dilations;
     int64_t dilation = dilations->n_items ? dilations->items[0] : 1;
-    return x->dims[1] > 0 && x->dims[2] * x->dims[3] * (int64_t)sizeof(float) *
-           ((w->dims[2] - 1) * pithi_min_s64(dilation, x->dims[1]) + 1) <= MAX_ROWS_BYTES;
+    int64_t row_bytes = x->dims[2] * x->dims[3] * (int64_t)sizeof(float);
+    int64_t most = row_bytes * x->dims[1] >= HUGE_BYTES ? HUGE_ROWS_BYTES : MAX_ROWS_BYTES;
+    return x->dims[1] > 0 && row_bytes * ((w->dims[2] - 1) * pithi_min_s64(dilation, x->dims[1]) + 1) <= most;
 }
 
 static bool has_residual(const pith_node *node) { return pithi_node_input(node, 3) != NULL; }
@@ -72,6 +76,12 @@ static pith_node *find_expand(const pith_node *depthwise)
 {
     pith_node *node = pithi_sole_producer(depthwise->inputs[0], "conv");
     return node && is_pointwise(node) && !has_residual(node) && is_large(depthwise->inputs[0]) ? node : NULL;
+}
+
+static bool is_expanding(const pith_node *expand)
+{
+    const pith_tensor *w = weights_of(expand);
+    return w && w->shape.dims[0] >= EXPANSION * w->shape.dims[1];
 }
 
 /* `last` becomes the operator; depthwise may be the same node. */
@@ -103,20 +113,30 @@ static pith_status fuse(pith_graph *graph, pith_node *expand, pith_node *depthwi
     return PITH_OK;
 }
 
-static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
+/* Depthwise convolutions with the 1x1 ones behind and, where there is one, in front; or only those whose image is
+ * expanded in front (an inverted residual): what passes within them is largest. */
+static pith_status fuse_projections(pith_graph *graph, bool only_expanded, int *n_changes)
 {
-    (void)stage;
-    pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first; node; node = node->next) {
         pith_node *depthwise = is_pointwise(node) ? pithi_sole_producer(node->inputs[0], "conv") : NULL;
         bool projects = depthwise && is_depthwise(depthwise) && !has_residual(depthwise) && has_short_rows(depthwise);
         pith_node *expand = projects ? find_expand(depthwise) : NULL;
-        if (projects && (expand || is_large(node->inputs[0]))) {
+        bool fits = only_expanded ? expand && is_expanding(expand) : expand || (projects && is_large(node->inputs[0]));
+        if (fits) {
             PITH_TRY(fuse(graph, expand, depthwise, node));
             pithi_graph_count_uses(graph);
             ++*n_changes;
         }
     }
+    return PITH_OK;
+}
+
+static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
+{
+    (void)stage;
+    pithi_graph_count_uses(graph);
+    PITH_TRY(fuse_projections(graph, true, n_changes));
+    PITH_TRY(fuse_projections(graph, false, n_changes));
     for (pith_node *node = graph->first; node; node = node->next) {
         pith_node *expand = is_depthwise(node) && has_short_rows(node) ? find_expand(node) : NULL;
         if (expand) {

@@ -57,6 +57,25 @@ static void check_fused(pith_test *test)
           "outputs %y:f32[1,64,64,49]\n");
 }
 
+static void check_order(pith_test *test)
+{
+    check(test, "an expanded image stays within, even if a depthwise convolution stands in front of its expansion",
+          "input x f32[1,64,64,48]\n"
+          "const d f32[48,1,3,3]\n"
+          "const e f32[144,48,1,1]\n"
+          "const f f32[144,1,3,3]\n"
+          "const p f32[6,144,1,1]\n"
+          "a = conv x d | channels_last=1 group=48 pads=[1,1,1,1]\n"
+          "b = conv a e | channels_last=1\n"
+          "c = conv b f | channels_last=1 group=144 pads=[1,1,1,1]\n"
+          "y = conv c p | channels_last=1\n"
+          "output y\n",
+          "inputs %x:f32[1,64,64,48]\n"
+          "%a:f32[1,64,64,48] = conv(%x, %d) group=48 pads=[1,1,1,1] channels_last=1\n"
+          "%y:f32[1,64,64,6] = separable_conv(%a, %f, -, -, %e, -, %p, -) pads=[1,1,1,1]\n"
+          "outputs %y:f32[1,64,64,6]\n");
+}
+
 static void check_kept(pith_test *test)
 {
     check(test, "small images, values that others read, and other kernels stay",
@@ -88,5 +107,6 @@ static void check_kept(pith_test *test)
 void test_fuse_separable(pith_test *test)
 {
     check_fused(test);
+    check_order(test);
     check_kept(test);
 }
