@@ -29,6 +29,7 @@ class Pith:
         sys.path.insert(0, str(ROOT / "bindings/python"))
         import pith
         self.pith = pith
+        pith.load_library(os.environ.get("PITH_LIBRARY"))  # as the imports of the others do
 
     def load(self, path, feeds, threads):
         self.model = self.pith.Model(path, threads=threads, library=os.environ.get("PITH_LIBRARY"))

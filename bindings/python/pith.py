@@ -14,20 +14,24 @@ import pathlib
 
 import numpy
 
-try:
-    import ml_dtypes  # bfloat16, the small floats and integers of 4 and 2 bits
-except ImportError:
-    ml_dtypes = None
-
 MAX_RANK = 8
-DTYPES = {1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 13: numpy.int8, 14: numpy.uint8, 15: numpy.int16,
-          16: numpy.uint16, 17: numpy.int32, 18: numpy.uint32, 19: numpy.int64, 20: numpy.uint64, 25: numpy.bool_,
-          26: numpy.complex64, 27: numpy.complex128}
-if ml_dtypes:
-    _SMALL = {3: "bfloat16", 5: "float8_e4m3fn", 6: "float8_e4m3fnuz", 7: "float8_e5m2", 8: "float8_e5m2fnuz",
-              9: "float8_e8m0fnu", 10: "float6_e2m3fn", 11: "float6_e3m2fn", 12: "float4_e2m1fn", 21: "int4",
-              22: "uint4", 23: "int2", 24: "uint2"}
-    DTYPES.update({code: getattr(ml_dtypes, name) for code, name in _SMALL.items()})
+
+
+class _Dtypes(dict):
+    """Types of arrays by pith_dtype; those of ml_dtypes, which takes megabytes, are imported when they are met."""
+    SMALL = {3: "bfloat16", 5: "float8_e4m3fn", 6: "float8_e4m3fnuz", 7: "float8_e5m2", 8: "float8_e5m2fnuz",
+             9: "float8_e8m0fnu", 10: "float6_e2m3fn", 11: "float6_e3m2fn", 12: "float4_e2m1fn", 21: "int4",
+             22: "uint4", 23: "int2", 24: "uint2"}
+
+    def __missing__(self, code):
+        import ml_dtypes  # bfloat16, the small floats and integers of 4 and 2 bits
+        self[code] = getattr(ml_dtypes, self.SMALL[code])
+        return self[code]
+
+
+DTYPES = _Dtypes({1: numpy.float32, 2: numpy.float16, 4: numpy.float64, 13: numpy.int8, 14: numpy.uint8, 15: numpy.int16,
+                  16: numpy.uint16, 17: numpy.int32, 18: numpy.uint32, 19: numpy.int64, 20: numpy.uint64,
+                  25: numpy.bool_, 26: numpy.complex64, 27: numpy.complex128})
 BITS = {10: 6, 11: 6, 12: 4, 21: 4, 22: 4, 23: 2, 24: 2}  # elements of less than a byte: packed, lowest bits first
 
 
@@ -177,7 +181,8 @@ def _value(tensor):
     return numpy.frombuffer(ctypes.string_at(tensor.data, n_elements * dtype.itemsize), dtype=dtype).reshape(shape)
 
 
-def _load(path):
+def load_library(path=None):
+    """The library, ready for calls; Model() does this too."""
     default = pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so"
     library = ctypes.CDLL(str(path or os.environ.get("PITH_LIBRARY") or default))
     library.pith_ctx_error.restype = ctypes.c_char_p
@@ -192,7 +197,7 @@ class Model:
     """A loaded model with one session."""
 
     def __init__(self, path, threads=0, isa=None, disable_passes=None, library=None, exact=False):
-        self._library = _load(library)
+        self._library = load_library(library)
         self._ctx, self._model, self._session = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
         if self._library.pith_ctx_create(None, ctypes.byref(self._ctx)) != 0:
             raise MemoryError("pith_ctx_create")

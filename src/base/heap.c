@@ -10,8 +10,9 @@
 #define HUGE_BYTES ((size_t)2 << 20)
 #define FIRST_REGION_BYTES (4 * HUGE_BYTES)
 #define UNIT_BYTES ((size_t)64)
-/* Huge pages are asked for from here on: the last one is half empty on average, which small models would notice. */
-#define HUGE_FROM_BYTES (2 * HUGE_BYTES)
+/* A huge page takes its memory at once, so the last one is asked for only when so much of it is wanted, and the first
+ * one when all of it is: small models would notice. */
+#define HUGE_SHARE_BYTES ((size_t)512 << 10)
 #define KEPT_BYTES ((size_t)1 << 20)  /* of an empty region */
 #define GIVEN_BACK_BYTES (4 * HUGE_BYTES) /* the pages of such blocks aren't kept for others */
 
@@ -50,7 +51,8 @@ static size_t rounded(size_t n_bytes, size_t unit)
 
 static void ask_for_huge(region *r)
 {
-    size_t end = r->top > HUGE_FROM_BYTES ? rounded(r->top, HUGE_BYTES) : r->top / HUGE_BYTES * HUGE_BYTES;
+    size_t end = r->top / HUGE_BYTES * HUGE_BYTES;
+    end += end > 0 && r->top - end >= HUGE_SHARE_BYTES ? HUGE_BYTES : 0;
     if (end > r->huge) {
         pithi_pages_prefer_huge(r->pages + r->huge, end - r->huge);
         r->huge = end;

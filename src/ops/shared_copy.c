@@ -51,19 +51,39 @@ static int64_t count_items(const pithi_copy *copy)
     return count;
 }
 
+/* `n_items` of the last dimension; constants are folded by this, so words of 4 bytes are worth a loop. */
+static void copy_plain_row(const pithi_copy *copy, int64_t from, int64_t to, int64_t n_items)
+{
+    const int64_t from_step = copy->rank > 0 ? copy->from_strides[copy->rank - 1] : 1;
+    const int64_t to_step = copy->rank > 0 ? copy->to_strides[copy->rank - 1] : 1;
+    const pith_tensor from_items = { .dtype = copy->dtype, .data = (void *)(uintptr_t)copy->from };
+    pith_tensor to_items = { .dtype = copy->dtype, .data = copy->to };
+    if (from_step == 1 && to_step == 1) {
+        pithi_tensor_copy_elements(&to_items, to, &from_items, from, n_items);
+        return;
+    }
+    for (int64_t i = 0; i < n_items; i++, from += from_step, to += to_step) {
+        if (copy->item_bytes == 4) {
+            memcpy((char *)copy->to + 4 * to, (const char *)copy->from + 4 * from, 4);
+        } else {
+            pithi_tensor_copy_elements(&to_items, to, &from_items, from, 1);
+        }
+    }
+}
+
 void pithi_copy_plain(const pithi_copy *copy)
 {
     int64_t index[PITHI_COPY_MAX_RANK] = { 0 };
-    const pith_tensor from_items = { .dtype = copy->dtype, .data = (void *)(uintptr_t)copy->from };
-    pith_tensor to_items = { .dtype = copy->dtype, .data = copy->to };
-    for (int64_t left = count_items(copy); left > 0; left--) {
+    const int last = copy->rank - 1;
+    const int64_t n_items = copy->rank > 0 ? copy->dims[last] : 1;
+    for (int64_t left = n_items ? count_items(copy) / n_items : 0; left > 0; left--) {
         int64_t from = 0, to = 0;
-        for (int i = 0; i < copy->rank; i++) {
+        for (int i = 0; i < last; i++) {
             from += index[i] * copy->from_strides[i];
             to += index[i] * copy->to_strides[i];
         }
-        pithi_tensor_copy_elements(&to_items, to, &from_items, from, 1);
-        for (int i = copy->rank - 1; i >= 0 && ++index[i] == copy->dims[i]; i--) {
+        copy_plain_row(copy, from, to, n_items);
+        for (int i = last - 1; i >= 0 && ++index[i] == copy->dims[i]; i--) {
             index[i] = 0;
         }
     }
