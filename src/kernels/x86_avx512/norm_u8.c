@@ -6,7 +6,7 @@
 /* Of each element its own number of a list, as far as the row goes. */
 BYTES_INLINE __m512 list_at(const float *list, size_t i, size_t n)
 {
-    return _mm512_maskz_loadu_ps(i + 16 <= n ? 0xffff : (__mmask16)(i < n ? (1u << (n - i)) - 1 : 0), list + i);
+    return _mm512_maskz_loadu_ps((__mmask16)(i + 16 <= n ? 0xffffu : i < n ? (1u << (n - i)) - 1 : 0), list + i);
 }
 
 BYTES_INLINE void rows(const pith_norm_u8_row *r, const bool has_slopes, const int step)
