@@ -286,8 +286,8 @@ def linear_attention():
              [f32(*shape(6)), f32(3, 1, 4), f32(3), f32(*shape(3))], n_outputs=2, activation="silu", channels_last=last)
     case("linear_attention_gate", "LinearAttentionGate", [f32(2, 3, 4), f32(4), f32(4), f32(2, 3, 4)], n_outputs=2)
     for activation in ("silu", "sigmoid"):
-        case("gated_rms_norm_" + activation, "GatedRMSNorm", [f32(2, 3, 8), f32(4), f32(2, 3, 8)], activation=activation,
-             epsilon=1e-5)
+        case("gated_rms_norm_" + activation, "GatedRMSNorm", [f32(2, 3, 8), f32(4), f32(2, 3, 8)], epsilon=1e-5,
+             activation=activation)
     case("gated_add", "GatedAdd", [f32(2, 3, 8), f32(2, 3, 8), f32(2, 3, 1)])
     case("scaled_silu", "ScaledSiLU", [f32(2, 3, 8)], alpha=1.5)
     case("scaled_silu_input", "ScaledSiLU", [f32(2, 3, 8), scalar(0.75)])
@@ -310,10 +310,34 @@ def others():
     case("inverse", "Inverse", [f32(2, 4, 4) + 3 * np.eye(4, dtype=np.float32)])
 
 
+def experts():
+    n, size, inner = 4, 32, 32
+    x, router = f32(5, size), f32(5, n)
+    for activation in ("relu", "gelu", "silu", "identity"):
+        case("moe_" + activation, "MoE", [x, router, f32(n, 6, size), f32(n, 6), f32(n, size, 6), f32(n, size)], k=2,
+             activation_type=activation, normalize_routing_weights=1, atol=1e-5)
+    case("moe_batches", "MoE", [f32(2, 3, size), f32(6, n), f32(n, 6, size), None, f32(n, size, 6)], k=1, atol=1e-5)
+    swiglu = {"activation_type": "swiglu", "swiglu_fusion": 1, "activation_alpha": 1.702, "activation_beta": 1.0}
+    case("moe_swiglu", "MoE", [x, router, f32(n, 12, size), f32(n, 12), f32(n, size, 6), f32(n, size)], k=2,
+         swiglu_limit=0.5, normalize_routing_weights=1, atol=1e-5, **swiglu)
+    # blocks of 8 bits are left out: ONNX Runtime quantises activations there
+    for bits, blocks, zeros in ((4, [], False), (4, [], True), (8, [], True), (4, [2], False), (4, [2], True)):
+        per = 8 // bits
+        scales = [f32(n, rows, *blocks, low=0.001, high=0.01) for rows in (2 * inner, size)]
+        per_row = (lambda rows: (rows, 2 // per)) if blocks else (lambda rows: (rows // per,))
+        points = [u8(n, *per_row(2 * inner)), u8(n, *per_row(size))]
+        name = f"qmoe_{bits}" + ("_blocks" if blocks else "") + ("_zeros" if zeros else "")
+        case(name, "QMoE",
+             [x, router, u8(n, 2 * inner, size // per), scales[0], f32(n, 2 * inner), u8(n, size, inner // per),
+              scales[1], f32(n, size), *([None, None, None, *points] if zeros else [])], k=2, expert_weight_bits=bits,
+             constants=(2, 3, 5, 6, *((11, 12) if zeros else ())), normalize_routing_weights=1, atol=1e-4,
+             swiglu_limit=7.0, **({"block_size": 16} if blocks else {}), **swiglu)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "contrib_suite.tar.xz")
-    for group in (quantised, fused, convolutions, attention, linear_attention, others):
+    for group in (quantised, fused, convolutions, attention, linear_attention, others, experts):
         group()
     case_archive.write(archive, "contrib", CASES)
     print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")

@@ -21,6 +21,16 @@
 #define BATCHED \
     BATCH_FRONT("A", "transBatchA", "a") \
     BATCH_FRONT("B", "transBatchB", "b") "Y = ms:FusedMatMul a b alpha=$alpha transA=$transA transB=$transB"
+#define MOE_ATTRS \
+    "k=1 activation_type=relu normalize_routing_weights=0 use_sparse_mixer=0 swiglu_fusion=0 swiglu_limit " \
+    "activation_alpha=1.0 activation_beta=0.0"
+#define EXPERTS(w, scales, zeros) /* packed w [experts, rows, bytes], scales [experts, rows] or with blocks behind */ \
+    "?" w " u = pith:UnpackBits " w " bits=$expert_weight_bits\n?" w " f = CastLike u X\n?" w " n = Shape " scales \
+    "\n?" w " o = Concat n [-1] axis=0\n?" w " r = Reshape f o\n?expert_weight_bits=2 z = CastLike 2 X\n" \
+    "?expert_weight_bits=4 z = CastLike 8 X\n?expert_weight_bits=8 z = CastLike 128 X\n?" zeros \
+    " q = pith:UnpackBits " zeros " bits=$expert_weight_bits\n?" zeros " l = Shape " scales " start=-1\n?" zeros \
+    " q = Slice q [0] l [-1]\n?" zeros " q = Unsqueeze q [-1]\n?" zeros " z = CastLike q X\n?" w " d = Sub r z\n?" w \
+    " s = Unsqueeze " scales " [-1]\n?" w " m = Mul d s\n?" w " " w " = Reshape m [0,0,-1]\n"
 #define CONV_ATTRS "auto_pad dilations group kernel_shape pads strides"
 #define CONV_VALUES \
     " auto_pad=$auto_pad dilations=$dilations group=$group kernel_shape=$kernel_shape pads=$pads strides=$strides"
@@ -270,6 +280,35 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
     { MS, "GatedAdd", 1, NULL, "X Y gate", "Z", "", "m = Mul Y gate\nZ = Add X m" },
     { MS, "ScaledSiLU", 1, NULL, "X scale?", "Y", "alpha=1.0",
       "?scale z = Mul X scale\n!scale z = Mul X $alpha~X\ns = Sigmoid z\nY = Mul z s" },
+
+    /* All experts compute all tokens, which is exact and takes E / k times the work. */
+    { MS, "MoE", 1, NULL, "X router W1 b1? W2 b2? W3? b3?", "Y", MOE_ATTRS,
+      "?use_sparse_mixer Y = ms:MoE.use_sparse_mixer X\n"
+      "h = Shape X start=-1\nf = Concat [-1] h axis=0\nx = Reshape X f\np = Softmax router axis=-1\n"
+      "n = Reshape $k [1]\nv i = TopK p n axis=-1\n?normalize_routing_weights s = ReduceSum v [-1]\n"
+      "?normalize_routing_weights v = Div v s\nz = Mul p 0.0~p\ng = ScatterElements z i v axis=-1\n"
+      "t = Transpose g perm=[1,0]\ne = Unsqueeze t [2]\n" /* weights of tokens, by expert */
+      "a = ms:FusedMatMul x W1 transB=1\n?b1 u1 = Unsqueeze b1 [1]\n?b1 a = Add a u1\n"
+      "?swiglu_fusion=1 r = Reshape a [0,0,-1,2]\n?swiglu_fusion=1 a = Gather r 0 axis=3\n"
+      "?swiglu_fusion=1 l = Gather r 1 axis=3\n?swiglu_fusion=2 a l = Split a num_outputs=2 axis=2\n"
+      "?W3 l = ms:FusedMatMul x W3 transB=1\n?b3 u3 = Unsqueeze b3 [1]\n?b3 l = Add l u3\n"
+      "?activation_type=swiglu ?swiglu_limit a = Min a $swiglu_limit~a\n"
+      "?activation_type=swiglu ?swiglu_limit m = Neg $swiglu_limit~a\n"
+      "?activation_type=swiglu ?swiglu_limit l = Clip l m $swiglu_limit~a\n"
+      "?activation_type=relu c = Relu a\n?activation_type=gelu c = Gelu a approximate=tanh\n"
+      "?activation_type=silu c = Swish a\n?activation_type=identity c = Identity a\n"
+      "?activation_type=swiglu c = Swish a alpha=$activation_alpha\n"
+      "?activation_type=swiglu l = Add l $activation_beta~l\n?l c = Mul c l\n"
+      "y = ms:FusedMatMul c W2 transB=1\n?b2 u2 = Unsqueeze b2 [1]\n?b2 y = Add y u2\nw = Mul y e\n"
+      "d = ReduceSum w [0] keepdims=0\nq = Shape X\nY = Reshape d q" },
+    { MS, "QMoE", 1, NULL, "X router W1 s1 b1? W2 s2 b2? W3? s3? b3? z1? z2? z3? routes?",
+      "Y", MOE_ATTRS " expert_weight_bits=4 block_size quant_type=int accuracy_level",
+      "!quant_type=int Y = ms:QMoE.quant_type X\n?routes Y = ms:QMoE.router_weights X\n"
+      EXPERTS("W1", "s1", "z1") EXPERTS("W2", "s2", "z2") EXPERTS("W3", "s3", "z3")
+      "Y = ms:MoE X router W1 b1 W2 b2 W3 b3 k=$k activation_type=$activation_type "
+      "normalize_routing_weights=$normalize_routing_weights use_sparse_mixer=$use_sparse_mixer "
+      "swiglu_fusion=$swiglu_fusion swiglu_limit=$swiglu_limit activation_alpha=$activation_alpha "
+      "activation_beta=$activation_beta" },
 
     /* ---- ONNX Runtime's own: channels-last ---- */
     { MS, "NhwcMaxPool", 1, NULL, "X", "Y", "auto_pad ceil_mode dilations kernel_shape pads strides",
