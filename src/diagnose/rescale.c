@@ -34,7 +34,22 @@ static int layer_of(const pithi_diagnosis *job, const pith_node *node)
     return -1;
 }
 
-int pithi_diag_next_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer, int *path, int *n_path)
+/* Where several layers read the value and nothing else does, the first of them; else the only node that reads it. */
+static const pith_node *reader_of(const pithi_diagnosis *job, const pith_value *value, bool forks)
+{
+    const pith_node *first = NULL, *only = pithi_graph_only_consumer(job->graph, value);
+    int n_readers = 0;
+    for (const pith_node *node = job->graph->first; node && forks && !only; node = node->next) {
+        if (node->n_inputs > 0 && node->inputs[0] == value && (layer_of(job, node) >= 0 || passes_channels(node))) {
+            first = first && layer_of(job, first) >= 0 ? first : node;
+            n_readers++;
+        }
+    }
+    return only ? only : n_readers == value->n_uses ? first : NULL;
+}
+
+/* What balanced channels is looked for at any of the layers that read them; who changes them wants the only one. */
+static int next_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer, bool forks, int *path, int *n_path)
 {
     const pith_value *value = job->graph->values[layer->node];
     int n = 0;
@@ -43,7 +58,7 @@ int pithi_diag_next_layer(const pithi_diagnosis *job, const pithi_diag_layer *la
         if (tensor >= 0 && path && n < MOST_STEPS) {
             path[n++] = tensor;
         }
-        const pith_node *user = pithi_graph_only_consumer(job->graph, value);
+        const pith_node *user = reader_of(job, value, forks);
         if (!user || user->inputs[0] != value || !user->outputs[0]) {
             return -1;
         }
@@ -56,6 +71,11 @@ int pithi_diag_next_layer(const pithi_diagnosis *job, const pithi_diag_layer *la
         }
         value = user->outputs[0];
     }
+}
+
+int pithi_diag_next_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer, int *path, int *n_path)
+{
+    return next_layer(job, layer, false, path, n_path);
 }
 
 /* Factor of every output channel by least squares, given those of the inputs (NULL: 1). */
@@ -105,7 +125,7 @@ static double residual_of(const pithi_diagnosis *job, int number, const double *
         if (!is_depthwise(layer)) {
             return residual;
         }
-        int next = pithi_diag_next_layer(job, layer, NULL, NULL);
+        int next = next_layer(job, layer, true, NULL, NULL);
         if (next < 0 || n_inputs(&job->layers[next]) != layer->weights.n_out) {
             return residual;
         }
@@ -137,7 +157,7 @@ static pith_status find_factors(pithi_diagnosis *job, const pithi_diag_layer *la
     double *given = scratch, *factors = given + most, *rest = factors + most;
     const pithi_diag_tensor *in = layer->in >= 0 ? &job->tensors[layer->in] : NULL;
     int64_t n_out = layer->weights.n_out;
-    int next = pithi_diag_next_layer(job, layer, path, &n_path);
+    int next = next_layer(job, layer, true, path, &n_path);
     if (next < 0 || n_inputs(&job->layers[next]) != n_out) {
         return PITH_OK;
     }
@@ -187,7 +207,7 @@ static bool is_large(const pithi_diagnosis *job, const pithi_diag_layer *layer, 
 
 static pith_status find_shifts(pithi_diagnosis *job, const pithi_diag_layer *layer, double *scratch, int64_t most)
 {
-    int path[MOST_STEPS], n_path = 0, number = pithi_diag_next_layer(job, layer, path, &n_path);
+    int path[MOST_STEPS], n_path = 0, number = next_layer(job, layer, true, path, &n_path);
     const pithi_diag_layer *next = number >= 0 ? &job->layers[number] : NULL;
     double *shifts = scratch, *excess = shifts + most, *wanted = excess + most, all = 0.0, rest = 0.0;
     void *block = NULL;

@@ -314,6 +314,48 @@ static void unbalance(pith_graph *graph, const char *out, const char *bias, cons
     }
 }
 
+/* A channel that the quantiser balanced in front of two layers: nothing is wrong with it. */
+static void test_fork(pith_test *test)
+{
+    static const char fork[] = "input x f32[1,3,12,12]\n"
+                               "const w1 f32[8,3,3,3]{-0.4:0.4}\nconst b1 f32[8]{-0.4:0.4}\n"
+                               "a = conv x w1 b1\n"
+                               "ar = relu a\n"
+                               "const w2 f32[8,8,1,1]{-0.5:0.5}\nconst b2 f32[8]{-0.4:0.4}\n"
+                               "c = conv ar w2 b2\n"
+                               "const w3 f32[8,8,1,1]{-0.5:0.5}\nconst b3 f32[8]{-0.4:0.4}\n"
+                               "d = conv ar w3 b3\n"
+                               "s = mul c d\n"
+                               "output s\n";
+    const pith_quantize_options how = { .no_equalization = 1, .no_mix = 1, .n_threads = 1 };
+    const pith_diagnose_options options = { .n_threads = 1 };
+    const pith_shape shape = { 4, { 1, 3, 12, 12 } };
+    source s;
+    pith_graph *graph = pith_test_graph(test, fork);
+    pith_diagnose_report *report = NULL;
+    bool is_found = false;
+    pith_test_case(test, "a channel that was balanced in front of two layers");
+    if (graph && make_source(test, &shape, -1.0, 1.0, &s)) {
+        const pith_samples samples = { read_sample, &s, N_SAMPLES };
+        pith_test_save_onnx(test, graph, FLOAT_PATH);
+        unbalance(graph, "w1", "b1", "w2", 5.0f);
+        unbalance(graph, "", "", "w3", 5.0f);
+        pith_test_save_onnx(test, graph, BROKEN_PATH);
+        quantize(test, BROKEN_PATH, &how, &s);
+        TEST_OK(test, pith_diagnose(test->ctx, FLOAT_PATH, INT_PATH, &options, &samples, &report));
+        for (int i = 0; report && i < report->n_tensors; i++) {
+            is_found = is_found || (pithi_same_text(report->tensors[i].name, "ar") && report->tensors[i].is_rescaled);
+        }
+        for (int i = 0; report && i < report->n_findings; i++) {
+            TEST_CHECK(test, report->findings[i].cause != PITH_CAUSE_WEIGHT_SCALE);
+        }
+        TEST_CHECK(test, is_found);
+        free_source(&s);
+    }
+    pith_diagnose_report_destroy(report);
+    pithi_graph_destroy(graph);
+}
+
 /* No balancing: channel 3 takes all codes, of its activation, or of its weights where they have one scale. */
 static void test_unbalanced(pith_test *test)
 {
@@ -514,6 +556,7 @@ void test_diagnose(pith_test *test)
     test_sound(test);
     test_breakages(test);
     test_unbalanced(test);
+    test_fork(test);
     test_other_data(test);
     test_errors(test);
     for (int i = 0; i < PITH_COUNT(real); i++) {
