@@ -8,6 +8,7 @@
  *   sum:      a[i] = fma(a[i], a_scale, fma(b[i], b_scale, offset))
  *   product:  a[i] = (a[i] * b[i]) * a_scale + offset, every operation rounded; b_scale unused
  *   join:     y[m][n] = store( (float)(256 high[m][n] + low[m][n]) * scale[n] ), the sum exact; high NULL: 0
+ *   floats:   y[m][n] = (float)sums[m][n] * scale[n] + bias[n], every operation rounded; bias NULL: no sum
  *   max:      y[c] = largest of taps[t][c] ^ flip over t, ^ flip
  *   add:      sums[c] += sum_t taps[t][at + c] ^ flip, in s32
  *
@@ -37,6 +38,14 @@ typedef struct pith_s16_join {
     pith_s16_finish finish;
 } pith_s16_join;
 
+typedef struct pith_s16_floats {
+    const int32_t *sums;       /* [n_rows][n_columns] */
+    const float *scale, *bias; /* n_columns */
+    float *y;                  /* rows y_step elements apart */
+    size_t y_step;
+    int n_rows, n_columns;
+} pith_s16_floats;
+
 typedef struct pith_s16_terms {
     float a_scale, b_scale, offset;
 } pith_s16_terms;
@@ -49,6 +58,7 @@ typedef struct pith_s16 {
     void (*sum)(float *a, const float *b, const pith_s16_terms *terms, size_t n);
     void (*product)(float *a, const float *b, const pith_s16_terms *terms, size_t n);
     void (*join)(const pith_s16_join *join);
+    void (*floats)(const pith_s16_floats *floats);
     void (*max)(const uint16_t *const *taps, size_t n_taps, uint16_t *y, size_t n, uint16_t flip);
     void (*add)(const uint16_t *const *taps, size_t n_taps, size_t at, int32_t *sums, size_t n, uint16_t flip);
 } pith_s16;

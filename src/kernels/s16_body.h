@@ -114,6 +114,25 @@ static void join(const pith_s16_join *j)
     }
 }
 
+static void floats(const pith_s16_floats *f)
+{
+    const float *restrict scale = f->scale, *restrict bias = f->bias;
+    const int n = f->n_columns;
+    for (int m = 0; m < f->n_rows; m++) {
+        const int32_t *restrict sums = f->sums + (size_t)m * (size_t)n;
+        float *restrict y = f->y + (size_t)m * f->y_step;
+        if (bias) {
+            for (int i = 0; i < n; i++) {
+                y[i] = (float)sums[i] * scale[i] + bias[i];
+            }
+        } else {
+            for (int i = 0; i < n; i++) {
+                y[i] = (float)sums[i] * scale[i];
+            }
+        }
+    }
+}
+
 enum { TAP_BLOCK = 32 }; /* channels at a time: a constant trip count */
 
 S16_INLINE void max_block(const uint16_t *const *taps, size_t n_taps, size_t c, uint16_t *restrict y, size_t n,
@@ -154,4 +173,4 @@ static void add(const uint16_t *const *taps, size_t n_taps, size_t at, int32_t *
     }
 }
 
-static const pith_s16 records[] = { { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, max, add } };
+static const pith_s16 records[] = { { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, floats, max, add } };

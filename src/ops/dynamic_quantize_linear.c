@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dynamic_quantize_linear: x to u8 with the scale that its range, widened to hold 0, needs: scale = (max - min) /
  * 255, zero_point = round(-min / scale). ONNX DynamicQuantizeLinear. */
+#include <math.h>
+
 #include "kernels/quantize_f32.h"
+#include "kernels/reduce_f32.h"
 #include "ops/sample.h"
 #include "ops/shared_quant.h"
 
@@ -34,42 +37,42 @@ static void ref(const pith_run *run)
     }
 }
 
-#define LANES 16 /* independent minima, for the compiler to lay side by side */
+typedef struct kernels {
+    const pith_quantize_f32 *quantize;
+    const pith_reduce_f32 *reduce;
+} kernels;
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
     const float *x = run->inputs[0].data;
-    const pith_quantize_f32 *kernel = run->state;
-    int64_t count = pith_shape_elements(&run->inputs[0].shape), i = 0;
-    float low[LANES] = { 0.0f }, high[LANES] = { 0.0f }, scale;
+    const kernels *kernel = run->state;
+    int64_t count = pith_shape_elements(&run->inputs[0].shape);
+    float low, high, scale;
     uint8_t zero;
     (void)part; /* one part: the range has to be known first */
-    for (; i + LANES <= count; i += LANES) {
-        for (int k = 0; k < LANES; k++) {
-            low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
-            high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
-        }
+    low = kernel->reduce->rows[PITH_REDUCE_MIN](x, (size_t)count);
+    high = kernel->reduce->rows[PITH_REDUCE_MAX](x, (size_t)count);
+    if (isnan(low) || isnan(high)) { /* counts for nothing there */
+        ref(run);
+        return;
     }
-    for (; i < count; i++) {
-        low[0] = x[i] < low[0] ? x[i] : low[0];
-        high[0] = x[i] > high[0] ? x[i] : high[0];
-    }
-    for (int k = 1; k < LANES; k++) {
-        low[0] = low[k] < low[0] ? low[k] : low[0];
-        high[0] = high[k] > high[0] ? high[k] : high[0];
-    }
-    finish_range(run, low[0], high[0], &scale, &zero);
+    low = low < 0.0f ? low : 0.0f;
+    high = high > 0.0f ? high : 0.0f;
+    finish_range(run, low, high, &scale, &zero);
     if (run->outputs[0].data) {
-        kernel->quantize_u8(x, &scale, &zero, 0, run->outputs[0].data, count);
+        kernel->quantize->quantize_u8(x, &scale, &zero, 0, run->outputs[0].data, count);
     }
 }
 
 static pith_status prepare(pith_prepare *prepare)
 {
-    const pith_quantize_f32 *kernel = pithi_quantize_f32(prepare->isa_limit);
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(kernels), &block));
+    kernels *kernel = block;
+    *kernel = (kernels){ pithi_quantize_f32(prepare->isa_limit), pithi_reduce_f32(prepare->isa_limit) };
     prepare->use_run = true;
-    prepare->state = (void *)(uintptr_t)kernel;
-    prepare->kernel = kernel->head.name;
+    prepare->state = kernel;
+    prepare->kernel = kernel->quantize->head.name;
     return PITH_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul_integer: sums of (a - a_zero) (b - b_zero) in s32. ONNX MatMulInteger. */
+/* matmul_integer: sums of (a - a_zero) (b - b_zero) in s32. ONNX MatMulInteger. With factors (pith's own, pass
+ * fuse_dynamic) the result is float32: y = sum * (a_factor * b_factor) + offset, every operation rounded. */
 #include "ops/sample.h"
 #include "ops/shared_int_product.h"
 
@@ -20,12 +21,18 @@ static const pith_operand_spec inputs[] = {
     { "b", PITH_DTYPES_8BIT, PITH_ONE },
     { "a_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
     { "b_zero_point", PITH_DTYPES_8BIT, PITH_OPTIONAL },
+    { "a_factor", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
+    { "b_factor", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
+    { "offset", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },
 };
-static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE } };
+#define SUMS (PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_F32))
+static const pith_operand_spec outputs[] = { { "y", SUMS, PITH_ONE } };
 static const pith_spelling spellings[] = { { "onnx", "", "MatMulInteger", 10, NULL } };
 static const char *const samples[] = {
     "u8[5,7]{0:255} s8[7,33]{-128:127} u8[]{12} s8[]{-3}", "s8[2,1,3,4]{-9:9} u8[3,4,6] s8[3]{1,2,3} u8[6]",
     "u8[3,4]{0:9} u8[4,2] - u8[2]{1,2}", "u8[4] s8[4,3]", "s8[40,60]{-9:9} s8[60,50]{-9:9}", "u8[2,0] u8[0,3]",
+    "u8[5,7]{0:255} s8[7,33]{-128:127} u8[]{12} s8[]{-3} f32[]{0.02} f32[33]{0.01:0.03} f32[33]",
+    "u8[2,50,70]{0:255} s8[70,150]{-128:127} u8[]{12} - f32[1]{0.02} f32[1]{0.01}",
 };
 
 const pith_op pith_op_matmul_integer = {

@@ -56,7 +56,7 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
 static bool has_floats(const pithi_int_product *product)
 {
     return pithi_dtype_is_float(product->a->dtype) || pithi_dtype_is_float(product->b->dtype) ||
-           pithi_dtype_is_float(product->y->dtype);
+           (pithi_dtype_is_float(product->y->dtype) && !product->a_factor);
 }
 
 static double zero_f64(const pith_tensor *zero, int64_t index)
@@ -130,6 +130,7 @@ typedef struct matmul_state {
     const int8_t *packed; /* [n_matrices][n_panels], then the columns' sums; NULL: b comes late */
     int64_t n_matrices, n_panels, n_bands, n_blocks;
     size_t panel_bytes, packed_bytes; /* packed_bytes without the sums */
+    const pith_s16 *rows; /* makes floats of sums */
     bool is_s8; /* all but a is known: `s8` does it */
     pithi_s8_gemm s8;
 } matmul_state;
@@ -148,7 +149,7 @@ static late_columns columns_of(const matmul_state *state, const pithi_int_produc
     int32_t *numbers = (int32_t *)(void *)((char *)shared + start);
     late_columns columns = { .packed = state->packed ? state->packed : shared, .b_zero = numbers,
                              .bias = numbers + count };
-    columns.scale = p->y_scale ? (float *)(numbers + 2 * count) : NULL;
+    columns.scale = p->y_scale || p->a_factor ? (float *)(numbers + 2 * count) : NULL;
     columns.sums = state->packed ? (const int32_t *)(const void *)(state->packed + state->packed_bytes)
                                  : numbers + 3 * count;
     return columns;
@@ -185,24 +186,34 @@ static void pack_all(void *user, void *block)
     }
 }
 
-/* What tiles of rows like `row` want of column `column`, counted over all matrices. */
-static void fold_column(const pithi_int_product *p, const matmul_state *state, int64_t row, int64_t column, int32_t sum,
-                        int32_t *bias_out, int32_t *zero_out)
+static bool is_single(const pith_tensor *list) { return !list || pith_shape_elements(&list->shape) == 1; }
+
+/* Scales of columns from `begin` on; plain lists without a look at each. */
+static void fold_scales(const pithi_int_product *p, int64_t row, int64_t begin, int64_t end, float *to)
 {
-    const int32_t a_zero = pithi_int_zero(p->a_zero, row) + (p->a->dtype == PITH_DTYPE_S8 ? 128 : 0);
-    const int32_t b_zero = pithi_int_zero(p->b_zero, column) - (p->b->dtype == PITH_DTYPE_U8 ? 128 : 0);
-    *bias_out = (int32_t)((uint32_t)(state->g.k * a_zero * b_zero) - (uint32_t)a_zero * (uint32_t)sum);
-    *zero_out = b_zero;
+    const float factor = p->a_factor ? *(const float *)p->a_factor->data : 0.0f;
+    const bool moves = p->a_factor && !is_single(p->b_factor);
+    for (int64_t i = begin; i < end; i++) {
+        to[i - begin] = p->a_factor ? factor * ((const float *)p->b_factor->data)[moves ? i : 0]
+                                    : pithi_int_scale(p, row, i);
+    }
 }
 
+/* What tiles of rows like `row` want of columns, counted over all matrices. */
 static void fold_columns(const pithi_int_product *p, const matmul_state *state, int64_t row, int64_t begin, int64_t end,
                          const int32_t *sums, late_columns *to)
 {
+    const int32_t a_zero = pithi_int_zero(p->a_zero, row) + (p->a->dtype == PITH_DTYPE_S8 ? 128 : 0);
+    const int32_t shift = p->b->dtype == PITH_DTYPE_U8 ? 128 : 0, zero = pithi_int_zero(p->b_zero, 0) - shift;
+    const bool has_one_zero = is_single(p->b_zero);
     for (int64_t i = begin; i < end; i++) {
-        fold_column(p, state, row, i, sums[i], &to->bias[i - begin], &to->b_zero[i - begin]);
-        if (to->scale) {
-            to->scale[i - begin] = pithi_int_scale(p, row, i);
-        }
+        const int32_t b_zero = has_one_zero ? zero : pithi_int_zero(p->b_zero, i) - shift;
+        to->bias[i - begin] =
+            (int32_t)((uint32_t)(state->g.k * a_zero * b_zero) - (uint32_t)a_zero * (uint32_t)sums[i]);
+        to->b_zero[i - begin] = b_zero;
+    }
+    if (to->scale) {
+        fold_scales(p, row, begin, end, to->scale);
     }
 }
 
@@ -223,8 +234,6 @@ static void start_columns(const pithi_int_product *p, const matmul_state *state,
     }
 }
 
-static bool is_single(const pith_tensor *list) { return !list || pith_shape_elements(&list->shape) == 1; }
-
 /* All rows of a have the same scales and zero points. */
 static bool has_like_rows(const pithi_int_product *p)
 {
@@ -235,6 +244,22 @@ typedef struct late_block {
     int64_t a_row, b_matrix, position; /* first row of a and matrix of b, over all batches; element of y */
     int64_t n_rows, n0, n;
 } late_block;
+
+/* The tile's sums through a buffer. */
+static void make_floats(const pithi_int_product *p, const matmul_state *state, pith_gemm_s8_tile *tile,
+                        const late_block *block, int32_t *sums)
+{
+    const pith_s16_floats floats = {
+        .sums = sums, .scale = tile->scale, .bias = p->offset ? (const float *)p->offset->data + block->n0 : NULL,
+        .y = (float *)p->y->data + block->position, .y_step = (size_t)state->g.n, .n_rows = (int)block->n_rows,
+        .n_columns = (int)block->n,
+    };
+    tile->scale = NULL;
+    tile->c = sums;
+    tile->c_stride = (size_t)block->n;
+    state->kernel->tile(tile);
+    state->rows->floats(&floats);
+}
 
 static void run_block(const pithi_int_product *p, const matmul_state *state, const late_columns *columns,
                       const late_block *block, void *scratch)
@@ -268,7 +293,11 @@ static void run_block(const pithi_int_product *p, const matmul_state *state, con
         state->kernel->row_sums(&tile, sums);
         tile.row_sums = sums;
     }
-    state->kernel->tile(&tile);
+    if (p->a_factor) {
+        make_floats(p, state, &tile, block, (int32_t *)scratch + 3 * BLOCK_PANELS * state->kernel->nr);
+    } else {
+        state->kernel->tile(&tile);
+    }
 }
 
 /* Bands of rows by blocks of columns, of all batches. */
@@ -319,7 +348,8 @@ static pith_status prepare_late(pith_prepare *prepare, const pithi_int_product *
     prepare->n_phases = 2;
     prepare->use_run = true;
     prepare->state = state;
-    prepare->scratch_bytes = (size_t)(BLOCK_PANELS * nr) * 3 * sizeof(int32_t);
+    state->rows = pithi_s16(prepare->isa_limit);
+    prepare->scratch_bytes = (size_t)(BLOCK_PANELS * nr) * (p->a_factor ? 3 + BAND_ROWS : 3) * sizeof(int32_t);
     const int64_t n_units = pithi_max_s64(g->n_batches * state->n_bands * state->n_blocks,
                                           state->n_matrices * state->n_panels);
     const int64_t n_worthwhile = g->n_batches * g->m * g->n * g->k / PART_MACS;
@@ -340,7 +370,7 @@ static bool is_s8_possible(const pithi_int_product *p, const pithi_product_geome
             return false;
         }
     }
-    return p->b->shape.rank == 2 && !g->a_is_vector && has_like_rows(p);
+    return p->b->shape.rank == 2 && !g->a_is_vector && has_like_rows(p) && !p->a_factor;
 }
 
 static pithi_s8_source source_of(const pithi_int_product *p, const pithi_product_geometry *g)

@@ -16,6 +16,9 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
                                     .b = given[1],
                                     .a_zero = given[2],
                                     .b_zero = given[3],
+                                    .a_factor = given[4],
+                                    .b_factor = given[5],
+                                    .offset = given[6],
                                     .y = outputs,
                                     .limits = { PITHI_LIMIT_LOW, PITHI_LIMIT_HIGH } };
     }
@@ -55,6 +58,9 @@ static float scale_at(const pith_tensor *scale, int64_t index)
 
 float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t column)
 {
+    if (product->a_factor) {
+        return scale_at(product->a_factor, 0) * scale_at(product->b_factor, column);
+    }
     float scale = scale_at(product->a_scale, row) * scale_at(product->b_scale, column);
     return scale / scale_at(product->y_scale, row);
 }
@@ -65,6 +71,12 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
     sum += product->bias ? ((const int32_t *)product->bias->data)[column] : 0;
     if (!pithi_is_16bit(product->a->dtype)) {
         sum = (int32_t)(uint32_t)(uint64_t)sum;
+    }
+    if (product->a_factor) {
+        const float value = (float)sum * pithi_int_scale(product, row, column);
+        const float offset = product->offset ? scale_at(product->offset, column) : 0.0f;
+        ((float *)product->y->data)[position] = product->offset ? value + offset : value;
+        return;
     }
     if (!product->y_scale) {
         ((int32_t *)product->y->data)[position] = (int32_t)sum;
@@ -148,5 +160,13 @@ pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product,
                    PITH_STATUS_SHAPE, "the bias must have %lld elements", (long long)n_columns);
     }
     product->y->dtype = product->y_scale ? product->y_zero->dtype : PITH_DTYPE_S32;
+    if (product->a_factor) {
+        PITH_CHECK(infer->ctx, product->b_factor && product->b->shape.rank == 2, PITH_STATUS_FORMAT,
+                   "factors come for both operands, and b is one matrix");
+        PITH_TRY(check_list(infer, "factor of the left operand", product->a_factor, 1));
+        PITH_TRY(check_list(infer, "factor of the right operand", product->b_factor, n_columns));
+        PITH_TRY(check_list(infer, "offset", product->offset, n_columns));
+        product->y->dtype = PITH_DTYPE_F32;
+    }
     return PITH_OK;
 }

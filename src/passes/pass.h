@@ -25,6 +25,7 @@ extern const pith_pass pithi_pass_fuse_activation;
 extern const pith_pass pithi_pass_fuse_attention;
 extern const pith_pass pithi_pass_fuse_bias;
 extern const pith_pass pithi_pass_fuse_focus;
+extern const pith_pass pithi_pass_fuse_dynamic;
 extern const pith_pass pithi_pass_fuse_nbits;
 extern const pith_pass pithi_pass_fuse_normalization;
 extern const pith_pass pithi_pass_fuse_pad;
