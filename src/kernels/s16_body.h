@@ -173,4 +173,6 @@ static void add(const uint16_t *const *taps, size_t n_taps, size_t at, int32_t *
     }
 }
 
-static const pith_s16 records[] = { { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, floats, max, add } };
+static const pith_s16 records[] = {
+    { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, floats, max, add }
+};

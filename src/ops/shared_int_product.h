@@ -13,7 +13,7 @@
  * y = saturate(round((sum + bias) a_scale b_scale / y_scale) + y_zero), without it y = sum. */
 typedef struct pithi_int_product {
     const pith_tensor *a, *b, *a_zero, *b_zero, *a_scale, *b_scale, *y_scale, *y_zero, *bias;
-    const pith_tensor *a_factor, *b_factor, *offset; /* of matmul_integer: y = sum (a_factor b_factor) + offset, float32 */
+    const pith_tensor *a_factor, *b_factor, *offset; /* y = sum (a_factor b_factor) + offset in float32 */
     pith_tensor *y;
     pithi_limits limits;
 } pithi_int_product;
@@ -30,8 +30,8 @@ typedef struct pithi_int_matmul_attrs {
     pithi_limits limits;
 } pithi_int_matmul_attrs;
 
-/* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero, a_factor, b_factor, offset), or of qlinear_matmul and
- * qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */
+/* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero; a_factor, b_factor, offset), or of
+ * qlinear_matmul and qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */
 pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs, bool is_qlinear);
 
 pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear);

@@ -10,7 +10,8 @@ static void check(pith_test *test, const char *what, const char *before, const c
 }
 
 #define PRODUCT                                                                                                        \
-    "input x f32[2,7,9]{-3:5}\nconst w s8[9,20]{-128:128}\nconst ws f32[20]{0.01:0.03}\nconst bias f32[20]{-2:2}\n"      \
+    "input x f32[2,7,9]{-3:5}\nconst w s8[9,20]{-128:128}\nconst ws f32[20]{0.01:0.03}\n"                             \
+    "const bias f32[20]{-2:2}\n"                                                                                      \
     "q s z = dynamic_quantize_linear x\n"                                                                              \
     "m = matmul_integer q w z\nc = cast m | to=f32\n"
 
