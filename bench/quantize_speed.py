@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every network of the comparison set: `pith quantize`, then float32 against int8, interleaved, as a Markdown table.
 
-Quantises with the stored inputs and the plainest settings (min-max ranges, nothing tried), since only speed is measured here."""
+Quantises with the stored inputs and the plainest settings (everything int8, min-max ranges, no stage that only makes results more
+exact), since only speed is measured here. Where others use the machine, `--prepare` writes the int8 networks, and `--keep` measures
+them later."""
 import argparse
 import json
 import pathlib
@@ -18,19 +20,41 @@ sys.path[:0] = [str(ROOT / "bindings/python"), str(ROOT / "bench/peers")]
 import models  # noqa: E402
 import pith  # noqa: E402
 
-OPTIONS = "--observer min-max --no-bias-correction --no-equalization --no-mix -n 1 -t 1 --json".split()
+STAGES = "equalization,smoothing,relu6,refinement,rounding,bias-correction"
+OPTIONS = f"--int8 --no-timing --observer min-max --without {STAGES} -n 1 -t 1 --json".split()
 
 
 def quantise(program, network, folder):
     """Path of the int8 network, and the nodes that stay float; (None, reason) where that fails."""
-    out, samples = folder / f"{network.name}.onnx", folder / f"{network.name}.npz"
+    out, samples = int8_path(folder, network), folder / f"{network.name}.npz"
     numpy.savez(samples, **network.feeds())
     done = subprocess.run([program, "quantize", network.path, "--calib", samples, "-o", out, *OPTIONS],
                           capture_output=True, text=True)
     if done.returncode:
         return None, done.stderr.strip().splitlines()[-1]
-    report = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{"):])[0]
-    return out, report.get("float_nodes") or []
+    out.with_suffix(".json").write_text(done.stdout[done.stdout.index("{"):])
+    return out, float_nodes(out)
+
+
+def int8_path(folder, network):
+    return folder / f"{network.name}.onnx"
+
+
+def float_nodes(path):
+    """Of the report beside an int8 network."""
+    report = path.with_suffix(".json")
+    return json.JSONDecoder().raw_decode(report.read_text())[0].get("float_nodes") or [] if report.exists() else []
+
+
+def plain(name):
+    return name.replace("/", "_").replace(":", "_")
+
+
+def bind(session, feeds):
+    """Files of stored inputs may have names without slashes and colons."""
+    by_name = {plain(name): array for name, array in feeds.items()}
+    names = [tensor.name.decode() for tensor in session.inputs]
+    session.bind({name: by_name[plain(name)] for name in names})
 
 
 def best_ms(session, seconds):
@@ -46,13 +70,25 @@ def measure(paths, feeds, options):
     """Medians over the rounds of each model's shortest run."""
     sessions = [pith.Model(str(path), threads=options.threads, library=options.library) for path in paths]
     for session in sessions:
-        session.bind(feeds)
+        bind(session, feeds)
         session.execute()
     bursts = [[] for _ in sessions]
     for _ in range(options.rounds):
         for i in random.sample(range(len(sessions)), len(sessions)):
             bursts[i].append(best_ms(sessions[i], options.burst))
     return [statistics.median(burst) for burst in bursts]
+
+
+def wanted(options, out):
+    networks = models.comparison_set(options.networks, options.shared, out)
+    return [network for network in networks if not options.only or any(part in network.name for part in options.only)]
+
+
+def prepare(options, out):
+    for network in wanted(options, out):
+        if not int8_path(out, network).exists():
+            path, left = quantise(options.build / "pith", network, out)
+            print(f"{network.name}: {f'{len(left)} nodes stay float' if path else left}", flush=True)
 
 
 def main():
@@ -62,6 +98,9 @@ def main():
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     parser.add_argument("--out", type=pathlib.Path, help="folder for int8 networks (default: BUILD/int8)")
     parser.add_argument("--keep", action="store_true", help="measure int8 networks of an earlier run")
+    parser.add_argument("--prepare", action="store_true", help="write int8 networks that are missing, measure nothing")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no network after this time; the last line says which is next")
+    parser.add_argument("--after", default="", help="leave out networks up to this name")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--burst", type=float, default=0.03, help="seconds")
@@ -70,12 +109,19 @@ def main():
     options.library = str(options.build / "libpith.so")
     out = options.out or options.build / "int8"
     out.mkdir(parents=True, exist_ok=True)
-    ratios = []
+    if options.prepare:
+        return prepare(options, out)
+    ratios, end, rest = [], time.perf_counter() + options.seconds, [network.name for network in wanted(options, out)]
+    rest = rest[rest.index(options.after) + 1:] if options.after else rest
     print("| network | float32 ms | int8 ms | ratio | float nodes left |\n|---|---|---|---|---|")
-    for network in models.comparison_set(options.networks, options.shared, out):
-        if options.only and not any(part in network.name for part in options.only):
+    for network in wanted(options, out):
+        if network.name not in rest:
             continue
-        path, left = (out / f"{network.name}.onnx", []) if options.keep else quantise(options.build / "pith", network, out)
+        if time.perf_counter() > end:
+            print(f"next: {network.name}")
+            break
+        kept = int8_path(out, network)
+        path, left = (kept, float_nodes(kept)) if options.keep else quantise(options.build / "pith", network, out)
         if not path or not path.exists():
             print(f"| {network.name} | - | - | - | {left or 'not quantised'} |", flush=True)
             continue

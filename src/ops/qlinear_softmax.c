@@ -94,10 +94,11 @@ typedef struct softmax_state {
     bool is_signed;
 } softmax_state;
 
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
 /* Largest byte of a line, read with `flip`. */
 static uint8_t largest_of(const uint8_t *x, int64_t n, uint8_t flip)
 {
-    typedef uint8_t bytes __attribute__((vector_size(16)));
     bytes best = { 0 }, next;
     uint8_t largest = 0;
     int64_t i = 0;
@@ -107,7 +108,7 @@ static uint8_t largest_of(const uint8_t *x, int64_t n, uint8_t flip)
         bytes is_larger = (bytes)(next > best);
         best = (next & is_larger) | (best & ~is_larger);
     }
-    for (int k = 0; k < 16; k++) {
+    for (int k = 0; k < 16 && n >= 16; k++) {
         largest = best[k] > largest ? best[k] : largest;
     }
     for (; i < n; i++) {
@@ -117,27 +118,44 @@ static uint8_t largest_of(const uint8_t *x, int64_t n, uint8_t flip)
     return largest;
 }
 
-/* Lines from x on; `values` has room for the numerators of all of them. */
+/* Where each number's exponential lies in the table, whose last entry is that of a line's largest. */
+static void find_entries(const uint8_t *x, int64_t n, uint8_t flip, uint8_t *at)
+{
+    const uint8_t shift = (uint8_t)(255 - largest_of(x, n, flip));
+    bytes some;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        memcpy(&some, x + i, 16);
+        some = (some ^ flip) + shift;
+        memcpy(at + i, &some, 16);
+    }
+    for (; i < n; i++) {
+        at[i] = (uint8_t)((x[i] ^ flip) + shift);
+    }
+}
+
+/* Lines from x on; `values` has room for the numerators of all of them and, behind those, for as many bytes. */
 static inline __attribute__((always_inline)) void run_lines(const softmax_state *s, const uint8_t *x, uint8_t *y,
                                                             float *values, const int n_lines)
 {
     const int64_t n = s->lines.n;
     const uint8_t flip = s->is_signed ? 0x80 : 0;
-    const float *tables[SIDE], *scaled[SIDE]; /* shifted, so that a line's largest byte meets the last entry */
-    float sums[SIDE] = { 0 };
+    const float *restrict table = s->table, *restrict scaled = s->scaled;
+    float *restrict numerators = values;
+    uint8_t *restrict at = (uint8_t *)(values + n_lines * n);
+    float sums[SIDE], running[SIDE] = { 0 }; /* `running` has no address, and thus stays in registers */
     for (int k = 0; k < n_lines; k++) {
-        const int shift = 255 - largest_of(x + k * n, n, flip);
-        tables[k] = s->table + shift;
-        scaled[k] = s->scaled + shift;
+        find_entries(x + k * n, n, flip, at + k * n);
     }
     for (int64_t i = 0; i < n; i++) {
+#pragma GCC unroll 4
         for (int k = 0; k < n_lines; k++) {
-            const uint8_t at = x[k * n + i] ^ flip;
-            sums[k] += tables[k][at];
-            values[k * n + i] = scaled[k][at];
+            running[k] += table[at[k * n + i]];
+            numerators[k * n + i] = scaled[at[k * n + i]];
         }
     }
     for (int k = 0; k < n_lines; k++) {
+        sums[k] = running[k];
         if (s->is_signed) {
             s->kernel->quantize_s8(values + k * n, &sums[k], &(int8_t){ (int8_t)s->zero }, 0, (int8_t *)y + k * n, n);
         } else {
@@ -190,7 +208,7 @@ static pith_status prepare(pith_prepare *prepare)
     }
     prepare->state = s;
     prepare->use_run = true;
-    prepare->scratch_bytes = (size_t)(SIDE * lines.n) * sizeof(float);
+    prepare->scratch_bytes = (size_t)(SIDE * lines.n) * (sizeof(float) + 1);
     prepare->max_parts = (int)pithi_max_s64(
         pithi_min_s64(pithi_min_s64(n_elements / worthwhile, pithi_div_up(lines.outer, SIDE)), 1024), 1);
     prepare->kernel = "table_8";
