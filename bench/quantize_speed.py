@@ -121,7 +121,7 @@ def main():
             print(f"next: {network.name}")
             break
         kept = int8_path(out, network)
-        path, left = (kept, float_nodes(kept)) if options.keep else quantise(options.build / "pith", network, out)
+        path, left = (kept, float_nodes(kept) if kept.exists() else []) if options.keep else quantise(options.build / "pith", network, out)
         if not path or not path.exists():
             print(f"| {network.name} | - | - | - | {left or 'not quantised'} |", flush=True)
             continue
