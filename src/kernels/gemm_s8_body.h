@@ -12,10 +12,14 @@
  *   s8_store_flipped(to, from, flip)   4 S8_NR bytes ^ flip
  *   s8_segment_sum(from, n, flip)   sum of n bytes ^ flip
  *   s8_store_part(to, v, i, count)     part i of `count` (1, 2 or 4) of a vector
- *   s8_limits, s8_limits_of(zero, low, high), s8_finish(sums, scale, limits)   four vectors to 4 S8_NR bytes, in order
+ *   s8_limits, s8_limits_of(zero, low, high)
+ *   s8_stage(four, scale, limits, is_small, stage), s8_bytes_of(four, limits)   four vectors of sums to bytes in
+ *                         S8_STAGES stages and a last one, is_small: |scale| < 1; s8_pack does all for any scale
+ *   s8_in_order(bytes, limits)   as the vectors were: in each 128 bits are four results of every vector before
  *   S8_WIDE               defined: family gemm_s16, with s8_signs(flips), s8_finish_word(sums, scale, tile) and
- *                         s8_store_words(to, v, n, is_wide) instead of the last two
- *   S8_NV, S8_MR          panels of the largest register tile, and rows of a tile of 1, 2, ... panels
+ *                         s8_store_words(to, v, n, is_wide) instead of the last ones
+ *   S8_NV, S8_HEIGHTS     panels of the largest register tile, and rows of a tile of 1, 2, ... panels
+ *   S8_THIN, S8_THIN_K    for short sums: fours of vectors at a time, and the longest ones
  *
  * Sums of a register tile go through a buffer, so that one function finishes tiles of all shapes, four vectors at a
  * time: loads and stores are what the multiply-adds leave free. */
@@ -52,11 +56,11 @@ typedef struct s8_strip {
 } s8_strip;
 
 /* The last bytes of a segment whose length is no multiple of four. */
-static __attribute__((noinline)) void s8_read_rest(const s8_strip *p, int mr, ptrdiff_t offset,
-                                                   uint32_t rest[S8_TALLEST])
+static __attribute__((noinline)) void s8_read_rest(const s8_strip *p, const uint8_t *const *a_rows, int mr,
+                                                   ptrdiff_t offset, uint32_t *rest)
 {
     for (int m = 0; m < mr; m++) {
-        const uint8_t *from = p->a_rows[m] + offset;
+        const uint8_t *from = a_rows[m] + offset;
         rest[m] = 0;
         for (size_t k = p->n_bytes; k < p->t->segment_length; k++) {
             rest[m] |= (uint32_t)from[k] << (8 * (k - p->n_bytes));
@@ -64,15 +68,54 @@ static __attribute__((noinline)) void s8_read_rest(const s8_strip *p, int mr, pt
     }
 }
 
-/* Sums of mr rows by nv panels. */
+/* Four k of mr rows by nv panels. */
+S8_INLINE void s8_step(const uint8_t *const *a, ptrdiff_t k, s8_v flip, const int8_t *b, size_t panel, const int mr,
+                       const int nv, s8_acc acc[][S8_NV])
+{
+    s8_b right[S8_NV];
+    S8_UNROLL
+    for (int v = 0; v < nv; v++) {
+        right[v] = s8_load_b(b + (size_t)v * panel);
+    }
+    S8_UNROLL
+    for (int m = 0; m < mr; m++) {
+        const s8_a left = s8_spread(a[m] + k, flip);
+        S8_UNROLL
+        for (int v = 0; v < nv; v++) {
+            acc[m][v] = s8_dot(acc[m][v], left, right[v]);
+        }
+    }
+}
+
+/* Where the rows' bytes of a piece are, and how many. */
+S8_INLINE size_t s8_start_piece(const s8_strip *p, const uint8_t *const *a_rows, int piece, const int mr,
+                                const uint8_t *a[], uint32_t rest[])
+{
+    const ptrdiff_t offset = p->t->segment_offsets[p->has_rest ? piece / 2 : piece];
+    if (p->has_rest && piece % 2) {
+        s8_read_rest(p, a_rows, mr, offset, rest);
+        S8_UNROLL
+        for (int m = 0; m < mr; m++) {
+            a[m] = (const uint8_t *)&rest[m];
+        }
+        return 4;
+    }
+    S8_UNROLL
+    for (int m = 0; m < mr; m++) {
+        a[m] = a_rows[m] + offset;
+    }
+    return p->n_bytes;
+}
+
+/* Sums of mr rows by nv panels, to the strip's buffer. */
 S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
 {
     s8_acc acc[S8_TALLEST][S8_NV];
     const uint8_t *a[S8_TALLEST];
     uint32_t rest[S8_TALLEST];
+    const int8_t *b = p->b, *next = p->next;
     const size_t panel = p->t->b_panel_stride;
     const s8_v flip = p->flip;
-    const int8_t *b = p->b, *next = p->next;
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
         S8_UNROLL
@@ -81,37 +124,10 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
         }
     }
     for (int piece = 0; piece < p->n_pieces; piece++) {
-        const bool is_rest = p->has_rest && piece % 2;
-        const ptrdiff_t offset = p->t->segment_offsets[p->has_rest ? piece / 2 : piece];
-        const size_t n_bytes = is_rest ? 4 : p->n_bytes;
-        S8_UNROLL
-        for (int m = 0; m < mr; m++) {
-            a[m] = p->a_rows[m] + offset;
-        }
-        if (is_rest) {
-            s8_read_rest(p, mr, offset, rest);
-            S8_UNROLL
-            for (int m = 0; m < mr; m++) {
-                a[m] = (const uint8_t *)&rest[m];
-            }
-        }
-        for (size_t k = 0; k < n_bytes; k += 4) {
-            s8_b right[S8_NV];
-            S8_UNROLL
-            for (int v = 0; v < nv; v++) {
-                right[v] = s8_load_b(b + (size_t)v * panel);
-            }
-            b += 4 * S8_NR;
+        const size_t n_bytes = s8_start_piece(p, p->a_rows, piece, mr, a, rest);
+        for (size_t k = 0; k < n_bytes; k += 4, b += 4 * S8_NR, next += 4 * S8_NR) {
+            s8_step(a, (ptrdiff_t)k, flip, b, panel, mr, nv, acc);
             __builtin_prefetch(next, 0, 2);
-            next += 4 * S8_NR;
-            S8_UNROLL
-            for (int m = 0; m < mr; m++) {
-                const s8_a left = s8_spread(a[m] + k, flip);
-                S8_UNROLL
-                for (int v = 0; v < nv; v++) {
-                    acc[m][v] = s8_dot(acc[m][v], left, right[v]);
-                }
-            }
         }
     }
     S8_UNROLL
@@ -175,7 +191,9 @@ S8_INLINE void s8_finish_rows(const s8_strip *p, int mr, const int together)
     const int32_t *sums = p->sums;
     uint8_t *c = p->c;
     for (int left = mr; left > 0; left -= together, sums += step) {
-        const s8_v bytes = s8_finish(sums, scale, &limits);
+        const s8_v all[] = { s8_load(sums), s8_load(sums + S8_NR), s8_load(sums + 2 * S8_NR),
+                             s8_load(sums + 3 * S8_NR) };
+        const s8_v bytes = s8_in_order(s8_pack(all, scale, &limits), &limits);
         if (left >= together && n == width) {
             S8_UNROLL
             for (int i = 0; i < together; i++, c += c_stride) {
@@ -262,12 +280,13 @@ static void s8_run_strip(s8_strip *p)
     }
 }
 
-static void s8_start_strip(s8_strip *p, int n0)
+/* n_panels panels from column n0, or as many as there are. */
+static void s8_start_strip(s8_strip *p, int n0, int n_panels)
 {
     const pith_gemm_s8_tile *t = p->t;
     const int left = t->n_columns - n0;
     p->n0 = n0;
-    p->n = left < S8_NV * S8_NR ? left : S8_NV * S8_NR;
+    p->n = left < n_panels * S8_NR ? left : n_panels * S8_NR;
     p->n_panels = (p->n + S8_NR - 1) / S8_NR;
     p->b = t->b + (size_t)(n0 / S8_NR) * t->b_panel_stride;
     p->next = p->b + (size_t)p->n_panels * t->b_panel_stride;
@@ -279,6 +298,162 @@ static void s8_start_strip(s8_strip *p, int n0)
         p->scale[v] = s8_load_n_f(t->scale + n0 + at, p->n - at);
     }
 }
+
+#ifndef S8_WIDE
+/* ---- short sums -------------------------------------------------------------------------------- */
+
+enum { S8_THIN_ROWS = 128, S8_THIN_STEPS = S8_THIN_K / 4 };
+
+/* Sums on their way to bytes. */
+typedef struct s8_pending {
+    s8_v v[S8_THIN][4];
+} s8_pending;
+
+/* What all columns of a tile with short sums share. */
+typedef struct s8_thin_plan {
+    ptrdiff_t offsets[S8_THIN_STEPS]; /* of each four k */
+    int n_steps;
+} s8_thin_plan;
+
+/* Finishes and stores, from row m on, what must not be stored whole. */
+static __attribute__((noinline)) void s8_thin_rest(const s8_strip *p, const s8_pending *pending, int m, int together)
+{
+    const size_t width = (size_t)(S8_FULL / together), n = (size_t)p->n, c_stride = p->t->c_stride;
+    uint8_t *c = (uint8_t *)p->t->c + p->n0 + (size_t)m * c_stride, buffer[S8_FULL];
+    for (int g = 0; g < S8_THIN; g++) {
+        const s8_v bytes = s8_in_order(s8_pack(pending->v[g], p->scale, &p->limits), &p->limits);
+        memcpy(buffer, &bytes, sizeof bytes);
+        for (int i = 0; i < together; i++, c += c_stride) {
+            memcpy(c, buffer + (size_t)i * width, n);
+        }
+    }
+}
+
+S8_INLINE void s8_thin_store(const s8_pending *pending, const s8_limits *limits, uint8_t *c, size_t c_stride,
+                             const int together)
+{
+    S8_UNROLL
+    for (int g = 0; g < S8_THIN; g++) {
+        const s8_v bytes = s8_in_order(s8_bytes_of(pending->v[g], limits), limits);
+        S8_UNROLL
+        for (int i = 0; i < together; i++, c += c_stride) {
+            s8_store_part(c, bytes, i, together);
+        }
+    }
+}
+
+/* Rows from begin to end (there are S8_THIN * 4 at least) by nv panels, 1 or 2 (more of them, and of the sums before,
+ * don't fit the registers), S8_THIN times the rows of four vectors at a time, for sums that are shorter than what makes
+ * bytes of them. That is done in registers, in stages between the multiply-adds of the next rows: behind each other
+ * they would wait for each other, and fill the CPU's scheduler. Up to row `whole` full vectors are stored: what they
+ * write behind the columns is stored later. */
+S8_INLINE void s8_thin(const s8_strip *p, const s8_thin_plan *plan, int begin, int end, int whole, const int nv)
+{
+    const int together = 4 / nv, n_rows = S8_THIN * together, n_steps = plan->n_steps;
+    const uint8_t *const *a_rows = p->t->a_rows;
+    const size_t panel = p->t->b_panel_stride, c_stride = p->t->c_stride;
+    uint8_t *const c_begin = (uint8_t *)p->t->c + p->n0;
+    const int8_t *const b = p->b;
+    const s8_limits limits = p->limits;
+    const s8_v flip = p->flip;
+    uint8_t *c = NULL;
+    s8_pending pending;
+    S8_UNROLL
+    for (int i = 0; i < S8_THIN * 4; i++) {
+        pending.v[i / 4][i % 4] = flip; /* anything */
+    }
+    for (int m = begin;; m += n_rows) {
+        const uint8_t *a[S8_THIN * 4];
+        s8_acc acc[S8_THIN * 4][S8_NV];
+        const bool is_last = m >= end;
+        const int first = is_last ? begin : m <= end - n_rows ? m : end - n_rows;
+        S8_UNROLL
+        for (int i = 0; i < n_rows; i++) {
+            a[i] = a_rows[first + i];
+            S8_UNROLL
+            for (int v = 0; v < nv; v++) {
+                acc[i][v] = s8_start(p->bias[v]);
+            }
+        }
+        S8_UNROLL
+        for (int stage = 0; stage < S8_STAGES; stage++) {
+            s8_step(a, plan->offsets[stage], flip, b + stage * 4 * S8_NR, panel, n_rows, nv, acc);
+            S8_UNROLL
+            for (int g = 0; g < S8_THIN; g++) {
+                s8_stage(pending.v[g], p->scale, &limits, true, stage);
+            }
+        }
+        if (c) {
+            s8_thin_store(&pending, &limits, c, c_stride, together);
+        }
+        if (is_last) {
+            break;
+        }
+        for (int step = S8_STAGES; step < n_steps; step++) {
+            s8_step(a, plan->offsets[step], flip, b + step * 4 * S8_NR, panel, n_rows, nv, acc);
+        }
+        S8_UNROLL
+        for (int i = 0; i < S8_THIN * 4; i++) {
+            const int row = i / 4 * together + i % 4 / nv, v = i % nv;
+            pending.v[i / 4][i % 4] = s8_end(acc[row][v], p->bias[v]);
+        }
+        c = c_begin + (size_t)first * c_stride;
+        if (first + n_rows > whole) {
+            const s8_pending rest = pending; /* a copy, so that `pending` stays in registers */
+            s8_thin_rest(p, &rest, first, together);
+            c = NULL;
+        }
+    }
+}
+
+/* Up to which row full vectors may be stored: what is behind the columns of a strip are the next rows, of columns that
+ * are stored later. */
+static int s8_whole_rows(const s8_strip *p)
+{
+    const pith_gemm_s8_tile *t = p->t;
+    const int width = p->n_panels * S8_NR, n_columns = t->n_columns;
+    const bool follows = t->c_stride == (size_t)n_columns;
+    return p->n == width ? t->mr : follows ? t->mr - (width - p->n + n_columns - 1) / n_columns : 0;
+}
+
+/* All columns, the last ones first, for some rows at a time, so that these stay in the innermost cache. */
+static void s8_run_thin(s8_strip *p, const s8_thin_plan *plan)
+{
+    const pith_gemm_s8_tile *t = p->t;
+    for (int m = 0, n_rows; m < t->mr; m += n_rows) {
+        n_rows = t->mr - m < 2 * S8_THIN_ROWS ? t->mr - m : S8_THIN_ROWS;
+        for (int n0 = (t->n_columns - 1) / (2 * S8_NR) * 2 * S8_NR; n0 >= 0; n0 -= 2 * S8_NR) {
+            s8_start_strip(p, n0, 2);
+            if (p->n_panels == 2) {
+                s8_thin(p, plan, m, m + n_rows, s8_whole_rows(p), 2);
+            } else {
+                s8_thin(p, plan, m, m + n_rows, s8_whole_rows(p), 1);
+            }
+        }
+    }
+}
+
+static bool s8_is_thin(const s8_strip *p, s8_thin_plan *plan)
+{
+    const pith_gemm_s8_tile *t = p->t;
+    const size_t n_steps = p->n_bytes / 4 * (size_t)t->n_segments;
+    if (p->has_rest || !t->scale || t->row_sums || n_steps < S8_STAGES || n_steps > S8_THIN_STEPS ||
+        t->mr < S8_THIN * 4) {
+        return false;
+    }
+    bool is_small = true; /* else a product could be beyond the integers */
+    for (int n = 0; n < t->n_columns; n++) {
+        is_small &= t->scale[n] < 1.0f && t->scale[n] > -1.0f;
+    }
+    plan->n_steps = 0;
+    for (int segment = 0; segment < t->n_segments; segment++) {
+        for (size_t k = 0; k < p->n_bytes; k += 4) {
+            plan->offsets[plan->n_steps++] = t->segment_offsets[segment] + (ptrdiff_t)k;
+        }
+    }
+    return is_small;
+}
+#endif
 
 static void tile(const pith_gemm_s8_tile *t)
 {
@@ -293,8 +468,15 @@ static void tile(const pith_gemm_s8_tile *t)
     strip.n_bytes = (t->segment_length + (t->a_is_padded ? 3 : 0)) / 4 * 4;
     strip.has_rest = strip.n_bytes < t->segment_length;
     strip.n_pieces = strip.has_rest ? 2 * t->n_segments : t->n_segments;
+#ifndef S8_WIDE
+    s8_thin_plan plan;
+    if (s8_is_thin(&strip, &plan)) {
+        s8_run_thin(&strip, &plan);
+        return;
+    }
+#endif
     for (int n0 = 0; n0 < t->n_columns; n0 += S8_NV * S8_NR) {
-        s8_start_strip(&strip, n0);
+        s8_start_strip(&strip, n0, S8_NV);
         s8_run_strip(&strip);
     }
 }

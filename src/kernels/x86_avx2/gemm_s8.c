@@ -5,6 +5,8 @@
 #define S8_NV 2
 #define S8_HEIGHTS { 8, 4 }
 #define S8_EACH_BLOCK(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(6, 1) X(8, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)
+#define S8_THIN   1
+#define S8_THIN_K 24
 #include "kernels/gemm_s8_body.h"
 
 static const pith_gemm_s8 records[] = {

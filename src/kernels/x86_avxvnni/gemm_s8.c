@@ -7,6 +7,8 @@
 #define S8_EACH_BLOCK(X)                                                                                               \
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(6, 1) X(8, 1) X(10, 1) X(12, 1)                                                  \
     X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+#define S8_THIN   2
+#define S8_THIN_K 64
 #include "kernels/gemm_s8_body.h"
 
 static const pith_gemm_s8 records[] = {

@@ -105,33 +105,53 @@ S8_WORD s8_limits s8_limits_of(int32_t zero, int32_t low, int32_t high)
                         low < 0 };
 }
 
-S8_WORD s8_v s8_round(s8_v sums, s8_f scale, const s8_limits *l)
+enum { S8_STAGES = 4 };
+
+/* Four vectors of sums in stages: floats; products; integers; 16 bits and the zero point, in the first two vectors. Too
+ * large a product, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through. is_small: |scale| is
+ * below 1, so that none is. */
+S8_WORD void s8_stage(s8_v v[4], const s8_f scale[4], const s8_limits *l, const bool is_small, const int stage)
 {
-    s8_f value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-    /* too large a number, and NaN, would become INT32_MIN: right for NaN alone, which min() lets through */
-    return _mm512_cvt_roundps_epi32(_mm512_min_ps(l->highest, value), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    for (int i = 0; i < 4; i++) {
+        s8_f value = _mm512_castsi512_ps(v[i]);
+        if (stage == 0) {
+            v[i] = _mm512_castps_si512(_mm512_cvtepi32_ps(v[i]));
+        } else if (stage == 1) {
+            value = _mm512_mul_ps(value, scale[i]);
+            v[i] = _mm512_castps_si512(is_small ? value : _mm512_min_ps(l->highest, value));
+        } else if (stage == 2) {
+            v[i] = _mm512_cvt_roundps_epi32(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        }
+    }
+    for (int i = 0; i < 4 && is_small; i++) { /* compilers would move the stages together again */
+        __asm__ volatile("" : "+v"(v[i]));
+    }
+    if (stage == 3) {
+        v[0] = _mm512_adds_epi16(_mm512_packs_epi32(v[0], v[1]), l->zero);
+        v[1] = _mm512_adds_epi16(_mm512_packs_epi32(v[2], v[3]), l->zero);
+    }
 }
 
 /* Packing saturates, and the limits lie within those of a byte: they are applied to all results at once. In each 128
  * bits are four results of every vector. */
-S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l)
+S8_WORD s8_v s8_bytes_of(const s8_v v[2], const s8_limits *l)
 {
-    const s8_v low = _mm512_packs_epi32(s8_round(sums[0], scale[0], l), s8_round(sums[1], scale[1], l));
-    const s8_v high = _mm512_packs_epi32(s8_round(sums[2], scale[2], l), s8_round(sums[3], scale[3], l));
-    const s8_v a = _mm512_adds_epi16(low, l->zero), b = _mm512_adds_epi16(high, l->zero);
     if (l->is_signed) {
-        return _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(a, b), l->low), l->high);
+        return _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(v[0], v[1]), l->low), l->high);
     }
-    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), l->low), l->high);
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(v[0], v[1]), l->low), l->high);
 }
 
-/* The same with the results in order. */
-S8_WORD s8_v s8_finish(const int32_t *sums, const s8_f scale[4], const s8_limits *l)
+S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l)
 {
-    const s8_v all[] = { s8_load(sums), s8_load(sums + S8_NR), s8_load(sums + 2 * S8_NR), s8_load(sums + 3 * S8_NR) };
-    const s8_v bytes = s8_pack(all, scale, l);
-    return _mm512_permutexvar_epi32(l->order, bytes);
+    s8_v v[] = { sums[0], sums[1], sums[2], sums[3] };
+    for (int stage = 0; stage < S8_STAGES; stage++) {
+        s8_stage(v, scale, l, false, stage);
+    }
+    return s8_bytes_of(v, l);
 }
+
+S8_WORD s8_v s8_in_order(s8_v bytes, const s8_limits *l) { return _mm512_permutexvar_epi32(l->order, bytes); }
 
 /* Four rows of bytes to groups of four: vector v has, in each 128 bits, lanes 4 v to 4 v + 3 of them. */
 S8_WORD void s8_interleave(const s8_v x[4], s8_v quads[4])
