@@ -49,9 +49,12 @@ static quads_plan quads_plan_of(const pith_dwconv_s8_task *t)
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 
-/* Channels of a block, and pixels side by side in it. */
-static int quads_together(size_t n_channels)
+/* Pixels side by side in a block of so many channels. Eight where their bytes are neighbours. */
+static int quads_together(const pith_dwconv_s8_task *t, size_t n_channels)
 {
+    if (t->n_channels == 8 && t->stride_w == 1 && QUADS_LANES == 64) {
+        return 8;
+    }
     return n_channels > QUADS_LANES / 2 ? 1 : n_channels > QUADS_LANES / 4 || QUADS_LANES < 64 ? 2 : 4;
 }
 
@@ -63,6 +66,9 @@ static size_t pack_bytes(const pith_dwconv_s8_task *t)
             const int16_t w = t->w[(size_t)tap * t->w_stride + c];
             fits = fits && w >= -128 && w <= 127;
         }
+    }
+    for (size_t c = 0; c < t->n_channels; c++) {
+        fits = fits && t->scale[c] < 1.0f && t->scale[c] > -1.0f;
     }
     return fits ? (t->n_channels + QUADS_LANES - 1) / QUADS_LANES * quads_plan_of(t).block_bytes : 0;
 }
@@ -96,7 +102,7 @@ static void pack(const pith_dwconv_s8_task *t, void *packed)
     memset(packed, 0, pack_bytes(t));
     for (size_t c = 0; c < t->n_channels; c += QUADS_LANES) {
         const size_t left = t->n_channels - c, n = left < QUADS_LANES ? left : QUADS_LANES;
-        const int width = QUADS_LANES / quads_together(n);
+        const int width = QUADS_LANES / quads_together(t, n);
         quads_head *head = (quads_head *)(void *)((char *)packed + c / QUADS_LANES * plan.block_bytes);
         for (int lane = 0; lane < QUADS_LANES; lane++) {
             if (lane % width < (int)n) {
@@ -116,6 +122,7 @@ typedef struct quads_strip {
     size_t c; /* first channel */
     s8_limits limits;
     s8_v flip;
+    bool is_one;                       /* a block lies in one piece */
     int n_lanes, together, group_step; /* channels; pixels of a group; columns from a group to the next */
     int n_groups, n_rows;              /* of rows, in the quads; output rows */
     /* Column 0 of each row, and bytes to the next pixel; of those outside of the image `outside`, and 0. */
@@ -171,8 +178,16 @@ static void quads_load(quads_strip *s, int ix, int n)
         at[k] = s->rows[k] + ix * steps[k];
     }
     for (int left = (n - 1) * group_step + width, in_group = 1; left > 0; left--, in_group++) {
-        if (ix < 0 || ix >= last) {
+        if (ix < 0 || ix >= last || (together == 8 && !s->is_one)) {
             quads_load_border(s, ix, quads);
+        } else if (s->is_one) {
+            for (int g = 0; g < n_groups; g++) {
+                s8_v x[4];
+                for (int k = 0; k < 4; k++) {
+                    x[k] = s8_xor(s8_load(at[4 * g + k]), flip);
+                }
+                s8_interleave(x, quads + 4 * g);
+            }
         } else {
             for (int g = 0; g < n_groups; g++) {
                 s8_v x[4];
@@ -194,6 +209,15 @@ static void quads_load(quads_strip *s, int ix, int n)
     }
 }
 
+/* Neighbouring pixels of a few channels are as good as one of many. */
+static bool quads_is_one(const quads_strip *s)
+{
+    const pith_dwconv_s8_task *t = s->t;
+    const size_t width = (size_t)(QUADS_LANES / s->together);
+    return (size_t)s->n_lanes == width && (s->together == 1 || (t->stride_w == 1 && t->x_pixel_stride == width &&
+                                                                t->y_pixel_stride == width));
+}
+
 /* ---- windows ----------------------------------------------------------------------------------- */
 
 /* Groups of pixels that aren't full. */
@@ -213,7 +237,7 @@ static __attribute__((noinline)) void quads_store_some(const quads_strip *s, con
 QUADS_INLINE void quads_store(const quads_strip *s, s8_v bytes, uint8_t *y, int n)
 {
     const size_t pixel = s->t->y_pixel_stride;
-    if (s->n_lanes == QUADS_LANES) {
+    if (s->is_one && n >= s->together) {
         s8_store(y, bytes);
     } else if (s->n_lanes == QUADS_LANES / 2 && s->together == 2 && n >= 2) {
         s8_store_part(y, bytes, 0, 2);
@@ -225,6 +249,23 @@ QUADS_INLINE void quads_store(const quads_strip *s, s8_v bytes, uint8_t *y, int 
     }
 }
 
+/* The results of a block; no product leaves the integers, see pack_bytes. */
+QUADS_INLINE s8_v quads_bytes(const quads_strip *s, const s8_acc sums[4], const s8_limits *limits)
+{
+    s8_f scale[4];
+    s8_v v[4];
+    QUADS_UNROLL
+    for (int i = 0; i < 4; i++) {
+        scale[i] = s8_load_n_f(s->head->scale + i * S8_NR, S8_NR);
+        v[i] = s8_end(sums[i], s8_load(s->head->bias + i * S8_NR));
+    }
+    QUADS_UNROLL
+    for (int stage = 0; stage < S8_STAGES; stage++) {
+        s8_stage(v, scale, limits, true, stage);
+    }
+    return s8_bytes_of(v, limits);
+}
+
 /* Sums of `rows` output rows of `pixels` groups, of which n pixels are wanted. */
 QUADS_INLINE void quads_finish(const quads_strip *s, const s8_acc (*sums)[4], uint8_t *y, int n, const int rows,
                                const int pixels)
@@ -232,21 +273,12 @@ QUADS_INLINE void quads_finish(const quads_strip *s, const s8_acc (*sums)[4], ui
     const s8_limits limits = s->limits;
     const ptrdiff_t step = s->together * (ptrdiff_t)s->t->y_pixel_stride;
     const ptrdiff_t y_row = (ptrdiff_t)s->t->y_row_stride - pixels * step;
-    s8_f scale[4];
-    for (int v = 0; v < 4; v++) {
-        scale[v] = s8_load_n_f(s->head->scale + v * S8_NR, S8_NR);
-    }
     QUADS_UNROLL
     for (int r = 0; r < rows; r++, y += y_row) {
         QUADS_UNROLL
         for (int p = 0; p < pixels; p++, y += step) {
-            s8_v ends[4];
-            QUADS_UNROLL
-            for (int v = 0; v < 4; v++) {
-                ends[v] = s8_end(sums[r * pixels + p][v], s8_load(s->head->bias + v * S8_NR));
-            }
             if (p * s->together < n) {
-                quads_store(s, s8_pack(ends, scale, &limits), y, n - p * s->together);
+                quads_store(s, quads_bytes(s, sums[r * pixels + p], &limits), y, n - p * s->together);
             }
         }
     }
@@ -316,10 +348,10 @@ static void quads_row(quads_strip *s, int oy)
 }
 
 /* The column of quads at ix, in registers. */
-QUADS_INLINE void quads_load_column(const quads_strip *s, int ix, s8_v quads[4])
+QUADS_INLINE void quads_load_column(const quads_strip *s, int ix, s8_v quads[4], const bool is_one)
 {
     const int n_lanes = s->n_lanes, together = s->together, stride = s->t->stride_w;
-    if (ix < 0 || ix >= s->t->in_w - (together - 1) * stride) {
+    if (ix < 0 || ix >= s->t->in_w - (together - 1) * stride || (!is_one && together == 8)) {
         s8_v border[4];
         quads_load_border(s, ix, border);
         QUADS_UNROLL
@@ -332,35 +364,38 @@ QUADS_INLINE void quads_load_column(const quads_strip *s, int ix, s8_v quads[4])
     QUADS_UNROLL
     for (int k = 0; k < 4; k++) {
         const ptrdiff_t step = s->steps[k];
-        x[k] = s8_xor(s8_load_pieces(s->rows[k] + ix * step, step * stride, n_lanes, together), s->flip);
+        const uint8_t *from = s->rows[k] + ix * step;
+        x[k] = s8_xor(is_one ? s8_load(from) : s8_load_pieces(from, step * stride, n_lanes, together), s->flip);
     }
     s8_interleave(x, quads);
 }
 
 /* The same for windows of three columns and one group of rows, which stay in registers. */
-QUADS_INLINE void quads_row_3(const quads_strip *s, int oy, const int rows)
+QUADS_INLINE void quads_row_3(const quads_strip *s, int oy, const int rows, const bool is_one)
 {
     const pith_dwconv_s8_task *t = s->t;
-    const int apart = s->together * t->stride_w;
+    const int apart = s->together * t->stride_w, out_w = t->out_w, together = s->together;
     const int8_t *weights = (const int8_t *)(s->head + 1);
+    const size_t y_step = (size_t)together * t->y_pixel_stride, y_row = t->y_row_stride;
+    const s8_limits limits = s->limits;
     uint8_t *y = t->y + (size_t)oy * t->y_row_stride + s->c;
     s8_v q[3][4];
     for (int i = 0; i < 12; i++) {
         q[i / 4][i % 4] = s->flip; /* for compilers that don't see that the first turn loads all */
     }
-    for (int ox = 0, ix = -t->pad_left; ox < t->out_w; ox += s->together, ix += apart) {
+    for (int ox = 0, ix = -t->pad_left; ox < out_w; ox += together, ix += apart, y += y_step) {
         s8_acc sums[2][4];
         if (ox == 0 || apart >= 3) {
-            quads_load_column(s, ix, q[0]);
-            quads_load_column(s, ix + 1, q[1]);
+            quads_load_column(s, ix, q[0], is_one);
+            quads_load_column(s, ix + 1, q[1], is_one);
         } else if (apart == 2) {
             memcpy(q[0], q[2], sizeof q[0]);
-            quads_load_column(s, ix + 1, q[1]);
+            quads_load_column(s, ix + 1, q[1], is_one);
         } else {
             memcpy(q[0], q[1], sizeof q[0]);
             memcpy(q[1], q[2], sizeof q[1]);
         }
-        quads_load_column(s, ix + 2, q[2]);
+        quads_load_column(s, ix + 2, q[2], is_one);
         QUADS_UNROLL
         for (int v = 0; v < 4; v++) {
             QUADS_UNROLL
@@ -373,7 +408,33 @@ QUADS_INLINE void quads_row_3(const quads_strip *s, int oy, const int rows)
                 }
             }
         }
-        quads_finish(s, (const s8_acc(*)[4])sums, y + (size_t)ox * t->y_pixel_stride, t->out_w - ox, rows, 1);
+        QUADS_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const s8_v bytes = quads_bytes(s, (const s8_acc *)sums[r], &limits);
+            if (is_one && ox + together <= out_w) {
+                s8_store(y + (size_t)r * y_row, bytes);
+            } else {
+                quads_store(s, bytes, y + (size_t)r * y_row, out_w - ox);
+            }
+        }
+    }
+}
+
+static void quads_row_3_one(const quads_strip *s, int oy)
+{
+    if (s->n_rows == 2) {
+        quads_row_3(s, oy, 2, true);
+    } else {
+        quads_row_3(s, oy, 1, true);
+    }
+}
+
+static void quads_row_3_any(const quads_strip *s, int oy)
+{
+    if (s->n_rows == 2) {
+        quads_row_3(s, oy, 2, false);
+    } else {
+        quads_row_3(s, oy, 1, false);
     }
 }
 
@@ -390,10 +451,10 @@ static void quads_rows(quads_strip *s, const quads_plan *plan)
             s->steps[k] = is_inside ? (ptrdiff_t)t->x_pixel_stride : 0;
         }
         if (t->kernel_w == 3 && s->n_groups == 1 && t->dilation_w == 1) {
-            if (s->n_rows == 2) {
-                quads_row_3(s, oy, 2);
+            if (s->is_one) {
+                quads_row_3_one(s, oy);
             } else {
-                quads_row_3(s, oy, 1);
+                quads_row_3_any(s, oy);
             }
         } else {
             quads_row(s, oy);
@@ -413,7 +474,8 @@ static void run_packed(const pith_dwconv_s8_task *t)
     for (s.c = 0; s.c < t->n_channels; s.c += QUADS_LANES) {
         const size_t left = t->n_channels - s.c;
         s.n_lanes = (int)(left < QUADS_LANES ? left : QUADS_LANES);
-        s.together = quads_together((size_t)s.n_lanes);
+        s.together = quads_together(t, (size_t)s.n_lanes);
+        s.is_one = quads_is_one(&s);
         s.head = (const quads_head *)(const void *)((const char *)t->packed + s.c / QUADS_LANES * plan.block_bytes);
         quads_rows(&s, &plan);
     }
