@@ -68,18 +68,24 @@ static __attribute__((noinline)) void s8_read_rest(const s8_strip *p, const uint
     }
 }
 
+/* What all steps share: how A is made unsigned, and bytes from one panel to the next. */
+typedef struct s8_common {
+    s8_v flip;
+    size_t panel;
+} s8_common;
+
 /* Four k of mr rows by nv panels. */
-S8_INLINE void s8_step(const uint8_t *const *a, ptrdiff_t k, s8_v flip, const int8_t *b, size_t panel, const int mr,
+S8_INLINE void s8_step(s8_common common, const uint8_t *const *a, ptrdiff_t k, const int8_t *b, const int mr,
                        const int nv, s8_acc acc[][S8_NV])
 {
     s8_b right[S8_NV];
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
-        right[v] = s8_load_b(b + (size_t)v * panel);
+        right[v] = s8_load_b(b + (size_t)v * common.panel);
     }
     S8_UNROLL
     for (int m = 0; m < mr; m++) {
-        const s8_a left = s8_spread(a[m] + k, flip);
+        const s8_a left = s8_spread(a[m] + k, common.flip);
         S8_UNROLL
         for (int v = 0; v < nv; v++) {
             acc[m][v] = s8_dot(acc[m][v], left, right[v]);
@@ -114,8 +120,7 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
     const uint8_t *a[S8_TALLEST];
     uint32_t rest[S8_TALLEST];
     const int8_t *b = p->b, *next = p->next;
-    const size_t panel = p->t->b_panel_stride;
-    const s8_v flip = p->flip;
+    const s8_common common = { p->flip, p->t->b_panel_stride };
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
         S8_UNROLL
@@ -126,7 +131,7 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
     for (int piece = 0; piece < p->n_pieces; piece++) {
         const size_t n_bytes = s8_start_piece(p, p->a_rows, piece, mr, a, rest);
         for (size_t k = 0; k < n_bytes; k += 4, b += 4 * S8_NR, next += 4 * S8_NR) {
-            s8_step(a, (ptrdiff_t)k, flip, b, panel, mr, nv, acc);
+            s8_step(common, a, (ptrdiff_t)k, b, mr, nv, acc);
             __builtin_prefetch(next, 0, 2);
         }
     }
@@ -351,16 +356,16 @@ S8_INLINE void s8_thin(const s8_strip *p, const s8_thin_plan *plan, int begin, i
 {
     const int together = 4 / nv, n_rows = S8_THIN * together, n_steps = plan->n_steps;
     const uint8_t *const *a_rows = p->t->a_rows;
-    const size_t panel = p->t->b_panel_stride, c_stride = p->t->c_stride;
+    const s8_common common = { p->flip, p->t->b_panel_stride };
+    const size_t c_stride = p->t->c_stride;
     uint8_t *const c_begin = (uint8_t *)p->t->c + p->n0;
     const int8_t *const b = p->b;
     const s8_limits limits = p->limits;
-    const s8_v flip = p->flip;
     uint8_t *c = NULL;
     s8_pending pending;
     S8_UNROLL
     for (int i = 0; i < S8_THIN * 4; i++) {
-        pending.v[i / 4][i % 4] = flip; /* anything */
+        pending.v[i / 4][i % 4] = common.flip; /* anything */
     }
     for (int m = begin;; m += n_rows) {
         const uint8_t *a[S8_THIN * 4];
@@ -377,7 +382,7 @@ S8_INLINE void s8_thin(const s8_strip *p, const s8_thin_plan *plan, int begin, i
         }
         S8_UNROLL
         for (int stage = 0; stage < S8_STAGES; stage++) {
-            s8_step(a, plan->offsets[stage], flip, b + stage * 4 * S8_NR, panel, n_rows, nv, acc);
+            s8_step(common, a, plan->offsets[stage], b + stage * 4 * S8_NR, n_rows, nv, acc);
             S8_UNROLL
             for (int g = 0; g < S8_THIN; g++) {
                 s8_stage(pending.v[g], p->scale, &limits, true, stage);
@@ -390,7 +395,7 @@ S8_INLINE void s8_thin(const s8_strip *p, const s8_thin_plan *plan, int begin, i
             break;
         }
         for (int step = S8_STAGES; step < n_steps; step++) {
-            s8_step(a, plan->offsets[step], flip, b + step * 4 * S8_NR, panel, n_rows, nv, acc);
+            s8_step(common, a, plan->offsets[step], b + step * 4 * S8_NR, n_rows, nv, acc);
         }
         S8_UNROLL
         for (int i = 0; i < S8_THIN * 4; i++) {
