@@ -2,8 +2,8 @@
 /* dwconv_s8 by products of four bytes, in the words of gemm_s8_body.h. Four taps below each other are interleaved byte
  * by byte, a quad, so that a dot product adds four products of a channel. Along a row, quads are kept for all windows
  * that share them, and where four rows hold the windows of two output rows, for both of these. A block is QUADS_LANES
- * channels of a pixel, or, where fewer are left, those of two, four or eight pixels. Pixels outside of the image are zero
- * points, whose share is in the bias like that of all others.
+ * channels of a pixel, or, where fewer are left, those of two, four or eight pixels. Pixels outside of the image are
+ * zero points, whose share is in the bias like that of all others.
  *
  * Included behind the words with QUADS_PIXELS, the blocks that share a load of weights. dwconv_s8_body.h does what
  * doesn't fit: weights of more than 8 bits, large kernels. */
