@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s16 and dwconv_s16 of every ISA against 64-bit sums and double, bit for bit, with operands at inaccessible pages. */
+/* s16, dwconv_s16 and gemm_s16 of every ISA against 64-bit sums and double, bit for bit, with operands at inaccessible
+ * pages. */
 #include "kernels/dwconv_s16.h"
+#include "kernels/gemm_s16.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -226,11 +228,230 @@ static void check_depthwise(pith_test *test, const pith_dwconv_s16 *kernel)
     }
 }
 
+/* ---- products --------------------------------------------------------------------------------- */
+
+enum { MAX_SEGMENTS = 4, MAX_COLUMNS = 160, MAX_ROWS = 31 };
+
+/* Any weights; sums that reach the limits of s32; sums that leave s32 and come back. */
+typedef enum product_kind { PRODUCT_ANY, PRODUCT_LIMIT, PRODUCT_WRAP, N_PRODUCT_KINDS } product_kind;
+
+typedef struct product_case {
+    product_kind kind;
+    int x_zero;
+    size_t length, n_k, a_stride, c_bytes; /* length: words of a segment */
+    pith_s16_type x_type;
+    pith_s16_finish finish;
+    ptrdiff_t offsets[MAX_SEGMENTS];
+    const uint8_t *rows[MAX_ROWS];
+    int64_t constants[MAX_COLUMNS]; /* what is added to sum (x - x_zero) w */
+    int16_t *plain;                 /* w, [n_k][n] */
+    pith_guarded a, b, bias, scale, c;
+    pith_gemm_s8_tile tile;
+} product_case;
+
+static void choose_product(pith_test *test, const pith_gemm_s16 *kernel, product_case *c)
+{
+    pith_gemm_s8_tile *t = &c->tile;
+    c->kind = (product_kind)pick(test, 0, N_PRODUCT_KINDS - 1);
+    c->finish = random_finish(test);
+    c->x_type = pith_test_random(test) & 1 ? PITH_S16_U16 : PITH_S16_S16;
+    const int smallest = c->x_type == PITH_S16_S16 ? -32768 : 0;
+    c->x_zero = smallest + (c->kind == PRODUCT_LIMIT ? pick(test, 0, 1) * 65535 : pick(test, 0, 65535));
+    *t = (pith_gemm_s8_tile){ .mr = pick(test, 1, MAX_ROWS), .n_columns = pick(test, 1, 9 * kernel->nr + 1),
+                              .n_segments = c->kind == PRODUCT_WRAP ? 2 : pick(test, 0, MAX_SEGMENTS),
+                              .a_flip = c->x_type == PITH_S16_U16 ? 0x80 : 0, .zero = c->finish.zero,
+                              .a_is_padded = pith_test_random(test) & 1, .low = c->finish.low,
+                              .high = c->finish.high, .c_is_wide = c->finish.type >= PITH_S16_U16 };
+    c->length = (size_t)(c->kind == PRODUCT_ANY ? pick(test, 1, pith_test_random(test) % 4 ? 12 : 90)
+                                                : pick(test, 258, 270) / (t->n_segments == 4 ? 4 : 1));
+    c->n_k = c->length * (size_t)t->n_segments;
+    size_t last = 0;
+    for (int s = 0; s < t->n_segments; s++) { /* PRODUCT_WRAP reads the same numbers twice */
+        c->offsets[s] = c->kind == PRODUCT_WRAP ? 6 : 2 * pick(test, 0, 20);
+        last = (size_t)c->offsets[s] > last ? (size_t)c->offsets[s] : last;
+    }
+    c->a_stride = last + 2 * c->length + (t->a_is_padded ? 2 : 0); /* a word: the last row ends with the buffer */
+    t->c_stride = (size_t)(t->n_columns + pick(test, 0, 5));
+    t->segment_length = 2 * c->length;
+    t->segment_offsets = c->offsets;
+    t->a_rows = c->rows;
+}
+
+/* A column without weights whose constant is odd, and whose scale is a half. */
+static bool is_tie(const product_case *c, size_t n) { return c->kind == PRODUCT_ANY && n % 6 == 3; }
+
+/* Column n of w, such that no whole sum leaves s32 whatever x, and its constant. */
+static void fill_column(pith_test *test, product_case *c, size_t n)
+{
+    const size_t step = (size_t)c->tile.n_columns;
+    const int sign = n % 2 ? -1 : 1;
+    int left = is_tie(c, n) ? 0 : 32768; /* 65535 times that is less than 2^31 */
+    for (size_t k = 0; k < c->n_k; k++) {
+        int w = pith_test_random(test) % 4 ? pick(test, -256, 255) : pick(test, 0, 1) * 511 - 256;
+        if (c->kind == PRODUCT_LIMIT) {
+            w = sign > 0 ? 255 : -256;
+        } else if (c->kind == PRODUCT_WRAP) {
+            w = k < c->length ? sign * 254 : -sign * 254 + pick(test, -1, 1);
+        }
+        if (c->kind != PRODUCT_WRAP) {
+            w = w > left ? left : w < -left ? -left : w;
+            left -= abs(w);
+        }
+        c->plain[k * step + n] = (int16_t)w;
+    }
+    if (is_tie(c, n)) {
+        c->constants[n] = 2 * pick(test, -150, 150) + 1;
+        return;
+    }
+    const int room = c->kind == PRODUCT_WRAP ? 1000000000 : (int)(INT32_MAX - 65535 * (int64_t)(32768 - left));
+    c->constants[n] = c->kind == PRODUCT_LIMIT ? sign * room : (int64_t)pith_test_uniform(test, -room, room);
+    if (c->kind == PRODUCT_LIMIT && c->x_zero > 0) {
+        c->constants[n] = -c->constants[n]; /* x - x_zero is negative */
+    }
+}
+
+static void pack_product(const product_case *c, size_t nr, int16_t *to)
+{
+    const size_t n = (size_t)c->tile.n_columns;
+    for (size_t n0 = 0; n0 < n; n0 += nr) {
+        for (size_t first = 0; first < c->n_k; first += c->length) {
+            for (size_t i = 0; i < (c->length + 1) / 2 * 2 * nr; i++) {
+                const size_t column = n0 + i / 2 % nr, k = i / (2 * nr) * 2 + i % 2;
+                *to++ = column < n && k < c->length ? c->plain[(first + k) * n + column] : (int16_t)0;
+            }
+        }
+    }
+}
+
+static void fill_rows(pith_test *test, product_case *c)
+{
+    const int mr = c->tile.mr;
+    const uint16_t smallest = c->x_type == PITH_S16_S16 ? 0x8000 : 0;
+    c->a = random_bits(test, (size_t)mr * c->a_stride);
+    for (int m = 0; m < mr; m++) { /* in any order; the first three of four are extreme in whole or part */
+        uint8_t *row = (uint8_t *)c->a.data + (size_t)(m * 37 % mr) * c->a_stride;
+        for (size_t i = 0; m % 4 != 3 && i < c->a_stride / 2; i++) {
+            const bool is_largest = m % 4 == 2 ? (pith_test_random(test) & 1) != 0 : m % 4 == 1;
+            const uint16_t value = (uint16_t)(smallest - (is_largest ? 1 : 0));
+            memcpy(row + 2 * i, &value, sizeof value);
+        }
+        c->rows[m] = row;
+    }
+}
+
+static void make_product(pith_test *test, const pith_gemm_s16 *kernel, product_case *c)
+{
+    pith_gemm_s8_tile *t = &c->tile;
+    choose_product(test, kernel, c);
+    const size_t n = (size_t)t->n_columns, nr = (size_t)kernel->nr, n_panels = (n + nr - 1) / nr;
+    fill_rows(test, c);
+    c->plain = malloc(2 * c->n_k * n + 1);
+    c->bias = pith_guarded_alloc(4 * n, pith_test_random(test) & 1);
+    c->scale = pith_guarded_alloc(4 * n, pith_test_random(test) & 1);
+    for (size_t i = 0; i < n; i++) {
+        static const float unusual[] = { 1e9f, INFINITY, NAN, 0.0f, -1e-4f };
+        fill_column(test, c, i);
+        int64_t sum = 0;
+        for (size_t k = 0; k < c->n_k; k++) {
+            sum += c->plain[k * n + i];
+        }
+        const int64_t bias = c->constants[i] + ((t->a_flip ? 32768 : 0) - c->x_zero) * sum;
+        ((int32_t *)c->bias.data)[i] = (int32_t)(uint32_t)(uint64_t)bias;
+        const float power = is_tie(c, i) ? 0.5f : (float)exp2(pick(test, -26, -4));
+        ((float *)c->scale.data)[i] = i % 19 == 18 ? unusual[pick(test, 0, PITH_COUNT(unusual) - 1)]
+                                      : i % 3      ? power * (float)pith_test_uniform(test, 1, 2)
+                                                   : power;
+    }
+    t->b_panel_stride = (size_t)t->n_segments * ((c->length + 1) / 2) * 4 * nr;
+    c->b = pith_guarded_alloc(n_panels * t->b_panel_stride, pith_test_random(test) & 1);
+    pack_product(c, nr, c->b.data);
+    c->c_bytes = ((size_t)(t->mr - 1) * t->c_stride + n) * item_of(c->finish.type);
+    c->c = pith_guarded_alloc(c->c_bytes, pith_test_random(test) & 1);
+    t->b = c->b.data;
+    t->bias = c->bias.data;
+    t->scale = c->scale.data;
+    t->c = c->c.data;
+}
+
+static void free_product(product_case *c)
+{
+    pith_guarded *all[] = { &c->a, &c->b, &c->bias, &c->scale, &c->c };
+    for (int i = 0; i < PITH_COUNT(all); i++) {
+        pith_guarded_free(all[i]);
+    }
+    free(c->plain);
+}
+
+static int64_t product_at(const product_case *c, size_t m, size_t n)
+{
+    int64_t sum = c->constants[n];
+    for (size_t k = 0; k < c->n_k; k++) {
+        const uint8_t *x = c->rows[m] + c->offsets[k / c->length];
+        sum += (int64_t)(number_at(x, c->x_type, k % c->length) - c->x_zero) *
+               c->plain[k * (size_t)c->tile.n_columns + n];
+    }
+    return sum;
+}
+
+static void check_results(pith_test *test, const product_case *c)
+{
+    const pith_gemm_s8_tile *t = &c->tile;
+    const size_t n_items = c->c_bytes / item_of(c->finish.type);
+    uint16_t untouched;
+    memset(&untouched, 0x5a, sizeof untouched);
+    for (size_t i = 0; i < n_items && !test->case_failed; i++) {
+        const size_t m = i / t->c_stride, n = i % t->c_stride;
+        const int32_t got = number_at(t->c, c->finish.type, i);
+        if (n >= (size_t)t->n_columns) {
+            TEST_CHECK_MESSAGE(test, got == number_at(&untouched, c->finish.type, 0),
+                               "row %zu: element %zu beyond the last column was written", m, n);
+            continue;
+        }
+        const int64_t sum = product_at(c, m, n);
+        TEST_CHECK_MESSAGE(test, sum >= INT32_MIN && sum <= INT32_MAX, "the case itself leaves s32");
+        const int32_t wanted = finished(&c->finish, (float)sum * t->scale[n]);
+        TEST_CHECK_MESSAGE(test, got == wanted, "[%zu][%zu] is %d, not %d (kind %d)", m, n, got, wanted, (int)c->kind);
+    }
+}
+
+/* The block whole, then in four calls, cut at a row and at a panel. */
+static void check_product(pith_test *test, const pith_gemm_s16 *kernel)
+{
+    product_case c = { 0 };
+    make_product(test, kernel, &c);
+    memset(c.c.data, 0x5a, c.c_bytes);
+    kernel->tile(&c.tile);
+    check_results(test, &c);
+    void *whole = malloc(c.c_bytes);
+    memcpy(whole, c.c.data, c.c_bytes);
+    memset(c.c.data, 0x5a, c.c_bytes);
+    const int rows[] = { 0, pick(test, 0, c.tile.mr), c.tile.mr };
+    const int columns[] = { 0, pick(test, 0, c.tile.n_columns / kernel->nr) * kernel->nr, c.tile.n_columns };
+    for (int i = 0; i < 4; i++) {
+        const int m = rows[i & 1], n = columns[i >> 1];
+        pith_gemm_s8_tile t = c.tile;
+        t.mr = rows[(i & 1) + 1] - m;
+        t.n_columns = columns[(i >> 1) + 1] - n;
+        t.a_rows += m;
+        t.b += (size_t)(n / kernel->nr) * t.b_panel_stride;
+        t.bias += n;
+        t.scale += n;
+        t.c = (char *)t.c + ((size_t)m * t.c_stride + (size_t)n) * item_of(c.finish.type);
+        if (t.mr > 0 && t.n_columns > 0) {
+            kernel->tile(&t);
+        }
+    }
+    TEST_CHECK_MESSAGE(test, memcmp(whole, c.c.data, c.c_bytes) == 0, "pieces give other bits than the block");
+    free(whole);
+    free_product(&c);
+}
+
 void test_s16(pith_test *test)
 {
     for (int isa = 0; isa < pithi_isa_count(); isa++) {
         const pith_kernel_set *rows = pithi_kernel_of_isa("s16", isa);
         const pith_kernel_set *depthwise = pithi_kernel_of_isa("dwconv_s16", isa);
+        const pith_kernel_set *products = pithi_kernel_of_isa("gemm_s16", isa);
         for (int i = 0; i < N_CASES && pithi_isa_is_available(isa); i++) {
             if (rows) {
                 pith_test_case(test, "%s, rows %d", pithi_isa_name(isa), i);
@@ -241,6 +462,10 @@ void test_s16(pith_test *test)
             if (depthwise) {
                 pith_test_case(test, "%s, image %d", pithi_isa_name(isa), i);
                 check_depthwise(test, depthwise->records);
+            }
+            if (products) {
+                pith_test_case(test, "%s, product %d", pithi_isa_name(isa), i);
+                check_product(test, products->records);
             }
         }
     }

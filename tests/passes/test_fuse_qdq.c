@@ -356,9 +356,36 @@ static void test_wide(pith_test *test)
           NULL);
 }
 
+static void test_wide_conv_transpose(pith_test *test)
+{
+    check(test, "a transposed convolution of 16 bits whose stride doesn't divide its window", 1.0,
+          WIDE
+          "const w s8[6,4,3,3]{-128:128}\nconst ws f32[4]{0.004:0.01}\nconst wz s8[4]{0}\n"
+          "g = dequantize_linear w ws wz | axis=1\n"
+          "c = conv_transpose f g | strides=[2,2] pads=[1,1,1,1] output_padding=[1,1]\n"
+          "y = quantize_linear c ys yz\n"
+          "output y\n",
+          "inputs %x:u16[1,6,5,5]\n"
+          "%pith:3:u16[1,16,6,6] = qlinear_conv(%x, %xs, %xz, %pith:0, %pith:1, %pith:2, %ys, %yz) pads=[1,1,1,1]\n"
+          "%pith:4:u16[1,4,12,12] = depth_to_space(%pith:3) blocksize=2\n"
+          "%y:u16[1,4,10,10] = slice(%pith:4, %pith:5, %pith:6, %pith:7)\n"
+          "outputs %y:u16[1,4,10,10]\n");
+    check(test, "one of 16 bits without any border becomes a convolution and depth_to_space", 1.0,
+          WIDE
+          "const w u8[6,2,2,2]{0:256}\nconst ws f32[]{0.004}\nconst wz u8[]{128}\ng = dequantize_linear w ws wz\n"
+          "c = conv_transpose f g | strides=[2,2]\n"
+          "y = quantize_linear c ys yz\n"
+          "output y\n",
+          "inputs %x:u16[1,6,5,5]\n"
+          "%pith:1:u16[1,8,5,5] = qlinear_conv(%x, %xs, %xz, %pith:0, %ws, %wz, %ys, %yz) pads=[0,0,0,0]\n"
+          "%y:u16[1,2,10,10] = depth_to_space(%pith:1) blocksize=2\n"
+          "outputs %y:u16[1,2,10,10]\n");
+}
+
 void test_fuse_qdq(pith_test *test)
 {
     test_wide(test);
+    test_wide_conv_transpose(test);
     test_conv_transpose(test);
     test_rows(test);
     test_movement(test);
