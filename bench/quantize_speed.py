@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "bindings/python"), str(ROOT / "bench/peers")]
 import models  # noqa: E402
 import pith  # noqa: E402
 
-STAGES = "equalization,smoothing,relu6,refinement,rounding,bias-correction"
+STAGES = "equalization,absorption,smoothing,splitting,relu6,refinement,rounding,adaround,bias-correction"
 OPTIONS = f"--int8 --no-timing --observer min-max --without {STAGES} -n 1 -t 1 --json".split()
 
 

@@ -47,7 +47,8 @@ static const char *const samples[] = {
     "f32[] f32[33]", "f32[2,4,1] f32[1,1,1]", "s32[4]{7,-8,100,3} s32[]{3}", "u8[3]{1,200,7} u8[3]{255,2,3}",
     "s64[2,2] s64[2]{2,5}",
     "f16[5] f16[5]{0.5:2}", "f32[0,4] f32[4]",
-    "f32[9] f32[3,9] | activation=4 activation_alpha=-0.5 activation_beta=0.5"
+    "f32[9] f32[3,9] | activation=4 activation_alpha=-0.5 activation_beta=0.5",
+    "f32[3,32,8,4] f32[3,32,1,4] | activation=3", "f32[7,1,5] f32[1,150,1]", "f32[600,3] f32[600,1]",
 };
 
 const pith_op pith_op_mul = {

@@ -63,7 +63,7 @@ static const pith_spelling spellings[] = { { "onnx", "", "Where", 9, NULL } };
 static const char *const samples[] = {
     "bool[2,33] f32[2,33] f32[]{-1e9}", "bool[3,1,4] f32[2,1] f32[4]", "bool[] s64[5] s64[5]", "bool[7] f16[7] f16[1]",
     "bool[4] bool[4] bool[4]", "bool[2,1] f64[1,3] f64[2,3]", "bool[0] u8[1] u8[0]",
-    "bool[2,1] string[3]{x,,yz} string[2,3]", "bool[2,3] c128[2,3] c128[1]"
+    "bool[2,1,40,3] f32[2,7,1,3] f32[40,1]", "bool[2,1] string[3]{x,,yz} string[2,3]", "bool[2,3] c128[2,3] c128[1]"
 };
 
 const pith_op pith_op_where = {
