@@ -61,5 +61,4 @@ size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_
 pith_status pithi_attention_prepare(pith_prepare *prepare);
 void pithi_attention_run(const pith_run *run, const pith_part *part);
 
-
 #endif

@@ -270,3 +270,21 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
         pithi_tensor_set_f64(&run->outputs[0], at, value);
     }
 }
+
+#define MAX_VARIANTS 4096 /* phases of a transposed convolution; one with larger strides is left to the reference */
+
+bool pithi_conv_is_reasonable(const pithi_conv_geometry *g)
+{
+    double volume = (double)g->in_channels;
+    int64_t n_variants = 1;
+    for (int d = 0; d < 3; d++) {
+        int64_t extent = (g->kernel[d] - 1) * g->dilation[d] + 1;
+        int64_t padded = pithi_max_s64(g->in[d], (g->out[d] - 1) * (g->is_transposed ? 1 : g->stride[d])) + extent;
+        if (padded > INT32_MAX / 2 || n_variants > MAX_VARIANTS) {
+            return false;
+        }
+        volume *= (double)padded;
+        n_variants *= g->is_transposed ? g->stride[d] : 1;
+    }
+    return volume < 0x1p40 && n_variants <= MAX_VARIANTS;
+}

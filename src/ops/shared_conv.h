@@ -46,6 +46,10 @@ typedef struct pithi_conv_geometry {
     int64_t pad[3]; /* in front; what lies behind follows from the sizes */
 } pithi_conv_geometry;
 
+/* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the bytes
+ * of gathered inputs stay far from overflow. Such convolutions are left to the reference. */
+bool pithi_conv_is_reasonable(const pithi_conv_geometry *g);
+
 /* From the shapes of x [N, C, spatial...] (or channels-last) and w [M, C / group, kernel...]; for a
  * transposed convolution w is [C, M / group, kernel...]. */
 pith_status pithi_conv_geometry_of(pith_ctx *ctx, const pithi_conv_attrs *attrs, const pith_shape *x,

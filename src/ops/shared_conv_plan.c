@@ -3,7 +3,6 @@
 #include "ops/shared_conv_f32.h"
 
 #define SMALL_PLANE 64 /* pixels */
-#define MAX_VARIANTS 4096 /* a transposed convolution with larger strides is left to the reference */
 
 static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
 
@@ -421,24 +420,6 @@ static bool wants_few(const pithi_conv_geometry *g)
     return in_channels >= 16 && pithi_gemm_f32_wants_few(g->out_channels / g->group, n_taps * in_channels);
 }
 
-/* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the
- * gathered bytes stay far from overflow. */
-static bool is_reasonable(const pithi_conv_geometry *g)
-{
-    double volume = (double)g->in_channels;
-    int64_t n_variants = 1;
-    for (int d = 0; d < 3; d++) {
-        int64_t extent = (g->kernel[d] - 1) * g->dilation[d] + 1;
-        int64_t padded = pithi_max_s64(g->in[d], (g->out[d] - 1) * (g->is_transposed ? 1 : g->stride[d])) + extent;
-        if (padded > INT32_MAX / 2 || n_variants > MAX_VARIANTS) {
-            return false;
-        }
-        volume *= (double)padded;
-        n_variants *= g->is_transposed ? g->stride[d] : 1;
-    }
-    return volume < 0x1p40 && n_variants <= MAX_VARIANTS;
-}
-
 /* A transposed convolution whose kernel columns don't overlap puts them side by side: output pixel (y, x * stride + k)
  * is "channel group" k of pixel (y, x). Then columns are more output channels, and outputs in a row are neighbours. */
 static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
@@ -488,7 +469,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     pithi_conv_f32 *conv = block;
     PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &prepare->inputs[0].shape, &prepare->inputs[1].shape,
                                     is_transposed, &conv->g));
-    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !is_reasonable(&conv->g) ||
+    if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !pithi_conv_is_reasonable(&conv->g) ||
         !pithi_finish_make(&attrs->activation, prepare->isa_limit, &finish)) {
         return PITH_OK;
     }

@@ -134,7 +134,7 @@ static pith_status check_list(pith_infer *infer, const char *name, const pith_te
     int64_t n_items = list ? pith_shape_elements(&list->shape) : 1;
     int64_t last = list && list->shape.rank > 0 ? list->shape.dims[list->shape.rank - 1] : 1;
     bool fits = n_items == 1 || n_items == count ||
-                (list->shape.rank > 1 && n_items % count == 0 && (last == 1 || last == count));
+                (list->shape.rank > 1 && count > 0 && n_items % count == 0 && (last == 1 || last == count));
     PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE,
                "%s has %lld elements; one, or one for each of %lld, is needed", name,
                (long long)n_items, (long long)count);
@@ -165,7 +165,8 @@ pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product,
                    "factors come for both operands, and b is one matrix");
         PITH_TRY(check_list(infer, "factor of the left operand", product->a_factor, 1));
         PITH_TRY(check_list(infer, "factor of the right operand", product->b_factor, n_columns));
-        PITH_TRY(check_list(infer, "offset", product->offset, n_columns));
+        PITH_CHECK(infer->ctx, !product->offset || pith_shape_elements(&product->offset->shape) == n_columns,
+                   PITH_STATUS_SHAPE, "the offset must have %lld elements", (long long)n_columns);
         product->y->dtype = PITH_DTYPE_F32;
     }
     return PITH_OK;

@@ -215,12 +215,10 @@ static pith_status prepare_windows(pith_prepare *prepare, const pool_state *desc
     return PITH_OK;
 }
 
-static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
-
 static void set_integers(const pith_prepare *prepare, pool_state *state)
 {
     const pith_dtype dtype = prepare->inputs[0].dtype;
-    if (is_8bit(dtype)) {
+    if (pithi_is_8bit(dtype)) {
         state->bytes = pithi_pool_u8(prepare->isa_limit);
         state->flip = dtype == PITH_DTYPE_S8 ? 0x80 : 0;
     } else {
@@ -235,7 +233,7 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     const pithi_pool_attrs *attrs = prepare->attrs;
     const pith_dtype dtype = prepare->inputs[0].dtype;
     const bool wants_indices = prepare->n_outputs > 1 && prepare->outputs[1].dtype != PITH_DTYPE_NONE;
-    const bool is_integer = is_8bit(dtype) || pithi_is_16bit(dtype);
+    const bool is_integer = pithi_is_8bit(dtype) || pithi_is_16bit(dtype);
     if ((dtype != PITH_DTYPE_F32 && !is_integer) || wants_indices || kind == PITHI_POOL_LP ||
         pith_shape_elements(&prepare->outputs[0].shape) == 0) {
         return PITH_OK;
@@ -266,8 +264,9 @@ pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_me
                          .mean = *mean };
     set_integers(prepare, &state);
     pithi_pool_geometry_of(attrs, &prepare->inputs[0].shape, &state.g);
+    const bool sums_fit = pithi_is_8bit(prepare->inputs[0].dtype) || state.g.n_taps < 32768; /* s32 */
     bool fits = state.g.is_last && pith_shape_elements(&prepare->outputs[0].shape) > 0 && !has_empty_window(&state.g);
-    return fits ? prepare_windows(prepare, &state) : PITH_OK;
+    return fits && sums_fit ? prepare_windows(prepare, &state) : PITH_OK;
 }
 
 /* Elements that a mean over the window at out_at is taken of. */

@@ -74,7 +74,7 @@ static void load_operand(const pithi_qlinear_rows *state, int index, const void 
     const pith_s16_type type = index ? state->b_type : state->a_type;
     const int32_t zero = is_product ? (index ? state->binary.b.zero : state->binary.a.zero) : 0;
     const bool moves = state->rows.inner_strides[index] != 0;
-    const size_t item = type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(type);
     state->wide->load((const char *)from + (moves ? (size_t)at * item : 0), type, zero, to, moves ? (size_t)n : 1);
     for (int64_t i = 1; i < n && !moves; i++) {
         to[i] = to[0];
@@ -86,7 +86,7 @@ void pithi_qlinear_wide_row(const pithi_rows *rows, const void *const *operands,
 {
     enum { CHUNK = 512 };
     const pithi_qlinear_rows *state = rows->user;
-    const size_t item = state->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(state->finish.type);
     float a[CHUNK], b[CHUNK];
     for (int64_t at = 0; at < n; at += CHUNK) {
         const int64_t count = pithi_min_s64(n - at, CHUNK);

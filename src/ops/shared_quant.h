@@ -79,6 +79,7 @@ pith_status pithi_infer_quant_pair(pith_infer *infer, int scale_index, pith_dtyp
 #define PITH_DTYPES_16BIT (PITH_DTYPES(PITH_DTYPE_S16) | PITH_DTYPES(PITH_DTYPE_U16))
 #define PITH_DTYPES_8OR16 (PITH_DTYPES_8BIT | PITH_DTYPES_16BIT)
 
+static inline bool pithi_is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
 static inline bool pithi_is_16bit(pith_dtype dtype) { return (PITH_DTYPES(dtype) & PITH_DTYPES_16BIT) != 0; }
 
 /* One of the four dtypes. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "ops/shared_s16.h"
 
 #include "kernels/gemm_s16.h"
@@ -134,13 +136,18 @@ static pith_status make_words(pith_prepare *prepare, const pithi_s16_task *task,
         const int64_t shift = (s->flip ? 0 : 32768) - source.a_zero;
         w->bias[i] = (int32_t)(uint32_t)(uint64_t)(facts.bias + shift * facts.sum);
     }
-    const int64_t key[] = { source.n_groups, source.n,        source.n_channels,    source.n_taps,
-                            source.n_stride, source.c_stride, source.segment_length };
+    const int64_t key[] = { source.n_groups,     source.n,        source.n_channels, source.n_taps,
+                            source.group_stride, source.n_stride, source.c_stride,   source.t_stride,
+                            source.segment_length };
     const char *name = s->words->head.name;
+    uint64_t hash = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), key, sizeof key);
+    for (int64_t i = 0; i < n_columns; i++) { /* packed weights are less their zero points */
+        const int64_t zero = zero_at(&source, i);
+        hash = pithi_hash(hash, &zero, sizeof zero);
+    }
     pack_job job = { &source, s->words->nr };
-    PITH_TRY(pithi_prepare_pack(prepare, source.weights->data,
-                                pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), key, sizeof key),
-                                (size_t)source.n_groups * w->group_bytes, pack_words, &job, &packed));
+    PITH_TRY(pithi_prepare_pack(prepare, source.weights->data, hash, (size_t)source.n_groups * w->group_bytes,
+                                pack_words, &job, &packed));
     w->packed = packed;
     return PITH_OK;
 }
@@ -199,6 +206,12 @@ static pith_status make_segments(pith_prepare *prepare, s16_state *s)
 
 /* ---- bands ------------------------------------------------------------------------------------ */
 
+/* A product of matrices: no window, no borders. */
+static bool is_flat(const pithi_conv_geometry *g)
+{
+    return taps_of(g) == 1 && g->stride[1] == 1 && g->stride[2] == 1 && g->out[1] == g->in[1] && g->out[2] == g->in[2];
+}
+
 static int64_t gathered_rows(const pithi_conv_geometry *g, int64_t n_rows)
 {
     return (n_rows - 1) * g->stride[1] + (g->kernel[1] - 1) * g->dilation[1] + 1;
@@ -209,9 +222,9 @@ static void cut(const pith_prepare *prepare, s16_state *s)
 {
     const pithi_conv_geometry *g = &s->g;
     const int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
-    const int64_t macs = g->out[1] * g->out[2] * n * n_channels * taps_of(g);
+    const double macs = (double)(g->out[1] * g->out[2]) * (double)n * (double)n_channels * (double)taps_of(g);
     int64_t wanted = prepare->n_threads > 1 ? pithi_div_up(4 * prepare->n_threads, g->batch * g->group) : 1;
-    wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (2 * PITHI_PART_MACS)), 1);
+    wanted = pithi_max_s64((int64_t)fmin((double)wanted, macs / (2.0 * PITHI_PART_MACS)), 1);
     s->columns = (g->out[2] - 1) * g->stride[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
     const int64_t row_bytes = 2 * s->columns * n_channels * g->stride[1];
     s->band = pithi_min_s64(GATHER_BYTES / pithi_max_s64(row_bytes, 1), pithi_div_up(g->out[1], wanted));
@@ -223,11 +236,6 @@ static void cut(const pith_prepare *prepare, s16_state *s)
     s->block = pithi_div_up(pithi_div_up(n, pithi_div_up(wanted, s->n_bands)), COLUMNS) * COLUMNS;
     s->n_blocks = pithi_div_up(n, s->block);
     s->plane_bytes = (size_t)pithi_align_up((size_t)(gathered_rows(g, s->band) * s->columns * n_channels) + SLACK, 64);
-}
-
-static bool is_flat(const pithi_conv_geometry *g)
-{
-    return taps_of(g) == 1 && g->stride[1] == 1 && g->stride[2] == 1 && g->out[1] == g->in[1] && g->out[2] == g->in[2];
 }
 
 static pith_status prepare_products(pith_prepare *prepare, const pithi_s16_task *task, s16_state *s)
@@ -326,8 +334,8 @@ pith_status pithi_s16_prepare(pith_prepare *prepare, const pithi_s16_task *task)
     const pithi_conv_geometry *g = &task->g;
     const bool is_wide = pithi_is_16bit(task->source.a_dtype);
     void *block = NULL;
-    if (!g->channels_last || g->in[0] != 1 || g->out[0] != 1 || g->kernel[0] != 1 || g->in_channels <= 0 ||
-        pith_shape_elements(&prepare->outputs[0].shape) == 0) {
+    if (!pithi_conv_is_reasonable(g) || !g->channels_last || g->in[0] != 1 || g->out[0] != 1 || g->kernel[0] != 1 ||
+        g->in_channels <= 0 || pith_shape_elements(&prepare->outputs[0].shape) == 0) {
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(s16_state), &block));
@@ -398,7 +406,7 @@ static void gather(const s16_state *s, const void *x, int64_t image, int64_t gro
     const pithi_conv_geometry *g = &s->g;
     const int64_t n = g->in_channels / g->group, image_row = image * g->in[1];
     int64_t y = out_row * g->stride[1] - g->pad[1];
-    if (g->in[2] == 1 && s->columns == 1 && g->group == 1 && taps_of(g) == 1 && g->stride[1] == 1) {
+    if (g->in[2] == 1 && g->group == 1 && is_flat(g)) {
         take(s, x, (image_row + y) * n, to, 0, n_rows * n); /* rows of a matrix */
         return;
     }
@@ -432,7 +440,7 @@ static int64_t start_band(const s16_state *s, const void *x, int64_t image, int6
     return n_rows * g->out[2];
 }
 
-/* A few columns of a band: to y, whose rows are y_step elements apart. */
+/* A few columns of a band: to y, whose rows are those of all output channels. */
 static void run_columns(const s16_state *s, int64_t group, int64_t n0, int64_t n, char *scratch, int64_t n_pixels,
                         char *y)
 {
@@ -440,7 +448,7 @@ static void run_columns(const s16_state *s, int64_t group, int64_t n0, int64_t n
     const uint8_t *const *rows = (const uint8_t *const *)(void *)scratch;
     const int64_t most = s->band * s->g.out[2];
     const int32_t *row_sums = (const int32_t *)(const void *)(scratch + (size_t)most * sizeof(void *));
-    const size_t item = s->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(s->finish.type);
     int32_t *sums = (int32_t *)(void *)(scratch + s->scratch_sums);
     pith_gemm_s8_tile tile = { .n_segments = s->n_segments, .segment_length = s->segment_length,
                                .a_is_padded = true, .c_stride = (size_t)n };
@@ -503,7 +511,7 @@ static void run_products(const s16_state *s, const void *x, char *y, const pith_
 {
     const pithi_conv_geometry *g = &s->g;
     const int64_t n = g->out_channels / g->group, n_out = g->out[1] * g->out[2];
-    const size_t item = s->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(s->finish.type);
     int64_t begin, end, n_pixels = 0, current = -1;
     pithi_part_range(part, g->batch * g->group * s->n_bands * s->n_blocks, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
@@ -531,7 +539,7 @@ static void run_products(const s16_state *s, const void *x, char *y, const pith_
 static void run_depthwise(const s16_state *s, const void *x, char *y, const pith_part *part)
 {
     const pithi_conv_geometry *g = &s->g;
-    const size_t item = s->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(s->finish.type);
     int64_t begin, end;
     pithi_part_range(part, g->batch * s->n_bands, &begin, &end);
     for (int64_t i = begin; i < end; i++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products and convolutions (channels-last) with constant weights of 8 bits where x or y has 16 bits.
  *
- * Where no sum can leave s32, whatever x, gemm_s16 multiplies: with up to some thousand products. Else x is split into
- * two planes of bytes, x' = 256 h + l, and multiplied twice in the 8-bit kernels: acc = 256 sum h w + sum l w, each sum
- * in s32, which kernels/s16.h joins and requantises. x of 8 bits is multiplied once. */
+ * Where no sum can leave s32, whatever x, gemm_s16 multiplies: while the sum of |w| stays within 32768, some 250 full
+ * weights, over a thousand usual ones. Else x is split into two planes of bytes, x' = 256 h + l, and multiplied twice
+ * in the 8-bit kernels: acc = 256 sum h w + sum l w, each sum in s32, which kernels/s16.h joins and requantises. x of 8
+ * bits is multiplied once. */
 #ifndef PITH_OPS_SHARED_S16_H
 #define PITH_OPS_SHARED_S16_H
 

@@ -41,7 +41,7 @@ static bool is_possible(const pith_prepare *prepare, const pithi_conv_geometry *
             return false;
         }
     }
-    return g->channels_last && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 &&
+    return pithi_conv_is_reasonable(g) && g->channels_last && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 &&
            g->in_channels > 0 && prepare->inputs[X_SCALE].dtype == PITH_DTYPE_F32 &&
            prepare->inputs[W_SCALE].dtype == PITH_DTYPE_F32 &&
            prepare->inputs[Y_SCALE].dtype == PITH_DTYPE_F32;

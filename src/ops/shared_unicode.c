@@ -156,7 +156,7 @@ bool pithi_unicode_find_class(const char *name, size_t n_bytes, pithi_unicode_cl
         return true;
     }
     for (int i = 0; n_bytes <= 2 && i < (int)sizeof CATEGORIES - 1; i += 2) {
-        if (n_bytes > 0 && memcmp(CATEGORIES + i, name, n_bytes) == 0) {
+        if (n_bytes > 0 && memcmp(&CATEGORIES[i], name, n_bytes) == 0) {
             class_out->group = n_bytes == 1 ? name[0] : 0;
             class_out->number = i / 2;
             return true;

@@ -148,7 +148,7 @@ static pith_value *find_repeated(const pith_value *value, int axis, int64_t *n_o
     const pith_node *reshape = value->producer;
     const pith_node *expand = pithi_is(reshape, "reshape") ? reshape->inputs[0]->producer : NULL;
     if (!pithi_is(expand, "expand") || !pithi_value_has_dims(expand->inputs[0]) ||
-        !pithi_value_has_dims(expand->outputs[0]) || expand->inputs[0]->shape.rank != 5) {
+        !pithi_value_has_dims(expand->outputs[0]) || expand->inputs[0]->shape.rank != 5 || value->shape.rank != 4) {
         return NULL;
     }
     const pith_shape *from = &expand->inputs[0]->shape, *to = &expand->outputs[0]->shape;
@@ -249,6 +249,9 @@ static pith_status visit(pith_graph *graph, pith_node *node, int *n_changes)
     }
     found.n_heads = found.n_key_heads = found.shapes[Q].dims[1];
     take_transposes(graph, &found);
+    if (found.n_heads < 1 || found.n_key_heads < 1) { /* nothing to compute, and attention wants heads */
+        return PITH_OK;
+    }
     ++*n_changes;
     return replace(graph, &found);
 }

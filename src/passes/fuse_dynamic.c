@@ -13,12 +13,6 @@ static bool is_f32_list(const pith_value *value, int64_t n)
            (pith_shape_elements(&list->shape) == 1 || pith_shape_elements(&list->shape) == n);
 }
 
-static bool is_cast_to_f32(const pith_node *node)
-{
-    const int64_t *to = pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
-    return to && *to == PITH_DTYPE_F32;
-}
-
 /* One element, made in the run: the scale of a whole tensor. */
 static bool is_scale_of(const pith_value *value, const pith_node *sums)
 {
@@ -30,8 +24,9 @@ static bool is_scale_of(const pith_value *value, const pith_node *sums)
 /* `node` multiplies the sums by s * s_w. */
 static pith_status fuse(pith_graph *graph, pith_node *node, int operand, bool *changed)
 {
-    pith_node *cast = pithi_sole_producer(node->inputs[operand], "cast");
-    pith_node *sums = cast && is_cast_to_f32(cast) ? pithi_sole_producer(cast->inputs[0], "matmul_integer") : NULL;
+    const pith_node *cast = pithi_sole_producer(node->inputs[operand], "cast");
+    const bool is_cast = cast && pithi_is_cast_to_f32(cast);
+    pith_node *sums = is_cast ? pithi_sole_producer(cast->inputs[0], "matmul_integer") : NULL;
     const pith_node *factors = node->inputs[1 - operand] ? node->inputs[1 - operand]->producer : NULL;
     const pith_tensor *w = sums ? pithi_constant_input(sums, 1) : NULL;
     if (!w || w->shape.rank != 2 || sums->n_inputs > 4 || !pithi_is(factors, "mul") || factors->n_inputs != 2 ||
@@ -80,10 +75,7 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
                 PITH_TRY(fuse_offset(graph, node, i, &changed));
             }
         }
-        if (changed) {
-            ++*n_changes;
-            pithi_graph_count_uses(graph); /* what nobody reads now still counts, which only keeps more apart */
-        }
+        *n_changes += changed; /* uses aren't counted anew: dead nodes still count, which only keeps more apart */
     }
     return PITH_OK;
 }

@@ -211,6 +211,9 @@ pith_status pithi_qdq_concat(pith_graph *graph, const pithi_qdq *q, bool *change
         if (!pithi_qdq_same(&dq, q)) {
             const root r = root_of(&dq);
             PITH_TRY(make_table(graph, &r, concat->inputs[i], q, &table));
+            if (!table) {
+                return PITH_OK;
+            }
             PITH_TRY(pithi_insert(graph, q->node, "qlinear_lookup", (pith_value *[]){ r.x, table }, 2, &lookup));
             lookup->outputs[0]->dtype = q->dtype;
             inputs[i] = lookup->outputs[0];

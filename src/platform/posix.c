@@ -188,14 +188,10 @@ void pithi_file_forget(const void *data, size_t n_bytes)
 
 void *pithi_pages_map(size_t n_bytes, size_t alignment)
 {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-#if defined(MAP_NORESERVE)
-    flags |= MAP_NORESERVE;
-#endif
     if (n_bytes > SIZE_MAX - alignment) {
         return NULL;
     }
-    char *mapped = mmap(NULL, n_bytes + alignment, PROT_READ | PROT_WRITE, flags, -1, 0);
+    char *mapped = mmap(NULL, n_bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
         return NULL;
     }

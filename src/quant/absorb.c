@@ -21,7 +21,7 @@ static bool choose(const pithi_chain *chain, const double *lows, double *shifts)
     const double *highs = lows + chain->n_channels;
     double low = 0.0, high = 0.0, new_low = 0.0, new_high = 0.0;
     for (int64_t c = 0; c < chain->n_channels; c++) {
-        const bool is_seen = lows[c] <= highs[c];
+        const bool is_seen = lows[c] <= highs[c] && isfinite(lows[c]) && isfinite(highs[c]);
         const double floor = chain->is_linear ? -INFINITY : 0.0; /* of what the function lets through */
         const double middle = chain->is_linear ? 0.5 * (lows[c] + highs[c]) : fmax(lows[c], 0.0);
         shifts[c] = is_seen ? middle : 0.0;
@@ -83,7 +83,7 @@ pith_status pithi_quant_absorb_biases(pithi_quant *quant, double strength, int *
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)most, sizeof(double), &shifts));
-    PITH_TRY(pithi_chains_ranges(quant, &chains, &ranges));
+    PITH_TRY(pithi_chains_alloc_ranges(quant, &chains, &ranges));
     PITH_TRY(pithi_chains_measure(quant, &chains, true, ranges));
     for (int i = 0; i < chains.n; i++) {
         if (is_candidate(&chains.items[i]) && choose(&chains.items[i], ranges[i], shifts)) {

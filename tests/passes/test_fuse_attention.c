@@ -76,6 +76,13 @@ static void check_others(pith_test *test)
           "%p:f32[2,3,5,7] = softmax(%s)\n"
           "%y:f32[2,3,5,6] = matmul(%p, %v)\n"
           "outputs %y:f32[2,3,5,6], %p:f32[2,3,5,7]\n");
+    check(test, "as does attention without heads",
+          "input q f32[2,0,5,4]\ninput k f32[2,0,7,4]\ninput v f32[2,0,7,6]\n" PRODUCTS,
+          "inputs %q:f32[2,0,5,4], %k:f32[2,0,7,4], %v:f32[2,0,7,6]\n"
+          "%s:f32[2,0,5,7] = matmul(%q, %k) trans_b=1 alpha=0.5\n"
+          "%p:f32[2,0,5,7] = softmax(%s)\n"
+          "%y:f32[2,0,5,6] = matmul(%p, %v)\n"
+          "outputs %y:f32[2,0,5,6]\n");
     check(test, "as do softmax over another axis and heads that broadcast",
           "input q f32[2,3,5,4]\ninput k f32[1,3,7,4]\ninput v f32[1,3,7,6]\n" PRODUCTS
           "t = softmax s | axis=2\nz = matmul t v\noutput z\n",
