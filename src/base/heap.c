@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base.h"
+
 #define SMALLEST_BYTES ((size_t)32 << 10) /* smaller blocks are malloc's */
 #define HUGE_BYTES ((size_t)2 << 20)
 #define FIRST_REGION_BYTES (4 * HUGE_BYTES)
@@ -44,11 +46,6 @@ typedef struct pithi_heap_region {
     size_t n_spans, capacity;
 } region;
 
-static size_t rounded(size_t n_bytes, size_t unit)
-{
-    return (n_bytes + unit - 1) / unit * unit;
-}
-
 static void ask_for_huge(region *r)
 {
     size_t end = r->top / HUGE_BYTES * HUGE_BYTES;
@@ -73,10 +70,10 @@ static region *add_region(pithi_heap *heap, size_t n_bytes)
     if (wanted > SIZE_MAX - HUGE_BYTES) {
         wanted = n_bytes;
     }
-    *added = (region){ .next = heap->regions, .n_bytes = rounded(wanted, HUGE_BYTES) };
+    *added = (region){ .next = heap->regions, .n_bytes = pithi_align_up(wanted, HUGE_BYTES) };
     added->pages = pithi_pages_map(added->n_bytes, HUGE_BYTES);
     if (!added->pages && wanted > n_bytes) {
-        added->n_bytes = rounded(n_bytes, HUGE_BYTES);
+        added->n_bytes = pithi_align_up(n_bytes, HUGE_BYTES);
         added->pages = pithi_pages_map(added->n_bytes, HUGE_BYTES);
     }
     if (!added->pages) {
@@ -146,7 +143,7 @@ void *pithi_heap_alloc(pithi_heap *heap, size_t n_bytes)
     if (IS_CHECKED || n_bytes < SMALLEST_BYTES || n_bytes > SIZE_MAX / 4) {
         return malloc(n_bytes);
     }
-    size_t taken = rounded(n_bytes, UNIT_BYTES);
+    size_t taken = pithi_align_up(n_bytes, UNIT_BYTES);
     void *block = take_span(heap, taken);
     for (region *r = heap->regions; r && !block; r = r->next) {
         block = r->n_bytes - r->top >= taken ? take_top(r, taken) : NULL;
@@ -222,7 +219,7 @@ void pithi_heap_release(pithi_heap *heap, void *block, size_t n_bytes)
     while ((uintptr_t)block < (uintptr_t)r->pages || (uintptr_t)block >= (uintptr_t)r->pages + r->n_bytes) {
         r = r->next;
     }
-    size_t begin = (size_t)((char *)block - r->pages), taken = rounded(n_bytes, UNIT_BYTES);
+    size_t begin = (size_t)((char *)block - r->pages), taken = pithi_align_up(n_bytes, UNIT_BYTES);
     if (taken >= GIVEN_BACK_BYTES) {
         pithi_pages_forget(block, taken);
     }

@@ -10,11 +10,9 @@
 #include "exec/pool.h"
 #include "platform/platform.h"
 
-typedef pithi_job_fn job_fn;
-
 typedef struct worker {
     _Alignas(64) _Atomic uint64_t ticket;
-    _Atomic(job_fn *) fn;
+    _Atomic(pithi_job_fn *) fn;
     _Atomic(void *) user;
     pithi_exec_pool *pool;
     pithi_thread *thread; /* the caller's: NULL */
@@ -49,7 +47,7 @@ static uint32_t generation_of(worker *w)
 }
 
 /* A part of a share: its owner's from the front, another's from the end. False: none is left. */
-static bool take(worker *from, bool is_own, job_fn **fn, void **user, int *part)
+static bool take(worker *from, bool is_own, pithi_job_fn **fn, void **user, int *part)
 {
     uint64_t ticket = atomic_load_explicit(&from->ticket, memory_order_acquire);
     for (;;) {
@@ -73,7 +71,7 @@ static uint32_t run_parts(pithi_exec_pool *pool, int index)
 {
     uint32_t seen = generation_of(&pool->workers[index]);
     int n_done = 0, part = 0, last = -2;
-    job_fn *fn = NULL;
+    pithi_job_fn *fn = NULL;
     void *user = NULL;
     for (int i = 0; i < pool->n_shares; i++) {
         worker *from = &pool->workers[(index + i) % pool->n_shares];
@@ -230,7 +228,7 @@ void pithi_exec_pool_end(pithi_exec_pool *pool)
 }
 
 typedef struct own_job {
-    job_fn *fn;
+    pithi_job_fn *fn;
     void *user;
     bool keep_denormals;
 } own_job;
@@ -245,14 +243,14 @@ static void run_own_part(void *context, int part, int worker_index)
     }
 }
 
-static void run_elsewhere(pithi_exec_pool *pool, int n_parts, job_fn *fn, void *user)
+static void run_elsewhere(pithi_exec_pool *pool, int n_parts, pithi_job_fn *fn, void *user)
 {
     own_job job = { fn, user, pool->keep_denormals };
     pool->own.parallel_for(pool->own.user, n_parts, run_own_part, &job);
 }
 
 /* A share's description is complete before its ticket says so; all parts of the job before are done. */
-static void publish(worker *share, int begin, int end, job_fn *fn, void *user)
+static void publish(worker *share, int begin, int end, pithi_job_fn *fn, void *user)
 {
     uint64_t generation = (atomic_load_explicit(&share->ticket, memory_order_relaxed) >> GENERATION_SHIFT) + 1;
     atomic_store_explicit(&share->fn, fn, memory_order_release);

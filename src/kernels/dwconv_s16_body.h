@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv_s16 once for all vector lengths, in words that the including file defines:
  *
- *   s16_v, s16_f            vectors of S16_LANES numbers of 16 bits (of half as many of 32 bits), and floats
+ *   s16_v                   vectors of S16_LANES numbers of 16 bits, or of half as many of 32 bits
  *   s16_load, s16_store, s16_set(number), s16_xor
  *   s16_zip_low, s16_zip_high   pairs of neighbouring lanes of two vectors, in whatever order of channels
  *   s16_dot(acc, a, b)      acc + the sums of two products of neighbours
- *   s16_round(acc, scale, low, high, zero)   numbers of 32 bits to results
+ *   s16_round(sums, scale, finish)   numbers of 32 bits to results
  *   s16_join(low, high)     undoes the order of zip_low and zip_high: S16_LANES results of 16 bits
  *   s16_narrow(to, v)       stores their low bytes
  *
@@ -101,7 +101,7 @@ DW_INLINE void dw_block(const pith_dwconv_s16_task *t, size_t c, size_t n, const
     }
     const s16_v all = s16_join(s16_round(low, head->scale, &t->finish),
                                s16_round(high, head->scale + S16_LANES / 2, &t->finish));
-    const size_t item = t->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t item = pith_s16_bytes(t->finish.type);
     uint16_t buffer[S16_LANES];
     char *to = n < S16_LANES ? (char *)buffer : y + c * item;
     if (item == 2) {
@@ -148,7 +148,7 @@ static bool dw_advance(const pith_dwconv_s16_task *t, int ox)
 
 static void run(const pith_dwconv_s16_task *t)
 {
-    const size_t n = t->n_channels, item = t->finish.type >= PITH_S16_U16 ? 2 : 1;
+    const size_t n = t->n_channels, item = pith_s16_bytes(t->finish.type);
     for (int oy = t->y_begin; oy < t->y_end; oy++) {
         for (int ox = 0; ox < t->out_w; ox++) {
             char *y = (char *)t->y + ((size_t)oy * (size_t)t->out_w + (size_t)ox) * n * item;

@@ -23,6 +23,8 @@
 
 typedef enum pith_s16_type { PITH_S16_U8, PITH_S16_S8, PITH_S16_U16, PITH_S16_S16 } pith_s16_type;
 
+static inline size_t pith_s16_bytes(pith_s16_type type) { return type >= PITH_S16_U16 ? 2 : 1; }
+
 typedef struct pith_s16_finish {
     int32_t zero, low, high; /* low, high: within the type */
     pith_s16_type type;

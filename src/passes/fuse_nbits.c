@@ -25,12 +25,6 @@ static bool may_be_f32(const pith_node *node)
     return result && (result->dtype == PITH_DTYPE_F32 || result->dtype == PITH_DTYPE_NONE);
 }
 
-static bool is_cast_to_f32(const pith_node *node)
-{
-    const int64_t *to = pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
-    return to && *to == PITH_DTYPE_F32;
-}
-
 static bool read_dequantize(const pith_node *node, stored *out)
 {
     const pith_tensor *scale = pithi_constant_input(node, 1);
@@ -76,7 +70,7 @@ static bool read_untransposed(const pith_node *node, stored *out)
     if (pithi_is(node, "dequantize_linear")) {
         return read_dequantize(node, out);
     }
-    if (is_cast_to_f32(node) && pithi_constant_input(node, 0)) {
+    if (pithi_is_cast_to_f32(node) && pithi_constant_input(node, 0)) {
         *out = (stored){ .codes = node->inputs[0] };
         return !pithi_dtype_is_integer(node->inputs[0]->constant->dtype);
     }

@@ -10,8 +10,7 @@
 /* ---- quantised tensors ------------------------------------------------------------------------
  */
 
-static bool is_8bit(pith_dtype dtype) { return dtype == PITH_DTYPE_S8 || dtype == PITH_DTYPE_U8; }
-static bool is_activation(pith_dtype dtype) { return is_8bit(dtype) || pithi_is_16bit(dtype); }
+static bool is_activation(pith_dtype dtype) { return pithi_is_8bit(dtype) || pithi_is_16bit(dtype); }
 
 static pith_dtype dtype_of(const pith_value *value)
 {
@@ -127,7 +126,7 @@ bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *d
 {
     pith_node *node = value ? value->producer : NULL;
     const pith_tensor *weights = pithi_is(node, "dequantize_linear") ? pithi_constant_input(node, 0) : NULL;
-    if (!weights || !read_scale(node, dq_out) || !(is_8bit(weights->dtype) || is_small(weights->dtype))) {
+    if (!weights || !read_scale(node, dq_out) || !(pithi_is_8bit(weights->dtype) || is_small(weights->dtype))) {
         return false;
     }
     dq_out->value = node->inputs[0];
@@ -275,7 +274,7 @@ static pith_status fuse_conv(nest *n, bool *changed)
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
-    if (is_wide(n, &x) && is_8bit(x.dtype) && pithi_attr_int(conv, "group") > 1) {
+    if (is_wide(n, &x) && pithi_is_8bit(x.dtype) && pithi_attr_int(conv, "group") > 1) {
         PITH_TRY(pithi_qdq_widen(n->graph, n->q.node, &x));
     }
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));
@@ -324,7 +323,7 @@ static pith_status fuse_matmul(nest *n, pith_node *matmul, pith_value *bias_dq, 
     }
     bool has_weights = pithi_qdq_weights(matmul->inputs[1], 2, 1, &b);
     bool fits = has_weights ? pithi_qdq_bias(bias_dq, &a, &b, b.value->constant->shape.dims[1], &bias)
-                            : !bias_dq && pithi_qdq_activation(matmul->inputs[1], &b) && is_8bit(b.dtype) &&
+                            : !bias_dq && pithi_qdq_activation(matmul->inputs[1], &b) && pithi_is_8bit(b.dtype) &&
                                   !is_wide(n, &a);
     if (!fits) {
         return PITH_OK;

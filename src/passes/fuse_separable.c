@@ -6,8 +6,8 @@
 
 #define MIN_BYTES ((int64_t)768 << 10) /* of what lies between; smaller images stay in the cache anyway */
 #define EXPANSION 3 /* of channels, at least, in an inverted residual */
-#define MAX_ROWS_BYTES ((int64_t)512 << 10) /* of the rows that one output row sees, */
-#define HUGE_ROWS_BYTES ((int64_t)640 << 10) /* and of those of an image that may not even stay in L3 */
+#define MAX_ROWS_BYTES ((int64_t)512 << 10) /* of the rows that one output row sees */
+#define HUGE_ROWS_BYTES ((int64_t)640 << 10) /* of the same, in an image of HUGE_BYTES, which may not even stay in L3 */
 #define HUGE_BYTES ((int64_t)8 << 20)
 
 static bool has_defaults(const pithi_conv_attrs *a)

@@ -16,6 +16,12 @@ pith_node *pithi_sole_producer(const pith_value *value, const char *op_name)
     return is_sole && pithi_is(value->producer, op_name) ? value->producer : NULL;
 }
 
+bool pithi_is_cast_to_f32(const pith_node *node)
+{
+    const int64_t *to = pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
+    return to && *to == PITH_DTYPE_F32;
+}
+
 pith_activation *pithi_activation_of(const pith_node *node)
 {
     size_t offset_plus_1 = node->op ? node->op->fused_activation_plus_1 : 0;

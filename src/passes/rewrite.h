@@ -32,6 +32,8 @@ static inline pith_value *pithi_node_input(const pith_node *node, int index)
 /* The node with operator `op` that makes `value` as its output 0, if `value` is used once (value->n_uses is up to
  * date) and thus free to be fused into its consumer; else NULL. */
 pith_node *pithi_sole_producer(const pith_value *value, const char *op_name);
+/* cast to float32. */
+bool pithi_is_cast_to_f32(const pith_node *node);
 /* Where the node's fused activation stands, or NULL if its operator takes none. */
 pith_activation *pithi_activation_of(const pith_node *node);
 /* The operator takes no activation, or the node has none. */

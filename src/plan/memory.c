@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Offsets in one arena. Blocks are placed one after the other at the lowest gap that is free during their
- * whole life, by rising size and by life area (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net
- * Inference", greedy by size). While the arena is larger than what is alive at once, blocks that stick out
+ * whole life, by falling life area and by falling size (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep
+ * Neural Net Inference", greedy by size). While the arena is larger than what is alive at once, blocks that stick out
  * gain weight and all are placed anew: those that were in the way come later then. The smallest arena wins. */
 #include <stdlib.h>
 
@@ -24,7 +24,6 @@ typedef struct span {
 } span;
 
 typedef struct packing {
-    pith_ctx *ctx;
     pithi_arena memory;
     placement *items; /* blocks that have bytes, by first step */
     int n_items;
@@ -295,7 +294,7 @@ static pith_status most_alive(pith_ctx *ctx, const pithi_block *blocks, int n_bl
 }
 
 /* What all blocks take side by side: the arena where all live at once. */
-static pith_status check_total(pith_ctx *ctx, const pithi_block *blocks, int n_blocks, size_t *total_out)
+static pith_status sum_blocks(pith_ctx *ctx, const pithi_block *blocks, int n_blocks, size_t *total_out)
 {
     size_t total = 0;
     for (int i = 0; i < n_blocks; i++) {
@@ -321,10 +320,10 @@ static void place_side_by_side(pithi_block *blocks, int n_blocks)
 pith_status pithi_plan_assign_offsets(pith_ctx *ctx, pithi_block *blocks, int n_blocks, int n_steps,
                                       size_t *arena_bytes_out, size_t *lower_bound_out)
 {
-    packing p = { .ctx = ctx, .memory = { .ctx = ctx } };
+    packing p = { .memory = { .ctx = ctx } };
     pith_status status = PITH_OK;
     size_t total = 0;
-    PITH_TRY_GOTO(check_total(ctx, blocks, n_blocks, &total), done);
+    PITH_TRY_GOTO(sum_blocks(ctx, blocks, n_blocks, &total), done);
     PITH_TRY_GOTO(most_alive(ctx, blocks, n_blocks, n_steps, lower_bound_out, &p.bound), done);
     *arena_bytes_out = total;
     if (total == p.bound) {

@@ -385,7 +385,7 @@ static pith_status clone_with_chains(pithi_quant *quant, const pithi_chains *cha
     return status;
 }
 
-pith_status pithi_chains_ranges(pithi_quant *quant, const pithi_chains *chains, double ***ranges_out)
+pith_status pithi_chains_alloc_ranges(pithi_quant *quant, const pithi_chains *chains, double ***ranges_out)
 {
     void *block = NULL;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)chains->n + 1, sizeof(double *), &block));

@@ -43,8 +43,8 @@ typedef struct pithi_chains {
 pith_status pithi_quant_chains(pithi_quant *quant, pithi_chains *chains_out);
 /* clip(x, 0, high) */
 bool pithi_chain_is_ceiling(const pith_node *node, double *high_out);
-/* Room for the following. */
-pith_status pithi_chains_ranges(pithi_quant *quant, const pithi_chains *chains, double ***ranges_out);
+/* Room for what pithi_chains_measure fills. */
+pith_status pithi_chains_alloc_ranges(pithi_quant *quant, const pithi_chains *chains, double ***ranges_out);
 /* Smallest and largest value of each channel over the samples, of what enters (`of_results`: of what the producers
  * make), for every chain; 2 * n_channels doubles each, the largest behind the smallest. */
 pith_status pithi_chains_measure(pithi_quant *quant, const pithi_chains *chains, bool of_results, double **ranges);

@@ -137,7 +137,7 @@ static pith_status open_work(pithi_quant *quant, work *w)
     for (int i = 0; i < w->chains.n; i++) {
         most = pithi_max_s64(most, w->chains.items[i].n_channels);
     }
-    PITH_TRY(pithi_chains_ranges(quant, &w->chains, &w->ranges));
+    PITH_TRY(pithi_chains_alloc_ranges(quant, &w->chains, &w->ranges));
     PITH_TRY(alloc_doubles(quant, most, &w->left));
     PITH_TRY(alloc_doubles(quant, most, &w->right));
     PITH_TRY(alloc_doubles(quant, most, &w->s));

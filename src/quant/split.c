@@ -70,10 +70,11 @@ static bool choose(const pithi_chain *chain, const double *lows, split *s)
     return widest > 0.0 && most < WORTH * widest;
 }
 
-/* The constant with its channels repeated; those of the producer are divided, and its bias spreads the copies over one
- * step. */
+/* What becomes of a channel's copies: the same numbers, their share (of the producer), or shares up to a step apart
+ * (its bias). */
 typedef enum repeat { REPEAT, DIVIDE, SPREAD } repeat;
 
+/* The constant with its channels repeated. */
 static pith_status repeat_axis(pith_graph *graph, pith_node *node, int input, int axis, repeat how, const split *s)
 {
     const pith_tensor *from = pithi_constant_input(node, input);
@@ -162,7 +163,7 @@ pith_status pithi_quant_split_channels(pithi_quant *quant, double strength, int 
     if (!any) {
         return PITH_OK;
     }
-    PITH_TRY(pithi_chains_ranges(quant, &chains, &ranges));
+    PITH_TRY(pithi_chains_alloc_ranges(quant, &chains, &ranges));
     PITH_TRY(pithi_chains_measure(quant, &chains, false, ranges));
     for (int i = 0; i < chains.n; i++) {
         if (is_candidate(&chains.items[i])) {
