@@ -88,10 +88,8 @@ static pith_status make_input(const cli_input_reader *reader, const pith_value_i
         return cli_preprocess_apply(reader->settings, &inputs->picture, input->dtype, shape, tensor,
                                     &inputs->placement);
     }
-    const bool is_float = cli_dtype_is_float(input->dtype);
     CLI_TRY(cli_tensor_make(input->dtype, shape, tensor));
-    cli_tensor_random(&tensor->view, seed, is_float ? -1.0 : 0.0,
-                      is_float ? 1.0 : input->dtype == PITH_DTYPE_U8 ? 256.0 : 2.0);
+    cli_tensor_random(&tensor->view, seed);
     return PITH_OK;
 }
 

@@ -322,14 +322,12 @@ pith_status cli_net_random_inputs(const cli_net *net, const cli_shapes *shapes, 
     for (int i = 0; i < shapes->n; i++) {
         const pith_value_info *input = pith_model_input(net->model, i);
         cli_tensor tensor;
-        bool is_float = cli_dtype_is_float(input->dtype);
         char type[PITH_TYPE_TEXT_BYTES];
         CLI_CHECK(input->dtype != PITH_DTYPE_OBJECT, PITH_STATUS_ARG,
                   "input '%s' is a %s, which can't be generated; give it with --input %s=FILE (.json or .pb)",
                   input->name, pith_type_text(input->type, type), input->name);
         CLI_TRY_AT(cli_tensor_make(input->dtype, &shapes->items[i], &tensor), "input '%s'", input->name);
-        cli_tensor_random(&tensor.view, seed + (uint64_t)i, is_float ? -1.0 : 0.0,
-                          is_float ? 1.0 : input->dtype == PITH_DTYPE_U8 ? 256.0 : 2.0);
+        cli_tensor_random(&tensor.view, seed + (uint64_t)i);
         pith_status status = cli_tensor_set_name(&tensor, input->name, strlen(input->name));
         if (status == PITH_OK) {
             status = cli_tensors_add(list, &tensor);

@@ -46,6 +46,17 @@ typedef struct pithi_conv_geometry {
     int64_t pad[3]; /* in front; what lies behind follows from the sizes */
 } pithi_conv_geometry;
 
+/* Every channel by itself. */
+static inline bool pithi_conv_is_depthwise(const pithi_conv_geometry *g)
+{
+    return g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels;
+}
+
+static inline int64_t pithi_conv_taps(const pithi_conv_geometry *g)
+{
+    return g->kernel[0] * g->kernel[1] * g->kernel[2];
+}
+
 /* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the bytes
  * of gathered inputs stay far from overflow. Such convolutions are left to the reference. */
 bool pithi_conv_is_reasonable(const pithi_conv_geometry *g);

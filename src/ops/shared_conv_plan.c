@@ -176,8 +176,8 @@ static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
 
 static bool is_depthwise(const pithi_conv_geometry *g)
 {
-    return !g->is_transposed && g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels &&
-           g->kernel[0] == 1 && g->stride[0] == 1 && g->in[0] == g->out[0];
+    return !g->is_transposed && pithi_conv_is_depthwise(g) && g->kernel[0] == 1 && g->stride[0] == 1 &&
+           g->in[0] == g->out[0];
 }
 
 /* Of rows, so that threads keep to theirs; small images of many channels as products before and behind are cut. */

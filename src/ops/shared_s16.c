@@ -37,13 +37,6 @@ pithi_conv_geometry pithi_s16_matrix(int64_t m, int64_t n, int64_t k)
                                   .stride = { 1, 1, 1 }, .dilation = { 1, 1, 1 } };
 }
 
-static int64_t taps_of(const pithi_conv_geometry *g) { return g->kernel[1] * g->kernel[2]; }
-
-static bool is_depthwise(const pithi_conv_geometry *g)
-{
-    return g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels;
-}
-
 /* ---- weights ---------------------------------------------------------------------------------- */
 
 typedef struct column_facts {
@@ -190,7 +183,7 @@ static pith_status make_segments(pith_prepare *prepare, s16_state *s)
     const int64_t n = g->in_channels / g->group * (s->words ? 2 : 1); /* bytes */
     const bool merges = g->dilation[2] == 1;
     void *block = NULL;
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(2 * taps_of(g)), sizeof(ptrdiff_t), &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(2 * pithi_conv_taps(g)), sizeof(ptrdiff_t), &block));
     s->offsets = block;
     s->segment_length = (size_t)(merges ? g->kernel[2] * n : n);
     for (int64_t i = 0; i < g->kernel[1]; i++) {
@@ -209,7 +202,8 @@ static pith_status make_segments(pith_prepare *prepare, s16_state *s)
 /* A product of matrices: no window, no borders. */
 static bool is_flat(const pithi_conv_geometry *g)
 {
-    return taps_of(g) == 1 && g->stride[1] == 1 && g->stride[2] == 1 && g->out[1] == g->in[1] && g->out[2] == g->in[2];
+    return pithi_conv_taps(g) == 1 && g->stride[1] == 1 && g->stride[2] == 1 && g->out[1] == g->in[1] &&
+           g->out[2] == g->in[2];
 }
 
 static int64_t gathered_rows(const pithi_conv_geometry *g, int64_t n_rows)
@@ -222,7 +216,7 @@ static void cut(const pith_prepare *prepare, s16_state *s)
 {
     const pithi_conv_geometry *g = &s->g;
     const int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
-    const double macs = (double)(g->out[1] * g->out[2]) * (double)n * (double)n_channels * (double)taps_of(g);
+    const double macs = (double)(g->out[1] * g->out[2]) * (double)n * (double)n_channels * (double)pithi_conv_taps(g);
     int64_t wanted = prepare->n_threads > 1 ? pithi_div_up(4 * prepare->n_threads, g->batch * g->group) : 1;
     wanted = pithi_max_s64((int64_t)fmin((double)wanted, macs / (2.0 * PITHI_PART_MACS)), 1);
     s->columns = (g->out[2] - 1) * g->stride[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
@@ -294,7 +288,7 @@ static void describe_depthwise(const pithi_s16_task *task, s16_state *s)
 static pith_status prepare_depthwise(pith_prepare *prepare, const pithi_s16_task *task, s16_state *s)
 {
     const pithi_s8_source *from = &task->source;
-    const size_t n = (size_t)s->g.in_channels, n_taps = (size_t)taps_of(&s->g);
+    const size_t n = (size_t)s->g.in_channels, n_taps = (size_t)pithi_conv_taps(&s->g);
     void *block = NULL;
     bool fits_s32 = true;
     describe_depthwise(task, s);
@@ -347,7 +341,7 @@ pith_status pithi_s16_prepare(pith_prepare *prepare, const pithi_s16_task *task)
                       .flip = task->source.a_dtype == PITH_DTYPE_S16 ? 0x8000 : 0 };
     s->pad = is_wide ? (uint16_t)((uint16_t)task->source.a_zero ^ s->flip) : (uint8_t)task->source.a_zero;
     prepare->state = s;
-    if (is_depthwise(g) && is_wide) {
+    if (pithi_conv_is_depthwise(g) && is_wide) {
         s->depthwise = pithi_dwconv_s16(prepare->isa_limit);
         return prepare_depthwise(prepare, task, s);
     }

@@ -28,8 +28,6 @@ typedef struct conv_s8 {
     size_t scratch_sums, scratch_gathered;
 } conv_s8;
 
-static int64_t taps_of(const pithi_conv_geometry *g) { return g->kernel[1] * g->kernel[2]; }
-
 /* ---- prepare ------------------------------------------------------------------------------------
  */
 
@@ -84,10 +82,10 @@ static pith_status make_weights(pith_prepare *prepare, conv_s8 *conv)
         .n_groups = g->group,
         .n = n,
         .n_channels = n_channels,
-        .n_taps = taps_of(g),
-        .group_stride = n * n_channels * taps_of(g),
-        .n_stride = n_channels * taps_of(g),
-        .c_stride = taps_of(g),
+        .n_taps = pithi_conv_taps(g),
+        .group_stride = n * n_channels * pithi_conv_taps(g),
+        .n_stride = n_channels * pithi_conv_taps(g),
+        .c_stride = pithi_conv_taps(g),
         .t_stride = 1,
         .segment_length = (int64_t)conv->segment_length,
         .a_dtype = in[X].dtype,
@@ -107,7 +105,7 @@ static pith_status make_segments(pith_prepare *prepare, conv_s8 *conv)
     int64_t row = pixel * (conv->gathers ? conv->columns : g->in[2]);
     bool merges = g->dilation[2] == 1 && pixel == n_channels;
     void *block = NULL;
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)taps_of(g), sizeof(ptrdiff_t), &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)pithi_conv_taps(g), sizeof(ptrdiff_t), &block));
     conv->segment_offsets = block;
     conv->segment_length = (size_t)(merges ? g->kernel[2] * n_channels : n_channels);
     for (int64_t i = 0; i < g->kernel[1]; i++) {
@@ -124,14 +122,14 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
-    int64_t pixels = g->out[1] * g->out[2], macs = pixels * n * n_channels * taps_of(g);
+    int64_t pixels = g->out[1] * g->out[2], macs = pixels * n * n_channels * pithi_conv_taps(g);
     int64_t wanted =
         prepare->n_threads > 1 ? pithi_div_up(4 * prepare->n_threads, g->batch * g->group) : 1;
     wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (4 * PITHI_PART_MACS)), 1);
     conv->columns = (g->out[2] - 1) * g->stride[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
     int64_t total = conv->gathers ? g->out[1] : pixels;
     int64_t bytes =
-        conv->gathers ? conv->columns * n_channels * g->stride[1] : n_channels * taps_of(g);
+        conv->gathers ? conv->columns * n_channels * g->stride[1] : n_channels * pithi_conv_taps(g);
     conv->band = pithi_max_s64(
         pithi_min_s64(GATHER_BYTES / pithi_max_s64(bytes, 1), pithi_div_up(total, wanted)), 1);
     if (!conv->gathers) {
@@ -151,11 +149,6 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
 static int64_t band_pixels(const conv_s8 *conv)
 {
     return conv->gathers ? conv->band * conv->g.out[2] : conv->band;
-}
-
-static bool is_depthwise(const pithi_conv_geometry *g)
-{
-    return g->group > 1 && g->group == g->in_channels && g->out_channels == g->in_channels;
 }
 
 static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
@@ -197,7 +190,7 @@ static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pith_tensor *w = &prepare->inputs[W], *zero = &prepare->inputs[W_ZERO];
-    const int64_t n_taps = taps_of(g), n_zeros = pith_shape_elements(&zero->shape);
+    const int64_t n_taps = pithi_conv_taps(g), n_zeros = pith_shape_elements(&zero->shape);
     const bool has_bias = pithi_has_operand(prepare->inputs, prepare->n_inputs, BIAS);
     void *block = NULL;
     conv->depthwise = pithi_dwconv_s8(prepare->isa_limit);
@@ -243,11 +236,11 @@ pith_status pithi_s8_conv_prepare(pith_prepare *prepare)
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(conv_s8), &block));
     conv_s8 *conv = block;
     conv->g = g;
-    conv->gathers = leaves_image(&g, 1) || leaves_image(&g, 2) || (g.group > 1 && taps_of(&g) > 1);
+    conv->gathers = leaves_image(&g, 1) || leaves_image(&g, 2) || (g.group > 1 && pithi_conv_taps(&g) > 1);
     cut(prepare, conv);
-    if (is_depthwise(&g)) {
+    if (pithi_conv_is_depthwise(&g)) {
         PITH_TRY(make_depthwise(prepare, conv));
-        int64_t macs = g.out[1] * g.out[2] * g.in_channels * taps_of(&g);
+        int64_t macs = g.out[1] * g.out[2] * g.in_channels * pithi_conv_taps(&g);
         conv->n_bands = pithi_max_s64(pithi_min_s64(pithi_min_s64(4 * prepare->n_threads, g.out[1]),
                                                     macs / (2 * PITHI_PART_MACS)),
                                       1);
