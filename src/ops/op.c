@@ -201,6 +201,17 @@ static pith_status check_inputs(const pith_infer *infer, const pith_op *op)
     return check_operand_count(infer->ctx, "output", op->outputs, op->n_outputs, infer->n_outputs);
 }
 
+pith_status pithi_op_give_outputs(pith_graph *graph, pith_node *node)
+{
+    for (int i = 0; node->op && i < node->n_outputs && i < node->op->n_outputs; i++) {
+        if (!node->outputs[i] && node->op->outputs[i].arity == PITH_ONE) {
+            PITH_TRY(pithi_graph_add_value(graph, NULL, &node->outputs[i]));
+            node->outputs[i]->producer = node;
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_op_infer(pith_infer *infer)
 {
     const pith_op *op = infer->node->op;

@@ -278,6 +278,8 @@ pith_status pithi_op_read_attrs(pith_ctx *ctx, const pith_op *op, const pith_spe
                                 pith_source *source, void *attrs);
 /* Only the attributes that the operator's table names and nobody has used yet; others stay. */
 pith_status pithi_op_take_attrs(pith_ctx *ctx, const pith_op *op, bool all_required, pith_source *source, void *attrs);
+/* Values for outputs that the operator always writes (PITH_ONE), but that a file leaves without a name. */
+pith_status pithi_op_give_outputs(pith_graph *graph, pith_node *node);
 /* Operand counts and dtypes against the table, then op->infer, then checks of the result. */
 pith_status pithi_op_infer(pith_infer *infer);
 /* Cost of a node whose outputs are inferred. */

@@ -121,6 +121,22 @@ static void test_functions(pith_test *test, pith_proto *proto)
     pith_imported_deinit(&imported);
 }
 
+/* What an operator always writes needs a place; what it may leave out has none. */
+static void test_outputs_without_name(pith_test *test, pith_proto *proto)
+{
+    pith_imported imported;
+    pith_test_case(test, "outputs without a name");
+    if (import_text(test,
+                    "ir 11 ; opset 24 ; graph { input q f32[1,2,2,8] ; input k f32[1,2,2,8] ; input v f32[1,2,2,8]\n"
+                    "node Attention q,k,v -> _,_,_,s\noutput s f32[1,2,2,2] }", proto, &imported)) {
+        const pith_node *node = imported.graph->first;
+        TEST_CHECK(test, node->n_outputs == 4 && node->outputs[0] && node->outputs[0]->producer == node);
+        TEST_CHECK(test, node->n_outputs == 4 && !node->outputs[1] && !node->outputs[2] && node->outputs[3]);
+        TEST_OK(test, pithi_graph_verify(imported.graph));
+    }
+    pith_imported_deinit(&imported);
+}
+
 /* Every encoding of a weight gives the same values. */
 static void test_weights(pith_test *test, pith_proto *proto)
 {
@@ -330,6 +346,7 @@ void test_onnx_read(pith_test *test)
 {
     pith_proto proto = { 0 };
     test_base_models(test, &proto);
+    test_outputs_without_name(test, &proto);
     test_functions(test, &proto);
     test_weights(test, &proto);
     test_small_weights(test, &proto);

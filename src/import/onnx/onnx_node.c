@@ -327,6 +327,7 @@ static pith_status insert_source(building *build, pithi_arena *scratch)
     node->unsupported = build->problem;
     node->source_opset = (int)pithi_min_s64(source->opset, INT32_MAX);
     node->source_since = build->since;
+    PITH_TRY(pithi_op_give_outputs(source->graph, node));
     PITH_TRY(adopt_bodies(build, node));
     return check_branches(build, node);
 }

@@ -173,6 +173,7 @@ static pith_status read_parts(pithi_text_reader *reader, pith_graph *graph, valu
     if (!op) {
         node->unsupported = "the text says so";
     }
+    PITH_TRY(pithi_op_give_outputs(graph, node));
     PITH_TRY(pithi_text_attrs(reader, graph, node));
     return read_bodies(reader, graph, node);
 }
