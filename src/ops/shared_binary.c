@@ -243,6 +243,8 @@ pith_status pithi_source_align_input(pith_ctx *ctx, pith_source *source, int ind
     pith_value *a = source->inputs[0];
     const pith_value *b = source->inputs[index];
     PITH_CHECK(ctx, a && b, PITH_STATUS_FORMAT, "input 0 or %d of %s is missing", index, source->type);
+    PITH_CHECK(ctx, axis >= -PITH_MAX_RANK && axis <= PITH_MAX_RANK, PITH_STATUS_SHAPE,
+               "axis %lld of %s is outside -%d to %d", (long long)axis, source->type, PITH_MAX_RANK, PITH_MAX_RANK);
     bool is_known = (a->has_shape || a->constant) && b->constant;
     if (!is_known) {
         return align_by_nodes(source, a, &source->inputs[index], axis);

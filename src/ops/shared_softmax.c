@@ -158,7 +158,7 @@ pith_status pithi_softmax_to_source(pith_ctx *ctx, const pith_node *node, pith_s
     if (!attrs->flatten) {
         return PITH_OK;
     }
-    for (int64_t i = axis + 1; x->has_shape && i < x->shape.rank; i++) {
+    for (int64_t i = x->shape.rank - 1; x->has_shape && i > axis && i >= 0; i--) {
         behind *= x->shape.dims[i] == 1 ? 1 : 0;
     }
     PITH_CHECK(ctx, x->has_shape && axis < x->shape.rank && behind == 1, PITH_STATUS_UNSUPPORTED,
