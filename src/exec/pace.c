@@ -5,6 +5,7 @@
 #include "exec/pace.h"
 
 #define N_TRIAL 3
+#define LEAST_TRIAL_NS 300e3  /* of going together: parked threads take some 100 us to come */
 #define FIRST_TRIAL 8         /* runs before: the first ones plan, warm caches and wake threads */
 #define NEXT_TRIAL 500
 #define FIRST_PAUSE_NS 20e6
@@ -29,6 +30,7 @@ static void begin_trial(pithi_pace *pace)
 {
     pace->is_trial = true;
     pace->n_left = N_TRIAL;
+    pace->spent_ns = 0.0;
     pace->best_ns = 1e300;
 }
 
@@ -59,7 +61,8 @@ static void end_trial(pithi_pace *pace)
 static void add_trial(pithi_pace *pace, double ns)
 {
     pace->best_ns = ns < pace->best_ns ? ns : pace->best_ns;
-    if (--pace->n_left == 0) {
+    pace->spent_ns += ns;
+    if (--pace->n_left <= 0 && (!pace->is_alone || pace->spent_ns >= LEAST_TRIAL_NS)) {
         end_trial(pace);
     }
 }
@@ -67,6 +70,7 @@ static void add_trial(pithi_pace *pace, double ns)
 static void add_together(pithi_pace *pace, double ns)
 {
     pace->n_runs++;
+    pace->spent_ns += ns;
     if (pace->alone_ns > 0.0) {
         pace->together_ns = smooth(pace->together_ns, ns);
     } else if (pace->n_runs > 2) { /* the best of the first, as it will be of the trial that they are compared with */
@@ -74,7 +78,8 @@ static void add_together(pithi_pace *pace, double ns)
     }
     if (pace->alone_ns > 0.0 && pace->together_ns > MOST * pace->alone_ns) {
         go_alone(pace);
-    } else if (pace->n_runs >= (pace->alone_ns > 0.0 ? NEXT_TRIAL : FIRST_TRIAL)) {
+    } else if (pace->alone_ns > 0.0 ? pace->n_runs >= NEXT_TRIAL
+                                    : pace->n_runs >= FIRST_TRIAL && pace->spent_ns >= LEAST_TRIAL_NS) {
         pace->n_runs = 0;
         if (pace->together_ns < LONGEST_TRIAL_NS) {
             begin_trial(pace);

@@ -8,7 +8,7 @@
 
 typedef struct pithi_pace {
     double together_ns, alone_ns; /* smoothed; 0: not known yet */
-    double best_ns;               /* of the runs of a trial */
+    double best_ns, spent_ns;     /* of the runs of a trial, or of the first ones */
     int n_runs;                   /* together since the last trial alone */
     int n_left;                   /* runs until the trial ends */
     double left_ns, pause_ns;     /* alone, until the next trial of going together; from trial to trial */

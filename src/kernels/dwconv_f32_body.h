@@ -207,6 +207,7 @@ DWCONV_PLANE(plane_1, 1, 0, 0)
 DWCONV_PLANE(plane_4, 4, 0, 0)
 DWCONV_PLANE(plane_8, 8, 0, 0)
 DWCONV_PLANE(plane_4_3_1, 4, 3, 1)
+DWCONV_PLANE(plane_5_3_1, 5, 3, 1)
 DWCONV_PLANE(plane_7_3_1, 7, 3, 1)
 DWCONV_PLANE(plane_8_3_1, 8, 3, 1)
 DWCONV_PLANE(plane_4_3_2, 4, 3, 2)
@@ -221,15 +222,16 @@ DWCONV_PLANE(plane_8_5_2, 8, 5, 2)
 
 typedef void plane_fn(const pith_dwconv_f32_task *t, size_t c, size_t c_end);
 
-/* The group size that computes fewest pixels of a row, the larger one where equal. */
-static int group_size(int out_w)
+static const int group_sizes[] = { 8, 7, 5, 4 };
+
+/* The function whose groups compute fewest pixels of a row, those of the larger groups where equal. */
+static plane_fn *choose_group(plane_fn *const *planes, int out_w)
 {
-    static const int sizes[] = { 8, 7, 4 };
-    int best = 0, best_cost = 0;
-    for (int i = 0; i < 3; i++) {
-        int cost = (out_w + sizes[i] - 1) / sizes[i] * sizes[i];
-        if (out_w >= sizes[i] && (best_cost == 0 || cost < best_cost)) {
-            best = i;
+    plane_fn *best = NULL;
+    for (int i = 0, best_cost = 0; i < 4; i++) {
+        int cost = (out_w + group_sizes[i] - 1) / group_sizes[i] * group_sizes[i];
+        if (planes[i] && out_w >= group_sizes[i] && (!best || cost < best_cost)) {
+            best = planes[i];
             best_cost = cost;
         }
     }
@@ -238,9 +240,9 @@ static int group_size(int out_w)
 
 static plane_fn *choose(const pith_dwconv_f32_task *t)
 {
-    static plane_fn *const planes[2][2][3] = { /* [kernel_w 3, 5][stride_w 1, 2][8, 7, 4 pixels] */
-        { { plane_8_3_1, plane_7_3_1, plane_4_3_1 }, { plane_8_3_2, plane_7_3_2, plane_4_3_2 } },
-        { { plane_8_5_1, plane_7_5_1, plane_4_5_1 }, { plane_8_5_2, plane_7_5_2, plane_4_5_2 } },
+    static plane_fn *const planes[2][2][4] = { /* [kernel_w 3, 5][stride_w 1, 2][group size] */
+        { { plane_8_3_1, plane_7_3_1, plane_5_3_1, plane_4_3_1 }, { plane_8_3_2, plane_7_3_2, NULL, plane_4_3_2 } },
+        { { plane_8_5_1, plane_7_5_1, NULL, plane_4_5_1 }, { plane_8_5_2, plane_7_5_2, NULL, plane_4_5_2 } },
     };
     if (t->out_w < 4) {
         return plane_1;
@@ -248,7 +250,7 @@ static plane_fn *choose(const pith_dwconv_f32_task *t)
     if ((t->kernel_w != 3 && t->kernel_w != 5) || t->stride_w > 2 || t->dilation_w != 1) {
         return t->out_w % 8 == 0 || t->out_w > 24 ? plane_8 : plane_4;
     }
-    return planes[t->kernel_w == 5][t->stride_w == 2][group_size(t->out_w)];
+    return choose_group(planes[t->kernel_w == 5][t->stride_w == 2], t->out_w);
 }
 
 static void run(const pith_dwconv_f32_task *t)
