@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv_s8 by products of four bytes, in the words of gemm_s8_body.h. Four taps below each other are interleaved byte
- * by byte, a quad, so that a dot product adds four products of a channel. Along a row, quads are kept for all windows
- * that share them, and where four rows hold the windows of two output rows, for both of these. A block is QUADS_LANES
- * channels of a pixel, or, where fewer are left, those of two, four or eight pixels. Pixels outside of the image are
- * zero points, whose share is in the bias like that of all others.
+ * by byte, a quad, so that a dot product adds four products of a channel. Quads of a strip of pixels lie in memory as
+ * the pixels do, so that all taps of a row read the same ones, at any distance, and vectors hold channels of
+ * neighbouring pixels where one has few. Where four rows hold the windows of two output rows, both are made of them.
+ * Quads, sums and bytes of a strip are made after each other: as one chain for each vector, their latencies would fill
+ * the CPU's scheduler. Pixels outside of the image are zero points, whose share is in the bias like that of all others.
  *
- * Included behind the words with QUADS_PIXELS, the blocks that share a load of weights. dwconv_s8_body.h does what
- * doesn't fit: weights of more than 8 bits, large kernels. */
+ * dwconv_s8_body.h does what doesn't fit: weights of more than 8 bits, large kernels. */
 #include "kernels/dwconv_s8.h"
 #include "kernels/put_s8.h"
 
@@ -14,27 +14,46 @@
 #if defined(__clang__)
 #define QUADS_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define QUADS_UNROLL _Pragma("GCC unroll 4")
+#define QUADS_UNROLL _Pragma("GCC unroll 8")
 #endif
 
-enum { QUADS_LANES = 4 * S8_NR, QUADS_MAX_GROUPS = 2, QUADS_MAX_WIDTH = 7, QUADS_COLUMNS = 24, QUADS_BLOCKS = 8 };
-
-/* Weights of a block as the dot products want them; they follow each other in the packed block. */
-typedef struct quads_head {
-    int32_t bias[4 * S8_NR];
-    float scale[4 * S8_NR];
-    /* int8_t weights[n_rows][kernel_w][n_groups][4][4 * S8_NR] */
-} quads_head;
+enum {
+    QUADS_LANES = 4 * S8_NR, /* what is loaded, and what becomes bytes, at a time */
+    QUADS_MAX_GROUPS = 2,
+    QUADS_MAX_WIDTH = 7,
+    QUADS_ALL = 320,    /* so many channels are taken together, */
+    QUADS_CHUNK = 128,  /* of more of them so many */
+    QUADS_STRIP = 2048, /* results of an output row */
+    QUADS_INPUT = 5120, /* what they are made of */
+    QUADS_TOGETHER = S8_NR / 4 /* vectors, as many as registers hold */
+};
 
 /* How a task is cut: groups of four taps below each other, output rows at a time. */
 typedef struct quads_plan {
-    int n_groups, n_rows;
-    size_t block_bytes;
+    int n_groups, n_rows, n_taps;
+    size_t chunk;         /* channels */
+    size_t pattern_bytes; /* weights of a vector: int32_t bias[S8_NR], int8_t [n_rows][kernel_w][n_groups][4 S8_NR] */
 } quads_plan;
+
+/* Some channels, all of them if they follow each other from pixel to pixel. After `period` lanes a vector has the same
+ * channels again. Pixels are dealt to n_planes planes in turn, so that those of windows next to each other are
+ * neighbours; a stride of whole vectors needs no planes. */
+typedef struct quads_chunk {
+    size_t c;
+    int n, period, n_planes;
+    size_t bytes;
+    const int8_t *patterns; /* period / S8_NR of them */
+    const float *scale;     /* [period + QUADS_LANES] */
+} quads_chunk;
 
 static int quads_groups(const pith_dwconv_s8_task *t, int n_rows)
 {
     return (t->kernel_h + (n_rows - 1) * t->stride_h + 3) / 4;
+}
+
+static int quads_columns(const pith_dwconv_s8_task *t, int n_pixels)
+{
+    return (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w + 1;
 }
 
 static quads_plan quads_plan_of(const pith_dwconv_s8_task *t)
@@ -43,422 +62,365 @@ static quads_plan quads_plan_of(const pith_dwconv_s8_task *t)
     if (t->dilation_h == 1 && quads_groups(t, 2) == plan.n_groups) {
         plan.n_rows = 2;
     }
-    plan.block_bytes = sizeof(quads_head) + (size_t)(plan.n_rows * t->kernel_w * plan.n_groups) * 4 * QUADS_LANES;
+    plan.n_taps = t->kernel_w * plan.n_groups;
+    plan.pattern_bytes = S8_NR * sizeof(int32_t) + (size_t)(plan.n_rows * plan.n_taps) * QUADS_LANES;
+    plan.chunk = t->n_channels <= QUADS_ALL ? t->n_channels : QUADS_CHUNK;
+    for (; plan.chunk > QUADS_LANES && (size_t)quads_columns(t, 4) * plan.chunk > QUADS_INPUT;) {
+        plan.chunk = QUADS_LANES;
+    }
     return plan;
+}
+
+/* The channels from c on, which is a multiple of plan->chunk. */
+static quads_chunk quads_chunk_of(const pith_dwconv_s8_task *t, const quads_plan *plan, const void *packed, size_t c)
+{
+    const size_t left = t->n_channels - c;
+    quads_chunk chunk = { .c = c, .n = (int)(left < plan->chunk ? left : plan->chunk) };
+    for (chunk.period = chunk.n; chunk.period % S8_NR != 0;) {
+        chunk.period *= 2;
+    }
+    chunk.n_planes = chunk.n % S8_NR != 0 ? t->stride_w : 1;
+    const size_t pattern_bytes = (size_t)(chunk.period / S8_NR) * plan->pattern_bytes;
+    chunk.bytes = pattern_bytes + (size_t)(chunk.period + QUADS_LANES) * sizeof(float);
+    if (packed) { /* chunks before this one are as large, for they are full */
+        chunk.patterns = (const int8_t *)packed + c / plan->chunk * chunk.bytes;
+        if (left < plan->chunk && c > 0) {
+            chunk.patterns = (const int8_t *)packed + c / plan->chunk * quads_chunk_of(t, plan, NULL, 0).bytes;
+        }
+        chunk.scale = (const float *)(const void *)(chunk.patterns + pattern_bytes);
+    }
+    return chunk;
 }
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 
-/* Pixels side by side in a block of so many channels. Eight where their bytes are neighbours. */
-static int quads_together(const pith_dwconv_s8_task *t, size_t n_channels)
-{
-    if (t->n_channels == 8 && t->stride_w == 1 && QUADS_LANES == 64) {
-        return 8;
-    }
-    return n_channels > QUADS_LANES / 2 ? 1 : n_channels > QUADS_LANES / 4 || QUADS_LANES < 64 ? 2 : 4;
-}
-
 static size_t pack_bytes(const pith_dwconv_s8_task *t)
 {
-    bool fits = quads_groups(t, 1) <= QUADS_MAX_GROUPS && t->kernel_w <= QUADS_MAX_WIDTH;
+    const quads_plan plan = quads_plan_of(t);
+    bool fits = plan.n_groups <= QUADS_MAX_GROUPS && t->kernel_w <= QUADS_MAX_WIDTH &&
+                (size_t)quads_columns(t, 1) * plan.chunk <= QUADS_INPUT;
     for (int tap = 0; fits && tap < t->kernel_h * t->kernel_w; tap++) {
         for (size_t c = 0; c < t->n_channels; c++) {
             const int16_t w = t->w[(size_t)tap * t->w_stride + c];
             fits = fits && w >= -128 && w <= 127;
         }
     }
+    size_t bytes = 0;
     for (size_t c = 0; c < t->n_channels; c++) {
         fits = fits && t->scale[c] < 1.0f && t->scale[c] > -1.0f;
+        bytes += c % plan.chunk == 0 ? quads_chunk_of(t, &plan, NULL, c).bytes : 0;
     }
-    return fits ? (t->n_channels + QUADS_LANES - 1) / QUADS_LANES * quads_plan_of(t).block_bytes : 0;
+    return fits ? bytes : 0;
 }
 
-/* Place of a lane among the 32-bit words of four vectors: see s8_interleave. */
-static int quads_word(int lane) { return lane / 4 % 4 * S8_NR + lane / 16 * 4 + lane % 4; }
-
-static void quads_pack_lane(const pith_dwconv_s8_task *t, const quads_plan *plan, size_t c, int lane, quads_head *head)
+static void quads_pack_lane(const pith_dwconv_s8_task *t, const quads_plan *plan, size_t c, int lane, int8_t *pattern)
 {
-    int8_t *weights = (int8_t *)(head + 1) + 4 * quads_word(lane);
+    int8_t *weights = pattern + S8_NR * sizeof(int32_t) + 4 * lane;
     uint32_t sum = 0;
     for (int row = 0; row < plan->n_rows; row++) {
         for (int kx = 0; kx < t->kernel_w; kx++) {
             for (int k = 0; k < 4 * plan->n_groups; k++) {
-                const int ky = k - row * t->stride_h;
+                const int ky = k - row * t->stride_h, quad = row * plan->n_taps + kx * plan->n_groups + k / 4;
                 const bool is_tap = ky >= 0 && ky < t->kernel_h;
                 const int16_t w = is_tap ? t->w[(size_t)(ky * t->kernel_w + kx) * t->w_stride + c] : (int16_t)0;
-                const int quad = (row * t->kernel_w + kx) * plan->n_groups + k / 4;
-                weights[(size_t)quad * 4 * QUADS_LANES + (size_t)(k % 4)] = (int8_t)w;
+                weights[quad * QUADS_LANES + k % 4] = (int8_t)w;
                 sum += row == 0 ? (uint32_t)(w * t->x_zero) : 0;
             }
         }
     }
-    head->bias[quads_word(lane)] = (int32_t)((uint32_t)t->bias[c] - sum);
-    head->scale[quads_word(lane)] = t->scale[c];
+    ((int32_t *)(void *)pattern)[lane] = (int32_t)((uint32_t)t->bias[c] - sum);
 }
 
 static void pack(const pith_dwconv_s8_task *t, void *packed)
 {
     const quads_plan plan = quads_plan_of(t);
-    memset(packed, 0, pack_bytes(t));
-    for (size_t c = 0; c < t->n_channels; c += QUADS_LANES) {
-        const size_t left = t->n_channels - c, n = left < QUADS_LANES ? left : QUADS_LANES;
-        const int width = QUADS_LANES / quads_together(t, n);
-        quads_head *head = (quads_head *)(void *)((char *)packed + c / QUADS_LANES * plan.block_bytes);
-        for (int lane = 0; lane < QUADS_LANES; lane++) {
-            if (lane % width < (int)n) {
-                quads_pack_lane(t, &plan, c + (size_t)(lane % width), lane, head);
-            }
+    int8_t *pattern = packed;
+    for (size_t c = 0; c < t->n_channels; c += plan.chunk) {
+        const quads_chunk chunk = quads_chunk_of(t, &plan, NULL, c);
+        for (int i = 0; i < chunk.period; i++) {
+            quads_pack_lane(t, &plan, c + (size_t)(i % chunk.n), i % S8_NR, pattern);
+            pattern += i % S8_NR == S8_NR - 1 ? plan.pattern_bytes : 0;
         }
+        float *scale = (float *)(void *)pattern;
+        for (int i = 0; i < chunk.period + QUADS_LANES; i++) {
+            scale[i] = t->scale[c + (size_t)(i % chunk.n)];
+        }
+        pattern = (int8_t *)(scale + chunk.period + QUADS_LANES);
     }
 }
 
 /* ---- quads ------------------------------------------------------------------------------------- */
 
-/* A block of channels, and the quads under the windows of a few groups of pixels. */
+/* What strips of two output rows share. */
 typedef struct quads_strip {
-    s8_v quads[QUADS_COLUMNS * QUADS_MAX_GROUPS * 4 + 8 * QUADS_MAX_WIDTH * QUADS_MAX_GROUPS];
+    _Alignas(64) uint8_t quads[QUADS_MAX_GROUPS][4 * (QUADS_INPUT + 2 * QUADS_LANES)];
+    int32_t sums[2][QUADS_STRIP + QUADS_LANES + S8_NR]; /* an odd number of vectors: see 4 KB aliasing */
+    uint8_t outside[QUADS_LANES];
     const pith_dwconv_s8_task *t;
-    const quads_head *head;
-    size_t c; /* first channel */
     s8_limits limits;
     s8_v flip;
-    bool is_one;                       /* a block lies in one piece */
-    int n_lanes, together, group_step; /* channels; pixels of a group; columns from a group to the next */
-    int n_groups, n_rows;              /* of rows, in the quads; output rows */
-    /* Column 0 of each row, and bytes to the next pixel; of those outside of the image `outside`, and 0. */
-    const uint8_t *rows[4 * QUADS_MAX_GROUPS];
-    ptrdiff_t steps[4 * QUADS_MAX_GROUPS];
-    uint8_t outside[QUADS_LANES];
+    int n_groups, n_rows, n_taps;
+    const uint8_t *rows[4 * QUADS_MAX_GROUPS]; /* column 0; of those outside of the image `outside` */
+    bool is_inside[4 * QUADS_MAX_GROUPS];
+    int plane;     /* lanes of a plane */
+    int q_period;  /* bytes of quads to where the channels of a vector are the same */
+    int taps[QUADS_MAX_WIDTH * QUADS_MAX_GROUPS]; /* bytes of quads */
 } quads_strip;
 
-/* Pixels at the border: those outside of the image are zero points. */
-static __attribute__((noinline)) void quads_load_border(const quads_strip *s, int ix, s8_v *quads)
-{
-    const pith_dwconv_s8_task *t = s->t;
-    const int width = QUADS_LANES / s->together;
-    if (ix + (s->together - 1) * t->stride_w < 0 || ix >= t->in_w) {
-        const s8_v zeros = s8_xor(s8_load((const void *)s->outside), s->flip);
-        for (int v = 0; v < 4 * s->n_groups; v++) {
-            quads[v] = zeros;
-        }
-        return;
-    }
-    for (int g = 0; g < s->n_groups; g++, quads += 4) {
-        uint8_t bytes[4][QUADS_LANES];
-        s8_v x[4];
-        for (int k = 0; k < 4; k++) {
-            memcpy(bytes[k], s->outside, QUADS_LANES);
-            for (int i = 0; i < s->together; i++) {
-                const int at = ix + i * t->stride_w;
-                if (at >= 0 && at < t->in_w) {
-                    memcpy(bytes[k] + i * width, s->rows[4 * g + k] + at * s->steps[4 * g + k], (size_t)s->n_lanes);
-                }
-            }
-            x[k] = s8_xor(s8_load((const void *)bytes[k]), s->flip);
-        }
-        s8_interleave(x, quads);
-    }
-}
+/* Where to read `count` times n lanes (all QUADS_LANES, if is_full), `apart` bytes from each other. */
+typedef struct quads_source {
+    int g; /* rows 4 g to 4 g + 3 */
+    ptrdiff_t offset, apart;
+    int n, count;
+} quads_source;
 
-/* Columns of the windows of n groups from that at ix. */
-static void quads_load(quads_strip *s, int ix, int n)
+/* To quads `step` bytes apart; up to QUADS_LANES - n quads behind the n are written too. */
+QUADS_INLINE void quads_weave(const quads_strip *s, quads_source from, uint8_t *quads, size_t step, const bool is_full)
 {
-    /* copies, for the quads could alias the originals */
-    const int n_groups = s->n_groups, together = s->together;
-    const int n_lanes = s->n_lanes, stride = s->t->stride_w, width = s->t->kernel_w, group_step = s->group_step;
-    const int last = s->t->in_w - (together - 1) * stride, dilation = s->t->dilation_w;
-    /* from a group's last column to the next one's first */
-    const int jump = together * stride - (group_step - 1) * dilation;
     const s8_v flip = s->flip;
-    const uint8_t *at[4 * QUADS_MAX_GROUPS];
-    ptrdiff_t steps[4 * QUADS_MAX_GROUPS];
-    s8_v *quads = s->quads;
-    for (int k = 0; k < 4 * n_groups; k++) {
-        steps[k] = s->steps[k];
-        at[k] = s->rows[k] + ix * steps[k];
-    }
-    for (int left = (n - 1) * group_step + width, in_group = 1; left > 0; left--, in_group++) {
-        if (ix < 0 || ix >= last || (together == 8 && !s->is_one)) {
-            quads_load_border(s, ix, quads);
-        } else if (s->is_one) {
-            for (int g = 0; g < n_groups; g++) {
-                s8_v x[4];
-                for (int k = 0; k < 4; k++) {
-                    x[k] = s8_xor(s8_load(at[4 * g + k]), flip);
-                }
-                s8_interleave(x, quads + 4 * g);
-            }
-        } else {
-            for (int g = 0; g < n_groups; g++) {
-                s8_v x[4];
-                for (int k = 0; k < 4; k++) {
-                    const ptrdiff_t step = steps[4 * g + k] * stride;
-                    x[k] = s8_xor(s8_load_pieces(at[4 * g + k], step, n_lanes, together), flip);
-                }
-                s8_interleave(x, quads + 4 * g);
-            }
-        }
-        const bool is_last = in_group == group_step;
-        const int move = is_last ? jump : dilation;
-        in_group = is_last ? 0 : in_group;
-        ix += move;
-        quads += 4 * n_groups;
-        for (int k = 0; k < 4 * n_groups; k++) {
-            at[k] += move * steps[k];
-        }
-    }
-}
-
-/* Neighbouring pixels of a few channels are as good as one of many. */
-static bool quads_is_one(const quads_strip *s)
-{
-    const pith_dwconv_s8_task *t = s->t;
-    const size_t width = (size_t)(QUADS_LANES / s->together);
-    return (size_t)s->n_lanes == width && (s->together == 1 || (t->stride_w == 1 && t->x_pixel_stride == width &&
-                                                                t->y_pixel_stride == width));
-}
-
-/* ---- windows ----------------------------------------------------------------------------------- */
-
-/* Groups of pixels that aren't full. */
-static __attribute__((noinline)) void quads_store_some(const quads_strip *s, const uint8_t *bytes, uint8_t *y, int n)
-{
-    const int width = QUADS_LANES / s->together;
-    for (int i = 0; i < n; i++, y += s->t->y_pixel_stride) {
-        if (s->n_lanes == width) {
-            memcpy(y, bytes + i * width, (size_t)width);
-        } else {
-            s8_put(y, bytes + i * width, (size_t)s->n_lanes, QUADS_LANES);
-        }
-    }
-}
-
-/* A group of n pixels, as far as there are so many. */
-QUADS_INLINE void quads_store(const quads_strip *s, s8_v bytes, uint8_t *y, int n)
-{
-    const size_t pixel = s->t->y_pixel_stride;
-    if (s->is_one && n >= s->together) {
-        s8_store(y, bytes);
-    } else if (s->n_lanes == QUADS_LANES / 2 && s->together == 2 && n >= 2) {
-        s8_store_part(y, bytes, 0, 2);
-        s8_store_part(y + pixel, bytes, 1, 2);
-    } else {
-        uint8_t buffer[QUADS_LANES];
-        s8_store(buffer, bytes);
-        quads_store_some(s, buffer, y, n < s->together ? n : s->together);
-    }
-}
-
-/* The results of a block; no product leaves the integers, see pack_bytes. */
-QUADS_INLINE s8_v quads_bytes(const quads_strip *s, const s8_acc sums[4], const s8_limits *limits)
-{
-    s8_f scale[4];
-    s8_v v[4];
-    QUADS_UNROLL
-    for (int i = 0; i < 4; i++) {
-        scale[i] = s8_load_n_f(s->head->scale + i * S8_NR, S8_NR);
-        v[i] = s8_end(sums[i], s8_load(s->head->bias + i * S8_NR));
-    }
-    QUADS_UNROLL
-    for (int stage = 0; stage < S8_STAGES; stage++) {
-        s8_stage(v, scale, limits, true, stage);
-    }
-    return s8_bytes_of(v, limits);
-}
-
-/* Sums of `rows` output rows of `pixels` groups, of which n pixels are wanted. */
-QUADS_INLINE void quads_finish(const quads_strip *s, const s8_acc (*sums)[4], uint8_t *y, int n, const int rows,
-                               const int pixels)
-{
-    const s8_limits limits = s->limits;
-    const ptrdiff_t step = s->together * (ptrdiff_t)s->t->y_pixel_stride;
-    const ptrdiff_t y_row = (ptrdiff_t)s->t->y_row_stride - pixels * step;
-    QUADS_UNROLL
-    for (int r = 0; r < rows; r++, y += y_row) {
-        QUADS_UNROLL
-        for (int p = 0; p < pixels; p++, y += step) {
-            if (p * s->together < n) {
-                quads_store(s, quads_bytes(s, sums[r * pixels + p], &limits), y, n - p * s->together);
-            }
-        }
-    }
-}
-
-/* QUADS_PIXELS groups of pixels, of which n pixels are wanted, in `rows` output rows. */
-QUADS_INLINE void quads_windows(const quads_strip *s, const s8_v *quads, uint8_t *y, int n, const int rows)
-{
-    const int n_taps = s->t->kernel_w * s->n_groups;
-    const size_t next = (size_t)(s->group_step * s->n_groups * 4);
-    const int8_t *w = (const int8_t *)(s->head + 1);
-    const size_t w_row = (size_t)n_taps * 4 * QUADS_LANES;
-    s8_acc sums[2 * QUADS_PIXELS][4];
-    QUADS_UNROLL
-    for (int v = 0; v < 4; v++) {
-        const s8_v bias = s8_load(s->head->bias + v * S8_NR);
-        QUADS_UNROLL
-        for (int i = 0; i < rows * QUADS_PIXELS; i++) {
-            sums[i][v] = s8_start(bias);
-        }
-    }
-    for (int tap = 0; tap < n_taps; tap++, quads += 4, w += 4 * QUADS_LANES) {
-        QUADS_UNROLL
-        for (int v = 0; v < 4; v++) {
-            s8_a x[QUADS_PIXELS];
-            QUADS_UNROLL
-            for (int p = 0; p < QUADS_PIXELS; p++) {
-                x[p] = s8_as_a(s8_keep(quads[(size_t)p * next + (size_t)v]));
-            }
-            QUADS_UNROLL
-            for (int r = 0; r < rows; r++) {
-                const s8_b weights = s8_load_b(w + (size_t)r * w_row + v * QUADS_LANES);
-                QUADS_UNROLL
-                for (int p = 0; p < QUADS_PIXELS; p++) {
-                    sums[r * QUADS_PIXELS + p][v] = s8_dot(sums[r * QUADS_PIXELS + p][v], x[p], weights);
-                }
-            }
-        }
-    }
-    quads_finish(s, (const s8_acc(*)[4])sums, y, n, rows, QUADS_PIXELS);
-}
-
-/* One or two output rows of a block. */
-static void quads_row(quads_strip *s, int oy)
-{
-    const pith_dwconv_s8_task *t = s->t;
-    const int together = s->together;
-    const int n_pixels = (t->out_w + together - 1) / together, width = t->kernel_w, apart = together * t->stride_w;
-    const bool shares = t->dilation_w == 1 && apart < width;
-    s->group_step = shares ? apart : width;
-    const int fitting = 1 + (QUADS_COLUMNS - width) / s->group_step;
-    const int n_blocks = fitting < QUADS_BLOCKS ? fitting / QUADS_PIXELS * QUADS_PIXELS : QUADS_BLOCKS;
-    for (int first = 0; first < n_pixels; first += n_blocks) {
-        const int n = n_pixels - first < n_blocks ? n_pixels - first : n_blocks;
-        quads_load(s, first * apart - t->pad_left, n);
-        for (int i = 0; i < n; i += QUADS_PIXELS) {
-            const s8_v *quads = s->quads + i * s->group_step * s->n_groups * 4;
-            const int ox = (first + i) * together;
-            uint8_t *y = t->y + (size_t)oy * t->y_row_stride + (size_t)ox * t->y_pixel_stride + s->c;
-            if (s->n_rows == 2) {
-                quads_windows(s, quads, y, t->out_w - ox, 2);
-            } else {
-                quads_windows(s, quads, y, t->out_w - ox, 1);
-            }
-        }
-    }
-}
-
-/* The column of quads at ix, in registers. */
-QUADS_INLINE void quads_load_column(const quads_strip *s, int ix, s8_v quads[4], const bool is_one)
-{
-    const int n_lanes = s->n_lanes, together = s->together, stride = s->t->stride_w;
-    if (ix < 0 || ix >= s->t->in_w - (together - 1) * stride || (!is_one && together == 8)) {
-        s8_v border[4];
-        quads_load_border(s, ix, border);
-        QUADS_UNROLL
-        for (int v = 0; v < 4; v++) {
-            quads[v] = border[v];
-        }
-        return;
-    }
-    s8_v x[4];
+    const uint8_t *at[4];
+    ptrdiff_t apart[4];
     QUADS_UNROLL
     for (int k = 0; k < 4; k++) {
-        const ptrdiff_t step = s->steps[k];
-        const uint8_t *from = s->rows[k] + ix * step;
-        x[k] = s8_xor(is_one ? s8_load(from) : s8_load_pieces(from, step * stride, n_lanes, together), s->flip);
+        const bool is_inside = s->is_inside[4 * from.g + k];
+        at[k] = s->rows[4 * from.g + k] + (is_inside ? from.offset : 0);
+        apart[k] = is_inside ? from.apart : 0;
     }
-    s8_interleave(x, quads);
-}
-
-/* The same for windows of three columns and one group of rows, which stay in registers. */
-QUADS_INLINE void quads_row_3(const quads_strip *s, int oy, const int rows, const bool is_one)
-{
-    const pith_dwconv_s8_task *t = s->t;
-    const int apart = s->together * t->stride_w, out_w = t->out_w, together = s->together;
-    const int8_t *weights = (const int8_t *)(s->head + 1);
-    const size_t y_step = (size_t)together * t->y_pixel_stride, y_row = t->y_row_stride;
-    const s8_limits limits = s->limits;
-    uint8_t *y = t->y + (size_t)oy * t->y_row_stride + s->c;
-    s8_v q[3][4];
-    for (int i = 0; i < 12; i++) {
-        q[i / 4][i % 4] = s->flip; /* for compilers that don't see that the first turn loads all */
-    }
-    for (int ox = 0, ix = -t->pad_left; ox < out_w; ox += together, ix += apart, y += y_step) {
-        s8_acc sums[2][4];
-        if (ox == 0 || apart >= 3) {
-            quads_load_column(s, ix, q[0], is_one);
-            quads_load_column(s, ix + 1, q[1], is_one);
-        } else if (apart == 2) {
-            memcpy(q[0], q[2], sizeof q[0]);
-            quads_load_column(s, ix + 1, q[1], is_one);
-        } else {
-            memcpy(q[0], q[1], sizeof q[0]);
-            memcpy(q[1], q[2], sizeof q[1]);
+    for (int left = from.count; left > 0; left--, quads += step) {
+        s8_v x[4], q[4];
+        QUADS_UNROLL
+        for (int k = 0; k < 4; k++) {
+            x[k] = s8_xor(is_full ? s8_load(at[k]) : s8_load_some(at[k], from.n), flip);
+            at[k] += apart[k];
         }
-        quads_load_column(s, ix + 2, q[2], is_one);
+        s8_interleave(x, q);
         QUADS_UNROLL
         for (int v = 0; v < 4; v++) {
-            QUADS_UNROLL
-            for (int r = 0; r < rows; r++) {
-                sums[r][v] = s8_start(s8_load(s->head->bias + v * S8_NR));
-                QUADS_UNROLL
-                for (int kx = 0; kx < 3; kx++) {
-                    const s8_b w = s8_load_b(weights + ((r * 3 + kx) * 4 + v) * QUADS_LANES);
-                    sums[r][v] = s8_dot(sums[r][v], s8_as_a(q[kx][v]), w);
-                }
-            }
-        }
-        QUADS_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const s8_v bytes = quads_bytes(s, (const s8_acc *)sums[r], &limits);
-            if (is_one && ox + together <= out_w) {
-                s8_store(y + (size_t)r * y_row, bytes);
-            } else {
-                quads_store(s, bytes, y + (size_t)r * y_row, out_w - ox);
-            }
+            s8_store(quads + v * QUADS_LANES, q[v]);
         }
     }
 }
 
-static void quads_row_3_one(const quads_strip *s, int oy)
+/* The same for n lanes each, one block of lanes after the other; the last one overlaps that before. */
+static void quads_weave_all(const quads_strip *s, quads_source from, uint8_t *quads, size_t step)
 {
-    if (s->n_rows == 2) {
-        quads_row_3(s, oy, 2, true);
-    } else {
-        quads_row_3(s, oy, 1, true);
+    if (from.n < QUADS_LANES) {
+        quads_weave(s, from, quads, step, false);
+        return;
+    }
+    for (int lane = 0, n = from.n; lane < n; lane += QUADS_LANES) {
+        const int at = lane + QUADS_LANES <= n ? lane : n - QUADS_LANES;
+        quads_source block = from;
+        block.offset += at;
+        quads_weave(s, block, quads + 4 * at, step, true);
     }
 }
 
-static void quads_row_3_any(const quads_strip *s, int oy)
+/* The same for n lanes outside of the image. */
+static void quads_outside(const quads_strip *s, int n, uint8_t *quads)
 {
-    if (s->n_rows == 2) {
-        quads_row_3(s, oy, 2, false);
-    } else {
-        quads_row_3(s, oy, 1, false);
+    const s8_v zeros = s8_xor(s8_load(s->outside), s->flip);
+    for (; n > 0; n -= S8_NR, quads += QUADS_LANES) {
+        s8_store(quads, zeros);
     }
 }
 
-static void quads_rows(quads_strip *s, const quads_plan *plan)
+/* How many of columns 0 .. n-1 are in a plane. */
+static int quads_in_plane(int n, int plane, int n_planes)
+{
+    return n_planes == 1 ? n : (n - plane + n_planes - 1) / n_planes;
+}
+
+/* Quads of n columns from that at ix, in the order of memory: what is written behind one is written again. */
+static void quads_load(quads_strip *s, const quads_chunk *chunk, int ix, int n)
 {
     const pith_dwconv_s8_task *t = s->t;
-    for (int oy = t->y_begin; oy < t->y_end; oy += s->n_rows) {
-        s->n_rows = plan->n_rows < t->y_end - oy ? plan->n_rows : t->y_end - oy;
-        for (int k = 0; k < 4 * s->n_groups; k++) {
-            const int iy = oy * t->stride_h - t->pad_top + k * t->dilation_h;
-            const bool is_tap = k < t->kernel_h + (s->n_rows - 1) * t->stride_h;
-            const bool is_inside = is_tap && iy >= 0 && iy < t->in_h;
-            s->rows[k] = is_inside ? t->x + (size_t)iy * t->x_row_stride + s->c : s->outside;
-            s->steps[k] = is_inside ? (ptrdiff_t)t->x_pixel_stride : 0;
-        }
-        if (t->kernel_w == 3 && s->n_groups == 1 && t->dilation_w == 1) {
-            if (s->is_one) {
-                quads_row_3_one(s, oy);
-            } else {
-                quads_row_3_any(s, oy);
+    const int left = ix < 0 ? (-ix < n ? -ix : n) : 0, end = t->in_w - ix < left ? left : t->in_w - ix;
+    const int right = end < n ? end : n, n_planes = chunk->n_planes;
+    const ptrdiff_t pixel = (ptrdiff_t)t->x_pixel_stride;
+    const bool is_flat = chunk->n == pixel && n_planes == 1;
+    for (int i = 0; i < s->n_groups * n_planes; i++) {
+        const int g = i / n_planes, p = i % n_planes;
+        const int first = quads_in_plane(left, p, n_planes), last = quads_in_plane(right, p, n_planes);
+        uint8_t *quads = s->quads[g] + 4 * p * s->plane;
+        quads_source from = { g, (ix + p + first * n_planes) * pixel + (ptrdiff_t)chunk->c, n_planes * pixel, chunk->n,
+                              last - first };
+        quads_outside(s, first * chunk->n, quads);
+        if (is_flat) { /* one piece, whose whole blocks follow each other */
+            const int n_lanes = from.n * from.count, whole = n_lanes / QUADS_LANES * QUADS_LANES;
+            from.n = whole ? QUADS_LANES : n_lanes;
+            from.apart = QUADS_LANES;
+            from.count = whole ? whole / QUADS_LANES : 1;
+            if (n_lanes > 0) {
+                quads_weave_all(s, from, quads + 4 * first * chunk->n, 4 * QUADS_LANES);
+            }
+            if (whole > 0 && whole < n_lanes) {
+                from.offset += n_lanes - QUADS_LANES;
+                from.count = 1;
+                quads_weave_all(s, from, quads + 4 * (first * chunk->n + n_lanes - QUADS_LANES), 0);
             }
         } else {
-            quads_row(s, oy);
+            quads_weave_all(s, from, quads + 4 * first * chunk->n, 4 * (size_t)chunk->n);
         }
+        quads_outside(s, (quads_in_plane(n, p, n_planes) - last) * chunk->n, quads + 4 * last * chunk->n);
+    }
+}
+
+/* ---- sums -------------------------------------------------------------------------------------- */
+
+/* n vectors of sums in `rows` output rows, of three quads each, whose weights stay in registers. */
+QUADS_INLINE void quads_sums_3(quads_strip *s, const quads_chunk *chunk, size_t pattern_bytes, int n, const int rows)
+{
+    const int8_t *pattern = chunk->patterns;
+    const int n_patterns = chunk->period / S8_NR, q_period = s->q_period;
+    for (int p = 0; p < n_patterns && p < n; p++, pattern += pattern_bytes) {
+        const s8_v bias = s8_load(pattern);
+        const uint8_t *quads = s->quads[0] + p * QUADS_LANES;
+        const uint8_t *q0 = quads + s->taps[0], *q1 = quads + s->taps[1], *q2 = quads + s->taps[2];
+        s8_b weights[2][3];
+        QUADS_UNROLL
+        for (int i = 0; i < 3 * rows; i++) {
+            weights[i / 3][i % 3] = s8_load_b(pattern + (i + 1) * QUADS_LANES);
+        }
+        for (int at = p; at < n; at += n_patterns, q0 += q_period, q1 += q_period, q2 += q_period) {
+            const s8_a x[] = { s8_as_a(s8_load(q0)), s8_as_a(s8_load(q1)), s8_as_a(s8_load(q2)) };
+            QUADS_UNROLL
+            for (int r = 0; r < rows; r++) {
+                s8_acc acc = s8_start(bias);
+                QUADS_UNROLL
+                for (int i = 0; i < 3; i++) {
+                    acc = s8_dot(acc, x[i], weights[r][i]);
+                }
+                s8_store(s->sums[r] + at * S8_NR, s8_end(acc, bias));
+            }
+        }
+    }
+}
+
+/* The same of any number of quads, four vectors at a time, the last of which may be the same. */
+QUADS_INLINE void quads_sums_any(quads_strip *s, const quads_chunk *chunk, size_t pattern_bytes, int n, const int rows)
+{
+    const int8_t *pattern = chunk->patterns;
+    const int n_patterns = chunk->period / S8_NR, n_taps = s->n_taps;
+    for (int p = 0; p < n_patterns && p < n; p++, pattern += pattern_bytes) {
+        const s8_v bias = s8_load(pattern);
+        const uint8_t *quads = s->quads[0] + p * QUADS_LANES;
+        const int count = (n - p + n_patterns - 1) / n_patterns;
+        for (int i = 0; i < count; i += QUADS_TOGETHER, quads += QUADS_TOGETHER * s->q_period) {
+            const int8_t *w = pattern + QUADS_LANES;
+            s8_acc acc[2][QUADS_TOGETHER];
+            ptrdiff_t next[QUADS_TOGETHER];
+            QUADS_UNROLL
+            for (int k = 0; k < QUADS_TOGETHER; k++) {
+                next[k] = i + k < count ? k : count - 1 - i;
+                acc[0][k] = acc[1][k] = s8_start(bias);
+            }
+            for (int tap = 0; tap < n_taps; tap++, w += QUADS_LANES) {
+                const uint8_t *from = quads + s->taps[tap];
+                s8_b weights[2];
+                QUADS_UNROLL
+                for (int r = 0; r < rows; r++) {
+                    weights[r] = s8_load_b(w + r * n_taps * QUADS_LANES);
+                }
+                QUADS_UNROLL
+                for (int k = 0; k < QUADS_TOGETHER; k++) {
+                    const s8_a x = s8_as_a(s8_load(from + next[k] * s->q_period));
+                    QUADS_UNROLL
+                    for (int r = 0; r < rows; r++) {
+                        acc[r][k] = s8_dot(acc[r][k], x, weights[r]);
+                    }
+                }
+            }
+            QUADS_UNROLL
+            for (int k = 0; k < QUADS_TOGETHER * rows; k++) {
+                const ptrdiff_t at = p + (i + next[k % QUADS_TOGETHER]) * n_patterns;
+                s8_store(s->sums[k / QUADS_TOGETHER] + at * S8_NR,
+                         s8_end(acc[k / QUADS_TOGETHER][k % QUADS_TOGETHER], bias));
+            }
+        }
+    }
+}
+
+static void quads_sums_3_of_1(quads_strip *s, const quads_chunk *c, size_t b, int n) { quads_sums_3(s, c, b, n, 1); }
+static void quads_sums_3_of_2(quads_strip *s, const quads_chunk *c, size_t b, int n) { quads_sums_3(s, c, b, n, 2); }
+static void quads_sums_of_1(quads_strip *s, const quads_chunk *c, size_t b, int n) { quads_sums_any(s, c, b, n, 1); }
+static void quads_sums_of_2(quads_strip *s, const quads_chunk *c, size_t b, int n) { quads_sums_any(s, c, b, n, 2); }
+
+/* ---- bytes ------------------------------------------------------------------------------------- */
+
+/* `count` times n sums to bytes, y_step from each other; no product leaves the integers, see pack_bytes. */
+static void quads_finish(const quads_strip *s, const quads_chunk *chunk, const int32_t *sums, int n, int count,
+                         uint8_t *y, size_t y_step)
+{
+    const s8_limits limits = s->limits;
+    const int period = chunk->period, step = QUADS_LANES % period;
+    const float *scales = chunk->scale;
+    for (; count > 0; count--, sums += n, y += y_step) {
+        for (int at = 0, phase = 0; at < n; at += QUADS_LANES) {
+            s8_f scale[4];
+            s8_v v[4];
+            QUADS_UNROLL
+            for (int i = 0; i < 4; i++) {
+                scale[i] = s8_load_n_f(scales + phase + i * S8_NR, S8_NR);
+                v[i] = s8_load(sums + at + i * S8_NR);
+            }
+            phase += step;
+            phase -= phase >= period ? period : 0;
+            QUADS_UNROLL
+            for (int stage = 0; stage < S8_STAGES; stage++) {
+                s8_stage(v, scale, &limits, true, stage);
+            }
+            const s8_v bytes = s8_in_order(s8_bytes_of(v, &limits), &limits);
+            if (n - at >= QUADS_LANES) {
+                s8_store(y + at, bytes);
+            } else {
+                uint8_t buffer[QUADS_LANES];
+                s8_store(buffer, bytes);
+                s8_put(y + at, buffer, (size_t)(n - at), QUADS_LANES);
+            }
+        }
+    }
+}
+
+/* ---- rows -------------------------------------------------------------------------------------- */
+
+/* n output pixels, from the one whose window begins at column ix. */
+static void quads_run_strip(quads_strip *s, const quads_plan *plan, const quads_chunk *chunk, int ix, int n, uint8_t *y)
+{
+    typedef void sums_fn(quads_strip *, const quads_chunk *, size_t, int);
+    static sums_fn *const sums_of[2][2] = { { quads_sums_of_1, quads_sums_of_2 },
+                                            { quads_sums_3_of_1, quads_sums_3_of_2 } };
+    const pith_dwconv_s8_task *t = s->t;
+    const int columns = quads_columns(t, n), n_lanes = n * chunk->n;
+    s->plane = quads_in_plane(columns, 0, chunk->n_planes) * chunk->n;
+    s->q_period = 4 * chunk->period * (chunk->n_planes == 1 ? t->stride_w : 1);
+    for (int kx = 0, *tap = s->taps; kx < t->kernel_w; kx++) {
+        const int column = kx * t->dilation_w, n_planes = chunk->n_planes;
+        const int plane = n_planes == 1 ? 0 : column % n_planes, at = n_planes == 1 ? column : column / n_planes;
+        for (int g = 0; g < plan->n_groups; g++) {
+            *tap++ = 4 * (plane * s->plane + at * chunk->n) + g * (int)sizeof s->quads[0];
+        }
+    }
+    quads_load(s, chunk, ix, columns);
+    sums_of[plan->n_taps == 3][s->n_rows - 1](s, chunk, plan->pattern_bytes, (n_lanes + S8_NR - 1) / S8_NR);
+    const bool is_flat = (size_t)chunk->n == t->y_pixel_stride;
+    for (int r = 0; r < s->n_rows; r++, y += t->y_row_stride) {
+        quads_finish(s, chunk, s->sums[r], is_flat ? n_lanes : chunk->n, is_flat ? 1 : n, y, t->y_pixel_stride);
+    }
+}
+
+/* One or two output rows of a chunk. */
+static void quads_run_row(quads_strip *s, const quads_plan *plan, const quads_chunk *chunk, uint8_t *y)
+{
+    const pith_dwconv_s8_task *t = s->t;
+    const int most = QUADS_STRIP / chunk->n > 1 ? QUADS_STRIP / chunk->n : 1;
+    const int columns = QUADS_INPUT / chunk->n - chunk->n_planes; /* planes are rounded up */
+    const int fitting = 1 + (columns - quads_columns(t, 1)) / t->stride_w;
+    const int longest = fitting < 1 ? 1 : fitting < most ? fitting : most;
+    const int n_strips = (t->out_w + longest - 1) / longest;
+    for (int i = 0; i < n_strips; i++) {
+        const int first = t->out_w * i / n_strips, n = t->out_w * (i + 1) / n_strips - first;
+        quads_run_strip(s, plan, chunk, first * t->stride_w - t->pad_left, n, y + (size_t)first * t->y_pixel_stride);
     }
 }
 
@@ -471,13 +433,19 @@ static void run_packed(const pith_dwconv_s8_task *t)
     s.flip = s8_bytes(t->x_flip);
     memset(s.outside, t->x_zero ^ t->x_flip, sizeof s.outside);
     s.n_groups = plan.n_groups;
-    for (s.c = 0; s.c < t->n_channels; s.c += QUADS_LANES) {
-        const size_t left = t->n_channels - s.c;
-        s.n_lanes = (int)(left < QUADS_LANES ? left : QUADS_LANES);
-        s.together = quads_together(t, (size_t)s.n_lanes);
-        s.is_one = quads_is_one(&s);
-        s.head = (const quads_head *)(const void *)((const char *)t->packed + s.c / QUADS_LANES * plan.block_bytes);
-        quads_rows(&s, &plan);
+    s.n_taps = plan.n_taps;
+    for (int oy = t->y_begin; oy < t->y_end; oy += s.n_rows) {
+        s.n_rows = plan.n_rows < t->y_end - oy ? plan.n_rows : t->y_end - oy;
+        for (int k = 0; k < 4 * s.n_groups; k++) {
+            const int iy = oy * t->stride_h - t->pad_top + k * t->dilation_h;
+            const bool is_inside = k < t->kernel_h + (s.n_rows - 1) * t->stride_h && iy >= 0 && iy < t->in_h;
+            s.rows[k] = is_inside ? t->x + (size_t)iy * t->x_row_stride : s.outside;
+            s.is_inside[k] = is_inside;
+        }
+        for (size_t c = 0; c < t->n_channels; c += plan.chunk) {
+            const quads_chunk chunk = quads_chunk_of(t, &plan, t->packed, c);
+            quads_run_row(&s, &plan, &chunk, t->y + (size_t)oy * t->y_row_stride + c);
+        }
     }
 }
 

@@ -140,33 +140,26 @@ S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l
 
 S8_WORD s8_v s8_in_order(s8_v bytes, const s8_limits *l) { return _mm256_permutevar8x32_epi32(bytes, l->order); }
 
-/* Four rows of bytes to groups of four: vector v has, in each 128 bits, lanes 4 v to 4 v + 3 of them. */
+/* Four rows of bytes to groups of four. Unpacking works within 128 bits: what belongs there is brought there first. */
 S8_WORD void s8_interleave(const s8_v x[4], s8_v quads[4])
 {
-    const s8_v low01 = _mm256_unpacklo_epi8(x[0], x[1]), high01 = _mm256_unpackhi_epi8(x[0], x[1]);
-    const s8_v low23 = _mm256_unpacklo_epi8(x[2], x[3]), high23 = _mm256_unpackhi_epi8(x[2], x[3]);
+    s8_v y[4];
+    for (int i = 0; i < 4; i++) {
+        y[i] = _mm256_permutevar8x32_epi32(x[i], _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+    }
+    const s8_v low01 = _mm256_unpacklo_epi8(y[0], y[1]), high01 = _mm256_unpackhi_epi8(y[0], y[1]);
+    const s8_v low23 = _mm256_unpacklo_epi8(y[2], y[3]), high23 = _mm256_unpackhi_epi8(y[2], y[3]);
     quads[0] = _mm256_unpacklo_epi16(low01, low23);
     quads[1] = _mm256_unpackhi_epi16(low01, low23);
     quads[2] = _mm256_unpacklo_epi16(high01, high23);
     quads[3] = _mm256_unpackhi_epi16(high01, high23);
 }
 
-/* n bytes (at most as many as there are) in `count` pieces, n * count in all, piece i at from + i step: each begins at
- * lane i * 32 / count. */
-S8_WORD s8_v s8_load_pieces(const uint8_t *from, ptrdiff_t step, int n, int count)
+/* The first n bytes of a vector. */
+S8_WORD s8_v s8_load_some(const uint8_t *from, int n)
 {
-    if (n * count == 32) {
-        if (count == 1) {
-            return s8_load(from);
-        }
-        const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)from);
-        const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(from + step));
-        return _mm256_set_m128i(b, a);
-    }
     uint8_t bytes[32] = { 0 };
-    for (int i = 0; i < count; i++) {
-        memcpy(bytes + i * (32 / count), from + i * step, (size_t)n);
-    }
+    memcpy(bytes, from, (size_t)n);
     return s8_load(bytes);
 }
 

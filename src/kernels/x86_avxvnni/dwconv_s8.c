@@ -2,7 +2,6 @@
 #include "kernels/x86_avxvnni/dot_s8.h"
 
 #define DWCONV_NAME  "dwconv_s8_quads__x86_avxvnni"
-#define QUADS_PIXELS 1
 #include "kernels/dwconv_s8_quads_body.h"
 
 PITH_EXPORT_KERNEL(dwconv_s8, x86_avxvnni, records);

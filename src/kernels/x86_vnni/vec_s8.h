@@ -153,33 +153,26 @@ S8_WORD s8_v s8_pack(const s8_v sums[4], const s8_f scale[4], const s8_limits *l
 
 S8_WORD s8_v s8_in_order(s8_v bytes, const s8_limits *l) { return _mm512_permutexvar_epi32(l->order, bytes); }
 
-/* Four rows of bytes to groups of four: vector v has, in each 128 bits, lanes 4 v to 4 v + 3 of them. */
+/* Four rows of bytes to groups of four. Unpacking works within 128 bits: what belongs there is brought there first. */
 S8_WORD void s8_interleave(const s8_v x[4], s8_v quads[4])
 {
-    const s8_v low01 = _mm512_unpacklo_epi8(x[0], x[1]), high01 = _mm512_unpackhi_epi8(x[0], x[1]);
-    const s8_v low23 = _mm512_unpacklo_epi8(x[2], x[3]), high23 = _mm512_unpackhi_epi8(x[2], x[3]);
+    const s8_v order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    s8_v y[4];
+    for (int i = 0; i < 4; i++) {
+        y[i] = _mm512_permutexvar_epi32(order, x[i]);
+    }
+    const s8_v low01 = _mm512_unpacklo_epi8(y[0], y[1]), high01 = _mm512_unpackhi_epi8(y[0], y[1]);
+    const s8_v low23 = _mm512_unpacklo_epi8(y[2], y[3]), high23 = _mm512_unpackhi_epi8(y[2], y[3]);
     quads[0] = _mm512_unpacklo_epi16(low01, low23);
     quads[1] = _mm512_unpackhi_epi16(low01, low23);
     quads[2] = _mm512_unpacklo_epi16(high01, high23);
     quads[3] = _mm512_unpackhi_epi16(high01, high23);
 }
 
-/* n bytes (at most as many as there are, zeros behind), in `count` pieces, n * count in all, piece i at from + i step:
- * each begins at lane i * 64 / count. */
-S8_WORD s8_v s8_load_pieces(const uint8_t *from, ptrdiff_t step, int n, int count)
+/* The first n bytes of a vector. */
+S8_WORD s8_v s8_load_some(const uint8_t *from, int n)
 {
-    const __mmask64 mask = n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0;
-    if (count == 1) {
-        return n == 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(mask, from);
-    }
-    if (count == 2) {
-        const __m256i a = _mm256_maskz_loadu_epi8((__mmask32)mask, from);
-        return _mm512_inserti64x4(_mm512_castsi256_si512(a), _mm256_maskz_loadu_epi8((__mmask32)mask, from + step), 1);
-    }
-    __m512i all = _mm512_castsi128_si512(_mm_maskz_loadu_epi8((__mmask16)mask, from));
-    all = _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + step), 1);
-    all = _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + 2 * step), 2);
-    return _mm512_inserti32x4(all, _mm_maskz_loadu_epi8((__mmask16)mask, from + 3 * step), 3);
+    return _mm512_maskz_loadu_epi8(n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, from);
 }
 
 /* Sum of n bytes ^ flip. */
