@@ -229,7 +229,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
         if (options->disable_passes || options->exact) {
             PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s",
                                         options->disable_passes ? options->disable_passes : "",
-                                        options->exact ? ",widen_halves,reparameterize" : ""));
+                                        options->exact ? ",widen_halves,reparameterize,fuse_recurrent" : ""));
         }
         if (options->plan_cache_bytes) {
             model->program.max_cached_bytes = options->plan_cache_bytes;

@@ -9,11 +9,15 @@
  *   product:  a[i] = (a[i] * b[i]) * a_scale + offset, every operation rounded; b_scale unused
  *   join:     y[m][n] = store( (float)(256 high[m][n] + low[m][n]) * scale[n] ), the sum exact; high NULL: 0
  *   floats:   y[m][n] = (float)sums[m][n] * scale[n] + bias[n], every operation rounded; bias NULL: no sum
+ *   encode:   m = largest |x[i]|; high[i] and low[i] are the bytes of 32768 + round_half_even( x[i] * (top / m) );
+ *             gives m / top. Where m < 2^-100 all are 32768 and it gives 0, where m isn't finite NaN
+ *   decode:   y[i] = bias[i] + (float)(256 high[i] + low[i]) * (factor * scale[i]), the sum wrapping around in s32;
+ *             bias NULL: y[i] + ...
  *   max:      y[c] = largest of taps[t][c] ^ flip over t, ^ flip
  *   add:      sums[c] += sum_t taps[t][at + c] ^ flip, in s32
  *
  * flip 0x8000 turns signed numbers into unsigned ones (x + 32768), 0 leaves unsigned ones. A NaN is clamped to low.
- * |zero| <= 65535, scale finite. PITH_EXACT: every ISA gives the same bits. */
+ * |zero| <= 65535, scale finite, 1 <= top <= 32767. PITH_EXACT: every ISA gives the same bits. */
 #ifndef PITH_KERNELS_S16_H
 #define PITH_KERNELS_S16_H
 
@@ -48,6 +52,13 @@ typedef struct pith_s16_floats {
     int n_rows, n_columns;
 } pith_s16_floats;
 
+typedef struct pith_s16_decode {
+    const int32_t *high, *low;
+    const float *scale, *bias;
+    float factor, *y;
+    size_t n;
+} pith_s16_decode;
+
 typedef struct pith_s16_terms {
     float a_scale, b_scale, offset;
 } pith_s16_terms;
@@ -61,6 +72,8 @@ typedef struct pith_s16 {
     void (*product)(float *a, const float *b, const pith_s16_terms *terms, size_t n);
     void (*join)(const pith_s16_join *join);
     void (*floats)(const pith_s16_floats *floats);
+    float (*encode)(const float *x, float top, uint8_t *high, uint8_t *low, size_t n);
+    void (*decode)(const pith_s16_decode *d);
     void (*max)(const uint16_t *const *taps, size_t n_taps, uint16_t *y, size_t n, uint16_t flip);
     void (*add)(const uint16_t *const *taps, size_t n_taps, size_t at, int32_t *sums, size_t n, uint16_t flip);
 } pith_s16;

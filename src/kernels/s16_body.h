@@ -133,6 +133,54 @@ static void floats(const pith_s16_floats *f)
     }
 }
 
+/* The bits of magnitudes rise with them, infinity and NaN come last. */
+static float largest(const float *restrict x, size_t n)
+{
+    int32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    float value;
+    memcpy(&value, &most, sizeof value);
+    return value;
+}
+
+static float encode(const float *restrict x, float top, uint8_t *restrict high, uint8_t *restrict low, size_t n)
+{
+    const float m = largest(x, n);
+    if (!(m >= 0x1p-100f && m < INFINITY)) {
+        memset(high, 0x80, n);
+        memset(low, 0, n);
+        return m < 0x1p-100f ? 0.0f : NAN;
+    }
+    const float factor = top / m;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t value = round_small(x[i] * factor) + 32768;
+        high[i] = (uint8_t)(value >> 8);
+        low[i] = (uint8_t)value;
+    }
+    return m / top;
+}
+
+static void decode(const pith_s16_decode *d)
+{
+    const int32_t *restrict high = d->high, *restrict low = d->low;
+    const float *restrict scale = d->scale, *restrict bias = d->bias, factor = d->factor;
+    float *restrict y = d->y;
+    if (bias) {
+        for (size_t i = 0; i < d->n; i++) {
+            y[i] = bias[i] + (float)(int32_t)(256u * (uint32_t)high[i] + (uint32_t)low[i]) * (factor * scale[i]);
+        }
+    } else {
+        for (size_t i = 0; i < d->n; i++) {
+            y[i] += (float)(int32_t)(256u * (uint32_t)high[i] + (uint32_t)low[i]) * (factor * scale[i]);
+        }
+    }
+}
+
 enum { TAP_BLOCK = 32 }; /* channels at a time: a constant trip count */
 
 S16_INLINE void max_block(const uint16_t *const *taps, size_t n_taps, size_t c, uint16_t *restrict y, size_t n,
@@ -174,5 +222,5 @@ static void add(const uint16_t *const *taps, size_t n_taps, size_t at, int32_t *
 }
 
 static const pith_s16 records[] = {
-    { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, floats, max, add }
+    { { S16_NAME, PITH_EXACT }, split, load, store, sum, product, join, floats, encode, decode, max, add }
 };

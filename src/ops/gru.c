@@ -95,7 +95,7 @@ static void cost(const pith_infer *infer, pith_cost *cost)
     pithi_rnn_cost(infer, cell.n_gates, cost);
 }
 
-static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS };
+static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS, PITHI_RNN_NO_CELL, PITHI_RNN_SCALES };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_h", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = { { "onnx", "", "GRU", 1, pithi_rnn_map_1 }, { "onnx", "", "GRU", 7, NULL } };
@@ -107,6 +107,14 @@ static const char *const samples[] = {
     "activations=[HardSigmoid,Softplus] linear_before_reset=1 | 2",
     "f32[4,1,3] f32[1,384,3]{-0.5:0.5} f32[1,384,128]{-0.1:0.1} f32[1,768] | | 2",
     "f32[5,1,3] f32[1,384,3]{-0.5:0.5} f32[1,384,128]{-0.1:0.1} f32[1,768] | linear_before_reset=1 | 2",
+    "f32[5,2,5] s8[1,12,5]{-128:128} s8[1,12,4]{-128:128} f32[1,24] - - - - f32[1,12]{0.001:0.01} "
+    "f32[1,12]{0.001:0.01} | | 2",
+    "f32[4,2,9] s8[2,99,9]{-128:128} s8[2,99,33]{-128:128} f32[2,198] - f32[2,2,33]{-3:3} - - f32[2,99]{0.0005:0.001} "
+    "f32[2,99]{0.0005:0.001} | direction=bidirectional linear_before_reset=1 | 2",
+    "f32[3,1,8] s8[1,384,8]{-128:128} s8[1,384,128]{-128:128} f32[1,768] - - - - f32[1,384]{0.001:0.002} "
+    "f32[1,384]{0.0002:0.0005} | linear_before_reset=1 | 2",
+    "f32[3,1,8] s8[1,384,8]{-128:128} s8[1,384,128]{-128:128} f32[1,768] - - - - f32[1,384]{0.001:0.002} "
+    "f32[1,384]{0.0002:0.0005} | | 2",
     "f64[2,2,3] f64[1,12,3] f64[1,12,4] | activations=[Affine,Elu] activation_alpha=[0.3,0.9] activation_beta=[0.5] | "
     "1",
     "f32[0,2,3] f32[1,12,3] f32[1,12,4] - - f32[1,2,4] | | 2",

@@ -111,7 +111,7 @@ static void cost(const pith_infer *infer, pith_cost *cost)
 }
 
 static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS, { "initial_c", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
-                                            { "p", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
+                                            { "p", PITH_DTYPES_FLOAT, PITH_OPTIONAL }, PITHI_RNN_SCALES };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_h", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_c", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
@@ -129,6 +129,11 @@ static const char *const samples[] = {
     "f32[1,336] | direction=reverse | 3",
     "f32[2,19,9] f32[1,68,9]{-0.5:0.5} f32[1,68,17]{-0.5:0.5} f32[1,136] | | 1",
     "bf16[2,2,3] bf16[1,16,3] bf16[1,16,4] | activations=[ThresholdedRelu,Relu,Tanh] activation_alpha=[0.5] | 1",
+    "f32[5,2,5] s8[1,16,5]{-128:128} s8[1,16,4]{-128:128} - - - - - f32[1,16]{0.001:0.01} f32[1,16]{0.001:0.01} | | 3",
+    "f32[4,3,9]{-40:70} s8[2,132,9]{-128:128} s8[2,132,33]{-128:128} f32[2,264] s32[3]{4,0,3} f32[2,3,33] f32[2,3,33] "
+    "f32[2,99] f32[2,132]{0:0.0003} f32[2,132]{0.001:0.002} | direction=bidirectional clip=1.2 | 3",
+    "f32[3,1,8] s8[1,448,8]{-128:128} s8[1,448,112]{-128:128} f32[1,896] - - - - f32[1,448]{0.001:0.002} "
+    "f32[1,448]{0.0005:0.001} | | 3",
     "f32[0,2,3] f32[1,16,3] f32[1,16,4] - - f32[1,2,4] f32[1,2,4] | | 3",
 };
 

@@ -49,7 +49,7 @@ static void cost(const pith_infer *infer, pith_cost *cost)
     pithi_rnn_cost(infer, cell.n_gates, cost);
 }
 
-static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS };
+static const pith_operand_spec inputs[] = { PITHI_RNN_INPUTS, PITHI_RNN_NO_CELL, PITHI_RNN_SCALES };
 static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_FLOAT, PITH_OPTIONAL },
                                              { "y_h", PITH_DTYPES_FLOAT, PITH_OPTIONAL } };
 static const pith_spelling spellings[] = { { "onnx", "", "RNN", 1, pithi_rnn_map_1 }, { "onnx", "", "RNN", 7, NULL } };
@@ -60,6 +60,8 @@ static const char *const samples[] = {
     "f32[3,5,2] f32[1,7,2] f32[1,7,7]{-0.5:0.5} f32[1,14] s32[3]{5,2,0} f32[3,1,7] | direction=reverse layout=1 "
     "activations=[ScaledTanh] activation_alpha=[1.5] activation_beta=[0.7] | 2",
     "f32[4,1,3] f32[1,208,3]{-0.5:0.5} f32[1,208,208]{-0.1:0.1} f32[1,416] | | 2",
+    "f32[4,2,6] s8[1,9,6]{-128:128} s8[1,9,9]{-128:128} f32[1,18] - - - - f32[1,9]{0.001:0.01} "
+    "f32[1,9]{0.001:0.01} | | 2",
     "f16[2,2,3] f16[1,4,3] f16[1,4,4] | activations=[Softsign] | 1",
     "f32[0,2,3] f32[1,4,3] f32[1,4,4] - - f32[1,2,4] | hidden_size=4 | 2",
 };

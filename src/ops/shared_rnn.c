@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "ops/shared_s8_rows.h"
+
 const char *const pithi_rnn_directions[] = { "forward", "reverse", "bidirectional", NULL };
 const char *const pithi_rnn_activations[] = { "Relu",        "Tanh",           "Sigmoid",    "Affine",
                                               "LeakyRelu",   "ThresholdedRelu", "ScaledTanh", "HardSigmoid",
@@ -108,7 +110,8 @@ int64_t pithi_rnn_length(const pith_run *run, const pithi_rnn_shape *shape, int6
 
 static pith_status check_shape(pith_infer *infer, int index, int rank, const int64_t *wanted)
 {
-    static const char *const names[] = { "X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P" };
+    static const char *const names[] = { "X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P",
+                                        "w_scale", "r_scale" };
     const pith_tensor *tensor = pithi_rnn_input(infer->inputs, infer->n_inputs, index);
     if (!tensor) {
         return PITH_OK;
@@ -119,9 +122,22 @@ static pith_status check_shape(pith_infer *infer, int index, int rank, const int
     PITH_CHECK(infer->ctx, pith_shape_equal(&tensor->shape, &right), PITH_STATUS_SHAPE,
                "input %s is %s, but must be %s", names[index], pithi_shape_text(&tensor->shape, is),
                pithi_shape_text(&right, must));
-    PITH_CHECK(infer->ctx, index == PITHI_RNN_LENGTHS || tensor->dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
+    const bool is_free = index == PITHI_RNN_LENGTHS || tensor->dtype == PITH_DTYPE_S8; /* see check_scales() */
+    PITH_CHECK(infer->ctx, is_free || tensor->dtype == infer->inputs[0].dtype, PITH_STATUS_DTYPE,
                "input %s has dtype %s, X has %s", names[index], pith_dtype_name(tensor->dtype),
                pith_dtype_name(infer->inputs[0].dtype));
+    return PITH_OK;
+}
+
+/* Both of W and R have 8 bits and a scale, or neither. */
+static pith_status check_scales(pith_infer *infer)
+{
+    for (int i = 0; i < 2; i++) {
+        const bool is_s8 = infer->inputs[PITHI_RNN_W + i].dtype == PITH_DTYPE_S8;
+        const bool has_scale = pithi_rnn_input(infer->inputs, infer->n_inputs, PITHI_RNN_W_SCALE + i) != NULL;
+        PITH_CHECK(infer->ctx, is_s8 == has_scale && is_s8 == (infer->inputs[PITHI_RNN_W].dtype == PITH_DTYPE_S8),
+                   PITH_STATUS_DTYPE, "W and R are s8 with w_scale and r_scale, or of X's dtype without");
+    }
     return PITH_OK;
 }
 
@@ -131,6 +147,9 @@ static pith_status check_inputs(pith_infer *infer, const pithi_rnn_shape *s)
     int64_t d = s->n_directions, b = s->n_batches, h = s->hidden_size, g = s->n_gates;
     PITH_TRY(check_shape(infer, PITHI_RNN_W, 3, (const int64_t[]){ d, g * h, s->input_size }));
     PITH_TRY(check_shape(infer, PITHI_RNN_R, 3, (const int64_t[]){ d, g * h, h }));
+    PITH_TRY(check_shape(infer, PITHI_RNN_W_SCALE, 2, (const int64_t[]){ d, g * h }));
+    PITH_TRY(check_shape(infer, PITHI_RNN_R_SCALE, 2, (const int64_t[]){ d, g * h }));
+    PITH_TRY(check_scales(infer));
     PITH_TRY(check_shape(infer, PITHI_RNN_B, 2, (const int64_t[]){ d, 2 * g * h }));
     PITH_TRY(check_shape(infer, PITHI_RNN_LENGTHS, 1, (const int64_t[]){ b }));
     PITH_TRY(check_shape(infer, PITHI_RNN_H, 3, (const int64_t[]){ batch_first ? b : d, batch_first ? d : b, h }));
@@ -205,15 +224,33 @@ pith_status pithi_rnn_map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 
 /* ---- reference ---------------------------------------------------------------------------- */
 
+/* Row `row` of W or R times x. */
+static double row_product(const pithi_rnn_ref_step *step, int input, int64_t row, const double *x)
+{
+    const pith_tensor *weights = &step->run->inputs[input];
+    const bool is_s8 = weights->dtype == PITH_DTYPE_S8;
+    const int64_t n_k = weights->shape.dims[2];
+    float most = 0.0f, factor = 0.0f;
+    double sum = 0.0;
+    for (int64_t k = 0; k < n_k && is_s8; k++) {
+        most = isfinite(x[k]) ? fmaxf(most, fabsf((float)x[k])) : NAN;
+        if (isnan(most)) {
+            return NAN;
+        }
+        factor = most >= 0x1p-100f ? step->tops[input - PITHI_RNN_W] / most : 0.0f;
+    }
+    for (int64_t k = 0; k < n_k; k++) {
+        const double rounded = is_s8 ? nearbyint((double)((float)x[k] * factor)) : x[k];
+        sum += rounded * pithi_tensor_get_f64(weights, row * n_k + k);
+    }
+    const float *scale = is_s8 ? step->run->inputs[input + PITHI_RNN_W_SCALE - PITHI_RNN_W].data : NULL;
+    return scale && factor > 0.0f ? sum / (double)factor * (double)scale[row] : sum;
+}
+
 double pithi_rnn_ref_recurrent(const pithi_rnn_ref_step *step, int gate, int64_t j, const double *h)
 {
     const pithi_rnn_shape *s = step->shape;
-    int64_t row = ((int64_t)step->direction * s->n_gates + gate) * s->hidden_size + j;
-    double sum = 0.0;
-    for (int64_t k = 0; k < s->hidden_size; k++) {
-        sum += h[k] * pithi_tensor_get_f64(&step->run->inputs[PITHI_RNN_R], row * s->hidden_size + k);
-    }
-    return sum;
+    return row_product(step, PITHI_RNN_R, ((int64_t)step->direction * s->n_gates + gate) * s->hidden_size + j, h);
 }
 
 /* Element of B; half 0 are the input biases, 1 the recurrent ones. */
@@ -229,16 +266,12 @@ double pithi_rnn_ref_recurrent_bias(const pithi_rnn_ref_step *step, int gate, in
     return bias(step->run, step->shape, step->direction, 1, gate * step->shape->hidden_size + j);
 }
 
-static void project_input(const pith_run *run, const pithi_rnn_shape *s, int direction, int64_t x_at, double *x)
+static void project_input(const pithi_rnn_ref_step *step, const double *x, double *y)
 {
-    int64_t width = s->n_gates * s->hidden_size;
+    int64_t width = step->shape->n_gates * step->shape->hidden_size;
     for (int64_t j = 0; j < width; j++) {
-        double sum = bias(run, s, direction, 0, j);
-        for (int64_t k = 0; k < s->input_size; k++) {
-            sum += pithi_tensor_get_f64(&run->inputs[PITHI_RNN_X], x_at + k) *
-                   pithi_tensor_get_f64(&run->inputs[PITHI_RNN_W], (direction * width + j) * s->input_size + k);
-        }
-        x[j] = sum;
+        y[j] = bias(step->run, step->shape, step->direction, 0, j) +
+               row_product(step, PITHI_RNN_W, step->direction * width + j, x);
     }
 }
 
@@ -258,18 +291,20 @@ static void store_state(const pith_run *run, int index, int64_t at, int64_t n, c
     }
 }
 
-static void run_sequence(const pithi_rnn_cell *cell, pithi_rnn_ref_step *step, int64_t batch, double *x)
+static void run_sequence(const pithi_rnn_cell *cell, pithi_rnn_ref_step *step, int64_t batch, double *projected)
 {
     const pith_run *run = step->run;
     const pithi_rnn_shape *s = step->shape;
     int64_t n = s->hidden_size, length = pithi_rnn_length(run, s, batch);
+    double *x = step->work + (s->n_gates + 1) * n;
     int64_t state_at = step->direction * s->state_direction + batch * s->state_batch;
     int64_t y_at = step->direction * s->y_direction + batch * s->y_batch;
     load_state(run, PITHI_RNN_H, state_at, n, step->h);
     load_state(run, PITHI_RNN_C, state_at, n, step->c);
     for (int64_t i = 0; i < length; i++) {
         int64_t t = pithi_rnn_is_reverse(run->attrs, step->direction) ? length - 1 - i : i;
-        project_input(run, s, step->direction, t * s->x_step + batch * s->x_batch, x);
+        load_state(run, PITHI_RNN_X, t * s->x_step + batch * s->x_batch, s->input_size, x);
+        project_input(step, x, projected);
         cell->ref_step(step);
         store_state(run, 0, y_at + t * s->y_step, n, step->h);
     }
@@ -290,6 +325,9 @@ void pithi_rnn_ref(const pith_run *run, const pithi_rnn_cell *cell)
         pithi_rnn_ref_step step = { .run = run, .shape = &s, .direction = direction, .clip = (double)attrs->clip,
                                     .x = x, .h = h, .c = c, .work = work };
         pithi_rnn_activations_of(attrs, direction, cell->defaults, cell->n_activations, step.activations);
+        for (int i = 0; i < 2 && run->inputs[PITHI_RNN_W].dtype == PITH_DTYPE_S8; i++) {
+            step.tops[i] = pithi_s8_rows_top(&run->inputs[PITHI_RNN_W + i]);
+        }
         for (int64_t batch = 0; batch < s.n_batches; batch++) {
             run_sequence(cell, &step, batch, x);
         }
@@ -299,5 +337,6 @@ void pithi_rnn_ref(const pith_run *run, const pithi_rnn_cell *cell)
 size_t pithi_rnn_ref_bytes(const pith_run *run)
 {
     const pith_shape *r = &run->inputs[PITHI_RNN_R].shape;
-    return (size_t)(2 * r->dims[1] + 3 * r->dims[2]) * sizeof(double); /* h, c, x[gates], work[gates + 1] */
+    const int64_t n_x = run->inputs[PITHI_RNN_X].shape.dims[2]; /* h, c, projected[gates], work[gates + 1], x */
+    return (size_t)(2 * r->dims[1] + 3 * r->dims[2] + n_x) * sizeof(double);
 }

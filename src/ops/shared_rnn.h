@@ -4,13 +4,15 @@
  *
  * Inputs as in ONNX: X, W [directions, gates * hidden, input], R [directions, gates * hidden, hidden],
  * B [directions, 2 * gates * hidden] (input biases, then recurrent ones), sequence_lens, initial_h, and for lstm
- * initial_c, P [directions, 3 * hidden]. */
+ * initial_c, P [directions, 3 * hidden]. W and R may be s8, with scales [directions, gates * hidden] at the end:
+ * products are then those of shared_s8_rows.h, for X and for the hidden state in every step. */
 #ifndef PITH_OPS_SHARED_RNN_H
 #define PITH_OPS_SHARED_RNN_H
 
 #include "ops/op.h"
 
-enum { PITHI_RNN_X, PITHI_RNN_W, PITHI_RNN_R, PITHI_RNN_B, PITHI_RNN_LENGTHS, PITHI_RNN_H, PITHI_RNN_C, PITHI_RNN_P };
+enum { PITHI_RNN_X, PITHI_RNN_W, PITHI_RNN_R, PITHI_RNN_B, PITHI_RNN_LENGTHS, PITHI_RNN_H, PITHI_RNN_C, PITHI_RNN_P,
+       PITHI_RNN_W_SCALE, PITHI_RNN_R_SCALE };
 enum { PITHI_RNN_FORWARD, PITHI_RNN_REVERSE, PITHI_RNN_BIDIRECTIONAL };
 #define PITHI_RNN_MAX_ACTIVATIONS 3
 #define PITHI_RNN_MAX_GROUPS 2
@@ -35,10 +37,15 @@ extern const char *const pithi_rnn_directions[], *const pithi_rnn_activations[];
     PITH_ATTR_INT(pithi_rnn_attrs, hidden_size, "hidden_size", 0),                                 \
     PITH_ATTR_INT(pithi_rnn_attrs, layout, "layout", 0)
 
+#define PITHI_RNN_DTYPES_WEIGHTS (PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S8))
 #define PITHI_RNN_INPUTS                                                                           \
-    { "x", PITH_DTYPES_FLOAT, PITH_ONE }, { "w", PITH_DTYPES_FLOAT, PITH_ONE }, { "r", PITH_DTYPES_FLOAT, PITH_ONE }, \
-    { "b", PITH_DTYPES_FLOAT, PITH_OPTIONAL },                                                     \
+    { "x", PITH_DTYPES_FLOAT, PITH_ONE }, { "w", PITHI_RNN_DTYPES_WEIGHTS, PITH_ONE },             \
+    { "r", PITHI_RNN_DTYPES_WEIGHTS, PITH_ONE }, { "b", PITH_DTYPES_FLOAT, PITH_OPTIONAL },        \
     { "sequence_lens", PITH_DTYPES(PITH_DTYPE_S32), PITH_OPTIONAL }, { "initial_h", PITH_DTYPES_FLOAT, PITH_OPTIONAL }
+#define PITHI_RNN_SCALES                                                                           \
+    { "w_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL }, { "r_scale", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL }
+/* In the places of initial_c and P, where there is no cell state. */
+#define PITHI_RNN_NO_CELL { "no_c", 0, PITH_OPTIONAL }, { "no_p", 0, PITH_OPTIONAL }
 
 /* ---- activations -------------------------------------------------------------------------- */
 
@@ -102,6 +109,7 @@ typedef struct pithi_rnn_ref_step {
     const pithi_rnn_shape *shape;
     int direction;
     double clip;
+    float tops[2]; /* of W and R of 8 bits */
     pithi_rnn_activation activations[PITHI_RNN_MAX_ACTIVATIONS];
     const double *x; /* input products plus input biases of this step, [gates][hidden] */
     double *h, *c;   /* states, to be replaced */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fast path of rnn, gru and lstm: float32 with constant W and R.
+/* The fast path of rnn, gru and lstm: float32 with constant W and R, which may have 8 bits (shared_s8_rows.h).
  *
  * Batch items are independent and so are directions: they are the parts. A part takes blocks of ROWS items;
  * for a block the input products of several time steps are one call of the product kernel, then each step adds
@@ -14,24 +14,11 @@
  */
 #include <math.h>
 
-#include "kernels/gemm_f32.h"
-#include "kernels/vunary_f32.h"
 #include "ops/shared_gemm.h"
-#include "ops/shared_rnn.h"
+#include "ops/shared_rnn_state.h"
 
 #define ROWS 16       /* batch items that share a pass over R */
-#define CHUNK_ROWS 32 /* rows of one input product: steps times batch items */
-
-typedef struct pithi_rnn_state {
-    const pithi_rnn_cell *cell;
-    pithi_rnn_shape shape;
-    const pith_gemm_f32 *gemm;
-    const pith_vunary_f32 *vunary;
-    const float *w[2], *r[2][PITHI_RNN_MAX_GROUPS]; /* packed, by direction */
-    pithi_rnn_activation activations[2][PITHI_RNN_MAX_ACTIVATIONS];
-    int n_rows, n_chunk_steps;
-    bool is_cut; /* by hidden units */
-} pithi_rnn_state;
+#define CHUNK_ROWS PITHI_S8_ROWS_MOST /* rows of one input product: steps times batch items */
 
 /* Rows of one direction that go through the steps together. */
 typedef struct row_block {
@@ -41,64 +28,17 @@ typedef struct row_block {
     int64_t first_batch, n_steps;
     int64_t lengths[ROWS];
     float *sums, *h, *c, *extra, *bias, *late_bias;
+    void *encoded; /* rows of the products of 8 bits */
 } row_block;
+
+/* Hidden units or columns [first, first + n) of all rows. */
+typedef struct unit_range {
+    int64_t first, n;
+} unit_range;
 
 #define MOST_SHARED ((size_t)32 << 20) /* bytes of sums of all steps, when cut by hidden units */
 
 static const ptrdiff_t no_offset[1] = { 0 };
-
-/* ---- activations -------------------------------------------------------------------------- */
-
-/* The kernel function behind an activation; some need a line around it. */
-static pith_vunary kernel_function(pithi_rnn_function function)
-{
-    switch (function) {
-    case PITHI_RNN_RELU: return PITH_VUNARY_RELU;
-    case PITHI_RNN_TANH:
-    case PITHI_RNN_SCALED_TANH: return PITH_VUNARY_TANH;
-    case PITHI_RNN_SIGMOID: return PITH_VUNARY_SIGMOID;
-    case PITHI_RNN_LEAKY_RELU: return PITH_VUNARY_LEAKY_RELU;
-    case PITHI_RNN_HARD_SIGMOID: return PITH_VUNARY_HARD_SIGMOID;
-    case PITHI_RNN_ELU: return PITH_VUNARY_ELU;
-    case PITHI_RNN_SOFTPLUS: return PITH_VUNARY_SOFTPLUS;
-    default: return PITH_VUNARY_NONE;
-    }
-}
-
-/* Activations that no kernel has, and the scales of the scaled tanh. */
-static void apply_plain(const pithi_rnn_activation *activation, float *x, int64_t n)
-{
-    float alpha = activation->alpha, beta = activation->beta;
-    for (int64_t j = 0; j < n; j++) {
-        switch (activation->function) {
-        case PITHI_RNN_AFFINE: x[j] = alpha * x[j] + beta; break;
-        case PITHI_RNN_THRESHOLDED_RELU: x[j] = x[j] > alpha || isnan(x[j]) ? x[j] : 0.0f; break;
-        case PITHI_RNN_SOFTSIGN: x[j] = isinf(x[j]) ? copysignf(1.0f, x[j]) : x[j] / (1.0f + fabsf(x[j])); break;
-        case PITHI_RNN_SCALED_TANH: x[j] *= beta; break;
-        default: break;
-        }
-    }
-}
-
-void pithi_rnn_apply(const pithi_rnn_step *step, int index, bool is_clipped, float *x, int64_t n)
-{
-    const pithi_rnn_state *state = step->state;
-    const pithi_rnn_activation *activation = &state->activations[step->direction][index];
-    float clip = ((const pithi_rnn_attrs *)step->run->attrs)->clip;
-    if (is_clipped && !isinf(clip)) {
-        state->vunary->functions[PITH_VUNARY_CLIP](x, x, (size_t)n, -clip, clip);
-    }
-    pith_vunary kernel = kernel_function(activation->function);
-    if (kernel == PITH_VUNARY_NONE || activation->function == PITHI_RNN_SCALED_TANH) {
-        apply_plain(activation, x, n);
-    }
-    if (kernel != PITH_VUNARY_NONE) {
-        state->vunary->functions[kernel](x, x, (size_t)n, activation->alpha, activation->beta);
-    }
-    for (int64_t j = 0; j < n && activation->function == PITHI_RNN_SCALED_TANH; j++) {
-        x[j] *= activation->alpha;
-    }
-}
 
 /* ---- prepare ------------------------------------------------------------------------------ */
 
@@ -155,10 +95,29 @@ static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int
     return PITH_OK;
 }
 
+static pith_status pack_s8(pith_prepare *prepare, int input, int64_t first, int64_t n, pithi_s8_rows *rows_out)
+{
+    const pith_tensor *weights = &prepare->inputs[input];
+    return pithi_s8_rows_make(prepare, weights, first, n,
+                              prepare->inputs[PITHI_RNN_W_SCALE + input - PITHI_RNN_W].data,
+                              pithi_s8_rows_top(weights), rows_out);
+}
+
 static pith_status pack_direction(pith_prepare *prepare, pithi_rnn_state *state, int direction)
 {
     const pithi_rnn_cell *cell = state->cell;
     int64_t n = state->shape.hidden_size, first = direction * cell->n_gates * n;
+    if (state->is_s8) {
+        PITH_TRY(pack_s8(prepare, PITHI_RNN_W, first, cell->n_gates * n, &state->w_s8[direction]));
+    }
+    for (int group = 0; group < cell->n_groups && state->is_s8; group++) {
+        const int64_t n_rows = cell->group_gates[group] * n;
+        PITH_TRY(pack_s8(prepare, PITHI_RNN_R, first, n_rows, &state->r_s8[direction][group]));
+        first += n_rows;
+    }
+    if (state->is_s8) {
+        return PITH_OK;
+    }
     PITH_TRY(pack(prepare, state, PITHI_RNN_W, first, cell->n_gates * n, &state->w[direction]));
     for (int group = 0; group < cell->n_groups; group++) {
         PITH_TRY(pack(prepare, state, PITHI_RNN_R, first, cell->group_gates[group] * n, &state->r[direction][group]));
@@ -170,8 +129,10 @@ static pith_status pack_direction(pith_prepare *prepare, pithi_rnn_state *state,
 static bool is_fast(const pith_prepare *prepare)
 {
     const pith_tensor *w = &prepare->inputs[PITHI_RNN_W], *r = &prepare->inputs[PITHI_RNN_R];
-    return w->dtype == PITH_DTYPE_F32 && w->data && r->data && w->shape.dims[2] > 0 && r->shape.dims[2] > 0 &&
-           pith_shape_elements(&prepare->inputs[PITHI_RNN_X].shape) > 0;
+    const bool is_s8 = w->dtype == PITH_DTYPE_S8 && prepare->inputs[PITHI_RNN_W_SCALE].data &&
+                       prepare->inputs[PITHI_RNN_R_SCALE].data;
+    return (w->dtype == PITH_DTYPE_F32 || is_s8) && w->data && r->data && w->shape.dims[2] > 0 &&
+           r->shape.dims[2] > 0 && pith_shape_elements(&prepare->inputs[PITHI_RNN_X].shape) > 0;
 }
 
 static size_t scratch_floats(const pithi_rnn_state *state)
@@ -196,7 +157,7 @@ static bool wants_cut(const pithi_rnn_state *state, int n_threads)
     const pithi_rnn_shape *s = &state->shape;
     const int64_t step_macs = s->n_gates * s->hidden_size * s->hidden_size * s->n_batches;
     return s->n_directions == 1 && s->n_batches < n_threads && s->n_batches <= ROWS &&
-           s->hidden_size % state->gemm->nr == 0 && step_macs >= 2 * PITHI_PART_MACS &&
+           s->hidden_size % state->nr == 0 && step_macs >= 2 * PITHI_PART_MACS &&
            s->n_steps < INT32_MAX / 4 && sums_floats(state) <= MOST_SHARED / sizeof(float);
 }
 
@@ -214,6 +175,8 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
     pithi_rnn_state *state = block;
     state->cell = cell;
     state->gemm = pithi_gemm_f32(prepare->isa_limit);
+    state->is_s8 = prepare->inputs[PITHI_RNN_W].dtype == PITH_DTYPE_S8;
+    state->nr = state->is_s8 ? pithi_gemm_s8(prepare->isa_limit)->nr : state->gemm->nr;
     state->vunary = pithi_vunary_f32(prepare->isa_limit);
     pithi_rnn_shape_of(prepare->attrs, prepare->inputs, cell->n_gates, &state->shape);
     state->n_rows = (int)pithi_min_s64(state->shape.n_batches, ROWS);
@@ -225,11 +188,16 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
     }
     prepare->state = state;
     prepare->max_parts = (int)pithi_min_s64(state->shape.n_directions * state->shape.n_batches, 1 << 20);
-    prepare->scratch_bytes = scratch_floats(state) * sizeof(float);
-    prepare->kernel = state->gemm->head.name;
+    if (state->is_s8) {
+        size_t x_bytes = pithi_s8_rows_scratch_bytes(state->shape.input_size, state->n_chunk_steps * state->n_rows);
+        size_t h_bytes = pithi_s8_rows_scratch_bytes(state->shape.hidden_size, state->n_rows);
+        state->rows_bytes = pithi_align_up(x_bytes > h_bytes ? x_bytes : h_bytes, PITH_ALIGNMENT);
+    }
+    prepare->scratch_bytes = state->rows_bytes + scratch_floats(state) * sizeof(float);
+    prepare->kernel = state->is_s8 ? state->w_s8[0].weights.kernel->head.name : state->gemm->head.name;
     state->is_cut = wants_cut(state, prepare->n_threads);
     if (state->is_cut) {
-        const int64_t n_units = state->shape.hidden_size / state->gemm->nr;
+        const int64_t n_units = state->shape.hidden_size / state->nr;
         prepare->max_parts = (int)pithi_min_s64(prepare->n_threads, n_units);
         prepare->n_phases = (int)state->shape.n_steps * cell->n_groups + 1;
         prepare->shared_bytes = (sums_floats(state) + states_floats(state)) * sizeof(float);
@@ -289,6 +257,13 @@ static void multiply_inputs(const row_block *block, int64_t first, int64_t n)
                              (block->first_batch + row) * s->x_batch;
         }
     }
+    if (state->is_s8) {
+        const pithi_s8_rows *w = &state->w_s8[block->direction];
+        pithi_s8_rows_encode(w, rows, n_rows, block->encoded);
+        const pithi_s8_rows_product product = { 0, (int64_t)width, n_rows, block->bias, block->sums, width };
+        pithi_s8_rows_multiply(w, &product, block->encoded);
+        return;
+    }
     pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1,
                                 .segment_length = (size_t)s->input_size, .b = state->w[block->direction],
                                 .b_row_stride = (size_t)state->gemm->nr,
@@ -298,31 +273,48 @@ static void multiply_inputs(const row_block *block, int64_t first, int64_t n)
     state->gemm->tile(&tile);
 }
 
-/* Adds the products of a group of gates with h to the sums, or with linear_before_reset puts those of the last
- * group into `extra`; without it the last group of two takes `extra` (r * h) in the place of h. For n columns from
- * the group's column `first` on, which begins a panel. */
-static void multiply_states(const row_block *block, int group, float *sums, int64_t first, int64_t n_columns)
+/* What a group of gates multiplies: h, or without linear_before_reset the last group of two `extra` (r * h). */
+static bool goes_apart(const row_block *block, int group) { return group > 0 && is_late(block); }
+
+static void state_rows(const row_block *block, int group, const float **rows)
+{
+    const float *from = group > 0 && !is_late(block) ? block->extra : block->h;
+    for (int row = 0; row < block->n_rows; row++) {
+        rows[row] = from + (size_t)row * (size_t)block->state->shape.hidden_size;
+    }
+    if (block->state->is_s8) {
+        pithi_s8_rows_encode(&block->state->r_s8[block->direction][group], rows, block->n_rows, block->encoded);
+    }
+}
+
+/* Adds the products of a group of gates with the rows to the sums, or with linear_before_reset puts those of the last
+ * group into `extra`. For n columns from the group's column `first` on, which begins a panel. */
+static void multiply_states(const row_block *block, int group, const float *const *rows, float *sums,
+                            const unit_range *columns)
 {
     const pithi_rnn_state *state = block->state;
-    const pithi_rnn_shape *s = &state->shape;
-    size_t n = (size_t)s->hidden_size, width = n * (size_t)s->n_gates;
-    const float *rows[ROWS];
-    bool goes_apart = group > 0 && is_late(block);
-    for (int row = 0; row < block->n_rows; row++) {
-        rows[row] = (group > 0 && !goes_apart ? block->extra : block->h) + (size_t)row * n;
+    const bool is_apart = goes_apart(block, group);
+    size_t n = (size_t)state->shape.hidden_size, width = n * (size_t)state->shape.n_gates;
+    size_t first = (size_t)columns->first, end = first + (size_t)columns->n, c_stride = is_apart ? n : width;
+    const float *bias = is_apart ? block->late_bias : NULL;
+    float *c = is_apart ? block->extra : sums + (group > 0 ? width - n : 0);
+    if (state->is_s8) {
+        const pithi_s8_rows_product product = { columns->first, columns->n, block->n_rows, bias ? bias + first : NULL,
+                                                c + first, c_stride };
+        pithi_s8_rows_multiply(&state->r_s8[block->direction][group], &product, block->encoded);
+        return;
     }
-    const float *b = state->r[block->direction][group], *bias = goes_apart ? block->late_bias : NULL;
-    float *c = goes_apart ? block->extra : sums + (group > 0 ? width - n : 0);
+    const float *b = state->r[block->direction][group];
     size_t n_packed = n * (size_t)state->cell->group_gates[group], nr = (size_t)state->gemm->nr;
-    size_t end = (size_t)(first + n_columns), slab = SLAB_PANELS * nr;
-    for (size_t at = (size_t)first, next = 0; at < end; at = next) {
+    size_t slab = SLAB_PANELS * nr;
+    for (size_t at = first, next = 0; at < end; at = next) {
         size_t begin = at / slab * slab;
         next = begin + slab < end ? begin + slab : end;
         pith_gemm_f32_tile tile = { .a_rows = rows, .segment_offsets = no_offset, .n_segments = 1, .segment_length = n,
                                     .b = b + begin * n + (at - begin),
                                     .b_row_stride = slab_width(state->gemm, n_packed, begin), .b_panel_stride = nr,
-                                    .bias = bias ? bias + at : NULL, .c = c + at, .c_stride = goes_apart ? n : width,
-                                    .mr = block->n_rows, .n_columns = (int)(next - at), .accumulate = !goes_apart,
+                                    .bias = bias ? bias + at : NULL, .c = c + at, .c_stride = c_stride,
+                                    .mr = block->n_rows, .n_columns = (int)(next - at), .accumulate = !is_apart,
                                     .lo = -INFINITY, .hi = INFINITY };
         state->gemm->tile(&tile);
     }
@@ -332,8 +324,11 @@ static void run_step(const row_block *block, int64_t i, float *sums)
 {
     const pithi_rnn_state *state = block->state;
     size_t n = (size_t)state->shape.hidden_size, width = n * (size_t)state->shape.n_gates;
+    const float *rows[ROWS];
     for (int group = 0; group < state->cell->n_groups; group++) {
-        multiply_states(block, group, sums, 0, (int64_t)n * state->cell->group_gates[group]);
+        const unit_range columns = { 0, (int64_t)n * state->cell->group_gates[group] };
+        state_rows(block, group, rows);
+        multiply_states(block, group, rows, sums, &columns);
         for (size_t row = 0; row < (size_t)block->n_rows; row++) {
             pithi_rnn_step step = { state, block->run, block->direction, sums + row * width, block->h + row * n,
                                     block->c + row * n, block->extra + row * n, 0, (int64_t)n };
@@ -415,14 +410,15 @@ static void run_block(row_block *block)
 }
 
 /* Sets up the block of batch items [first, first + n) of a direction in the scratch. */
-static void start_block(row_block *block, int direction, int64_t first, int64_t n, float *scratch)
+static void start_block(row_block *block, int direction, int64_t first, int64_t n, void *scratch)
 {
     const pithi_rnn_state *state = block->state;
     size_t hidden = (size_t)state->shape.hidden_size, rows = (size_t)state->n_rows;
     block->direction = direction;
     block->first_batch = first;
     block->n_rows = (int)n;
-    block->h = scratch;
+    block->encoded = scratch;
+    block->h = (float *)(void *)((char *)scratch + state->rows_bytes);
     block->c = block->h + rows * hidden;
     block->extra = block->c + rows * hidden;
     block->bias = block->extra + rows * hidden;
@@ -437,11 +433,6 @@ static void start_block(row_block *block, int direction, int64_t first, int64_t 
 
 /* ---- cut by hidden units ------------------------------------------------------------------ */
 
-/* Hidden units [first, first + n) of all rows. */
-typedef struct unit_range {
-    int64_t first, n;
-} unit_range;
-
 static void copy_units(float *to, const float *from, const unit_range *units)
 {
     if (from) {
@@ -452,7 +443,7 @@ static void copy_units(float *to, const float *from, const unit_range *units)
 }
 
 /* The block of all batch items with its buffers in shared memory; h is that before step i. */
-static float *start_cut_block(row_block *block, int64_t i, float *scratch)
+static float *start_cut_block(row_block *block, int64_t i, void *scratch)
 {
     const pithi_rnn_state *state = block->state;
     const pithi_rnn_shape *s = &state->shape;
@@ -512,8 +503,11 @@ static void run_cut_group(const row_block *block, int64_t i, int group, float *n
     const size_t n = (size_t)s->hidden_size, width = n * (size_t)s->n_gates;
     const bool is_last = group + 1 == state->cell->n_groups;
     float *sums = block->sums + (size_t)i * (size_t)block->n_rows * width;
+    const float *rows[ROWS];
+    state_rows(block, group, rows);
     for (int gate = 0; gate < state->cell->group_gates[group]; gate++) {
-        multiply_states(block, group, sums, gate * s->hidden_size + units->first, units->n);
+        const unit_range columns = { gate * s->hidden_size + units->first, units->n };
+        multiply_states(block, group, rows, sums, &columns);
     }
     for (int row = 0; row < block->n_rows; row++) {
         float *h = block->h + (size_t)row * n, *fresh = next_h + (size_t)row * n;
@@ -534,7 +528,7 @@ static void run_cut_group(const row_block *block, int64_t i, int group, float *n
 static void run_cut(row_block *block, const pith_part *part)
 {
     const pithi_rnn_state *state = block->state;
-    const int64_t nr = state->gemm->nr, n_groups = state->cell->n_groups;
+    const int64_t nr = state->nr, n_groups = state->cell->n_groups;
     const int64_t i = part->phase == 0 ? 0 : (part->phase - 1) / n_groups;
     float *next_h = start_cut_block(block, i, part->scratch);
     int64_t begin, end;

@@ -28,6 +28,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_dynamic, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_widen_halves, IN(PHASE_SIMPLIFY) }, /* what follows knows float32 best */
     { &pithi_pass_fuse_nbits, IN(PHASE_SIMPLIFY) }, /* before stored weights are spread to floats */
+    { &pithi_pass_fuse_recurrent, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fold_constants, ALWAYS },
     { &pithi_pass_remove_identity, ALWAYS },
     { &pithi_pass_fuse_rearrange, IN(PHASE_SIMPLIFY) }, /* before reshapes are merged away */

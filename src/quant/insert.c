@@ -137,6 +137,9 @@ static pith_status insert_operands(const pithi_quant *quant, pith_graph *graph, 
             PITH_TRY(insert_constants_of(graph, node, format));
         } else if (is_integer && role == PITHI_QUANT_FUNCTION && is_row(node)) {
             PITH_TRY(insert_row(quant, graph, node));
+        } else if (pithi_quant_is_recurrent(quant, node) &&
+                   quant->layers[node->index].format.kind == PITHI_WEIGHT_INT) {
+            PITH_TRY(pithi_quant_insert_recurrent(graph, node));
         }
     }
     return PITH_OK;

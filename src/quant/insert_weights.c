@@ -239,6 +239,22 @@ static pith_status insert_rounded(const pithi_quant *quant, pith_graph *graph, p
     return pithi_quant_insert_integers(graph, node, 1, &weights, &layer->format, &rounded);
 }
 
+pith_status pithi_quant_insert_recurrent(pith_graph *graph, pith_node *node)
+{
+    const pithi_weight_format format = { .kind = PITHI_WEIGHT_INT };
+    pithi_arena arena = { .ctx = graph->ctx };
+    pith_status status = PITH_OK;
+    for (int i = 0; i < 2 && status == PITH_OK; i++) {
+        const pithi_quant_weights weights = pithi_quant_recurrent_weights(node, i);
+        pithi_quant_rounded rounded;
+        PITH_TRY_GOTO(pithi_quant_round_nearest(&weights, &format, NULL, false, &arena, &rounded), done);
+        PITH_TRY_GOTO(pithi_quant_insert_integers(graph, node, 1 + i, &weights, &format, &rounded), done);
+    }
+done:
+    pithi_arena_deinit(&arena);
+    return status;
+}
+
 pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *graph, pith_node *node, double x_scale,
                                        bool is_integer)
 {

@@ -153,7 +153,8 @@ void pithi_quant_mix_apply(pithi_quant *quant, const pithi_quant_mix *mix)
         pithi_quant_layer *layer = &quant->layers[node->index];
         bool has_int8 = mix->compute[node->index] == PITHI_COMPUTE_INT8; /* what biases were corrected for */
         quant->bias_shifts[node->index] = has_int8 ? quant->plain_shifts[node->index] : NULL;
-        if (quant->roles[node->index] != PITHI_QUANT_PRODUCT) {
+        if (quant->roles[node->index] != PITHI_QUANT_PRODUCT) { /* recurrent ones have no choice of their own */
+            layer->format.kind = mix->bits[node->index] > 8 ? PITHI_WEIGHT_F32 : PITHI_WEIGHT_INT;
             continue;
         }
         bool is_float = mix->compute[node->index] == PITHI_COMPUTE_FLOAT;

@@ -501,6 +501,12 @@ pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *r
     }
     PITH_TRY(list_products(quant, &list, &n));
     count_bytes(list, n, &format, report);
+    for (const pith_node *node = quant->graph->first; node; node = node->next) { /* 8 bits per row or nothing */
+        const bool is_int8 = format.kind == PITHI_WEIGHT_INT && format.bits == 8 && !format.group && !format.has_zeros;
+        if (pithi_quant_is_recurrent(quant, node) && !is_int8) {
+            quant->layers[node->index].format.kind = PITHI_WEIGHT_F32;
+        }
+    }
     PITH_TRY(round_all(quant, list, n, &format));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &nearest));
     quant->score = nearest.score;

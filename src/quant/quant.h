@@ -151,8 +151,14 @@ typedef struct pithi_quant_weights {
     const pith_tensor *tensor;
     int out_axis, in_axis;
     int64_t n_out, groups;
+    bool has_own_rows;             /* a scale for each row along in_axis: axes in front are directions */
 } pithi_quant_weights;
 bool pithi_quant_weights_of(const pith_node *node, pithi_quant_weights *weights_out);
+/* rnn, gru or lstm with constant weights: these are stored in 8 bits unless its layer's format is float32, or the node
+ * is kept float. Its role is FLOAT, as nothing around it is quantised for it. */
+bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node);
+/* Its weights W (0) or R (1). */
+pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int which);
 /* The node adds a constant row to a matmul that is quantised: its bias. */
 bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node);
 
@@ -247,6 +253,8 @@ void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range r
  * is then the scale of its first input. */
 pith_status pithi_quant_insert_weights(const pithi_quant *quant, pith_graph *graph, pith_node *node, double x_scale,
                                        bool is_integer);
+/* Both weights of a recurrent node as 8-bit integers. */
+pith_status pithi_quant_insert_recurrent(pith_graph *graph, pith_node *node);
 /* Integers with their scales behind dequantize_linear, as input `index` of the node. */
 pith_status pithi_quant_insert_integers(pith_graph *graph, pith_node *node, int index,
                                         const pithi_quant_weights *weights, const pithi_weight_format *format,

@@ -31,7 +31,9 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
     const char **names = block;
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const pith_value *result = pithi_node_result(node);
-        bool is_integer = pithi_quant_is_integer(quant, node);
+        const bool is_recurrent = quant->layers[node->index].format.kind == PITHI_WEIGHT_INT &&
+                                  pithi_quant_is_recurrent(quant, node);
+        const bool is_integer = is_recurrent || pithi_quant_is_integer(quant, node);
         pithi_quant_weights weights;
         report->n_nodes++;
         report->n_integer_nodes += is_integer;
@@ -41,6 +43,11 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
         }
         if (quant->roles[node->index] == PITHI_QUANT_PRODUCT && pithi_quant_weights_of(node, &weights)) {
             report->quantized_bytes += pithi_quant_code_bytes(&quant->layers[node->index], weights.tensor);
+            report->float_bytes += pith_tensor_bytes(weights.tensor);
+        }
+        for (int i = 0; i < 2 && is_recurrent; i++) {
+            weights = pithi_quant_recurrent_weights(node, i);
+            report->quantized_bytes += (size_t)pith_shape_elements(&weights.tensor->shape);
             report->float_bytes += pith_tensor_bytes(weights.tensor);
         }
     }

@@ -14,10 +14,11 @@ pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, con
 {
     const pith_shape *shape = &weights->tensor->shape;
     pithi_quant_scales scales = { { 1, { weights->n_out } }, weights->out_axis, 0 };
-    if (format->group > 0 && format->group < shape->dims[weights->in_axis]) {
+    const int64_t n_in = shape->dims[weights->in_axis];
+    if (weights->has_own_rows || (format->group > 0 && format->group < n_in)) {
         scales.shape = *shape;
         scales.axis = weights->in_axis;
-        scales.block = format->group;
+        scales.block = weights->has_own_rows ? n_in : format->group;
         scales.shape.dims[scales.axis] = pithi_div_up(shape->dims[scales.axis], scales.block);
     }
     return scales;

@@ -171,6 +171,21 @@ static pithi_quant_role role_of(const pithi_quant *quant, const pith_node *node)
     }
 }
 
+bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node)
+{
+    const pith_tensor *w = pithi_constant_input(node, 1), *r = pithi_constant_input(node, 2);
+    return (pithi_is(node, "lstm") || pithi_is(node, "gru") || pithi_is(node, "rnn")) && w && r &&
+           w->dtype == PITH_DTYPE_F32 && pith_shape_elements(&w->shape) > 0 && pith_shape_elements(&r->shape) > 0 &&
+           w->shape.rank == 3 && r->shape.rank == 3 && !is_kept_float(quant, node);
+}
+
+pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int which)
+{
+    const pith_tensor *tensor = node->inputs[1 + which]->constant;
+    return (pithi_quant_weights){ .tensor = tensor, .out_axis = 1, .in_axis = 2, .n_out = tensor->shape.dims[1],
+                                  .groups = 1, .has_own_rows = tensor->shape.dims[0] > 1 };
+}
+
 /* ---- values -------------------------------------------------------------------------------- */
 
 static void add_tensor(pithi_quant *quant, const pith_value *value, int source)
@@ -326,7 +341,11 @@ pith_status pithi_quant_select(pithi_quant *quant)
             share_ranges(quant, node);
         }
     }
-    PITH_CHECK(quant->ctx, quant->n_tensors > 0, PITH_STATUS_UNSUPPORTED,
+    bool is_any = quant->n_tensors > 0;
+    for (const pith_node *node = graph->first; node && !is_any; node = node->next) {
+        is_any = pithi_quant_is_recurrent(quant, node);
+    }
+    PITH_CHECK(quant->ctx, is_any, PITH_STATUS_UNSUPPORTED,
                "nothing to quantise: the network has no convolution or product with constant float32 weights (is it "
                "quantised already, or are all nodes in the list that stays float?)");
     return PITH_OK;

@@ -143,6 +143,46 @@ static void check_taps(pith_test *test, const pith_s16 *kernel)
     pith_guarded_free(&y);
 }
 
+/* Rows of floats as two planes of bytes, and sums of both back. */
+static void check_code(pith_test *test, const pith_s16 *kernel)
+{
+    enum { MOST = 150 };
+    const size_t n = (size_t)pick(test, 1, MOST);
+    const float top = (float)pick(test, 1, 32767), unit = (float)exp2(pick(test, -110, 90));
+    pith_guarded x = pith_guarded_alloc(n * sizeof(float), n & 1), high = pith_guarded_alloc(n, n & 1);
+    pith_guarded low = pith_guarded_alloc(n, n & 1), y = pith_guarded_alloc(n * sizeof(float), n & 1);
+    float *from = x.data, most = 0.0f, scale[MOST], bias[MOST];
+    int32_t sums[2][MOST];
+    for (size_t i = 0; i < n; i++) {
+        from[i] = unit * (float)pith_test_uniform(test, -1, 1);
+        most = fmaxf(most, fabsf(from[i]));
+        scale[i] = (float)pith_test_uniform(test, 1e-3, 1);
+        bias[i] = (float)pith_test_uniform(test, -9, 9);
+        sums[0][i] = pick(test, -9000000, 9000000); /* times 256 they wrap around */
+        sums[1][i] = pick(test, -900000, 900000);
+    }
+    const bool is_odd = n % 11 == 0, is_tiny = most < 0x1p-100f;
+    from[n / 2] = !is_odd ? from[n / 2] : n % 2 ? NAN : -INFINITY;
+    const float got = kernel->encode(from, top, high.data, low.data, n);
+    TEST_CHECK(test, is_odd ? isnan(got) : got == (is_tiny ? 0.0f : most / top));
+    for (size_t i = 0; i < n; i++) {
+        volatile float scaled = from[i] * (is_odd || is_tiny ? 0.0f : top / most);
+        const int wanted = is_odd || is_tiny ? 32768 : 32768 + (int)nearbyint((double)scaled);
+        TEST_CHECK(test, 256 * ((uint8_t *)high.data)[i] + ((uint8_t *)low.data)[i] == wanted);
+    }
+    memcpy(y.data, bias, n * sizeof(float));
+    kernel->decode(&(pith_s16_decode){ sums[0], sums[1], scale, n % 2 ? bias : NULL, 0.37f, y.data, n });
+    for (size_t i = 0; i < n; i++) {
+        const float sum = (float)(int32_t)(uint32_t)(256 * (int64_t)sums[0][i] + sums[1][i]);
+        volatile float factor = 0.37f * scale[i], term = sum * factor, wanted = bias[i] + term;
+        TEST_CHECK(test, ((float *)y.data)[i] == wanted);
+    }
+    pith_guarded *all[] = { &x, &high, &low, &y };
+    for (int i = 0; i < PITH_COUNT(all); i++) {
+        pith_guarded_free(all[i]);
+    }
+}
+
 /* ---- depthwise -------------------------------------------------------------------------------- */
 
 typedef struct depthwise_case {
@@ -458,6 +498,7 @@ void test_s16(pith_test *test)
                 check_row(test, rows->records);
                 check_join(test, rows->records);
                 check_taps(test, rows->records);
+                check_code(test, rows->records);
             }
             if (depthwise) {
                 pith_test_case(test, "%s, image %d", pithi_isa_name(isa), i);

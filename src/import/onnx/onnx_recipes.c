@@ -34,6 +34,18 @@
 #define CONV_ATTRS "auto_pad dilations group kernel_shape pads strides"
 #define CONV_VALUES \
     " auto_pad=$auto_pad dilations=$dilations group=$group kernel_shape=$kernel_shape pads=$pads strides=$strides"
+#define ONE_LSTM_WEIGHT(when, from, to, s, z) /* what pass fuse_recurrent looks for */ \
+    when to "1 = Reshape " s " [-1]\n" when to "2 = Reshape " z " [-1]\n" when to "3 = DequantizeLinear " from " " to \
+    "1 " to "2 axis=2\n" when to " = Transpose " to "3 perm=[0,2,1]\n"
+#define TWO_LSTM_WEIGHTS(from, to, s, z) /* a scale for each direction, which DequantizeLinear can't say */ \
+    "?direction=bidirectional " to "1 = Shape " from " end=1\n" \
+    "?direction=bidirectional " to "2 = Concat " to "1 [1,-1] axis=0\n" \
+    "?direction=bidirectional " to "3 = Reshape " s " " to "2\n" \
+    "?direction=bidirectional " to "4 = Reshape " z " " to "2\n" \
+    "?direction=bidirectional " to "5 = Cast " from " to=1\n" "?direction=bidirectional " to "6 = Cast " to "4 to=1\n" \
+    "?direction=bidirectional " to "7 = Sub " to "5 " to "6\n" \
+    "?direction=bidirectional " to "8 = Mul " to "7 " to "3\n" \
+    "?direction=bidirectional " to " = Transpose " to "8 perm=[0,2,1]\n"
 #define ATTENTION_ATTRS \
     "num_heads unidirectional scale mask_filter_value do_rotary=0 past_present_share_buffer=0"
 #define ATTENTION_VALUES \
@@ -101,12 +113,13 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "?S Y index = ms:EmbedLayerNormalization ids segments w p s g b mask epsilon=$epsilon\n"
       "!S Y index = ms:EmbedLayerNormalization ids - w p - g b mask epsilon=$epsilon" },
     { MS, "DynamicQuantizeLSTM", 1, NULL, "X W R B? lens? h? c? P? ws wz rs rz", "Y Yh Yc",
-      "activation_alpha activation_beta activations clip direction hidden_size input_forget",
+      "activation_alpha activation_beta activations clip direction=forward hidden_size input_forget",
       /* W is [directions, inputs, 4 hidden], its scales [directions] or [directions, 4 hidden] */
-      "d = Shape W end=1\nk = Concat d [1,-1] axis=0\na = Reshape ws k\nb = Reshape wz k\n"
-      "e = Reshape rs k\nf = Reshape rz k\nv = Cast W to=1\nu = Cast b to=1\nt = Sub v u\ns = Mul t a\n"
-      "w = Transpose s perm=[0,2,1]\nl = Cast R to=1\nm = Cast f to=1\nn = Sub l m\np = Mul n e\n"
-      "r = Transpose p perm=[0,2,1]\n"
+      ONE_LSTM_WEIGHT("?direction=forward ", "W", "w", "ws", "wz")
+      ONE_LSTM_WEIGHT("?direction=reverse ", "W", "w", "ws", "wz")
+      ONE_LSTM_WEIGHT("?direction=forward ", "R", "r", "rs", "rz")
+      ONE_LSTM_WEIGHT("?direction=reverse ", "R", "r", "rs", "rz")
+      TWO_LSTM_WEIGHTS("W", "w", "ws", "wz") TWO_LSTM_WEIGHTS("R", "r", "rs", "rz")
       "Y Yh Yc = LSTM X w r B lens h c P activation_alpha=$activation_alpha activation_beta=$activation_beta "
       "activations=$activations clip=$clip direction=$direction hidden_size=$hidden_size "
       "input_forget=$input_forget" },
