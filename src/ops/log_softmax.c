@@ -18,7 +18,8 @@ static const pith_spelling spellings[] = {
     { "onnx", "", "LogSoftmax", 13, NULL },
 };
 static const char *const samples[] = {
-    "f32[3,37]", "f32[2,5,33] | axis=1", "f32[2,3,4] | axis=1 flatten=1", "f32[4,9] | axis=0", "f16[2,7]",
+    "f32[3,37]", "f32[150,3]", "f32[70,8]",
+    "f32[2,5,33] | axis=1", "f32[2,3,4] | axis=1 flatten=1", "f32[4,9] | axis=0", "f16[2,7]",
     "f32[130]{-30:30}",
     "f32[3,0]", "f32[2,3,1]"
 };

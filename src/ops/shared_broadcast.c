@@ -4,6 +4,7 @@
 #define CHUNK 8192        /* elements of a row per unit of work */
 #define FINISH_AFTER 4096 /* elements after which `finish` runs, while they are in the first cache */
 #define SHORT_ROW 24      /* elements up to which rows are spread out */
+#define REPEATED_ROW 128  /* the same, where operands are as long as the result or the same row again and again */
 #define SPREAD 512        /* elements that are spread out at a time */
 #define SPREAD_ITEM_BYTES 8
 
@@ -30,21 +31,22 @@ static bool can_merge(const pithi_rows *rows, int64_t dim, const int64_t *next_s
 
 static void set_spread(pithi_rows *rows)
 {
-    rows->is_spread = rows->row_length > 0;
+    bool is_simple = true, is_small = rows->row_length > 0;
     for (int k = 0; k < rows->n_operands; k++) {
-        rows->is_spread = rows->is_spread && rows->operand_bytes[k] <= SPREAD_ITEM_BYTES;
-    }
-    if (!rows->is_spread) {
-        return;
-    }
-    for (int k = 0; k < rows->n_operands; k++) {
-        int64_t dense = 1;
-        rows->inner_strides[k] = 1;
+        int64_t dense = 1, outer = 0;
         rows->is_dense[k] = true;
         for (int i = rows->rank - 1; i >= 0; i--) {
             rows->is_dense[k] = rows->is_dense[k] && rows->strides[k][i] == dense;
+            outer |= i < rows->rank - 1 ? rows->strides[k][i] : 0;
             dense *= rows->dims[i];
         }
+        rows->is_repeated[k] = outer == 0;
+        is_simple = is_simple && (rows->is_dense[k] || rows->is_repeated[k]);
+        is_small = is_small && rows->operand_bytes[k] <= SPREAD_ITEM_BYTES;
+    }
+    rows->is_spread = rows->rank > 1 && is_small && rows->row_length <= (is_simple ? REPEATED_ROW : SHORT_ROW);
+    for (int k = 0; k < rows->n_operands && rows->is_spread; k++) {
+        rows->inner_strides[k] = 1;
     }
 }
 
@@ -85,9 +87,7 @@ void pithi_rows_init(pithi_rows *rows, const pith_tensor *operands, int n_operan
     for (int k = 0; k < n_operands; k++) {
         rows->inner_strides[k] = rows->strides[k][rows->rank - 1];
     }
-    if (rows->rank > 1 && rows->row_length <= SHORT_ROW) {
-        set_spread(rows);
-    }
+    set_spread(rows);
 }
 
 pith_status pithi_rows_prepare(pith_prepare *prepare, pithi_rows **rows_out)
@@ -172,8 +172,9 @@ static void spread_rows(const pithi_rows *rows, int operand, const char *from, i
     }
 }
 
-/* Rows [row, row + count) of all operands, as vectors; `buffers` take those that don't lie so already. */
-static void spread(const pithi_rows *rows, const void *const *operands, int64_t row, int64_t count,
+/* Rows [row, row + count) of all operands, as vectors; `buffers` take those that don't lie so already. What repeats is
+ * there from the first rows on, which are the most. */
+static void spread(const pithi_rows *rows, const void *const *operands, int64_t row, int64_t count, bool is_first,
                    char (*buffers)[SPREAD * SPREAD_ITEM_BYTES], const void **from)
 {
     const int inner = rows->rank - 2;
@@ -187,13 +188,44 @@ static void spread(const pithi_rows *rows, const void *const *operands, int64_t 
         n = pithi_min_s64(rows->dims[inner] - c.at[inner], count - done);
         for (int k = 0; k < rows->n_operands; k++) {
             const int64_t bytes = (int64_t)rows->operand_bytes[k];
-            if (!rows->is_dense[k]) {
+            if (!rows->is_dense[k] && (is_first || !rows->is_repeated[k])) {
                 spread_rows(rows, k, (const char *)operands[k] + c.offsets[k] * bytes, rows->strides[k][inner] * bytes,
                             buffers[k] + done * rows->row_length * bytes, n);
             }
             c.offsets[k] += (n - 1) * rows->strides[k][inner];
         }
         c.at[inner] += n - 1;
+        next_row(rows, &c);
+    }
+}
+
+static void fill(float *to, float value, int64_t n)
+{
+    float block[16]; /* copies of constant length become moves of vectors */
+    int64_t i = 0;
+    for (int k = 0; k < PITH_COUNT(block); k++) {
+        block[k] = value;
+    }
+    for (; i + PITH_COUNT(block) <= n; i += PITH_COUNT(block)) {
+        memcpy(to + i, block, sizeof block);
+    }
+    memcpy(to + i, block, (size_t)(n - i) * sizeof *block);
+}
+
+void pithi_rows_spread_f32(const pithi_rows *rows, const float *operand, int64_t begin, int64_t count, float *to)
+{
+    const int64_t stride = rows->strides[0][rows->rank - 1];
+    cursor c = cursor_at(rows, begin / rows->row_length);
+    int64_t start = begin % rows->row_length;
+    for (int64_t done = 0, n; done < count; done += n) {
+        const float *from = operand + c.offsets[0] + start * stride; /* the last stride is 0 or 1 */
+        n = pithi_min_s64(rows->row_length - start, count - done);
+        if (stride != 0) {
+            memcpy(to + done, from, (size_t)n * sizeof(float));
+        } else {
+            fill(to + done, *from, n);
+        }
+        start = 0;
         next_row(rows, &c);
     }
 }
@@ -207,7 +239,7 @@ static void apply_spread(const pithi_rows *rows, const void *const *operands, vo
         const void *from[PITHI_ROWS_MAX_OPERANDS] = { 0 };
         char *to = (char *)y + (size_t)(row * rows->row_length) * rows->y_bytes;
         n = pithi_min_s64(SPREAD / rows->row_length, end - row);
-        spread(rows, operands, row, n, buffers, from);
+        spread(rows, operands, row, n, row == begin, buffers, from);
         rows->row(rows, from, to, n * rows->row_length);
         if (rows->finish) {
             rows->finish(rows, to, n * rows->row_length);

@@ -22,6 +22,7 @@ struct pithi_rows {
     int64_t n_rows, row_length, chunk;    /* rows are cut into chunks of at most `chunk` */
     bool is_spread;                       /* short rows: inner_strides are 1, `strides` say where elements lie */
     bool is_dense[PITHI_ROWS_MAX_OPERANDS]; /* the operand lies as y does */
+    bool is_repeated[PITHI_ROWS_MAX_OPERANDS]; /* all rows see the same ones of the operand */
     size_t operand_bytes[PITHI_ROWS_MAX_OPERANDS], y_bytes; /* per element */
     pithi_row_fn *row;
     const void *user;                     /* for `row` */
@@ -37,6 +38,8 @@ pith_status pithi_rows_prepare(pith_prepare *prepare, pithi_rows **rows_out);
 void pithi_rows_run(const pith_run *run, const pith_part *part);
 /* This part of rows over other operands than the run's inputs. */
 void pithi_rows_apply(const pithi_rows *rows, const void *const *operands, void *y, const pith_part *part);
+/* Elements [begin, begin + count) of the result's shape as operand 0, float32, gives them. */
+void pithi_rows_spread_f32(const pithi_rows *rows, const float *operand, int64_t begin, int64_t count, float *to);
 
 /* Offset of the operand's element that meets element `index` of shape `to`; plain arithmetic, for references. */
 int64_t pithi_broadcast_offset(const pith_shape *shape, const pith_shape *to, int64_t index);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/reduce_f32.h"
+#include "kernels/transpose.h"
 #include "ops/shared_unary.h"
 
 const pith_attr_spec pithi_reduce_attrs_table[2] = {
@@ -224,9 +225,12 @@ typedef struct reduce_state {
     pith_reduce_rows_f32_fn *rows, *slices;
     pith_reduce_columns_f32_fn *columns;
     pith_vunary_f32_fn *exp, *log; /* for log_sum_exp */
+    pith_transpose_fn *transpose;  /* of short rows, else NULL */
 } reduce_state;
 
 #define COLUMN_CHUNK 256 /* columns per unit of work: a few cache lines, 16 vectors */
+#define SHORT_ROW 8       /* rows up to here are transposed and go as columns: a vector would be mostly empty */
+#define LEAST_ROWS 4      /* fewer aren't worth it */
 #define MOST_SLICES 65536 /* their results are scratch memory */
 
 static bool kernel_kind(pithi_reduce_kind kind, pith_reduce *kernel_kind_out)
@@ -297,15 +301,21 @@ pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pith
     found.slices = kernel->rows[op == PITH_REDUCE_MAX || op == PITH_REDUCE_MIN ? op : PITH_REDUCE_SUM];
     found.columns = kernel->columns[op];
     found.chunk = found.n_inner > 1 ? COLUMN_CHUNK : 1;
+    int64_t n_units = found.n_outer * found.n_kept * pithi_div_up(found.n_inner, found.chunk);
+    if (found.n_inner == 1 && found.n_slices == 1 && found.n_items <= SHORT_ROW && found.n_outer >= LEAST_ROWS &&
+        !is_row_only) {
+        found.transpose = pithi_transpose_find(prepare->isa_limit, 2);
+        n_units = pithi_div_up(n_units, COLUMN_CHUNK);
+        prepare->scratch_bytes = SHORT_ROW * COLUMN_CHUNK * sizeof(float);
+    }
     void *block = NULL;
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof found, &block));
     memcpy(block, &found, sizeof found);
-    const int64_t n_units = found.n_outer * found.n_kept * pithi_div_up(found.n_inner, found.chunk);
     prepare->state = block;
     prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(pith_shape_elements(x)));
-    prepare->scratch_bytes = is_row_only         ? COLUMN_CHUNK * sizeof(float)
-                             : found.n_slices > 1 ? (size_t)found.n_slices * sizeof(float)
-                                                  : 0;
+    if (is_row_only || found.n_slices > 1) {
+        prepare->scratch_bytes = (is_row_only ? COLUMN_CHUNK : (size_t)found.n_slices) * sizeof(float);
+    }
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
@@ -377,11 +387,26 @@ static void run_slices(const pith_run *run, const pith_part *part)
     }
 }
 
+static void run_short_rows(const pith_run *run, const pith_part *part)
+{
+    const reduce_state *state = run->state;
+    const float *x = run->inputs[0].data;
+    float *y = run->outputs[0].data, *columns = part->scratch;
+    int64_t begin, end;
+    pithi_part_range(part, pithi_div_up(state->n_outer, COLUMN_CHUNK), &begin, &end);
+    for (int64_t row = begin * COLUMN_CHUNK; row < end * COLUMN_CHUNK; row += COLUMN_CHUNK) {
+        const int64_t n_rows = pithi_min_s64(COLUMN_CHUNK, state->n_outer - row);
+        state->transpose(x + row * state->n_items, state->n_items, columns, COLUMN_CHUNK, n_rows, state->n_items);
+        state->columns(columns, (size_t)state->n_items, COLUMN_CHUNK, y + row, (size_t)n_rows);
+        finish(state, y + row, n_rows);
+    }
+}
+
 void pithi_reduce_run(const pith_run *run, const pith_part *part)
 {
     const reduce_state *state = run->state;
-    if (state->n_slices > 1) {
-        run_slices(run, part);
+    if (state->n_slices > 1 || state->transpose) {
+        (state->transpose ? run_short_rows : run_slices)(run, part);
         return;
     }
     const float *x = run->inputs[0].data;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/softmax_f32.h"
+#include "kernels/transpose.h"
 #include "ops/shared_reduce.h"
 #include "ops/shared_unary.h"
 
@@ -81,12 +82,15 @@ void pithi_softmax_ref(const pith_run *run, pithi_softmax_kind kind)
 
 /* ---- run ---------------------------------------------------------------------------------- */
 
-#define COLUMN_CHUNK 64 /* columns per unit of work */
+#define COLUMN_CHUNK 64 /* columns, or short rows, per unit of work */
+#define SHORT_ROW 8     /* rows up to here are transposed and go as columns: a vector would be mostly empty */
+#define LEAST_ROWS 4    /* fewer aren't worth it */
 
 typedef struct softmax_state {
     pithi_softmax_extent extent;
     pith_softmax_row_fn *row;
     pith_softmax_columns_fn *columns;
+    pith_transpose_fn *transpose; /* of short rows, else NULL */
     int64_t chunk;
 } softmax_state;
 
@@ -105,12 +109,31 @@ pith_status pithi_softmax_prepare(pith_prepare *prepare, pithi_softmax_kind kind
     state->row = kind == PITHI_SOFTMAX ? kernel->row : kernel->log_row;
     state->columns = kind == PITHI_SOFTMAX ? kernel->columns : kernel->log_columns;
     state->chunk = state->extent.n_inner > 1 ? COLUMN_CHUNK : 1;
-    const int64_t n_units = state->extent.n_outer * pithi_div_up(state->extent.n_inner, state->chunk);
+    int64_t n_units = state->extent.n_outer * pithi_div_up(state->extent.n_inner, state->chunk);
+    if (state->extent.n_inner == 1 && state->extent.n_axis <= SHORT_ROW && state->extent.n_outer >= LEAST_ROWS) {
+        state->transpose = pithi_transpose_find(prepare->isa_limit, 2);
+        n_units = pithi_div_up(n_units, COLUMN_CHUNK);
+        prepare->scratch_bytes = SHORT_ROW * COLUMN_CHUNK * sizeof(float);
+    }
     prepare->state = state;
     prepare->max_parts = (int)pithi_min_s64(n_units, pithi_element_parts(4 * n_elements));
     prepare->kernel = kernel->head.name;
     prepare->use_run = true;
     return PITH_OK;
+}
+
+static void run_short_rows(const softmax_state *state, const float *x, float *y, const pith_part *part)
+{
+    const int64_t n = state->extent.n_axis;
+    float *columns = part->scratch;
+    int64_t begin, end;
+    pithi_part_range(part, pithi_div_up(state->extent.n_outer, COLUMN_CHUNK), &begin, &end);
+    for (int64_t row = begin * COLUMN_CHUNK; row < end * COLUMN_CHUNK; row += COLUMN_CHUNK) {
+        const int64_t n_rows = pithi_min_s64(COLUMN_CHUNK, state->extent.n_outer - row);
+        state->transpose(x + row * n, n, columns, COLUMN_CHUNK, n_rows, n);
+        state->columns(columns, columns, (size_t)n, COLUMN_CHUNK, (size_t)n_rows);
+        state->transpose(columns, COLUMN_CHUNK, y + row * n, n, n, n_rows);
+    }
 }
 
 void pithi_softmax_run(const pith_run *run, const pith_part *part)
@@ -121,6 +144,10 @@ void pithi_softmax_run(const pith_run *run, const pith_part *part)
     float *y = run->outputs[0].data;
     const int64_t n_chunks = pithi_div_up(e->n_inner, state->chunk);
     int64_t begin, end;
+    if (state->transpose) {
+        run_short_rows(state, x, y, part);
+        return;
+    }
     pithi_part_range(part, e->n_outer * n_chunks, &begin, &end);
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t column = unit % n_chunks * state->chunk;

@@ -34,6 +34,7 @@ extern const pith_pass pithi_pass_fuse_qdq;
 extern const pith_pass pithi_pass_fuse_rearrange;
 extern const pith_pass pithi_pass_fuse_prelu;
 extern const pith_pass pithi_pass_fuse_recurrent;
+extern const pith_pass pithi_pass_fuse_region;
 extern const pith_pass pithi_pass_fuse_residual;
 extern const pith_pass pithi_pass_fuse_separable;
 extern const pith_pass pithi_pass_layout;

@@ -10,6 +10,7 @@ typedef enum pipeline_phase {
     PHASE_SIMPLIFY, /* meaning on plain tensors */
     PHASE_LAYOUT,   /* once: where transposes stand */
     PHASE_CLEANUP,  /* what the layout made possible */
+    PHASE_REGIONS,  /* once: what no other pass took in */
     PHASE_COUNT
 } pipeline_phase;
 
@@ -52,6 +53,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_attention, IN(PHASE_SIMPLIFY) }, /* of products that have their factors and transposes */
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
     { &pithi_pass_fuse_separable, IN(PHASE_CLEANUP) }, /* of what has its activations and shortcuts by now */
+    { &pithi_pass_fuse_region, IN(PHASE_REGIONS) },
 };
 
 int pithi_pass_count(void) { return PITH_COUNT(pipeline); }
@@ -133,7 +135,7 @@ pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const cha
         for (int round = 0; round < MAX_ROUNDS; round++) {
             int n_changes = 0;
             PITH_TRY(run_round(graph, stage, IN(phase), disabled, &n_changes));
-            if (n_changes == 0 || phase == PHASE_LAYOUT) {
+            if (n_changes == 0 || phase == PHASE_LAYOUT || phase == PHASE_REGIONS) {
                 break;
             }
         }

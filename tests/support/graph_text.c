@@ -396,15 +396,16 @@ static void copy_output(const pith_tensor *from, pith_tensor *to)
 
 /* The model takes a clone, whose constants are those of `graph`. */
 static void run_session(pith_test *test, const pith_graph *graph, const pith_tensor *inputs, int n_threads,
-                        pith_tensor *outputs)
+                        const char *disabled_passes, pith_tensor *outputs)
 {
+    const pith_model_options model_options = { .disable_passes = disabled_passes };
     const pith_session_options options = { .n_threads = n_threads };
     pith_graph *clone = NULL;
     pith_model *model = NULL;
     pith_session *session = NULL;
     TEST_OK(test, pithi_graph_clone(graph, &clone));
     if (clone) {
-        TEST_OK(test, pithi_model_from_graph(clone, NULL, &model));
+        TEST_OK(test, pithi_model_from_graph(clone, &model_options, &model));
     }
     if (!model) {
         pithi_graph_destroy(clone);
@@ -424,16 +425,17 @@ static void run_session(pith_test *test, const pith_graph *graph, const pith_ten
 void pith_test_run(pith_test *test, const char *text, int n_threads, double tolerance)
 {
     pith_tensor inputs[MAX_OPERANDS] = { 0 }, wanted[MAX_OPERANDS] = { 0 }, got[MAX_OPERANDS] = { 0 },
-                together[MAX_OPERANDS] = { 0 };
+                together[MAX_OPERANDS] = { 0 }, apart[MAX_OPERANDS] = { 0 };
     pith_graph *graph = pith_test_graph(test, text);
     if (!graph) {
         return;
     }
     random_inputs(test, graph, inputs);
     if (pith_test_interpret(test, graph, inputs, wanted)) {
-        run_session(test, graph, inputs, 1, got);
+        run_session(test, graph, inputs, 1, NULL, got);
+        run_session(test, graph, inputs, 1, "fuse_region", apart);
         if (n_threads > 1) {
-            run_session(test, graph, inputs, n_threads, together);
+            run_session(test, graph, inputs, n_threads, NULL, together);
         }
     }
     for (size_t i = 0; i < graph->n_outputs; i++) {
@@ -446,6 +448,9 @@ void pith_test_run(pith_test *test, const char *text, int n_threads, double tole
         TEST_CHECK_MESSAGE(test, n_threads == 1 || (is_there && together[i].data &&
                                                     memcmp(got[i].data, together[i].data, n_bytes) == 0),
                            "output %zu with %d threads has other bits in\n%s", i, n_threads, text);
+        TEST_CHECK_MESSAGE(test, is_there && apart[i].data && memcmp(got[i].data, apart[i].data, n_bytes) == 0,
+                           "output %zu without regions has other bits in\n%s", i, text);
+        free(apart[i].data);
         free(wanted[i].data);
         free(got[i].data);
         free(together[i].data);

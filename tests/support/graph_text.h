@@ -20,7 +20,8 @@ pith_graph *pith_test_graph(pith_test *test, const char *text);
 bool pith_test_interpret(pith_test *test, pith_graph *graph, const pith_tensor *inputs, pith_tensor *outputs);
 
 /* Runs the graph of the text in a session, after all passes, and node by node with the references: the outputs agree to
- * `tolerance` (of pith_test_difference()). With several threads, their bits are those of one thread. */
+ * `tolerance` (of pith_test_difference()). With several threads, and without regions,
+ * their bits are the same. */
 void pith_test_run(pith_test *test, const char *text, int n_threads, double tolerance);
 
 typedef struct pith_pass_check {
