@@ -320,11 +320,11 @@ static pith_status prepare(pith_prepare *prepare)
     prepare->state = r;
     prepare->max_parts = (int)pithi_max_s64(1, pithi_min_s64(r->n_tiles, parts));
     prepare->scratch_bytes = (size_t)(r->n_slots * r->stride) * sizeof(float);
-    prepare->kernel = pithi_vbinary_f32(prepare->isa_limit)->head.name;
+    prepare->kernel = prepare->node->source_op; /* says more than a kernel's name: "mul+add+relu" */
     prepare->use_run = true;
     return pithi_arena_format(prepare->arena, &prepare->why,
-                              "%s: %d functions on tiles of %lld elements, which stay in the first cache",
-                              prepare->node->source_op, r->n_steps, (long long)r->tile);
+                              "%d functions on tiles of %lld elements, which stay in the first cache", r->n_steps,
+                              (long long)r->tile);
 }
 
 /* ---- run -------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #define LEAST_BYTES ((int64_t)32 << 10) /* of a value: smaller ones stay in the first cache anyway */
 #define NO_REGION (-1)
+#define NAMED_NODES 6 /* of a region, in its name */
 
 typedef struct group {
     pith_shape shape;
@@ -171,7 +172,7 @@ typedef struct builder {
     pith_graph *graph;
     pith_value *inputs[PITHI_REGION_INPUTS], *made[PITHI_REGION_INSTRUCTIONS], *outputs[PITHI_REGION_OUTPUTS];
     int n_inner[PITHI_REGION_INSTRUCTIONS]; /* uses of `made` by nodes of the region */
-    int n_inputs, n_instructions, n_outputs;
+    int n_nodes, n_inputs, n_instructions, n_outputs;
     int64_t program[PITHI_REGION_INSTRUCTIONS * PITHI_REGION_WORDS], results[PITHI_REGION_OUTPUTS];
     float parameters[PITHI_REGION_INSTRUCTIONS * 2];
     pithi_text names;
@@ -223,7 +224,12 @@ static void add_node(builder *b, const pith_node *node)
         b->parameters[2 * b->n_instructions + 1] = p.functions[i].beta;
         b->made[b->n_instructions++] = i + 1 == p.n ? node->outputs[0] : NULL;
     }
-    pithi_text_add(&b->names, "%s%s", b->names.data ? "+" : "", node->op->head.name);
+    if (b->n_nodes < NAMED_NODES) {
+        pithi_text_add(&b->names, "%s%s", b->n_nodes ? "+" : "", node->op->head.name);
+    } else if (b->n_nodes == NAMED_NODES) {
+        pithi_text_add(&b->names, "+...");
+    }
+    b->n_nodes++;
 }
 
 /* Values that others read as well become outputs behind that of the last node. */
