@@ -20,6 +20,7 @@
  *                         s8_store_words(to, v, n, is_wide) instead of the last ones
  *   S8_NV, S8_HEIGHTS     panels of the largest register tile, and rows of a tile of 1, 2, ... panels
  *   S8_THIN, S8_THIN_K    for short sums: fours of vectors at a time, and the longest ones
+ *   S8_STEPS              fours of k at a time in high tiles of one panel, whose row pointers don't fit the registers
  *
  * Sums of a register tile go through a buffer, so that one function finishes tiles of all shapes, four vectors at a
  * time: loads and stores are what the multiply-adds leave free. */
@@ -33,6 +34,10 @@
 #define S8_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define S8_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#ifndef S8_STEPS
+#define S8_STEPS 1
 #endif
 
 enum { S8_TALLEST = 16, S8_FULL = 4 * S8_NR };
@@ -130,7 +135,14 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
     }
     for (int piece = 0; piece < p->n_pieces; piece++) {
         const size_t n_bytes = s8_start_piece(p, p->a_rows, piece, mr, a, rest);
-        for (size_t k = 0; k < n_bytes; k += 4, b += 4 * S8_NR, next += 4 * S8_NR) {
+        size_t k = 0;
+        for (; S8_STEPS > 1 && nv == 1 && mr >= 8 && k + 4 * S8_STEPS <= n_bytes; k += 4 * S8_STEPS) {
+            S8_UNROLL
+            for (int i = 0; i < S8_STEPS; i++, b += 4 * S8_NR, next += 4 * S8_NR) {
+                s8_step(common, a, (ptrdiff_t)k + 4 * i, b, mr, nv, acc);
+            }
+        }
+        for (; k < n_bytes; k += 4, b += 4 * S8_NR, next += 4 * S8_NR) {
             s8_step(common, a, (ptrdiff_t)k, b, mr, nv, acc);
             __builtin_prefetch(next, 0, 2);
         }

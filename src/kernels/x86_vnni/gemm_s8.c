@@ -12,6 +12,7 @@
     X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(6, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2)                                 \
     X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3)                                                    \
     X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)
+#define S8_STEPS  4
 #define S8_THIN   2
 #define S8_THIN_K 64
 #include "kernels/gemm_s8_body.h"
