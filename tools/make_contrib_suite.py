@@ -10,6 +10,7 @@ without a kernel for CPUs in ONNX Runtime are computed from the formula in its d
 
 import os
 import sys
+import tempfile
 
 import case_archive
 import numpy as np
@@ -334,10 +335,119 @@ def experts():
              swiglu_limit=7.0, **({"block_size": 16} if blocks else {}), **swiglu)
 
 
+def blocked(weights, block):
+    """Weights in the order of com.microsoft.nchwc: [O / b, I / b, H, W, b of I, b of O], or without blocks of I."""
+    rows, inputs, height, width = weights.shape
+    if inputs % block:
+        return weights.reshape(rows // block, block, inputs, height, width).transpose(0, 2, 3, 4, 1).copy()
+    parts = weights.reshape(rows // block, block, inputs // block, block, height, width)
+    return parts.transpose(0, 2, 4, 5, 3, 1).copy()
+
+
+def in_blocks():
+    """A network as ONNX Runtime writes it for CPUs with blocks of 8 and of 16 channels; the outputs are those of the
+    plain one. Output channels have variances of their own, as trained ones do: they tell the blocks."""
+    def spread(*shape):  # numbers of few digits: a small archive
+        powers = random.integers(-3, 3, (shape[0], 1, 1, 1))
+        return (random.integers(-9, 10, shape) / 8 * 2.0 ** powers).astype(np.float32)
+
+    pad = lambda x, n, axis=0: np.concatenate([x, np.zeros([*x.shape[:axis], n - x.shape[axis], *x.shape[axis + 1:]],
+                                                           np.float32)], axis)
+    x = f32(2, 3, 12, 10)
+    w = [spread(32, 3, 3, 3), spread(32, 1, 3, 3), spread(20, 32, 1, 1), spread(32, 20, 3, 3)]
+    b = [f32(32), f32(32), f32(20), f32(32)]
+    node = helper.make_node
+    plain = [node("Conv", ["x", "w0", "b0"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2]), node("Relu", ["a"], ["c"]),
+             node("Conv", ["c", "w1", "b1"], ["d"], group=32, pads=[1, 1, 1, 1]), node("Add", ["d", "c"], ["e"]),
+             node("Conv", ["e", "w2", "b2"], ["f"]), node("Clip", ["f", "low", "high"], ["g"]),
+             node("MaxPool", ["g"], ["h"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+             node("Conv", ["h", "w3", "b3"], ["i"], pads=[1, 1, 1, 1]),
+             node("Resize", ["i", "", "by"], ["j"], mode="nearest", coordinate_transformation_mode="asymmetric",
+                  nearest_mode="floor"),
+             node("AveragePool", ["j"], ["y0"], kernel_shape=[2, 2], strides=[2, 2]),
+             node("GlobalAveragePool", ["g"], ["y1"]), node("GlobalMaxPool", ["i"], ["y2"])]
+
+    def model(name, nodes, weights):
+        infos = [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)]
+        outputs = [helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, None) for i in range(3)]
+        graph = helper.make_graph(nodes, name, infos, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()])
+        domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(MS, 1), helper.make_opsetid(MS + ".nchwc", 1)]
+        return helper.make_model(graph, opset_imports=domains, ir_version=8)
+
+    weights = {f"w{i}": v for i, v in enumerate(w)} | {f"b{i}": v for i, v in enumerate(b)}
+    weights |= {"low": scalar(0), "high": scalar(6), "by": np.array([1, 1, 2, 2], np.float32)}
+    bytes_of_plain = model("plain", plain, weights).SerializeToString()
+    expected = ort.InferenceSession(bytes_of_plain, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    blocks = lambda operator, inputs, outputs, **attributes: node(operator, inputs, outputs, domain=MS + ".nchwc",
+                                                                  **attributes)
+    for block in (8, 16):
+        n = -(-20 // block) * block
+        last = (lambda inputs, outputs: blocks("Conv", inputs, outputs, pads=[1, 1, 1, 1], group=1))
+        nodes = [blocks("Conv", ["x", "w0", "b0"], ["c"], pads=[1, 1, 1, 1], strides=[2, 2], activation="Relu"),
+                 blocks("Conv", ["c", "w1", "b1", "c"], ["e"], group=32, pads=[1, 1, 1, 1]),
+                 blocks("Conv", ["e", "w2", "b2"], ["g"], activation="Clip", activation_params=[0.0, 6.0]),
+                 blocks("MaxPool", ["g"], ["h0"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+                 blocks("ReorderOutput", ["h0"], ["h1"], channels=20, channels_last=1),
+                 blocks("ReorderInput", ["h1"], ["h"], channels_last=1), last(["h", "w3", "b3"], ["i"]),
+                 blocks("Upsample", ["i"], ["j"], scales=[1, 1, 2, 2], mode="nearest"),
+                 blocks("AveragePool", ["j"], ["k"], kernel_shape=[2, 2], strides=[2, 2]),
+                 blocks("ReorderOutput", ["k"], ["y0"], channels=32),
+                 blocks("GlobalAveragePool", ["g"], ["l"]), blocks("ReorderOutput", ["l"], ["y1"], channels=20),
+                 blocks("GlobalMaxPool", ["i"], ["m"]), blocks("ReorderOutput", ["m"], ["y2"], channels=32)]
+        in_order = {"w0": blocked(w[0], block), "w1": blocked(w[1], block), "w2": blocked(pad(w[2], n), block),
+                    "w3": blocked(pad(w[3], n, 1), block), "b0": b[0], "b1": b[1], "b2": pad(b[2], n), "b3": b[3]}
+        shapes = {"w0": (32, 3, 3, 3), "w1": (32, 1, 3, 3), "w2": (n, 32, 1, 1), "w3": (32, n, 3, 3)}
+        in_order = {k: v.reshape(shapes.get(k, v.shape)) for k, v in in_order.items()}
+        CASES.append((f"test_nchwc_{block}", model("nchwc", nodes, in_order), [x], expected, 1e-3, 1e-5))
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = os.path.join(tempfile.mkdtemp(), "all.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(bytes_of_plain, options, providers=["CPUExecutionProvider"])
+    CASES.append(("test_nchwc_saved", onnx.load(options.optimized_model_filepath), [x], expected, 1e-3, 1e-5))
+
+
+def caches():
+    """GroupQueryAttention with caches of 8 and 4 bits, in windows, and with its scores."""
+    heads, groups, size = 4, 2, 16
+    sizes = {"num_heads": heads, "kv_num_heads": groups}
+    angle = np.arange(32)[:, None] / 10 ** (np.arange(size // 2) / 2)
+    rotary = [np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)]
+
+    def operands(rows, past, totals, dtype=np.float32):
+        batch, width = len(totals), size // 2 if dtype == np.uint8 else size
+        shape = (batch, groups, past, width)
+        cache = f32(*shape) if dtype == np.float32 else (u8 if dtype == np.uint8 else s8)(*shape)
+        again = f32(*shape) if dtype == np.float32 else (u8 if dtype == np.uint8 else s8)(*shape)
+        return [f32(batch, rows, heads * size), f32(batch, rows, groups * size), f32(batch, rows, groups * size), cache,
+                again, np.array(totals, np.int32) - 1, scalar(max(totals), np.int32)]
+
+    op = "GroupQueryAttention"
+    for bits, dtype, kind in ((8, np.int8, TensorProto.INT8), (4, np.uint8, TensorProto.UINT8)):
+        for mode, shape in (("PER_TENSOR", (1,)), ("PER_CHANNEL", (1, groups, 1, size))):
+            scales = [f32(*shape, low=0.005, high=0.01) * np.float32(16 if bits == 4 else 1) for _ in range(2)]
+            case(f"group_query_attention_cache_{bits}_{mode.lower()}", op,
+                 [*operands(2, 6, [8], dtype), *rotary, None, None, None, *scales], n_outputs=3, do_rotary=1,
+                 k_quant_type=mode, v_quant_type=mode, kv_cache_bit_width=bits, types={1: kind, 2: kind}, atol=1e-5, **sizes)
+    for output in (1, 2):
+        case(f"group_query_attention_scores_{output}", op, operands(3, 5, [8]), n_outputs=4, qk_output=output, atol=1e-5,
+             local_window_size=4, **sizes)
+        case(f"group_query_attention_scores_sink_{output}", op, [*operands(3, 5, [8]), None, None, None, None, f32(heads)],
+             n_outputs=4, qk_output=output, softcap=2.0, atol=1e-5, **sizes)
+    case("group_query_attention_bias_buffer", op, [*operands(2, 9, [7]), None, None, None, f32(1, heads, 2, 7)], n_outputs=3,
+         shown=1, atol=1e-5, **sizes)
+    # rows of the cache behind the resident ones are undefined
+    for rows, capacity, window, total, shown in ((1, 5, 3, 9, 1), (3, 4, 4, 9, 3), (9, 4, 4, 12, 3), (2, 6, 3, 13, 1)):
+        case(f"group_query_attention_sliding_{rows}_{capacity}_{window}", op,
+             [*operands(rows, capacity, [total]), *rotary, None, f32(1, heads, rows, total)], n_outputs=3, shown=shown,
+             local_window_size=window, sliding_window_cache=1, do_rotary=1, atol=1e-5, **sizes)
+    case("group_query_attention_sliding_batch", op, [*operands(1, 5, [9, 4]), *rotary, None, f32(1, heads, 1, 9), f32(heads)],
+         n_outputs=3, shown=1, local_window_size=3, sliding_window_cache=1, do_rotary=1, atol=1e-5, **sizes)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     archive = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "tests", "models", "contrib_suite.tar.xz")
-    for group in (quantised, fused, convolutions, attention, linear_attention, others, experts):
+    for group in (quantised, fused, convolutions, attention, linear_attention, others, experts, in_blocks, caches):
         group()
     case_archive.write(archive, "contrib", CASES)
     print(f"{len(CASES)} cases, {os.path.getsize(archive)} bytes (onnxruntime {ort.__version__}, onnx {onnx.__version__})")

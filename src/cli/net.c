@@ -175,9 +175,9 @@ static pith_status apply_words(const cli_net *net, const cli_words *words, cli_s
     return PITH_OK;
 }
 
-/* Sizes that are tried in turn for an open dimension. */
-static const int64_t side_guesses[] = { 224, 256, 64, 32, 1 };
-static const int64_t other_guesses[] = { 32, 16, 64, 8, 1 };
+/* Sizes that are tried in turn for an open dimension: of pictures, and of texts and sounds. */
+static const int64_t side_guesses[] = { 224, 256, 64, 32, 1, 512, 640, 28 };
+static const int64_t other_guesses[] = { 32, 16, 64, 8, 1, 512, 1024, 16000 };
 
 /* What a dimension of this name is in an input where it is known; -1 if nowhere. */
 static int64_t symbol_size(const cli_net *net, const cli_shapes *shapes, const char *symbol)

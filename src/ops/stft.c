@@ -21,18 +21,24 @@ static int64_t frame_length(const pith_tensor *inputs, int n_inputs)
     return pithi_has_operand(inputs, n_inputs, WINDOW) ? inputs[WINDOW].shape.dims[0] : inputs[SIGNAL].shape.dims[1];
 }
 
+/* Numbers of a sample of the signal: [batch, length] is real, as [batch, length, 1] is. */
+static int64_t count_parts(const pith_shape *x)
+{
+    return x->rank == 2 ? 1 : x->dims[2];
+}
+
 /* Frame `index` of all batch items' frames. */
 static pithi_dft_line line_of(const pith_run *run, int64_t index)
 {
     const pith_shape *x = &run->inputs[SIGNAL].shape, *y = &run->outputs[0].shape;
     int64_t batch = index / y->dims[1], frame = index % y->dims[1];
-    int64_t start = frame * pithi_tensor_get_s64(&run->inputs[STEP], 0);
+    const int64_t n_parts = count_parts(x), start = frame * pithi_tensor_get_s64(&run->inputs[STEP], 0);
     pithi_dft_line line = { .n = frame_length(run->inputs, run->n_inputs), .x = &run->inputs[SIGNAL],
-                            .y = &run->outputs[0], .n_x_parts = (int)x->dims[2], .x_step = x->dims[2],
+                            .y = &run->outputs[0], .n_x_parts = (int)n_parts, .x_step = n_parts,
                             .n_y_parts = 2, .y_step = 2, .n_y = y->dims[2] };
     line.window = pithi_has_operand(run->inputs, run->n_inputs, WINDOW) ? &run->inputs[WINDOW] : NULL;
     line.n_x = line.n;
-    line.x_at = (batch * x->dims[1] + start) * x->dims[2];
+    line.x_at = (batch * x->dims[1] + start) * n_parts;
     line.y_at = index * line.n_y * 2;
     return line;
 }
@@ -91,9 +97,10 @@ static pith_status infer(pith_infer *infer)
     const stft_attrs *attrs = infer->attrs;
     const pith_shape *x = &infer->inputs[SIGNAL].shape;
     int64_t step = 0, length = 0;
-    bool is_real = x->rank == 3 && x->dims[2] == 1;
-    PITH_CHECK(infer->ctx, is_real || (x->rank == 3 && x->dims[2] == 2), PITH_STATUS_SHAPE,
-               "the signal must be [batch, length, 1 or 2]");
+    const bool has_parts = (x->rank == 2 || x->rank == 3) && (count_parts(x) == 1 || count_parts(x) == 2);
+    PITH_CHECK(infer->ctx, has_parts, PITH_STATUS_SHAPE,
+               "the signal must be [batch, length] or [batch, length, 1 or 2]");
+    const bool is_real = count_parts(x) == 1;
     PITH_CHECK(infer->ctx, is_real || !attrs->onesided, PITH_STATUS_SHAPE, "onesided takes real signals");
     PITH_TRY(pithi_infer_int(infer, STEP, &step));
     if (pithi_has_operand(infer->inputs, infer->n_inputs, LENGTH)) {
@@ -126,6 +133,7 @@ static const char *const samples[] = {
     "f32[2,50,1] s32[]{7} - s32[]{20} | onesided=0",
     "f32[2,31,2] s64[]{5} f32[9] | onesided=0",
     "f32[0,10,1] s64[]{3} f32[4]",
+    "f32[2,40] s64[]{8} f32[16]",
 };
 
 const pith_op pith_op_stft = {

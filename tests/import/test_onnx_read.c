@@ -270,7 +270,7 @@ static void test_unsupported(pith_test *test, pith_proto *proto)
           "output y }", "save it with GraphOptimizationLevel.ORT_ENABLE_EXTENDED" },
         { "opset com.microsoft 1 ; graph { input x f32[1,2,4]\n"
           "node GroupQueryAttention x,x,x,_,_,x,x -> y in com.microsoft { int num_heads 1 ; int kv_num_heads 1\n"
-          "string k_quant_type PER_TENSOR }\noutput y }", "GroupQueryAttention.k_quant_type" },
+          "string k_quant_type PER_ROW }\noutput y }", "GroupQueryAttention.k_quant_type" },
         { "graph { input x f32[1] ; node Relu x -> y { int surprise 1 }\noutput y }",
           "attribute 'surprise' is not known" },
         { "graph { input x f32[1] ; node Add x,x -> y { int activation -1 }\noutput y }",

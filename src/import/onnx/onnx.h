@@ -99,7 +99,10 @@ typedef struct pithi_onnx {
     uint64_t n_nodes, n_calls; /* read or expanded so far, all graphs together */
     pithi_onnx_known known[64]; /* by hash of the name */
     int nesting;               /* bodies and functions around the node that is being read */
+    int nchwc_block;           /* channels in a block of com.microsoft.nchwc; -1: can't be told, 0: not looked at yet */
 } pithi_onnx;
+
+#define PITHI_ONNX_NCHWC "com.microsoft.nchwc"
 
 /* A NodeProto. Lists are in a scratch arena. */
 typedef struct pithi_onnx_node {
@@ -180,6 +183,9 @@ pith_status pithi_onnx_attr(pithi_onnx *onnx, pithi_onnx_scope *scope, const pit
 
 /* ---- onnx_node.c, onnx_graph.c, onnx_function.c ------------------------------------------- */
 
+/* Reads a NodeProto; its lists are in `scratch`. */
+pith_status pithi_onnx_node_read(pithi_onnx *onnx, const pithi_onnx_scope *scope, const pithi_pb_span *message,
+                                 pithi_arena *scratch, pithi_onnx_node *node_out);
 /* Adds the node (or the function it calls) to scope->graph. */
 pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_pb_span *message);
 /* All nodes of scope->message. */
@@ -193,6 +199,10 @@ pith_status pithi_onnx_value_infos(pithi_onnx *onnx, const pithi_onnx_scope *sco
 /* Reads a GraphProto into a new scope. *problem_out: an output that pith can't hold. */
 pith_status pithi_onnx_graph(pithi_onnx *onnx, pithi_onnx_scope *parent, const pithi_pb_span *message,
                              pith_graph *graph, const char **problem_out);
+
+/* onnx_nchwc.c: a node of that domain gets what its recipe needs; or *problem_out says why pith can't run it. */
+pith_status pithi_onnx_nchwc(pithi_onnx *onnx, const pithi_onnx_scope *scope, pith_source *source, pithi_arena *scratch,
+                             const char **problem_out);
 
 const pithi_onnx_function *pithi_onnx_function_find(const pithi_onnx *onnx, const pithi_onnx_node *node);
 pith_status pithi_onnx_functions_sort(pithi_onnx *onnx);

@@ -49,8 +49,8 @@ static pith_status read_fields(pithi_onnx *onnx, const pithi_pb_span *message, b
     return pb.status;
 }
 
-static pith_status read_node(pithi_onnx *onnx, const pithi_onnx_scope *scope, const pithi_pb_span *message,
-                             pithi_arena *scratch, pithi_onnx_node *node)
+pith_status pithi_onnx_node_read(pithi_onnx *onnx, const pithi_onnx_scope *scope, const pithi_pb_span *message,
+                                 pithi_arena *scratch, pithi_onnx_node *node)
 {
     void *spans = NULL;
     *node = (pithi_onnx_node){ .label = "node" };
@@ -164,11 +164,6 @@ static pith_status lacks_operator(building *build, int since)
         return pithi_arena_format(arena, &build->problem,
                                   "%s is implemented from opset %d on, the model imports opset %lld; convert it with "
                                   "onnx.version_converter", build->source_op, since, (long long)source->opset);
-    }
-    if (pithi_same_text(source->domain, "com.microsoft.nchwc")) { /* weights in an order that the file doesn't tell */
-        return pithi_arena_format(arena, &build->problem,
-                                  "%.100s: ONNX Runtime has optimised the model for one kind of CPU; save it with "
-                                  "GraphOptimizationLevel.ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL", source->type);
     }
     return pithi_arena_format(arena, &build->problem,
                               "operator %.100s of domain '%.100s' is not implemented (opset %lld); export the model "
@@ -308,6 +303,9 @@ static pith_status insert_source(building *build, pithi_arena *scratch)
     const pith_spelling *spelling = NULL;
     int since = 0;
     const pith_op *op = spelled(build->onnx, source, &spelling, &since);
+    if (!build->problem && pithi_same_text(source->domain, PITHI_ONNX_NCHWC)) {
+        PITH_TRY(pithi_onnx_nchwc(build->onnx, build->scope, source, scratch, &build->problem));
+    }
     const pithi_onnx_recipe *recipe = build->problem ? NULL : pithi_onnx_recipe_find(source, op ? spelling->since : 0);
     if (recipe) {
         recipe_caller caller = { build, scratch };
@@ -406,7 +404,7 @@ pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, co
     PITH_CHECK(onnx->ctx, onnx->n_nodes <= onnx->ctx->limits.max_nodes, PITH_STATUS_LIMIT,
                "more than %llu nodes; pith_limits.max_nodes raises the ceiling",
                (unsigned long long)onnx->ctx->limits.max_nodes);
-    PITH_TRY_GOTO(read_node(onnx, scope, message, &scratch, &node), done);
+    PITH_TRY_GOTO(pithi_onnx_node_read(onnx, scope, message, &scratch, &node), done);
     PITH_TRY_GOTO(import_node(onnx, scope, &node, &scratch), done);
 done:
     if (status != PITH_OK) {

@@ -7,7 +7,7 @@
 
 #include "ops/op.h"
 
-#define MAX_NAMES 160   /* inputs, outputs and values between them */
+#define MAX_NAMES 256   /* inputs, outputs and values between them */
 #define MAX_OPERANDS 20 /* of a line */
 #define MAX_WORD 256
 

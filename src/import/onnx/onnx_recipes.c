@@ -46,6 +46,9 @@
     "?direction=bidirectional " to "7 = Sub " to "5 " to "6\n" \
     "?direction=bidirectional " to "8 = Mul " to "7 " to "3\n" \
     "?direction=bidirectional " to " = Transpose " to "8 perm=[0,2,1]\n"
+#define POOL_ATTRS "auto_pad ceil_mode dilations kernel_shape pads strides"
+#define POOL_VALUES \
+    " auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations kernel_shape=$kernel_shape pads=$pads strides=$strides"
 #define ATTENTION_ATTRS \
     "num_heads unidirectional scale mask_filter_value do_rotary=0 past_present_share_buffer=0"
 #define ATTENTION_VALUES \
@@ -53,6 +56,74 @@
     "do_rotary=$do_rotary past_present_share_buffer=$past_present_share_buffer"
 #define MHA_VALUES \
     " num_heads=$num_heads scale=$scale unidirectional=$unidirectional mask_filter_value=$mask_filter_value"
+
+#define GQA_INPUTS \
+    "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias? sink? k_scale? v_scale? q_norm? " \
+    "k_norm?"
+#define GQA_ATTRS \
+    "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0 causal=1 " \
+    "qk_norm_epsilon=1e-6 k_quant_type=NONE v_quant_type=NONE kv_cache_bit_width sliding_window_cache=0 qk_output=0"
+#define GQA_REFUSE(type, cache) /* what the cache can't be stored as */ \
+    "!" type "=NONE !" type "=PER_TENSOR !" type "=PER_CHANNEL Y = ms:GroupQueryAttention." type " query\n" \
+    "!" type "=NONE ?kv_cache_bit_width !kv_cache_bit_width=8 !kv_cache_bit_width=4 " \
+    "Y = ms:GroupQueryAttention.kv_cache_bit_width query\n" \
+    "!" type "=NONE ?" cache " !" cache ":s8 !" cache ":u8 Y = ms:GroupQueryAttention." type " query\n"
+#define STORED(x, type, scale, y) /* rows x as the cache holds them: two of 4 bits in a byte, the first one low, 8 is 0 */ \
+    "?" type "=NONE " y " = Identity " x "\n!" type "=NONE f = Cast " x " to=1\n!" type "=NONE f = Div f " scale "\n" \
+    "!" type "=NONE f = Round f\n!" type "=NONE !kv_cache_bit_width=4 f = Clip f -128.0 127.0\n" \
+    "!" type "=NONE !kv_cache_bit_width=4 " y " = Cast f to=3\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f = Clip f -8.0 7.0\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f = Add f 8.0\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f1 = Slice f [0] [2147483647] [3] [2]\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f2 = Slice f [1] [2147483647] [3] [2]\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f2 = Mul f2 16.0\n!" type "=NONE ?kv_cache_bit_width=4 f = Add f1 f2\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 " y " = Cast f to=2\n"
+#define LOADED(x, type, scale, y) /* the way back */ \
+    "?" type "=NONE " y " = Identity " x "\n!" type "=NONE !kv_cache_bit_width=4 f = Cast " x " to=1\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f = pith:UnpackBits " x " bits=4\n" \
+    "!" type "=NONE ?kv_cache_bit_width=4 f = Cast f to=1\n!" type "=NONE ?kv_cache_bit_width=4 f = Sub f 8.0\n" \
+    "!" type "=NONE f = Mul f " scale "\n!" type "=NONE " y " = CastLike f query\n"
+#define NO_CACHE(y, rows) \
+    "!past_key d0 = Shape " rows " end=2\n!past_key d3 = Shape " rows " start=3\n" \
+    "!past_key sh = Concat d0 t d3 axis=0\n!past_key " y " = Expand 0.0~" rows " sh\n"
+#define RESIDENT(x, y) /* how many of x tokens a cache of c rows holds */ \
+    "z1 = Sub " x " c\nz1 = Max z1 [0]\nz1 = Add z1 gap1\nz1 = Div z1 gap\nz1 = Mul z1 gap\n" y " = Sub " x " z1\n"
+#define GQA_FRONT /* queries qr, new rows kn and vn, their place, the first one's o, the end e; s rows, t in all */ \
+    GQA_REFUSE("k_quant_type", "past_key") GQA_REFUSE("v_quant_type", "past_value") \
+    "h = Reshape $num_heads [1]\ng = Reshape $kv_num_heads [1]\n" \
+    "?key a = Concat [0,0] h [-1] axis=0\n?key q = Reshape query a\n?key b = Concat [0,0] g [-1] axis=0\n" \
+    "?key k = Reshape key b\n?key v = Reshape value b\n" \
+    "!key c = Add h g\n!key d = Add c g\n!key a = Concat [0,0] d [-1] axis=0\n!key p = Reshape query a\n" \
+    "!key b = Concat h g g axis=0\n!key q k v = Split p b axis=2\n" \
+    "?q_norm q = RMSNormalization q q_norm epsilon=$qk_norm_epsilon\n" \
+    "?k_norm k = RMSNormalization k k_norm epsilon=$qk_norm_epsilon\n" \
+    "qt = Transpose q perm=[0,2,1,3]\nkt = Transpose k perm=[0,2,1,3]\nvt = Transpose v perm=[0,2,1,3]\n" \
+    "s = Shape qt start=2 end=3\nt64 = Cast total to=7\nt = Reshape t64 [1]\nl64 = Cast seqlens to=7\n" \
+    "l = Reshape l64 [-1]\ne = Add l [1]\no1 = Sub e s\nempty = Equal s t\no = Where empty [0] o1\n" \
+    "oc = Reshape o [-1,1]\ns0 = Squeeze s\nrow = Range 0 s0 1\nplace = Add oc row\n" \
+    "?positions at = Cast positions to=7\n!positions at = Identity place\n" \
+    "?do_rotary qr = RotaryEmbedding qt cos sin at interleaved=$rotary_interleaved\n!do_rotary qr = Identity qt\n" \
+    "?do_rotary kr = RotaryEmbedding kt cos sin at interleaved=$rotary_interleaved\n!do_rotary kr = Identity kt\n" \
+    STORED("kr", "k_quant_type", "k_scale", "kn") STORED("vt", "v_quant_type", "v_scale", "vn")
+#define GQA_SEE /* which keys of the places j */ \
+    "?causal place4 = Unsqueeze place [1,3]\n?causal see = LessOrEqual j place4\n" \
+    "!causal e4 = Reshape e [-1,1,1,1]\n!causal see = Less j e4\n" \
+    "!local_window_size=-1 low = Sub place4 $local_window_size\n" \
+    "!local_window_size=-1 near = Greater j low\n!local_window_size=-1 see = And see near\n"
+#define GQA_BACK /* attention to the keys pk and values pv */ \
+    "mask = Identity see\ninf = CastLike -1e38 query\n" \
+    "?bias mask = Where see bias inf\n!bias ?sink mask = Where see 0.0~query inf\n" \
+    "!bias !sink ?smooth_softmax mask = Where see 0.0~query inf\n" \
+    LOADED("pk", "k_quant_type", "k_scale", "k1") LOADED("pv", "v_quant_type", "v_scale", "v1") \
+    "k2 = Identity k1\nv2 = Identity v1\n?smooth_softmax sink = CastLike [0.0] query\n" /* a last key */ \
+    "?sink x1 = Shape qt end=3\n?sink x2 = Concat x1 [1] axis=0\n?sink x3 = Reshape sink [1,-1,1,1]\n" \
+    "?sink x4 = Expand x3 x2\n?sink x5 = Expand mask x2\n?sink mask = Concat x5 x4 axis=3\n" \
+    "?sink k2 = Pad k1 [0,0,0,0,0,0,1,0]\n?sink v2 = Pad v1 [0,0,0,0,0,0,1,0]\n" \
+    "!qk_output z = Attention qr k2 v2 mask scale=$scale softcap=$softcap\n" \
+    "?qk_output=1 z - - i = Attention qr k2 v2 mask scale=$scale softcap=$softcap qk_matmul_output_mode=2\n" \
+    "?qk_output=2 z - - i = Attention qr k2 v2 mask scale=$scale softcap=$softcap qk_matmul_output_mode=3\n" \
+    "?qk_output i = Slice i [0] t [3]\n?qk_output i1 = Slice see [0] t [3]\n?qk_output qk = Where i1 i 0.0~query\n" \
+    "zt = Transpose z perm=[0,2,1,3]\nY = Reshape zt [0,0,-1]"
 
 const pithi_onnx_recipe pithi_onnx_recipes[] = {
     /* ---- what ONNX gave up ---- */
@@ -213,52 +284,35 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
     /* Rows of a batch may lie at different places of the cache: of item b at seqlens[b] + 1 - rows, or at 0 while the
      * cache is empty (rows = total). A row sees the keys up to its own place (all that are there, without causality),
      * within a window. A sink takes part in the softmax like a key with that score and the value 0. */
-    { MS, "GroupQueryAttention", 1, NULL,
-      "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias? sink? k_scale? v_scale? "
-      "q_norm? k_norm?", "Y present_key present_value",
-      "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0 "
-      "causal=1 qk_norm_epsilon=1e-6 "
-      "k_quant_type=NONE v_quant_type=NONE kv_cache_bit_width sliding_window_cache=0 qk_output=0",
-      "!k_quant_type=NONE Y = ms:GroupQueryAttention.k_quant_type query\n"
-      "!v_quant_type=NONE Y = ms:GroupQueryAttention.v_quant_type query\n"
-      "?sliding_window_cache Y = ms:GroupQueryAttention.sliding_window_cache query\n"
-      "?qk_output Y = ms:GroupQueryAttention.qk_output query\n"
-      "h = Reshape $num_heads [1]\ng = Reshape $kv_num_heads [1]\n"
-      "?key a = Concat [0,0] h [-1] axis=0\n?key q = Reshape query a\n?key b = Concat [0,0] g [-1] axis=0\n"
-      "?key k = Reshape key b\n?key v = Reshape value b\n"
-      "!key c = Add h g\n!key d = Add c g\n!key a = Concat [0,0] d [-1] axis=0\n!key p = Reshape query a\n"
-      "!key b = Concat h g g axis=0\n!key q k v = Split p b axis=2\n"
-      "?q_norm q = RMSNormalization q q_norm epsilon=$qk_norm_epsilon\n"
-      "?k_norm k = RMSNormalization k k_norm epsilon=$qk_norm_epsilon\n"
-      "qt = Transpose q perm=[0,2,1,3]\nkt = Transpose k perm=[0,2,1,3]\nvt = Transpose v perm=[0,2,1,3]\n"
-      "s = Shape qt start=2 end=3\nt64 = Cast total to=7\nt = Reshape t64 [1]\nl64 = Cast seqlens to=7\n"
-      "l = Reshape l64 [-1]\ne = Add l [1]\no1 = Sub e s\nempty = Equal s t\no = Where empty [0] o1\n"
-      "oc = Reshape o [-1,1]\ns0 = Squeeze s\nrow = Range 0 s0 1\nplace = Add oc row\n"
-      "?positions at = Cast positions to=7\n!positions at = Identity place\n"
-      "?do_rotary qr = RotaryEmbedding qt cos sin at interleaved=$rotary_interleaved\n!do_rotary qr = Identity qt\n"
-      "?do_rotary kr = RotaryEmbedding kt cos sin at interleaved=$rotary_interleaved\n!do_rotary kr = Identity kt\n"
+    { MS, "GroupQueryAttention", 1, "sliding_window_cache=1", GQA_INPUTS, "Y present_key present_value qk", GQA_ATTRS,
+      /* The cache of capacity C holds of T tokens the last L(T) = T - G ceil(max(T - C, 0) / G), G = C - window + 1 */
+      "?qk_output Y = ms:GroupQueryAttention.sliding_window_cache query\n" GQA_FRONT
+      "c = Shape past_key start=2 end=3\nw = Reshape $local_window_size [1]\nc1 = Add c [1]\ngap = Sub c1 w\n"
+      "gap1 = Sub gap [1]\n" RESIDENT("o", "held") RESIDENT("e", "kept")
+      "ak = Concat past_key kn axis=2\nav = Concat past_value vn axis=2\nn = Add c s\nc0 = Squeeze c\nn0 = Squeeze n\n"
+      "r = Range 0 n0 1\nfirst = Sub o held\nfc = Reshape first [-1,1]\nold = Add r fc\nd = Sub oc c\n"
+      "new = Add r d\nis_new = GreaterOrEqual r c\npos = Where is_new new old\nhc = Reshape held [-1,1]\n"
+      "is_held = Less r hc\nis_there = Or is_new is_held\nj = Unsqueeze pos [1,2]\nthere = Unsqueeze is_there [1,2]\n"
+      "last = Sub e kept\nlc = Reshape last [-1,1]\nrc = Range 0 c0 1\nat_c = Add rc lc\nfrom_new = Sub at_c d\n"
+      "from_old = Sub at_c fc\nis_late = GreaterOrEqual at_c oc\nix = Where is_late from_new from_old\nn1 = Sub n [1]\n"
+      "lo = Max ix [0]\nhi = Min lo n1\nid = Unsqueeze hi [1,3]\nsk = Shape past_key\nsv = Shape past_value\n"
+      "ik = Expand id sk\niv = Expand id sv\npresent_key = GatherElements ak ik axis=2\n"
+      "present_value = GatherElements av iv axis=2\npk = Identity ak\npv = Identity av\n" GQA_SEE
+      "see = And see there\n"
+      "?bias b1 = Shape query end=1\n?bias b2 = Shape bias start=1\n?bias b3 = Concat b1 b2 axis=0\n"
+      "?bias b4 = Expand bias b3\n?bias b5 = Shape bias start=1 end=3\n?bias b6 = Concat b1 b5 n axis=0\n"
+      "?bias b7 = Max j [0]\n?bias b8 = Sub t [1]\n?bias b9 = Min b7 b8\n?bias b10 = Expand b9 b6\n"
+      "?bias bias = GatherElements b4 b10 axis=3\n" GQA_BACK },
+    { MS, "GroupQueryAttention", 1, NULL, GQA_INPUTS, "Y present_key present_value qk", GQA_ATTRS,
+      GQA_FRONT
       "?past_key w = Shape past_key start=2 end=3\n?past_key m = Sub t w\n?past_key n = Max m [0]\n"
       "?past_key pads = Concat [0,0,0,0,0,0] n [0] axis=0\n?past_key ck = Pad past_key pads\n"
-      "?past_value cv = Pad past_value pads\n"
-      "!past_key d0 = Shape kt end=2\n!past_key d3 = Shape kt start=3\n!past_key sh = Concat d0 t d3 axis=0\n"
-      "!past_key ck = Expand 0.0~kt sh\n!past_key cv = Expand 0.0~vt sh\n"
-      "pk = TensorScatter ck kr o axis=-2\npv = TensorScatter cv vt o axis=-2\n"
+      "?past_value cv = Pad past_value pads\n" NO_CACHE("ck", "kn") NO_CACHE("cv", "vn")
+      "pk = TensorScatter ck kn o axis=-2\npv = TensorScatter cv vn o axis=-2\n"
       "present_key = Identity pk\npresent_value = Identity pv\n"
-      "u = Shape pk start=2 end=3\nu0 = Squeeze u\nj = Range 0 u0 1\n"
-      "?causal place4 = Unsqueeze place [1,3]\n?causal see = LessOrEqual j place4\n"
-      "!causal e4 = Reshape e [-1,1,1,1]\n!causal see = Less j e4\n"
-      "!local_window_size=-1 low = Sub place4 $local_window_size\n"
-      "!local_window_size=-1 near = Greater j low\n!local_window_size=-1 see = And see near\n"
-      "mask = Identity see\ninf = CastLike -1e38 query\n"
-      "?bias mask = Where see bias inf\n!bias ?sink mask = Where see 0.0~query inf\n"
-      "!bias !sink ?smooth_softmax mask = Where see 0.0~query inf\n"
-      "k2 = Identity pk\nv2 = Identity pv\n"
-      "?smooth_softmax sink = CastLike [0.0] query\n" /* a last key */
-      "?sink x1 = Shape qt end=3\n?sink x2 = Concat x1 [1] axis=0\n?sink x3 = Reshape sink [1,-1,1,1]\n"
-      "?sink x4 = Expand x3 x2\n?sink x5 = Expand mask x2\n?sink mask = Concat x5 x4 axis=3\n"
-      "?sink k2 = Pad pk [0,0,0,0,0,0,1,0]\n?sink v2 = Pad pv [0,0,0,0,0,0,1,0]\n"
-      "z = Attention qr k2 v2 mask scale=$scale softcap=$softcap\n"
-      "zt = Transpose z perm=[0,2,1,3]\nY = Reshape zt [0,0,-1]" },
+      "u = Shape pk start=2 end=3\nu0 = Squeeze u\nj = Range 0 u0 1\n" GQA_SEE
+      "?bias b1 = Shape bias start=3\n?bias b2 = Sub u b1\n?bias b3 = Max b2 [0]\n" /* the cache may be longer */
+      "?bias b4 = Concat [0,0,0,0,0,0,0] b3 axis=0\n?bias bias = Pad bias b4\n" GQA_BACK },
     /* Three positions of each token, of time, height and width, take a part each of its angles: neighbouring parts, or
      * with mrope_layout 1 in turns. */
     { MS, "MRotaryEmbedding", 1, NULL, "X positions cos sin", "Y",
@@ -324,9 +378,8 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "activation_beta=$activation_beta" },
 
     /* ---- ONNX Runtime's own: channels-last ---- */
-    { MS, "NhwcMaxPool", 1, NULL, "X", "Y", "auto_pad ceil_mode dilations kernel_shape pads strides",
-      "t = Transpose X perm=[0,3,1,2]\np = MaxPool t auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations "
-      "kernel_shape=$kernel_shape pads=$pads strides=$strides\nY = Transpose p perm=[0,2,3,1]" },
+    { MS, "NhwcMaxPool", 1, NULL, "X", "Y", POOL_ATTRS,
+      "t = Transpose X perm=[0,3,1,2]\np = MaxPool t" POOL_VALUES "\nY = Transpose p perm=[0,2,3,1]" },
     { MS, "NhwcConv", 1, NULL, "X W B?", "Y", CONV_ATTRS,
       "x = Transpose X perm=[0,3,1,2]\nw = Transpose W perm=[0,3,1,2]\nc = Conv x w B" CONV_VALUES
       "\nY = Transpose c perm=[0,2,3,1]" },
@@ -335,6 +388,30 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "?Z c = ms:FusedConv x W B z activation=$activation activation_params=$activation_params" CONV_VALUES "\n"
       "!Z c = ms:FusedConv x W B activation=$activation activation_params=$activation_params" CONV_VALUES "\n"
       "Y = Transpose c perm=[0,2,3,1]" },
+
+    /* ---- ONNX Runtime's own: channels in blocks; `block` and `whole` are of onnx_nchwc.c ---- */
+    { PITHI_ONNX_NCHWC, "ReorderInput", 1, NULL, "X", "Y", "channels_last block whole",
+      "?channels_last x = Transpose X perm=[0,3,1,2]\n!channels_last x = Identity X\nb = Reshape $block [1]\n"
+      "c = Shape x start=1 end=2\nn = Neg c\nm = Mod n b\np = Concat [0,0,0,0,0] m [0,0] axis=0\nY = Pad x p" },
+    { PITHI_ONNX_NCHWC, "ReorderOutput", 1, NULL, "X", "Y", "channels_last channels block whole",
+      "c = Reshape $channels [1]\ns = Slice X [0] c [1]\n?channels_last Y = Transpose s perm=[0,2,3,1]\n"
+      "!channels_last Y = Identity s" },
+    { PITHI_ONNX_NCHWC, "Conv", 1, NULL, "X W B? Z?", "Y", CONV_ATTRS " activation activation_params block whole",
+      "b = Reshape $block [1]\ni = Shape W start=1 end=2\nk = Shape W start=2\n?whole j = Div i b\n"
+      "?whole s = Concat [-1] j k b b axis=0\n!whole s = Concat [-1] i k b axis=0\nr = Reshape W s\n"
+      "?whole t = Transpose r perm=[0,5,1,4,2,3]\n!whole t = Transpose r perm=[0,4,1,2,3]\nn = Shape W\n"
+      "w = Reshape t n\nY = ms:FusedConv X w B Z activation=$activation activation_params=$activation_params"
+      CONV_VALUES },
+    { PITHI_ONNX_NCHWC, "MaxPool", 1, NULL, "X", "Y", POOL_ATTRS " storage_order block whole",
+      "Y = MaxPool X" POOL_VALUES },
+    { PITHI_ONNX_NCHWC, "AveragePool", 1, NULL, "X", "Y", POOL_ATTRS " count_include_pad block whole",
+      "Y = AveragePool X count_include_pad=$count_include_pad" POOL_VALUES },
+    { PITHI_ONNX_NCHWC, "GlobalMaxPool", 1, NULL, "X", "Y", "block whole", "Y = GlobalMaxPool X" },
+    { PITHI_ONNX_NCHWC, "GlobalAveragePool", 1, NULL, "X", "Y", "block whole", "Y = GlobalAveragePool X" },
+    { PITHI_ONNX_NCHWC, "Upsample", 1, NULL, "X", "Y",
+      "scales mode=nearest coordinate_transformation_mode=asymmetric block whole",
+      "s = Cast $scales to=1\nY = Resize X - s mode=$mode nearest_mode=floor "
+      "coordinate_transformation_mode=$coordinate_transformation_mode" },
 
     /* ---- ONNX Runtime's own: what ONNX has under the same or another name ---- */
     { MS, "ExpandDims", 1, NULL, "X axis", "Y", "", "a = Cast axis to=7\nb = Reshape a [1]\nY = Unsqueeze X b" },
