@@ -104,8 +104,9 @@ static void print_ops(const pith_model_summary *summary)
     int n_column = 0;
     printf("%-8s %d nodes:", "ops", summary->n_nodes);
     for (int i = 0; i < summary->n_ops; i++) {
-        n_column += printf("%s %s %d", i ? "," : "", cli_plain(summary->ops[i].op), summary->ops[i].n_nodes);
-        if (n_column > 76 && i + 1 < summary->n_ops) {
+        const bool is_last = i + 1 == summary->n_ops;
+        n_column += printf(" %s %d%s", cli_plain(summary->ops[i].op), summary->ops[i].n_nodes, is_last ? "" : ",");
+        if (n_column > 76 && !is_last) {
             printf("\n%-8s", "");
             n_column = 0;
         }

@@ -2,6 +2,8 @@
 /* pith quantize: a float network to int8, with calibration data; what was done and what it costs. */
 #include "quantize.h"
 
+#include "generate.h"
+
 static const quantize_settings defaults = { .n_samples = 128, .n_threads = 0 };
 
 static const cli_option options[] = {
@@ -140,17 +142,20 @@ static pith_status open_samples(quantize_job *job)
     const quantize_settings *given = job->given;
     if (given->calib) {
         CLI_TRY(cli_dataset_open(given->calib, &job->dataset));
-    } else {
-        cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little; how "
-                 "pictures are scaled is said by --set mean=..., scale=... or the sidecar file");
     }
     int64_t n_most = given->calib || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
     if (given->max_drop > 0.0 && given->calib && job->dataset.n <= n_most && job->dataset.n > 1) {
         n_most = job->dataset.n / 2; /* the drop is measured on the other half */
     }
     CLI_TRY(cli_samples_open(&reader, given->calib ? &job->dataset : NULL, (int)n_most, &job->samples));
-    return given->calib ? open_verified(job)
-                        : cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes);
+    if (given->calib) {
+        return open_verified(job);
+    }
+    CLI_TRY(cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes));
+    const bool has_picture = cli_generates_picture(&job->net, &job->samples.shapes);
+    cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little%s",
+             has_picture ? "; how pictures are scaled is said by --set mean=..., scale=... or the sidecar file" : "");
+    return PITH_OK;
 }
 
 static pith_status run_job(quantize_job *job)

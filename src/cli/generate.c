@@ -93,6 +93,17 @@ static pith_status make_input(const cli_input_reader *reader, const pith_value_i
     return PITH_OK;
 }
 
+bool cli_generates_picture(const cli_net *net, const cli_shapes *shapes)
+{
+    int height, width, channels;
+    for (int i = 0; i < shapes->n; i++) {
+        if (takes_picture(pith_model_input(net->model, i), &shapes->items[i], &height, &width, &channels)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 pith_status cli_generate_inputs(const cli_input_reader *reader, const cli_shapes *shapes, uint64_t seed,
                                 cli_run_inputs *inputs)
 {

@@ -10,5 +10,7 @@
  * models for natural images", 2001); everything else random numbers. */
 pith_status cli_generate_inputs(const cli_input_reader *reader, const cli_shapes *shapes, uint64_t seed,
                                 cli_run_inputs *inputs);
+/* Whether one of the inputs gets such a picture. */
+bool cli_generates_picture(const cli_net *net, const cli_shapes *shapes);
 
 #endif

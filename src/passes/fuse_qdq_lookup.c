@@ -56,7 +56,8 @@ static bool find_root(const pith_value *value, root *r)
         return false;
     }
     for (int i = 0; i < node->n_inputs; i++) {
-        if (node->inputs[i] && !find_root(node->inputs[i], r)) {
+        const bool is_limit = i > 0 && pithi_is(node, "clip"); /* one number, also where x has many */
+        if (node->inputs[i] && (is_limit ? !has_one_element(node->inputs[i]) : !find_root(node->inputs[i], r))) {
             return false;
         }
     }
@@ -115,6 +116,19 @@ static pith_status fill_table(evaluation *e, const pith_value *value, const pith
     return run_node(e, q->node, inputs, table_out);
 }
 
+/* The constant of an equal table that an earlier node has, or NULL. Only of large ones: they take up to 128 KiB. */
+static pith_value *find_table(const pith_node *before, const pith_tensor *table)
+{
+    for (const pith_node *node = before->previous; node && table->shape.dims[0] > 256; node = node->previous) {
+        const pith_tensor *other = pithi_is(node, "qlinear_lookup") ? node->inputs[1]->constant : NULL;
+        if (other && other->dtype == table->dtype && pith_shape_equal(&other->shape, &table->shape) &&
+            memcmp(other->data, table->data, pith_tensor_bytes(table)) == 0) {
+            return node->inputs[1];
+        }
+    }
+    return NULL;
+}
+
 /* q of `value`, a function of the root, for each of its numbers; as a constant, NULL if it can't be evaluated so. */
 static pith_status make_table(pith_graph *graph, const root *r, const pith_value *value, const pithi_qdq *q,
                               pith_value **table_out)
@@ -131,9 +145,13 @@ static pith_status make_table(pith_graph *graph, const root *r, const pith_value
     }
     status = status == PITH_OK ? fill_table(&e, value, q, &result) : status;
     if (status == PITH_OK && result.dtype == q->dtype && pith_shape_elements(&result.shape) == n_values) {
-        status = pithi_graph_new_constant(graph, NULL, q->dtype, &shape, &table, table_out);
-        if (status == PITH_OK) {
-            memcpy(table.data, result.data, pith_tensor_bytes(&table));
+        result.shape = shape;
+        *table_out = find_table(q->node, &result);
+        if (!*table_out) {
+            status = pithi_graph_new_constant(graph, NULL, q->dtype, &shape, &table, table_out);
+            if (status == PITH_OK) {
+                memcpy(table.data, result.data, pith_tensor_bytes(&table));
+            }
         }
     }
     pithi_arena_deinit(&e.arena);

@@ -174,9 +174,27 @@ static pith_status check_complete(const pith_graph *graph)
     return PITH_OK;
 }
 
+/* Ranges of numbers that are rounded already say nothing, and a second rounding adds to the first. */
+static pith_status check_float(const pith_graph *graph)
+{
+    static const char *const starts[] = { "quantize_linear", "dynamic_quantize_linear", "qlinear_", "matmul_integer",
+                                          "conv_integer" };
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < PITH_COUNT(starts); i++) {
+            PITH_CHECK(graph->ctx, strncmp(pithi_op_head(node->op)->name, starts[i], strlen(starts[i])) != 0,
+                       PITH_STATUS_ARG,
+                       "the network is quantised already, by node '%s' (%s) for one; quantise the float network it was "
+                       "made of ('pith diagnose FLOAT QUANT' says what a quantised network loses, --repair mends it)",
+                       node->name, node->source_op);
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status prepare(pithi_quant *quant)
 {
     PITH_TRY(check_complete(quant->graph));
+    PITH_TRY(check_float(quant->graph));
     PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
     PITH_TRY(pithi_quant_learn_types(quant, quant->graph));
     return pithi_quant_select(quant);

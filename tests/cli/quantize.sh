@@ -30,6 +30,8 @@ run 0 quantize tiny.onnx --shape x=2x3 --int8 -o tiny.int8.onnx
 has err "inputs are generated"
 has out "nodes     2 of 2 compute in integers"
 run 0 run tiny.int8.onnx --shape x=2x3 --random 1
+run 2 quantize tiny.int8.onnx --shape x=2x3
+has err "the network is quantised already"
 "$pith" info tiny.onnx --text > tiny.txt
 run 0 quantize tiny.txt --shape x=2x3 --int8 -o text.int8.onnx
 if cmp -s tiny.int8.onnx text.int8.onnx; then pass; else fail "the text form of a model is quantised otherwise"; fi

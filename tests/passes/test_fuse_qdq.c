@@ -102,6 +102,19 @@ static void test_other_products(pith_test *test)
 /* The table holds what the float operators give, so results are the same to the bit. */
 static void test_functions_of_one_tensor(pith_test *test)
 {
+    check(test, "a limit that is computed is no number", 0.0,
+          RESULT
+          "input x s8[]{7}\nconst xs f32[]{0.05}\nconst xz s8[]{3}\nf = dequantize_linear x xs xz\n"
+          "s = sigmoid f\n"
+          "m = clip f s\n"
+          "y = quantize_linear m ys yz\n"
+          "output y\n",
+          "inputs %x:s8[]\n"
+          "%f:f32[] = dequantize_linear(%x, %xs, %xz)\n"
+          "%s:f32[] = sigmoid(%f)\n"
+          "%m:f32[] = clip(%f, %s)\n"
+          "%y:s8[] = quantize_linear(%m, %ys, %yz)\n"
+          "outputs %y:s8[]\n");
     check(test, "x * sigmoid(x), with quantised values in between", 0.0,
           ACTIVATION RESULT
           "const ps f32[]{0.00390625}\n"
@@ -344,6 +357,23 @@ static void test_wide(pith_test *test)
           "output y\n"
           "output z\n",
           NULL);
+    check(test, "equal tables of 16 bits are one", 1.0,
+          WIDE
+          "const ps f32[]{0.0000153}\nconst pz u16[]{0}\n"
+          "s = sigmoid f\n"
+          "y = quantize_linear s ps pz\n"
+          "t = tanh f\n"
+          "u = quantize_linear t ps pz\n"
+          "v = sigmoid f\n"
+          "z = quantize_linear v ps pz\n"
+          "output y\n"
+          "output u\n"
+          "output z\n",
+          "inputs %x:u16[1,6,5,5]\n"
+          "%y:u16[1,6,5,5] = qlinear_lookup(%x, %pith:0)\n"
+          "%u:u16[1,6,5,5] = qlinear_lookup(%x, %pith:1)\n"
+          "%z:u16[1,6,5,5] = qlinear_lookup(%x, %pith:0)\n"
+          "outputs %y:u16[1,6,5,5], %u:u16[1,6,5,5], %z:u16[1,6,5,5]\n");
     check(test, "products of matrices of 16 bits", 1.0,
           WIDE
           "const w s8[5,7]{-128:128}\nconst ws f32[]{0.01}\nconst b s32[7]{-9000:9000}\nconst bs f32[]{0.000001}\n"

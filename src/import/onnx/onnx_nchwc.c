@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* com.microsoft.nchwc: what ONNX Runtime writes at its level "all". Channels lie in blocks of 8 or 16, whichever the
- * CPU had that wrote the file, which doesn't say which: [O / b, I / b, H, W, b of I, b of O] under the shape [O, I, H, W],
- * where I is no multiple of b [O / b, I, H, W, b]. Here values are plain again, with as many channels as the file's
- * have, and the recipes put weights back in order.
+/* com.microsoft.nchwc: what ONNX Runtime writes at its level "all". Channels lie in blocks of b = 8 or 16, as suited
+ * the CPU that wrote the file, which doesn't say which: weights of the shape [O, I, H, W] are [O / b, I / b, H, W, b of
+ * I, b of O], where I is no multiple of b [O / b, I, H, W, b]. Here values are plain again, with as many channels as
+ * the file's have, and the recipes put weights back in order.
  * The block size is found by maximum likelihood: output channels of a trained network have variances of their own, and
  * read in the wrong blocks two of them mix. Of N(0, v_c) with n weights a channel the negative log likelihood is
  * sum over c of n / 2 log(v_c), up to a constant. Weights without such differences give a difference between the two
@@ -107,8 +107,8 @@ pith_status pithi_onnx_nchwc(pithi_onnx *onnx, const pithi_onnx_scope *scope, pi
     }
     if (onnx->nchwc_block < 0 || (is_conv && (!weights || weights->shape.dims[0] % onnx->nchwc_block != 0))) {
         return pithi_arena_format(&source->graph->arena, problem_out,
-                                  "%.100s: ONNX Runtime has optimised the model for one kind of CPU, and in which order "
-                                  "its weights are can't be told from them; save it with "
+                                  "%.100s: ONNX Runtime has optimised the model for one kind of CPU, and in which "
+                                  "order its weights are can't be told from them; save it with "
                                   "GraphOptimizationLevel.ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL", source->type);
     }
     PITH_TRY(pithi_arena_array(scratch, (size_t)source->n_attrs + 2, sizeof(pith_source_attr), &attrs));

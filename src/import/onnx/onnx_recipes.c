@@ -48,7 +48,8 @@
     "?direction=bidirectional " to " = Transpose " to "8 perm=[0,2,1]\n"
 #define POOL_ATTRS "auto_pad ceil_mode dilations kernel_shape pads strides"
 #define POOL_VALUES \
-    " auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations kernel_shape=$kernel_shape pads=$pads strides=$strides"
+    " auto_pad=$auto_pad ceil_mode=$ceil_mode dilations=$dilations kernel_shape=$kernel_shape pads=$pads " \
+    "strides=$strides"
 #define ATTENTION_ATTRS \
     "num_heads unidirectional scale mask_filter_value do_rotary=0 past_present_share_buffer=0"
 #define ATTENTION_VALUES \
@@ -58,17 +59,18 @@
     " num_heads=$num_heads scale=$scale unidirectional=$unidirectional mask_filter_value=$mask_filter_value"
 
 #define GQA_INPUTS \
-    "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias? sink? k_scale? v_scale? q_norm? " \
-    "k_norm?"
+    "query key? value? past_key? past_value? seqlens total cos? sin? positions? bias? sink? k_scale? v_scale? " \
+    "q_norm? k_norm?"
 #define GQA_ATTRS \
-    "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0 causal=1 " \
-    "qk_norm_epsilon=1e-6 k_quant_type=NONE v_quant_type=NONE kv_cache_bit_width sliding_window_cache=0 qk_output=0"
+    "num_heads kv_num_heads scale softcap do_rotary rotary_interleaved local_window_size=-1 smooth_softmax=0 " \
+    "causal=1 qk_norm_epsilon=1e-6 k_quant_type=NONE v_quant_type=NONE kv_cache_bit_width sliding_window_cache=0 " \
+    "qk_output=0"
 #define GQA_REFUSE(type, cache) /* what the cache can't be stored as */ \
     "!" type "=NONE !" type "=PER_TENSOR !" type "=PER_CHANNEL Y = ms:GroupQueryAttention." type " query\n" \
     "!" type "=NONE ?kv_cache_bit_width !kv_cache_bit_width=8 !kv_cache_bit_width=4 " \
     "Y = ms:GroupQueryAttention.kv_cache_bit_width query\n" \
     "!" type "=NONE ?" cache " !" cache ":s8 !" cache ":u8 Y = ms:GroupQueryAttention." type " query\n"
-#define STORED(x, type, scale, y) /* rows x as the cache holds them: two of 4 bits in a byte, the first one low, 8 is 0 */ \
+#define STORED(x, type, scale, y) /* as the cache holds rows x: two of 4 bits in a byte, the first one low, 8 is 0 */ \
     "?" type "=NONE " y " = Identity " x "\n!" type "=NONE f = Cast " x " to=1\n!" type "=NONE f = Div f " scale "\n" \
     "!" type "=NONE f = Round f\n!" type "=NONE !kv_cache_bit_width=4 f = Clip f -128.0 127.0\n" \
     "!" type "=NONE !kv_cache_bit_width=4 " y " = Cast f to=3\n" \
