@@ -357,6 +357,20 @@ static void test_wide(pith_test *test)
           "output y\n"
           "output z\n",
           NULL);
+    check(test, "products of matrices of 16 bits", 1.0,
+          WIDE
+          "const w s8[5,7]{-128:128}\nconst ws f32[]{0.01}\nconst b s32[7]{-9000:9000}\nconst bs f32[]{0.000001}\n"
+          "g = dequantize_linear w ws\n"
+          "h = dequantize_linear b bs\n"
+          "m = matmul f g\n"
+          "n = add m h\n"
+          "y = quantize_linear n ys yz\n"
+          "output y\n",
+          NULL);
+}
+
+static void test_wide_tables(pith_test *test)
+{
     check(test, "equal tables of 16 bits are one", 1.0,
           WIDE
           "const ps f32[]{0.0000153}\nconst pz u16[]{0}\n"
@@ -374,16 +388,6 @@ static void test_wide(pith_test *test)
           "%u:u16[1,6,5,5] = qlinear_lookup(%x, %pith:1)\n"
           "%z:u16[1,6,5,5] = qlinear_lookup(%x, %pith:0)\n"
           "outputs %y:u16[1,6,5,5], %u:u16[1,6,5,5], %z:u16[1,6,5,5]\n");
-    check(test, "products of matrices of 16 bits", 1.0,
-          WIDE
-          "const w s8[5,7]{-128:128}\nconst ws f32[]{0.01}\nconst b s32[7]{-9000:9000}\nconst bs f32[]{0.000001}\n"
-          "g = dequantize_linear w ws\n"
-          "h = dequantize_linear b bs\n"
-          "m = matmul f g\n"
-          "n = add m h\n"
-          "y = quantize_linear n ys yz\n"
-          "output y\n",
-          NULL);
 }
 
 static void test_wide_conv_transpose(pith_test *test)
@@ -415,6 +419,7 @@ static void test_wide_conv_transpose(pith_test *test)
 void test_fuse_qdq(pith_test *test)
 {
     test_wide(test);
+    test_wide_tables(test);
     test_wide_conv_transpose(test);
     test_conv_transpose(test);
     test_rows(test);
