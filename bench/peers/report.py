@@ -64,6 +64,11 @@ def start_of(result):
     return result["load_ms"] + result["first_ms"]
 
 
+def start_line(row):
+    cells = [f"{name} {start_of(result):.1f} ms {result['peak_mb']:.1f} MB" for name, result in row["engines"].items() if "peak_mb" in result]
+    return f"{row['network']:32} {row['threads']} thread(s)  " + "  ".join(cells)
+
+
 def share_of(row, peak):
     """Direct multiply-adds over time as a share of the peak of so many cores."""
     ours = row["engines"]["pith"].get("ms") if row else None
