@@ -13,42 +13,6 @@
 #define DROWNED_DB  15.0 /* of a channel that a wider one leaves too few codes */
 #define LEAST_SHARE 1e-9 /* of noise to signal that is worth a look */
 
-static const char *const cause_names[PITH_CAUSE_COUNT + 1] = { "none",
-                                                               "saturated-range",
-                                                               "range-too-wide",
-                                                               "wrong-zero-point",
-                                                               "parameters-differ",
-                                                               "activation-outlier-channel",
-                                                               "activation-heavy-tail",
-                                                               "weight-outlier-channel",
-                                                               "wrong-weight-scale",
-                                                               "weight-rounding",
-                                                               "different-weights",
-                                                               "bias-lost",
-                                                               "bias-overflow",
-                                                               "bias-differs",
-                                                               "rounding-bias",
-                                                               "calibration-data",
-                                                               "sensitive",
-                                                               "accumulated",
-                                                               "left-float",
-                                                               "different-network",
-                                                               NULL };
-
-static const char *const repair_names[PITH_REPAIR_COUNT + 1] = {
-    "none", "range", "recalibrate", "weights", "bias", "correct-bias", "equalize", "16-bit", "float", NULL
-};
-
-const char *pith_cause_name(pith_cause cause)
-{
-    return cause >= 0 && cause <= PITH_CAUSE_COUNT ? cause_names[cause] : NULL;
-}
-
-const char *pith_repair_name(pith_repair repair)
-{
-    return repair >= 0 && repair <= PITH_REPAIR_COUNT ? repair_names[repair] : NULL;
-}
-
 /* ---- channels ------------------------------------------------------------------------------ */
 
 static int compare_numbers(const void *a, const void *b)

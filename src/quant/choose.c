@@ -344,12 +344,6 @@ static pith_status correct_mix(pithi_quant_search *search)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-const char *pith_drop_name(pith_drop_kind kind)
-{
-    static const char *const names[] = { "none", "top-1", "agreement", "noise" };
-    return kind >= 0 && kind < PITH_COUNT(names) ? names[kind] : NULL;
-}
-
 pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
 {
     pithi_quant_mix mix;

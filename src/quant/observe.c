@@ -11,14 +11,6 @@
 #define MOVING_DECAY 0.9
 #define KL_CELLS 128          /* levels for positive and for negative values */
 
-static const char *const names[] = { "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average",
-                                     NULL };
-
-const char *pith_observer_name(pith_observer observer)
-{
-    return observer >= 0 && observer <= PITH_OBSERVER_COUNT ? names[observer] : NULL;
-}
-
 void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range, float *scale_out, int *zero_out)
 {
     double levels = format == PITHI_ACTIVATION_U16 ? 65535.0 : LEVELS;

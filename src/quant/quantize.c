@@ -366,5 +366,3 @@ pith_status pith_quantize(pith_ctx *ctx, const char *path, const pith_quantize_o
     }
     return PITH_OK;
 }
-
-void pith_free_bytes(pith_ctx *ctx, void *bytes) { pithi_free(ctx, bytes); }
