@@ -20,7 +20,7 @@ static pith_status infer(pith_infer *infer)
     int free_dim = -1;
     char text[PITHI_SHAPE_TEXT_BYTES], wanted[PITHI_SHAPE_TEXT_BYTES];
     PITH_TRY(pithi_infer_ints(infer, 1, to->dims, &to->rank));
-    pithi_shape_text(to, wanted);
+    const pith_shape asked = *to;
     for (int i = 0; i < to->rank; i++) {
         int64_t *dim = &to->dims[i];
         if (*dim == 0 && !attrs->allowzero) {
@@ -35,17 +35,17 @@ static pith_status infer(pith_infer *infer)
             free_dim = i;
         } else {
             PITH_CHECK(infer->ctx, !__builtin_mul_overflow(known, *dim, &known), PITH_STATUS_LIMIT,
-                       "the shape %s is too large", wanted);
+                       "the shape %s is too large", pithi_shape_text(&asked, wanted));
         }
     }
     if (free_dim >= 0) {
         PITH_CHECK(infer->ctx, known > 0, PITH_STATUS_SHAPE,
-                   "the shape %s has a 0 beside -1, so -1 has no value", wanted);
+                   "the shape %s has a 0 beside -1, so -1 has no value", pithi_shape_text(&asked, wanted));
         to->dims[free_dim] = total / known;
         known *= total / known;
     }
     PITH_CHECK(infer->ctx, known == total, PITH_STATUS_SHAPE, "%lld elements of %s don't fit the shape %s",
-               (long long)total, pithi_shape_text(from, text), wanted);
+               (long long)total, pithi_shape_text(from, text), pithi_shape_text(&asked, wanted));
     infer->outputs[0].dtype = infer->inputs[0].dtype;
     return PITH_OK;
 }

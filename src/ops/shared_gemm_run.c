@@ -3,12 +3,16 @@
  *
  * b is packed: while preparing where it is constant, else in a phase of its own, unless there are so few rows
  * that packing would cost more than it gives. a is read where it lies; a transposed one is rearranged
- * in the first phase. */
+ * in the first phase. A single row with a large transposed b is bound by reading it: dot products with the rows of b
+ * where they lie are as fast, so weights of classifiers need no copy. */
 #include "kernels/transpose.h"
 #include "ops/shared_gemm.h"
 #include "ops/shared_gemm_product.h"
 
 #define MIN_ROWS_TO_PACK 12
+#define MIN_DOT_BYTES ((int64_t)16 << 20) /* smaller ones may stay in a cache, where panels are up to 3 % faster */
+#define MIN_DOT_K 256
+#define DOTS_AT_ONCE 64
 
 typedef struct product {
     pithi_product_geometry g;
@@ -19,6 +23,7 @@ typedef struct product {
     int64_t *a_index, *b_index;   /* matrix of each batch */
     int64_t n_a, n_b;             /* matrices of the inputs */
     bool packs_b, arranges_a, expands_c, has_c_rows, has_c_matrix;
+    bool is_dots;                 /* b is read as it is, row by row */
     const float *packed_b, *expanded_c; /* made in prepare; NULL: in shared memory, or not at all */
     size_t shared_a, shared_b, shared_c;
     size_t packed_floats;         /* of one matrix */
@@ -158,11 +163,23 @@ static pith_status prepare_c(pith_prepare *prepare, product *p)
     return PITH_OK;
 }
 
+static bool suits_dots(const pith_prepare *prepare, const product *p)
+{
+    const pithi_product_geometry *g = &p->g;
+    const bool has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype;
+    return g->trans_b && g->m == 1 && p->alpha == 1.0f && !prepare->is_exact && !has_residual && g->k >= MIN_DOT_K &&
+           g->n * g->k * (int64_t)sizeof(float) >= MIN_DOT_BYTES;
+}
+
 static pith_status prepare_operands(pith_prepare *prepare, product *p)
 {
     const pithi_product_geometry *g = &p->g;
     p->packed_floats = pithi_gemm_f32_packed_size(p->gemm, (size_t)g->k, (size_t)g->n);
-    p->packs_b = g->trans_b || p->alpha != 1.0f || g->m >= MIN_ROWS_TO_PACK;
+    p->is_dots = suits_dots(prepare, p);
+    p->packs_b = !p->is_dots && (g->trans_b || p->alpha != 1.0f || g->m >= MIN_ROWS_TO_PACK);
+    if (p->is_dots) {
+        return prepare_c(prepare, p); /* a single row is never rearranged */
+    }
     if (prepare->inputs[1].data) {
         int64_t facts[] = { g->trans_b, g->n, g->k, p->n_b };
         uint64_t key = pithi_hash(PITHI_HASH_START, p->gemm->head.name, strlen(p->gemm->head.name));
@@ -312,6 +329,31 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
     pithi_gemm_f32_block(p->gemm, &tile, &p->finish);
 }
 
+/* Columns of one batch as rows of b times a; what is a row for c is a column for the kernel. */
+static void run_dots(const pith_run *run, const product *p, int64_t grain)
+{
+    const pithi_product_geometry *g = &p->g;
+    const int64_t block = grain % p->grid.n_blocks, batch = grain / p->grid.n_blocks;
+    const int64_t end = pithi_grid_column(&p->grid, block + 1);
+    const float *b = (const float *)run->inputs[1].data + p->b_index[batch] * g->k * g->n, *c = find_c(run, p);
+    const float *rows[DOTS_AT_ONCE];
+    const ptrdiff_t no_offset = 0;
+    c = c && p->has_c_matrix ? c + batch * g->n : c;
+    for (int64_t n0 = pithi_grid_column(&p->grid, block); n0 < end; n0 += DOTS_AT_ONCE) {
+        const pith_gemm_f32_tile tile = {
+            .a_rows = rows, .segment_offsets = &no_offset, .n_segments = 1, .segment_length = (size_t)g->k,
+            .b = (const float *)run->inputs[0].data + p->a_index[batch] * g->k, .b_panel_stride = (size_t)g->k,
+            .residual = c ? c + n0 : NULL, .residual_stride = 1,
+            .c = (float *)run->outputs[0].data + batch * g->n + n0, .c_stride = 1,
+            .mr = (int)pithi_min_s64(DOTS_AT_ONCE, end - n0), .n_columns = 1,
+        };
+        for (int i = 0; i < tile.mr; i++) {
+            rows[i] = b + (n0 + i) * g->k;
+        }
+        pithi_gemm_f32_few(p->gemm, &tile, &p->finish);
+    }
+}
+
 void pithi_product_run(const pith_run *run, const pith_part *part)
 {
     const product *p = run->state;
@@ -322,6 +364,10 @@ void pithi_product_run(const pith_run *run, const pith_part *part)
     }
     pithi_part_range(part, p->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
-        run_grain(run, p, grain, part->scratch);
+        if (p->is_dots) {
+            run_dots(run, p, grain);
+        } else {
+            run_grain(run, p, grain, part->scratch);
+        }
     }
 }
