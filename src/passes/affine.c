@@ -190,9 +190,9 @@ void pithi_affine_accumulate(pithi_affine *map, const pithi_affine *other, doubl
     }
 }
 
-/* Output channel `o` of tap `tap` of the outer map, spread over the taps of the inner one. */
+/* Output channel `o` of tap `tap` of the outer map, spread over the taps of the inner one, from a column on. */
 static void compose_row(const pithi_affine *outer, const pithi_affine *inner, const int64_t *places, int64_t o,
-                        int64_t tap, pithi_affine *map)
+                        int64_t tap, int64_t first_column, pithi_affine *map)
 {
     int64_t n_inner = pithi_affine_taps(inner), n_outer = pithi_affine_taps(outer), n_taps = pithi_affine_taps(map);
     int64_t width = map->n_in / map->group, inner_width = inner->n_in / inner->group;
@@ -205,11 +205,55 @@ static void compose_row(const pithi_affine *outer, const pithi_affine *inner, co
             const double *from = inner->weights + ((first + m) * n_inner + k) * inner_width;
             double *to = map->weights + (o * n_taps + places[k]) * width + first_input(inner, first + m) -
                          first_input(map, o);
-            for (int64_t c = 0; c < inner_width; c++) {
+            for (int64_t c = first_column; c < inner_width; c++) {
                 to[c] += factor * from[c];
             }
         }
     }
+}
+
+#define ROWS 4
+#define COLUMNS 4 /* of weights that are summed up in registers: dense maps of hundreds of channels take long enough */
+
+typedef double lanes __attribute__((vector_size(16)));
+
+/* to[r][c] += sum over m of factors[r][m] from[m][c], in the order of m */
+static void add_tile(double *to, int64_t to_stride, const double *from, int64_t from_stride, const double *factors,
+                     int64_t factor_stride, int64_t count)
+{
+    lanes sums[ROWS][COLUMNS / 2], row[COLUMNS / 2];
+    for (int r = 0; r < ROWS; r++) {
+        memcpy(sums[r], to + r * to_stride, sizeof sums[r]);
+    }
+    for (int64_t m = 0; m < count; m++) {
+        memcpy(row, from + m * from_stride, sizeof row);
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; r++) {
+            const double factor = factors[r * factor_stride + m];
+            sums[r][0] += factor * row[0];
+            sums[r][1] += factor * row[1];
+        }
+    }
+    for (int r = 0; r < ROWS; r++) {
+        memcpy(to + r * to_stride, sums[r], sizeof sums[r]);
+    }
+}
+
+/* Output channels [o, o + ROWS) of tap `tap` of maps without groups; what is behind the last full tile is left. Returns
+ * the columns done. */
+static int64_t compose_tiles(const pithi_affine *outer, const pithi_affine *inner, const int64_t *places, int64_t o,
+                             int64_t tap, pithi_affine *map)
+{
+    const int64_t n_inner = pithi_affine_taps(inner), width = inner->n_in, row = pithi_affine_taps(map) * width;
+    const int64_t factor_stride = pithi_affine_taps(outer) * outer->n_in, n_done = width / COLUMNS * COLUMNS;
+    const double *factors = outer->weights + o * factor_stride + tap * outer->n_in;
+    for (int64_t k = 0; k < n_inner; k++) {
+        for (int64_t c = 0; c < n_done; c += COLUMNS) {
+            add_tile(map->weights + o * row + places[k] * width + c, row, inner->weights + k * width + c,
+                     n_inner * width, factors, factor_stride, outer->n_in);
+        }
+    }
+    return n_done;
 }
 
 pith_status pithi_affine_fill_composed(pithi_arena *arena, const pithi_affine *outer, const pithi_affine *inner,
@@ -217,6 +261,7 @@ pith_status pithi_affine_fill_composed(pithi_arena *arena, const pithi_affine *o
 {
     static const int64_t ones[PITHI_AFFINE_AXES] = { 1, 1, 1 };
     int64_t n_outer = pithi_affine_taps(outer), n_inner = pithi_affine_taps(inner);
+    const bool is_dense = outer->group == 1 && inner->group == 1;
     void *block = NULL;
     PITH_TRY(pithi_affine_new_weights(arena, map));
     PITH_TRY(pithi_arena_array(arena, (size_t)n_inner, sizeof(int64_t), &block));
@@ -232,8 +277,15 @@ pith_status pithi_affine_fill_composed(pithi_arena *arena, const pithi_affine *o
         for (int64_t k = 0; k < n_inner; k++) {
             places[k] = tap_at(map, inner, k, ones, offsets);
         }
+        int64_t n_done = 0; /* columns of the rows at hand */
         for (int64_t o = 0; o < map->n_out; o++) {
-            compose_row(outer, inner, places, o, tap, map);
+            bool has_tiles = is_dense && o < map->n_out / ROWS * ROWS;
+            if (!has_tiles) {
+                n_done = 0;
+            } else if (o % ROWS == 0) {
+                n_done = compose_tiles(outer, inner, places, o, tap, map);
+            }
+            compose_row(outer, inner, places, o, tap, n_done, map);
         }
     }
     return PITH_OK;
