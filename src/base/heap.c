@@ -15,6 +15,7 @@
 /* A huge page takes its memory at once, so the last one is asked for only when so much of it is wanted, and the first
  * one when all of it is: small models would notice. */
 #define HUGE_SHARE_BYTES ((size_t)512 << 10)
+#define MUCH_BYTES (6 * HUGE_BYTES) /* from here on it is asked for at once: a page that has been touched stays small */
 #define KEPT_BYTES ((size_t)1 << 20)  /* of an empty region */
 #define GIVEN_BACK_BYTES (4 * HUGE_BYTES) /* the pages of such blocks aren't kept for others */
 
@@ -46,10 +47,20 @@ typedef struct pithi_heap_region {
     size_t n_spans, capacity;
 } region;
 
-static void ask_for_huge(region *r)
+static size_t top_bytes(const pithi_heap *heap)
 {
-    size_t end = r->top / HUGE_BYTES * HUGE_BYTES;
-    end += end > 0 && r->top - end >= HUGE_SHARE_BYTES ? HUGE_BYTES : 0;
+    size_t total = 0;
+    for (const region *r = heap->regions; r; r = r->next) {
+        total += r->top;
+    }
+    return total;
+}
+
+static void ask_for_huge(const pithi_heap *heap, region *r)
+{
+    size_t end = r->top / HUGE_BYTES * HUGE_BYTES, rest = r->top - end;
+    bool is_wanted = end > 0 && rest >= HUGE_SHARE_BYTES;
+    end += is_wanted || (rest > 0 && top_bytes(heap) >= MUCH_BYTES) ? HUGE_BYTES : 0;
     if (end > r->huge) {
         pithi_pages_prefer_huge(r->pages + r->huge, end - r->huge);
         r->huge = end;
@@ -128,13 +139,13 @@ static void *take_span(pithi_heap *heap, size_t n_bytes)
     return block;
 }
 
-static void *take_top(region *r, size_t n_bytes)
+static void *take_top(const pithi_heap *heap, region *r, size_t n_bytes)
 {
     char *block = r->pages + r->top;
     r->top += n_bytes;
     r->used += n_bytes;
     r->touched = r->top > r->touched ? r->top : r->touched;
-    ask_for_huge(r);
+    ask_for_huge(heap, r);
     return block;
 }
 
@@ -146,11 +157,11 @@ void *pithi_heap_alloc(pithi_heap *heap, size_t n_bytes)
     size_t taken = pithi_align_up(n_bytes, UNIT_BYTES);
     void *block = take_span(heap, taken);
     for (region *r = heap->regions; r && !block; r = r->next) {
-        block = r->n_bytes - r->top >= taken ? take_top(r, taken) : NULL;
+        block = r->n_bytes - r->top >= taken ? take_top(heap, r, taken) : NULL;
     }
     if (!block) {
         region *added = add_region(heap, taken);
-        block = added ? take_top(added, taken) : NULL;
+        block = added ? take_top(heap, added, taken) : NULL;
     }
     return block;
 }
