@@ -54,10 +54,9 @@ bool pithi_s8_conv_takes_window(const pith_node *node, int index)
         const pith_value *value = node->inputs[i];
         inputs[i] = value && value->constant ? *value->constant : (pith_tensor){ .dtype = value ? value->dtype : 0 };
     }
-    if (pithi_conv_geometry_of(NULL, &attrs->conv, &node->inputs[X]->shape, &inputs[W].shape, false, &g) != PITH_OK) {
-        return false;
-    }
-    return (index == X || index == node->n_inputs) && pithi_is_8bit(inputs[X].dtype) &&
+    const pith_shape *x = &node->inputs[X]->shape, *w = &node->inputs[W]->shape;
+    return pithi_conv_geometry_of(NULL, &attrs->conv, x, w, false, &g) == PITH_OK &&
+           (index == X || index == node->n_inputs) && pithi_is_8bit(inputs[X].dtype) &&
            pithi_is_8bit(node->outputs[0]->dtype) && pith_shape_elements(&node->outputs[0]->shape) > 0 &&
            is_possible(inputs, node->n_inputs, &g);
 }
