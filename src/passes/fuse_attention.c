@@ -105,7 +105,8 @@ static bool take_mask_of_product(const pith_node *node, found_attention *found)
         if (!node->inputs[i]) {
             continue;
         }
-        if (found->operands[MASK] || found->chooser || !is_mask(node->inputs[i], PITH_DTYPE_F32, &node->outputs[0]->shape) ||
+        if (found->operands[MASK] || found->chooser ||
+            !is_mask(node->inputs[i], PITH_DTYPE_F32, &node->outputs[0]->shape) ||
             (i == 2 && pithi_attr_float(node, "beta") != 1.0f)) {
             return false;
         }
