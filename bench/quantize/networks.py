@@ -57,7 +57,7 @@ def from_photos(shared, name, size, prepare, n_calibration=40, n_evaluation=85, 
     return samples[:n_calibration], samples[n_calibration:], labels
 
 
-def cifar(shared, prepare, name, n_calibration=128, n_evaluation=1000):
+def cifar(shared, prepare, name, n_calibration=128, n_evaluation=3000):
     def read(part, n):
         with tarfile.open(shared / f"data/cifar10_jpg/{part}_3000.tar") as archive:
             names = sorted(m.name for m in archive.getmembers() if m.name.endswith(".jpg"))
@@ -77,7 +77,7 @@ def mnist(shared, name):
     labels = numpy.frombuffer(gzip.open(folder / "t10k-labels-idx1-ubyte.gz").read(), numpy.uint8, offset=8)
     pixels = pixels.reshape(-1, 1, 1, 28, 28).astype(numpy.float32)
     samples = [{name: x} for x in pixels]
-    return samples[8000:8128], samples[:2000], labels[:2000].tolist()
+    return samples[8000:8128], samples[:8000], labels[:8000].tolist()
 
 
 def input_scale(path):

@@ -4,7 +4,8 @@
 
 #include "quant/quant.h"
 
-#define STAGES "equalization,absorption,smoothing,splitting,relu6,refinement,rounding,adaround,bias-correction"
+#define STAGES "equalization,absorption,smoothing,splitting,relu6,refinement,rounding,adaround,bias-correction," \
+               "widening"
 
 /* "a,b,c" */
 pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)

@@ -6,6 +6,7 @@
 #include "quant/quant.h"
 
 #define MAX_INPUTS 16
+#define MAX_OPERANDS 32  /* of concatenations that are measured in place of outputs */
 #define NODE_WORK 2e4    /* of a node that does next to nothing */
 #define UNKNOWN_WORK 1e9 /* of networks whose shapes depend on data */
 
@@ -67,17 +68,60 @@ static void widen(pithi_histogram *histogram, const pith_tensor *tensor)
     pithi_histogram_widen(histogram, tensor->data, pith_shape_elements(&tensor->shape));
 }
 
+static double bins_per_unit(const pithi_histogram *histogram)
+{
+    const double span = histogram->high - histogram->low;
+    return span > 0.0 ? PITHI_QUANT_BINS / span : 0.0;
+}
+
+static int bin_of(const pithi_histogram *histogram, double per_unit, float x)
+{
+    const int bin = (int)(((double)x - histogram->low) * per_unit);
+    return bin < PITHI_QUANT_BINS ? bin : PITHI_QUANT_BINS - 1;
+}
+
 static void count(pithi_histogram *histogram, const pith_tensor *tensor)
 {
     const float *x = tensor->data;
-    int64_t n = pith_shape_elements(&tensor->shape);
-    double span = histogram->high - histogram->low, per_unit = span > 0.0 ? PITHI_QUANT_BINS / span : 0.0;
-    for (int64_t i = 0; i < n; i++) {
+    const double per_unit = bins_per_unit(histogram);
+    for (int64_t i = 0; i < pith_shape_elements(&tensor->shape); i++) {
         if (isfinite(x[i])) {
-            int bin = (int)(((double)x[i] - histogram->low) * per_unit);
-            histogram->bins[bin < PITHI_QUANT_BINS ? bin : PITHI_QUANT_BINS - 1]++;
+            histogram->bins[bin_of(histogram, per_unit, x[i])]++;
             histogram->n_elements++;
         }
+    }
+}
+
+/* What the table that reads the tensor makes of each bin: sums, until all samples are seen. */
+static void add_results(pithi_quant_tensor *tensor, const pith_tensor *from, const pith_tensor *to)
+{
+    const float *x = from->data, *y = to->data;
+    const double per_unit = bins_per_unit(&tensor->histogram);
+    for (int64_t i = 0; i < pith_shape_elements(&from->shape) && pith_shape_equal(&from->shape, &to->shape); i++) {
+        if (isfinite(x[i]) && isfinite(y[i])) {
+            tensor->results[bin_of(&tensor->histogram, per_unit, x[i])] += (double)y[i];
+        }
+    }
+}
+
+/* Means; bins that nothing fell into lie on lines between their neighbours. */
+static void finish_results(pithi_quant_tensor *tensor)
+{
+    const uint64_t *bins = tensor->histogram.bins;
+    int last = -1;
+    for (int i = 0; i < PITHI_QUANT_BINS; i++) {
+        if (bins[i] == 0) {
+            continue;
+        }
+        tensor->results[i] /= (double)bins[i];
+        const double first = last < 0 ? tensor->results[i] : tensor->results[last];
+        for (int k = last + 1; k < i; k++) {
+            tensor->results[k] = first + (tensor->results[i] - first) * (k - last) / (i - last);
+        }
+        last = i;
+    }
+    for (int k = last + 1; k < PITHI_QUANT_BINS && last >= 0; k++) {
+        tensor->results[k] = tensor->results[last];
     }
 }
 
@@ -103,6 +147,9 @@ static pith_status run_all(pithi_quant *quant, pithi_quant_runner *runner, const
             if (tensor->values && take == count) {
                 keep_values(tensor, from, quant->samples->n_samples);
             }
+            if (tensor->results && take == count) {
+                add_results(tensor, from, pith_session_output(runner->session, quant->n_outputs + tensor->read_as));
+            }
         }
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, stage, s + 1, quant->samples->n_samples);
@@ -122,14 +169,14 @@ int pithi_quant_held_sample(const pithi_quant *quant, int k)
 static pith_status keep_outputs(pithi_quant *quant, pithi_quant_runner *runner)
 {
     void *block = NULL;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_held * (size_t)quant->n_outputs, sizeof(pith_tensor),
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_held * (size_t)quant->n_measured, sizeof(pith_tensor),
                                &block));
     quant->references = block;
     for (int k = 0; k < quant->n_held; k++) {
         PITH_TRY(pithi_quant_run(quant, runner, pithi_quant_held_sample(quant, k)));
-        for (int i = 0; i < quant->n_outputs; i++) {
-            const pith_tensor *output = pith_session_output(runner->session, i);
-            pith_tensor *copy = &quant->references[k * quant->n_outputs + i];
+        for (int i = 0; i < quant->n_measured; i++) {
+            const pith_tensor *output = pithi_quant_measured(quant, runner, i);
+            pith_tensor *copy = &quant->references[k * quant->n_measured + i];
             *copy = *output;
             PITH_TRY(pithi_arena_alloc(&quant->arena, pith_tensor_bytes(output), &copy->data));
             memcpy(copy->data, output->data, pith_tensor_bytes(output));
@@ -157,13 +204,50 @@ static const pith_value *measured_value(const pithi_quant *quant, const pith_val
     return is_one_choice && node->inputs[0]->index < (int)quant->graph->n_values ? node->inputs[0] : output;
 }
 
+/* The concatenation whose elements a value has, in whatever order; NULL. */
+static const pith_node *concat_behind(const pith_value *value)
+{
+    static const char *const movers[] = { "reshape", "flatten", "squeeze", "unsqueeze", "transpose" };
+    const pith_node *node = value->producer;
+    for (int i = 0; node && i < PITH_COUNT(movers); i++) {
+        if (pithi_is(node, movers[i])) {
+            node = node->inputs[0]->producer;
+            i = -1;
+        }
+    }
+    bool are_results = pithi_is(node, "concat");
+    for (int i = 0; are_results && i < node->n_inputs; i++) {
+        are_results = node->inputs[i]->producer && node->inputs[i]->dtype == PITH_DTYPE_F32;
+    }
+    return are_results ? node : NULL;
+}
+
+/* Operands of concatenations one by one, so that boxes don't hide scores. */
+static void measure_operands(pithi_quant *quant, const pith_value *value, int *at, int *n_left)
+{
+    const pith_node *concat = concat_behind(value);
+    *at = (int)value->index;
+    if (!concat || concat->n_inputs - 1 > *n_left) {
+        return;
+    }
+    *n_left -= concat->n_inputs - 1;
+    measure_operands(quant, concat->inputs[0], at, n_left);
+    for (int i = 1; i < concat->n_inputs; i++) {
+        measure_operands(quant, concat->inputs[i], &quant->measured[quant->n_measured++], n_left);
+    }
+}
+
+/* The first of each output's values have the outputs' own numbers. */
 static pith_status choose_measured(pithi_quant *quant)
 {
+    int n_left = MAX_OPERANDS;
     void *block = NULL;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_outputs, sizeof(int), &block));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_outputs + MAX_OPERANDS, sizeof(int), &block));
     quant->measured = block;
+    quant->n_measured = quant->n_outputs;
     for (int i = 0; i < quant->n_outputs; i++) {
-        quant->measured[i] = measured_value(quant, quant->graph->outputs[i])->index;
+        const pith_value *value = measured_value(quant, quant->graph->outputs[i]);
+        measure_operands(quant, value, &quant->measured[i], &n_left);
     }
     return PITH_OK;
 }
@@ -196,7 +280,10 @@ static pith_status clone_with_tensors(pithi_quant *quant, pith_graph **clone_out
         status = pithi_graph_clone(graph, clone_out);
     }
     if (status == PITH_OK) {
-        pithi_quant_set_measured(quant, *clone_out);
+        status = pithi_quant_set_measured(quant, *clone_out);
+        if (status != PITH_OK) {
+            pithi_graph_destroy(*clone_out);
+        }
     }
     graph->n_outputs = n_outputs;
     pithi_quant_number(graph);
@@ -215,6 +302,11 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
         void *bins = NULL;
         PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_BINS, sizeof(uint64_t), &bins));
         quant->tensors[i].histogram = (pithi_histogram){ .bins = bins };
+        quant->tensors[i].results = NULL;
+        if (quant->tensors[i].read_as >= 0) {
+            PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_BINS, sizeof(double), &bins));
+            quant->tensors[i].results = bins;
+        }
         if (!quant->graph->values[quant->tensors[i].value]->producer) {
             PITH_TRY(pithi_arena_array(&quant->arena, PITHI_QUANT_VALUES, sizeof(float), &bins));
             quant->tensors[i].values = bins;
@@ -229,6 +321,11 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
     PITH_TRY_GOTO(run_all(quant, &runner, "ranges", widen), done);
     learn_work(quant, &runner);
     PITH_TRY_GOTO(run_all(quant, &runner, "histograms", count), done);
+    for (int i = 0; i < quant->n_tensors; i++) {
+        if (quant->tensors[i].results) {
+            finish_results(&quant->tensors[i]);
+        }
+    }
     if (!quant->references) {
         PITH_TRY_GOTO(keep_outputs(quant, &runner), done);
     }

@@ -13,11 +13,18 @@
 #define MENDED_POINTS 1.0
 #define RUINED_DB     20.0
 #define RUINED_NOISE  10.0 /* percent of the outputs' power: 10 dB */
-#define MENDED_NOISE  3.0  /* 15 dB */
+#define NOISY_NOISE   2.0  /* 17 dB: mended if that takes next to no time */
+#define MENDED_NOISE  1.0  /* 20 dB */
+#define MENDED_SHARE  0.05 /* of the time */
 
 static const char faster[] = "float is faster here";
 
 /* ---- candidates ---------------------------------------------------------------------------- */
+
+static bool has_limits(const pith_quantize_options *options)
+{
+    return options->max_drop > 0.0 || options->max_bytes > 0 || options->max_ms > 0.0 || options->max_ram_bytes > 0;
+}
 
 static pith_status make_facts(pithi_quant *quant, pithi_quant_facts *facts)
 {
@@ -28,6 +35,11 @@ static pith_status make_facts(pithi_quant *quant, pithi_quant_facts *facts)
     }
     PITH_TRY(pithi_arena_alloc(&quant->arena, (size_t)quant->n_tensors + 1, &block));
     facts->borders = block;
+    const pith_quantize_options *o = quant->options;
+    if (!o->no_mix && !has_limits(o) && pithi_quant_wants(quant, "widening")) {
+        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(double), &block));
+        facts->wide_ms = block;
+    }
     return pithi_quant_learn_costs(quant, facts);
 }
 
@@ -55,9 +67,9 @@ static void explain_faster(const pithi_quant *quant, pithi_quant_mix *mix)
 }
 
 /* Takes times of points in turns. */
-static pith_status time_points(pithi_quant_search *search, const int *points, int n_points)
+pith_status pithi_quant_time_points(pithi_quant_search *search, const int *points, int n_points)
 {
-    pith_graph *graphs[PITHI_QUANT_MAX_TIMED];
+    pith_graph *graphs[PITHI_QUANT_MAX_TIMED] = { 0 };
     double ms[PITHI_QUANT_MAX_TIMED] = { 0 };
     pith_status status = PITH_OK;
     int n = 0;
@@ -79,7 +91,7 @@ static pith_status time_points(pithi_quant_search *search, const int *points, in
 
 /* ---- without limits ------------------------------------------------------------------------ */
 
-static double time_of(const pithi_quant_search *search, int point)
+double pithi_quant_time_of(const pithi_quant_search *search, int point)
 {
     const pithi_quant_point *p = &search->points[point];
     return p->ms > 0.0 ? p->ms : p->predicted_ms;
@@ -115,28 +127,40 @@ static bool is_ruined(const pithi_quant_verdict *verdict)
                                             : verdict->drop > RUINED_POINTS && verdict->sqnr_db < RUINED_DB;
 }
 
-/* Raises precision where a network without limits would be ruined. What can't be helped, or gets slower than float by
- * that, computes in float with its weights in 8 bits. */
+/* Raises precision where a network without limits would be ruined, or is noisy and hardly slower with more. What is
+ * ruined and can't be helped, or gets slower than float by that, computes in float with its weights in 8 bits. */
 static pith_status mend(pithi_quant_search *search, int stored)
 {
     const int before = search->chosen;
     const pithi_quant_verdict *verdict = &search->points[before].verdict;
-    if (!is_ruined(verdict)) {
+    const bool ruined = is_ruined(verdict);
+    const int otherwise = ruined ? stored : before;
+    if (!ruined && !(verdict->kind == PITH_DROP_NOISE && verdict->drop > NOISY_NOISE)) {
         return PITH_OK;
     }
     search->max_drop = verdict->kind == PITH_DROP_NOISE ? MENDED_NOISE : fmax(MENDED_POINTS, 100.5 / verdict->n);
+    search->allowed = MENDED_NOISE / 100.0;
+    if (ruined) { /* biases make up for what made the ruin: those of the mix are corrected later */
+        void *none = NULL;
+        PITH_TRY(pithi_arena_array(&search->quant->arena, (size_t)search->quant->n_nodes, sizeof(float *), &none));
+        search->quant->plain_shifts = none;
+    }
+    search->least_db = verdict->kind == PITH_DROP_NOISE ? 0.0 : RUINED_DB;
     pith_status status = pithi_quant_keep_limits(search, &search->points[before].mix);
+    search->allowed = 0.0;
     if (status == PITH_STATUS_LIMIT) {
         pith_ctx_clear_error(search->quant->ctx);
-        search->chosen = stored;
+        search->chosen = otherwise;
         return PITH_OK;
     }
     PITH_TRY(status);
     if (search->facts.is_measured) {
-        const int points[] = { 0, stored, search->chosen };
-        PITH_TRY(time_points(search, points, 3));
+        const int points[] = { 0, stored, search->chosen, before };
+        PITH_TRY(pithi_quant_time_points(search, points, 4));
     }
-    search->chosen = time_of(search, search->chosen) < time_of(search, stored) ? search->chosen : stored;
+    const double ms = pithi_quant_time_of(search, search->chosen);
+    const bool is_cheap = ruined || ms <= pithi_quant_time_of(search, before) * (1.0 + MENDED_SHARE);
+    search->chosen = is_cheap && ms < pithi_quant_time_of(search, stored) ? search->chosen : otherwise;
     return PITH_OK;
 }
 
@@ -147,22 +171,19 @@ static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *m
     PITH_TRY(add_stored(search, mix, &stored));
     if (search->facts.is_measured) {
         const int points[] = { 0, 1, stored, mixed };
-        PITH_TRY(time_points(search, points, mixed == 1 ? 3 : 4));
+        PITH_TRY(pithi_quant_time_points(search, points, mixed == 1 ? 3 : 4));
     }
-    search->chosen = time_of(search, mixed) < time_of(search, 1) * (1.0 - NOISE_SHARE) ? mixed : 1;
-    if (time_of(search, search->chosen) > time_of(search, 0)) {
-        bool stored_is_faster = time_of(search, stored) < time_of(search, search->chosen);
+    bool mixed_wins = pithi_quant_time_of(search, mixed) < pithi_quant_time_of(search, 1) * (1.0 - NOISE_SHARE);
+    search->chosen = mixed_wins ? mixed : 1;
+    if (pithi_quant_time_of(search, search->chosen) > pithi_quant_time_of(search, 0)) {
+        bool stored_is_faster = pithi_quant_time_of(search, stored) < pithi_quant_time_of(search, search->chosen);
         search->chosen = stored_is_faster ? stored : search->chosen;
     }
-    return mend(search, stored);
+    PITH_TRY(mend(search, stored));
+    return search->chosen == stored ? PITH_OK : pithi_quant_widen(search);
 }
 
 /* ---- with limits --------------------------------------------------------------------------- */
-
-static bool has_limits(const pith_quantize_options *options)
-{
-    return options->max_drop > 0.0 || options->max_bytes > 0 || options->max_ms > 0.0 || options->max_ram_bytes > 0;
-}
 
 static pith_status choose_within(pithi_quant_search *search, pithi_quant_mix *mix)
 {
@@ -171,17 +192,17 @@ static pith_status choose_within(pithi_quant_search *search, pithi_quant_mix *mi
     PITH_TRY(add_fastest(search, mix, &mixed));
     if (search->facts.is_measured) {
         const int points[] = { 0, 1, mixed };
-        PITH_TRY(time_points(search, points, mixed == 1 ? 2 : 3));
+        PITH_TRY(pithi_quant_time_points(search, points, mixed == 1 ? 2 : 3));
     }
-    int start = time_of(search, mixed) < time_of(search, 1) ? mixed : 1;
+    int start = pithi_quant_time_of(search, mixed) < pithi_quant_time_of(search, 1) ? mixed : 1;
     if (o->no_mix) {
         start = 1;
     }
     PITH_TRY(pithi_quant_keep_limits(search, &search->points[start].mix));
     if (search->facts.is_measured) {
         const int points[] = { 0, 1, search->chosen };
-        PITH_TRY(time_points(search, points, 3));
-        bool is_slower = time_of(search, search->chosen) > time_of(search, 1);
+        PITH_TRY(pithi_quant_time_points(search, points, 3));
+        bool is_slower = pithi_quant_time_of(search, search->chosen) > pithi_quant_time_of(search, 1);
         search->chosen = is_slower && pithi_quant_keeps_limits(search, 1) ? 1 : search->chosen;
     }
     const pithi_quant_point *chosen = &search->points[search->chosen];
@@ -207,6 +228,13 @@ static const char *weights_name(const pithi_weight_format *format)
     }
 }
 
+/* Its result has 16 bits. */
+static bool is_widened(const pithi_quant *quant, const pithi_quant_mix *mix, const pith_node *node)
+{
+    const int tensor = pithi_quant_result_tensor(quant, node);
+    return tensor >= 0 && mix->wide[tensor] && mix->compute[node->index] == PITHI_COMPUTE_INT8;
+}
+
 static void report_layer(const pithi_quant_search *search, const pith_node *node, pith_quantized_layer *row)
 {
     static const char *const computes[] = { "int8", "int16", "float32" };
@@ -216,9 +244,9 @@ static void report_layer(const pithi_quant_search *search, const pith_node *node
     const double *noise = search->facts.weight_noise[0];
     *row = (pith_quantized_layer){
         .name = node->name[0] ? node->name : node->outputs[0]->name, .op = node->source_op,
-        .activations = computes[mix->compute[i]],
+        .activations = computes[is_widened(quant, mix, node) ? PITHI_COMPUTE_INT16 : mix->compute[i]],
         .weights = quant->roles[i] == PITHI_QUANT_PRODUCT ? weights_name(&quant->layers[i].format) : "",
-        .why = mix->why[i] ? mix->why[i] : "",
+        .why = mix->why[i] ? mix->why[i] : is_widened(quant, mix, node) ? "16 bits cost little here" : "",
         .float_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_FLOAT][i] : 0.0,
         .int8_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_INT8][i] : 0.0,
         .sqnr_db = noise && noise[i] > 0.0 ? pithi_quant_decibel(1.0, noise[i]) : 0.0,
@@ -234,7 +262,7 @@ static pith_status report_layers(const pithi_quant_search *search, pithi_arena *
     pith_quantized_layer *rows = block;
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const int i = node->index;
-        bool differs = mix->compute[i] != PITHI_COMPUTE_INT8 || mix->bits[i] != 8;
+        bool differs = mix->compute[i] != PITHI_COMPUTE_INT8 || mix->bits[i] != 8 || is_widened(quant, mix, node);
         if (differs && pithi_quant_chooses(quant, node)) {
             pith_quantized_layer *row = &rows[report->n_layers++];
             report_layer(search, node, row);
@@ -248,7 +276,8 @@ static pith_status report_layers(const pithi_quant_search *search, pithi_arena *
 
 static bool is_worse(const pithi_quant_search *search, const pithi_quant_point *a, const pithi_quant_point *b)
 {
-    double a_ms = time_of(search, (int)(a - search->points)), b_ms = time_of(search, (int)(b - search->points));
+    double a_ms = pithi_quant_time_of(search, (int)(a - search->points));
+    double b_ms = pithi_quant_time_of(search, (int)(b - search->points));
     bool nowhere_better = a->n_bytes >= b->n_bytes && a->verdict.ram_bytes >= b->verdict.ram_bytes && a_ms >= b_ms &&
                           a->verdict.drop >= b->verdict.drop && a->verdict.sqnr_db <= b->verdict.sqnr_db;
     bool is_same = a->n_bytes == b->n_bytes && a_ms == b_ms && a->verdict.sqnr_db == b->verdict.sqnr_db;
@@ -367,7 +396,7 @@ pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_
         PITH_TRY(choose_fastest(search, &mix));
     } else if (search->facts.is_measured) {
         const int points[] = { 0, 1 };
-        PITH_TRY(time_points(search, points, 2));
+        PITH_TRY(pithi_quant_time_points(search, points, 2));
     }
     pithi_quant_mix_apply(quant, &search->points[search->chosen].mix);
     PITH_TRY(correct_mix(search));

@@ -2,6 +2,7 @@
 /* What nodes cost in float and in integers: their steps' times in pith's own profile of both networks on this machine,
  * taken in turns, the least of each; or, where results must not depend on a machine, counts of work over fixed rates.
  * Steps are found again by names given to the nodes of the timed clones. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@
 /* Rates of the estimate: of one core with 8-bit dot products. */
 #define FLOAT_MACS_PER_NS 25.0
 #define INTEGER_MACS_PER_NS 80.0
+#define WIDE_MACS_PER_NS 30.0
 #define FLOPS_PER_NS 2.0
 #define BYTES_PER_NS 8.0
 #define STEP_NS 500.0
@@ -30,7 +32,7 @@ typedef struct way {
     pithi_quant_runner runner;
     double *node_ns, *least_ns; /* by node: of this turn, and the least of all turns */
     double q_ns, dq_ns, n_q, n_dq, other_ns;
-    bool is_integer;
+    bool is_integer, is_wide; /* activations of 16 bits where they may be */
 } way;
 
 /* ---- names --------------------------------------------------------------------------------- */
@@ -116,7 +118,9 @@ static pith_status estimate(pithi_quant *quant, way *w)
         const pith_layer *layer = &layers[i];
         double bytes = (double)(2 * layer->output_bytes + layer->weight_bytes);
         double ns = STEP_NS + bytes / BYTES_PER_NS +
-                    (double)layer->macs / (w->is_integer ? INTEGER_MACS_PER_NS : FLOAT_MACS_PER_NS) +
+                    (double)layer->macs / (w->is_wide      ? WIDE_MACS_PER_NS
+                                            : w->is_integer ? INTEGER_MACS_PER_NS
+                                                            : FLOAT_MACS_PER_NS) +
                     (w->is_integer ? 0.0 : (double)layer->flops / FLOPS_PER_NS);
         add_step(quant, w, layer->name, layer->op, (double)pith_shape_elements(&layer->output.shape), ns);
     }
@@ -126,11 +130,23 @@ static pith_status estimate(pithi_quant *quant, way *w)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-static pith_status start_way(pithi_quant *quant, pithi_arena *arena, bool is_integer, way *w)
+/* As they are, or all that may in 16 bits. */
+static void set_formats(pithi_quant *quant, bool is_wide)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        bool is_widened = is_wide && pithi_quant_may_widen(quant, i);
+        quant->tensors[i].format = is_widened ? PITHI_ACTIVATION_U16 : PITHI_ACTIVATION_U8;
+    }
+}
+
+enum { FLOAT_WAY, INTEGER_WAY, WIDE_WAY, N_WAYS };
+
+static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number, way *w)
 {
     pith_graph *graph = NULL;
     void *node_ns = NULL, *least_ns = NULL;
-    *w = (way){ .is_integer = is_integer };
+    const bool is_integer = number != FLOAT_WAY;
+    *w = (way){ .is_integer = is_integer, .is_wide = number == WIDE_WAY };
     PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &node_ns));
     PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &least_ns));
     w->node_ns = node_ns;
@@ -139,7 +155,9 @@ static pith_status start_way(pithi_quant *quant, pithi_arena *arena, bool is_int
     pithi_quant_number(graph);
     pith_status status = name_nodes(graph);
     if (status == PITH_OK && is_integer) {
+        set_formats(quant, w->is_wide);
         status = pithi_quant_insert(quant, graph);
+        set_formats(quant, false);
     }
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);
@@ -148,43 +166,83 @@ static pith_status start_way(pithi_quant *quant, pithi_arena *arena, bool is_int
     return pithi_quant_start_without(quant, graph, LAYERS_TOGETHER, &w->runner);
 }
 
+/* What 16 bits cost who reads and who makes each tensor. A product of 8 bits that makes 16 differs in its last step
+ * only, but misses what its kernels do for bytes: half of what it takes all in all. */
+static void add_wide_costs(const pithi_quant *quant, const pithi_quant_facts *facts, const pith_node *node)
+{
+    const int i = node->index, result = pithi_quant_result_tensor(quant, node);
+    const pithi_quant_role role = quant->roles[i];
+    const double extra = fmax(facts->ms[PITHI_COMPUTE_INT16][i] - facts->ms[PITHI_COMPUTE_INT8][i], 0.0);
+    const bool is_grouped = pithi_is(node, "conv") && pithi_attr_int(node, "group") > 1;
+    if (role == PITHI_QUANT_FLOAT) {
+        return;
+    }
+    for (int k = 0; k < pithi_quant_n_operands(quant, node); k++) {
+        const int tensor = pithi_quant_tensor_of(quant, node->inputs[k]);
+        if (tensor >= 0) {
+            facts->wide_ms[tensor] += role == PITHI_QUANT_PRODUCT || role == PITHI_QUANT_MOVE ? extra : 0.5 * extra;
+        }
+    }
+    if (result >= 0 && role != PITHI_QUANT_MOVE) {
+        facts->wide_ms[result] += is_grouped ? extra : 0.5 * extra;
+    }
+}
+
+static void summarise_wide(const pithi_quant *quant, const way *wide, pithi_quant_facts *facts)
+{
+    for (int i = 0; i < quant->n_nodes; i++) {
+        facts->ms[PITHI_COMPUTE_INT16][i] = 1e-6 * wide->least_ns[i];
+    }
+    for (int i = 0; i < quant->n_tensors; i++) {
+        const double n = (double)quant->tensors[i].histogram.n_elements / quant->samples->n_samples;
+        facts->wide_ms[i] = pithi_quant_may_widen(quant, i) ? 1e-6 * BORDER_NS * n : INFINITY;
+    }
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        add_wide_costs(quant, facts, node);
+    }
+}
+
 static void summarise(const pithi_quant *quant, const way *ways, pithi_quant_facts *facts)
 {
     for (int i = 0; i < quant->n_nodes; i++) {
-        facts->ms[PITHI_COMPUTE_FLOAT][i] = 1e-6 * ways[0].least_ns[i];
-        facts->ms[PITHI_COMPUTE_INT8][i] = 1e-6 * ways[1].least_ns[i];
+        facts->ms[PITHI_COMPUTE_FLOAT][i] = 1e-6 * ways[FLOAT_WAY].least_ns[i];
+        facts->ms[PITHI_COMPUTE_INT8][i] = 1e-6 * ways[INTEGER_WAY].least_ns[i];
         bool is_float = quant->roles[i] == PITHI_QUANT_FLOAT;
-        facts->other_ms += is_float ? 1e-6 * ways[0].least_ns[i] : 0.0;
+        facts->other_ms += is_float ? 1e-6 * ways[FLOAT_WAY].least_ns[i] : 0.0;
     }
-    facts->other_ms += 1e-6 * ways[0].other_ns;
-    facts->quantize_ns = ways[1].n_q > 0.0 ? ways[1].q_ns / ways[1].n_q : BORDER_NS;
-    facts->dequantize_ns = ways[1].n_dq > 0.0 ? ways[1].dq_ns / ways[1].n_dq : BORDER_NS;
+    facts->other_ms += 1e-6 * ways[FLOAT_WAY].other_ns;
+    facts->quantize_ns = ways[INTEGER_WAY].n_q > 0.0 ? ways[INTEGER_WAY].q_ns / ways[INTEGER_WAY].n_q : BORDER_NS;
+    facts->dequantize_ns = ways[INTEGER_WAY].n_dq > 0.0 ? ways[INTEGER_WAY].dq_ns / ways[INTEGER_WAY].n_dq : BORDER_NS;
 }
 
 pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts)
 {
     pithi_arena arena = { .ctx = quant->ctx };
     pith_status status = PITH_OK;
-    way ways[2];
+    way ways[N_WAYS];
+    const int n_ways = facts->wide_ms ? N_WAYS : WIDE_WAY;
     memset(ways, 0, sizeof ways);
     facts->is_measured = !quant->options->no_timing;
-    for (int k = 0; k < 2; k++) {
-        PITH_TRY_GOTO(start_way(quant, &arena, k == 1, &ways[k]), done);
+    for (int k = 0; k < n_ways; k++) {
+        PITH_TRY_GOTO(start_way(quant, &arena, k, &ways[k]), done);
     }
     for (int turn = 0; turn < N_TURNS; turn++) {
-        for (int k = 0; k < 2 && facts->is_measured; k++) {
+        for (int k = 0; k < n_ways && facts->is_measured; k++) {
             PITH_TRY_GOTO(take_turn(quant, &ways[k], turn == 0), done);
         }
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, "timing layers", turn + 1, N_TURNS);
         }
     }
-    for (int k = 0; k < 2 && !facts->is_measured; k++) {
+    for (int k = 0; k < n_ways && !facts->is_measured; k++) {
         PITH_TRY_GOTO(estimate(quant, &ways[k]), done);
     }
     summarise(quant, ways, facts);
+    if (facts->wide_ms) {
+        summarise_wide(quant, &ways[WIDE_WAY], facts);
+    }
 done:
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < n_ways; k++) {
         pithi_quant_stop(quant, &ways[k].runner);
     }
     pithi_arena_deinit(&arena);

@@ -30,7 +30,7 @@ static pith_status insert_pair(const pithi_quant *quant, pith_graph *graph, cons
     if (source->format == PITHI_ACTIVATION_F32) {
         return PITH_OK;
     }
-    PITH_TRY(new_parameters(graph, source->format, *pithi_quant_range_of(quant, tensor), &scale, &zero));
+    PITH_TRY(new_parameters(graph, source->format, pithi_quant_range_of(quant, tensor), &scale, &zero));
     PITH_TRY(pithi_graph_add_value(graph, NULL, &stand_in));
     stand_in->dtype = value->dtype;
     stand_in->has_shape = value->has_shape;

@@ -6,9 +6,9 @@
 #include "export/export.h"
 #include "quant/mix.h"
 
-#define MAX_STEPS 96     /* of the list of raised tensors */
 #define TINY_SHARE 1e-3  /* of the network's time: a step that costs less counts so much */
 #define LEAST_GAIN 1e-3  /* of the noise: steps that take less away end the list */
+#define UNAVOIDABLE 1e9
 #define SIZE_ROUNDS 4
 
 /* ---- points -------------------------------------------------------------------------------- */
@@ -171,10 +171,15 @@ static pith_status round_lowered(pithi_quant_search *search, const pithi_quant_m
 
 static const char loses_most[] = "its error weighs most at the outputs";
 
-/* Candidate number `k`: a tensor, or the weights of node k - n_tensors. False if it can't be raised. */
+/* Candidate number `k`: a tensor, the weights of node k - n_tensors, or a tensor in 16 bits. False if it can't be
+ * raised. */
 static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
 {
-    int node = k - quant->n_tensors;
+    const int node = k - quant->n_tensors, wide = node - quant->n_nodes;
+    if (wide >= 0) {
+        mix->wide[wide] = 1;
+        return quant->tensors[wide].source == wide && quant->tensors[wide].format == PITHI_ACTIVATION_U8;
+    }
     if (node < 0) {
         if (quant->tensors[k].source != k || quant->tensors[k].format != PITHI_ACTIVATION_U8) {
             return false;
@@ -191,16 +196,12 @@ static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
     return true;
 }
 
-typedef struct raise_list {
-    pithi_quant_mix mixes[MAX_STEPS + 1]; /* [0]: where the list starts */
-    int n;
-} raise_list;
-
 /* Is the mix within the limits that can be told without running it? */
-static bool fits(const pithi_quant *quant, const pithi_quant_figures *figures)
+static bool fits(const pithi_quant_search *search, const pithi_quant_figures *figures)
 {
-    const pith_quantize_options *o = quant->options;
-    return (o->max_bytes == 0 || figures->n_bytes <= o->max_bytes) && (o->max_ms == 0.0 || figures->ms <= o->max_ms);
+    const pith_quantize_options *o = search->quant->options;
+    return (search->most_ms == 0.0 || figures->ms <= search->most_ms) &&
+           (o->max_bytes == 0 || figures->n_bytes <= o->max_bytes) && (o->max_ms == 0.0 || figures->ms <= o->max_ms);
 }
 
 /* The next mix of the list; false at its end. */
@@ -209,8 +210,9 @@ static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, 
 {
     pithi_quant *quant = search->quant;
     const pithi_quant_figures before = pithi_quant_mix_figures(quant, from, &search->facts);
+    const int n_plain = quant->n_tensors + quant->n_nodes, n = n_plain + (search->facts.wide_ms ? quant->n_tensors : 0);
     double best = 0.0;
-    for (int k = 0; k < quant->n_tensors + quant->n_nodes; k++) {
+    for (int k = 0; k < n; k++) {
         pithi_quant_mix_apply(quant, from);
         pithi_quant_mix_copy(quant, from, trial);
         if (!raise_one(quant, k, trial)) {
@@ -219,7 +221,8 @@ static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, 
         const pithi_quant_figures after = pithi_quant_mix_figures(quant, trial, &search->facts);
         double cost = after.ms - before.ms, gain = before.noise - after.noise;
         double score = gain / (cost > TINY_SHARE * before.ms ? cost : TINY_SHARE * before.ms);
-        if (gain > LEAST_GAIN * before.noise && score > best && fits(quant, &after)) {
+        score = search->allowed > 0.0 && gain > search->allowed ? score + gain * UNAVOIDABLE : score;
+        if (gain > LEAST_GAIN * before.noise && score > best && fits(search, &after)) {
             best = score;
             pithi_quant_mix_copy(quant, trial, to);
         }
@@ -227,13 +230,18 @@ static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, 
     return best > 0.0;
 }
 
-static pith_status make_list(pithi_quant_search *search, const pithi_quant_mix *start, raise_list *list)
+pith_status pithi_quant_list_raises(pithi_quant_search *search, const pithi_quant_mix *start,
+                                    pithi_quant_raises **list_out)
 {
     pithi_quant_mix trial;
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(&search->quant->arena, sizeof(pithi_quant_raises), &block));
+    pithi_quant_raises *list = block;
+    *list_out = list;
     PITH_TRY(pithi_quant_mix_create(search->quant, &trial));
     PITH_TRY(pithi_quant_mix_create(search->quant, &list->mixes[0]));
     pithi_quant_mix_copy(search->quant, start, &list->mixes[0]);
-    for (list->n = 1; list->n <= MAX_STEPS; list->n++) {
+    for (list->n = 1; list->n <= PITHI_QUANT_MAX_RAISES; list->n++) {
         PITH_TRY(pithi_quant_mix_create(search->quant, &list->mixes[list->n]));
         if (!raise_next(search, &list->mixes[list->n - 1], &trial, &list->mixes[list->n])) {
             break;
@@ -245,7 +253,7 @@ static pith_status make_list(pithi_quant_search *search, const pithi_quant_mix *
     return PITH_OK;
 }
 
-static pith_status assess_step(pithi_quant_search *search, const raise_list *list, int step, int *point_out)
+static pith_status assess_step(pithi_quant_search *search, const pithi_quant_raises *list, int step, int *point_out)
 {
     const char *name = NULL;
     PITH_TRY(step == 0 ? pithi_arena_format(&search->quant->arena, &name, "start")
@@ -255,7 +263,8 @@ static pith_status assess_step(pithi_quant_search *search, const raise_list *lis
 
 static bool keeps_drop(const pithi_quant_search *search, int point)
 {
-    return search->max_drop == 0.0 || search->points[point].verdict.drop <= search->max_drop;
+    const pithi_quant_verdict *verdict = &search->points[point].verdict;
+    return search->max_drop == 0.0 || (verdict->drop <= search->max_drop && verdict->sqnr_db >= search->least_db);
 }
 
 static bool keeps_ram(const pithi_quant_search *search, int point)
@@ -298,7 +307,7 @@ static pith_status fail(const pithi_quant_search *search, int best)
 }
 
 /* The first mix of the list with a small enough drop, by bisection. */
-static pith_status bisect(pithi_quant_search *search, const raise_list *list)
+static pith_status bisect(pithi_quant_search *search, const pithi_quant_raises *list)
 {
     int low = 0, high = list->n - 1, point = 0;
     PITH_TRY(assess_step(search, list, 0, &point));
@@ -327,13 +336,12 @@ static pith_status bisect(pithi_quant_search *search, const raise_list *list)
 pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start)
 {
     pithi_quant_mix mix;
-    void *list = NULL;
+    pithi_quant_raises *list = NULL;
     PITH_TRY(pithi_quant_mix_create(search->quant, &mix));
     pithi_quant_mix_copy(search->quant, start, &mix);
     PITH_TRY(pithi_quant_learn_noise(search->quant, &search->facts));
     PITH_TRY(keep_size(search, start, &mix));
     PITH_TRY(round_lowered(search, &mix));
-    PITH_TRY(pithi_arena_alloc(&search->quant->arena, sizeof(raise_list), &list));
-    PITH_TRY(make_list(search, &mix, list));
+    PITH_TRY(pithi_quant_list_raises(search, &mix, &list));
     return bisect(search, list);
 }

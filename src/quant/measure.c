@@ -39,11 +39,12 @@ double pithi_quant_decibel(double signal, double noise)
 
 double pithi_quant_noise(double sqnr_db) { return pow(10.0, -sqnr_db / 10.0); }
 
-pith_status pithi_quant_sums_create(const pithi_quant *quant, pithi_quant_error_sums *all)
+pith_status pithi_quant_sums_create(const pithi_quant *quant, int n, pithi_quant_error_sums *all)
 {
     void *block = NULL;
-    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)quant->n_outputs, sizeof(sums), &block));
+    PITH_TRY(pithi_alloc_array(quant->ctx, (size_t)n, sizeof(sums), &block));
     all->items = block;
+    all->n = n;
     return PITH_OK;
 }
 
@@ -56,8 +57,9 @@ void pithi_quant_sums_destroy(const pithi_quant *quant, pithi_quant_error_sums *
 pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sums *all, const pith_tensor *references,
                                  const pithi_quant_runner *runner)
 {
-    for (int i = 0; i < quant->n_outputs; i++) {
-        const pith_tensor *output = pith_session_output(runner->session, i);
+    for (int i = 0; i < all->n; i++) {
+        const pith_tensor *output = i < quant->n_outputs ? pith_session_output(runner->session, i)
+                                                         : pithi_quant_measured(quant, runner, i);
         PITH_CHECK(quant->ctx, pith_shape_equal(&output->shape, &references[i].shape), PITH_STATUS_UNSUPPORTED,
                    "output %d changes its shape when the network is quantised (its size depends on data); name the "
                    "nodes in front of it in keep_float", i);
@@ -66,18 +68,30 @@ pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sum
     return PITH_OK;
 }
 
-void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone)
+pith_status pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone)
 {
-    for (size_t i = 0; i < clone->n_outputs && (int)i < quant->n_outputs; i++) {
-        pithi_graph_set_output(clone, i, clone->values[quant->measured[i]]);
+    for (int i = 0; i < quant->n_measured; i++) {
+        pith_value *value = clone->values[quant->measured[i]];
+        if (i < quant->n_outputs) {
+            pithi_graph_set_output(clone, (size_t)i, value);
+        } else {
+            PITH_TRY(pithi_graph_add_output(clone, value));
+        }
     }
+    return PITH_OK;
+}
+
+const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_quant_runner *runner, int i)
+{
+    const int n = pith_model_n_outputs(runner->model);
+    return pith_session_output(runner->session, i < quant->n_outputs ? i : n - quant->n_measured + i);
 }
 
 /* The mean over outputs, so that an output of large values doesn't hide the others. */
-pithi_quant_error pithi_quant_sums_error(const pithi_quant *quant, const pithi_quant_error_sums *all)
+pithi_quant_error pithi_quant_sums_error(const pithi_quant_error_sums *all)
 {
     pithi_quant_error error = { 0.0, 0.0, 0.0 };
-    int n_outputs = quant->n_outputs;
+    const int n_outputs = all->n;
     for (int i = 0; i < n_outputs; i++) {
         const sums *own = &all->items[i];
         double lengths = sqrt(own->signal) * sqrt(own->square);
@@ -95,19 +109,19 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
     pithi_quant_error_sums all = { 0 };
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pithi_quant_number(quant->graph);
-    pithi_quant_set_measured(quant, graph);
-    pith_status status = pithi_quant_insert(quant, graph);
+    pith_status status = pithi_quant_set_measured(quant, graph);
+    status = status == PITH_OK ? pithi_quant_insert(quant, graph) : status;
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);
         return status;
     }
     PITH_TRY(pithi_quant_start(quant, graph, &runner));
-    PITH_TRY_GOTO(pithi_quant_sums_create(quant, &all), done);
+    PITH_TRY_GOTO(pithi_quant_sums_create(quant, quant->n_measured, &all), done);
     for (int k = 0; k < n_samples && k < quant->n_held; k++) {
         PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
-        PITH_TRY_GOTO(pithi_quant_sums_add(quant, &all, &quant->references[k * quant->n_outputs], &runner), done);
+        PITH_TRY_GOTO(pithi_quant_sums_add(quant, &all, &quant->references[k * quant->n_measured], &runner), done);
     }
-    *error_out = pithi_quant_sums_error(quant, &all);
+    *error_out = pithi_quant_sums_error(&all);
 done:
     pithi_quant_sums_destroy(quant, &all);
     pithi_quant_stop(quant, &runner);

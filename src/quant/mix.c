@@ -8,7 +8,7 @@
 /* ---- what belongs together ----------------------------------------------------------------- */
 
 /* The tensor whose scale a value has; -1. Constants may be younger than the table. */
-static int tensor_of(const pithi_quant *quant, const pith_value *value)
+int pithi_quant_tensor_of(const pithi_quant *quant, const pith_value *value)
 {
     int number = value && !value->constant ? quant->tensor_of[value->index] : -1;
     return number < 0 ? -1 : quant->tensors[number].source;
@@ -17,7 +17,7 @@ static int tensor_of(const pithi_quant *quant, const pith_value *value)
 /* relu or clip that is part of what makes its input. */
 static bool is_absorbed(const pithi_quant *quant, const pith_node *node)
 {
-    return quant->roles[node->index] == PITHI_QUANT_FUNCTION && tensor_of(quant, node->inputs[0]) < 0;
+    return quant->roles[node->index] == PITHI_QUANT_FUNCTION && pithi_quant_tensor_of(quant, node->inputs[0]) < 0;
 }
 
 /* Nodes that have a choice of their own. */
@@ -28,17 +28,17 @@ bool pithi_quant_chooses(const pithi_quant *quant, const pith_node *node)
 }
 
 /* The tensor that a node's result ends in. */
-static int result_tensor(const pithi_quant *quant, const pith_node *node)
+int pithi_quant_result_tensor(const pithi_quant *quant, const pith_node *node)
 {
     const pith_value *value = pithi_node_result(node);
-    while (value && tensor_of(quant, value) < 0) {
+    while (value && pithi_quant_tensor_of(quant, value) < 0) {
         const pith_node *user = pithi_graph_only_consumer(quant->graph, value);
         value = user && is_absorbed(quant, user) ? pithi_node_result(user) : NULL;
     }
-    return tensor_of(quant, value);
+    return pithi_quant_tensor_of(quant, value);
 }
 
-static int n_operands(const pithi_quant *quant, const pith_node *node)
+int pithi_quant_n_operands(const pithi_quant *quant, const pith_node *node)
 {
     const pithi_quant_role role = quant->roles[node->index];
     return role == PITHI_QUANT_BINARY || role == PITHI_QUANT_CONCAT ? node->n_inputs : 1;
@@ -48,11 +48,12 @@ static int n_operands(const pithi_quant *quant, const pith_node *node)
 
 pith_status pithi_quant_mix_create(pithi_quant *quant, pithi_quant_mix *mix)
 {
-    void *compute = NULL, *bits = NULL, *why = NULL;
+    void *compute = NULL, *bits = NULL, *why = NULL, *wide = NULL;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, 1, &compute));
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, 1, &bits));
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(char *), &why));
-    *mix = (pithi_quant_mix){ compute, bits, why };
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, 1, &wide));
+    *mix = (pithi_quant_mix){ compute, bits, why, wide };
     memset(bits, 8, (size_t)quant->n_nodes);
     return PITH_OK;
 }
@@ -62,6 +63,7 @@ void pithi_quant_mix_copy(const pithi_quant *quant, const pithi_quant_mix *from,
     memcpy(to->compute, from->compute, (size_t)quant->n_nodes);
     memcpy(to->bits, from->bits, (size_t)quant->n_nodes);
     memcpy(to->why, from->why, (size_t)quant->n_nodes * sizeof(char *));
+    memcpy(to->wide, from->wide, (size_t)quant->n_tensors);
 }
 
 void pithi_quant_mix_follow(const pithi_quant *quant, pithi_quant_mix *mix)
@@ -78,15 +80,16 @@ void pithi_quant_mix_fill(const pithi_quant *quant, pithi_compute compute, int b
     memset(mix->compute, (int)compute, (size_t)quant->n_nodes);
     memset(mix->bits, bits, (size_t)quant->n_nodes);
     memset(mix->why, 0, (size_t)quant->n_nodes * sizeof(char *));
+    memset(mix->wide, 0, (size_t)quant->n_tensors);
 }
 
 void pithi_quant_mix_raise_tensor(const pithi_quant *quant, int tensor, pithi_compute compute, const char *why,
                                   pithi_quant_mix *mix)
 {
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
-        bool touches = result_tensor(quant, node) == tensor;
-        for (int i = 0; i < n_operands(quant, node) && i < node->n_inputs; i++) {
-            touches = touches || tensor_of(quant, node->inputs[i]) == tensor;
+        bool touches = pithi_quant_result_tensor(quant, node) == tensor;
+        for (int i = 0; i < pithi_quant_n_operands(quant, node) && i < node->n_inputs; i++) {
+            touches = touches || pithi_quant_tensor_of(quant, node->inputs[i]) == tensor;
         }
         if (touches && quant->roles[node->index] != PITHI_QUANT_FLOAT && mix->compute[node->index] < compute) {
             mix->compute[node->index] = (uint8_t)compute;
@@ -108,7 +111,7 @@ static void raise_format(pithi_quant *quant, int tensor, pithi_compute compute)
 
 static bool reaches_integers(const pithi_quant *quant, const pith_node *node)
 {
-    int result = result_tensor(quant, node), operand = tensor_of(quant, node->inputs[0]);
+    int result = pithi_quant_result_tensor(quant, node), operand = pithi_quant_tensor_of(quant, node->inputs[0]);
     return result >= 0 && operand >= 0 && quant->tensors[result].format != PITHI_ACTIVATION_F32 &&
            quant->tensors[operand].format != PITHI_ACTIVATION_F32;
 }
@@ -144,10 +147,14 @@ void pithi_quant_mix_apply(pithi_quant *quant, const pithi_quant_mix *mix)
     }
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const pithi_compute compute = (pithi_compute)mix->compute[node->index];
-        for (int i = 0; pithi_quant_chooses(quant, node) && i < n_operands(quant, node); i++) {
-            raise_format(quant, tensor_of(quant, node->inputs[i]), compute);
+        for (int i = 0; pithi_quant_chooses(quant, node) && i < pithi_quant_n_operands(quant, node); i++) {
+            raise_format(quant, pithi_quant_tensor_of(quant, node->inputs[i]), compute);
         }
-        raise_format(quant, pithi_quant_chooses(quant, node) ? result_tensor(quant, node) : -1, compute);
+        raise_format(quant, pithi_quant_chooses(quant, node) ? pithi_quant_result_tensor(quant, node) : -1, compute);
+    }
+    for (int i = 0; i < quant->n_tensors; i++) {
+        bool is_wide = mix->wide[i] && quant->tensors[i].format == PITHI_ACTIVATION_U8;
+        quant->tensors[i].format = is_wide ? PITHI_ACTIVATION_U16 : quant->tensors[i].format;
     }
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         pithi_quant_layer *layer = &quant->layers[node->index];
@@ -209,17 +216,17 @@ static void find_borders(const pithi_quant *quant, const pithi_quant_mix *mix, u
         bool has_choice = pithi_quant_chooses(quant, node);
         bool is_float = has_choice ? mix->compute[node->index] == PITHI_COMPUTE_FLOAT
                                    : quant->roles[node->index] == PITHI_QUANT_FLOAT;
-        int result = has_choice && !is_float ? result_tensor(quant, node) : -1;
+        int result = has_choice && !is_float ? pithi_quant_result_tensor(quant, node) : -1;
         if (result >= 0) {
             borders[result] |= MADE_BY_INTEGERS;
         }
         for (int i = 0; is_float && i < node->n_inputs; i++) {
-            int tensor = tensor_of(quant, node->inputs[i]);
+            int tensor = pithi_quant_tensor_of(quant, node->inputs[i]);
             borders[tensor >= 0 ? tensor : quant->n_tensors] |= READ_BY_FLOAT;
         }
     }
     for (size_t i = 0; i < quant->graph->n_outputs; i++) {
-        int tensor = tensor_of(quant, quant->graph->outputs[i]);
+        int tensor = pithi_quant_tensor_of(quant, quant->graph->outputs[i]);
         borders[tensor >= 0 ? tensor : quant->n_tensors] |= READ_BY_FLOAT;
     }
 }
@@ -250,6 +257,7 @@ pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quan
             continue;
         }
         const uint8_t border = facts->borders[t];
+        sum.ms += facts->wide_ms && tensor->format == PITHI_ACTIVATION_U16 ? facts->wide_ms[t] : 0.0;
         sum.ms += border_ms(quant, facts, t, !(border & MADE_BY_INTEGERS), border & READ_BY_FLOAT);
         sum.noise += facts->tensor_noise && tensor->format == PITHI_ACTIVATION_U8 ? facts->tensor_noise[t] : 0.0;
     }
@@ -321,16 +329,16 @@ static pith_status build(cutter *c, const pithi_quant *quant, const pithi_quant_
     }
     for (const pith_node *node = graph->first; node; node = node->next) {
         bool is_float = quant->roles[node->index] == PITHI_QUANT_FLOAT;
-        int n = is_float ? node->n_inputs : pithi_quant_chooses(quant, node) ? n_operands(quant, node) : 0;
+        int n = is_float ? node->n_inputs : pithi_quant_chooses(quant, node) ? pithi_quant_n_operands(quant, node) : 0;
         for (int i = 0; i < n; i++) {
-            int tensor = tensor_of(quant, node->inputs[i]);
+            int tensor = pithi_quant_tensor_of(quant, node->inputs[i]);
             if (tensor >= 0) {
                 PITH_TRY(add_reader(c, tensor, vertex_at(c, quant, node)));
             }
         }
     }
     for (size_t i = 0; i < graph->n_outputs; i++) {
-        int tensor = tensor_of(quant, graph->outputs[i]);
+        int tensor = pithi_quant_tensor_of(quant, graph->outputs[i]);
         if (tensor >= 0) {
             PITH_TRY(add_reader(c, tensor, PITHI_CUT_SINK));
         }

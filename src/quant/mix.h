@@ -18,11 +18,13 @@ typedef struct pithi_quant_mix {
     uint8_t *compute;  /* pithi_compute, by number of the node */
     uint8_t *bits;     /* of a product's weights: 2 to 8, 16 (float16) or 32, by number of the node */
     const char **why;  /* one line for the report, NULL: the plain choice */
+    uint8_t *wide;     /* by number of the tensor: 16 bits instead of 8 */
 } pithi_quant_mix;
 
 /* What is known of nodes and tensors, once. */
 typedef struct pithi_quant_facts {
     double *ms[PITHI_COMPUTE_COUNT]; /* by number of the node; what is fused into another node counts there */
+    double *wide_ms;                 /* by tensor: what 16 bits cost more; INFINITY: not possible; NULL: not known */
     double quantize_ns, dequantize_ns; /* per element, at the borders between formats */
     double other_ms;                 /* of nodes that are float in any case */
     double *tensor_noise;            /* by tensor: noise over signal at the outputs, in u8 alone; NULL: not measured */
@@ -48,7 +50,16 @@ pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts
 #define PITHI_QUANT_MAX_TIMED 4
 pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out);
 
+/* ---- widen.c ---- */
+/* The tensor may have 16 bits: who makes and who reads it computes with them in integers, or in float. */
+bool pithi_quant_may_widen(const pithi_quant *quant, int tensor);
+/* Without limits: 16 bits or float for what weighs most at the outputs, for a small share of the time. */
+struct pithi_quant_search;
+pith_status pithi_quant_widen(struct pithi_quant_search *search);
+
 /* ---- mix.c ---- */
+/* How many of its operands have scales of their own. */
+int pithi_quant_n_operands(const pithi_quant *quant, const pith_node *node);
 /* Computes so and, through integers or not, everything that reads or makes the tensor. */
 void pithi_quant_mix_raise_tensor(const pithi_quant *quant, int tensor, pithi_compute compute, const char *why,
                                   pithi_quant_mix *mix);
@@ -104,6 +115,9 @@ typedef struct pithi_quant_search {
     pithi_quant_point points[PITHI_QUANT_MAX_POINTS];
     int n_points, chosen;
     double max_drop; /* that of the options, or what a network without limits is kept to; 0: none */
+    double least_db; /* beside a drop, since few samples tell little of it; 0: none */
+    double allowed;  /* noise: what makes more by itself is raised first, whatever it costs; 0: by cost alone */
+    double most_ms;  /* predicted, of mixes in lists of raises; 0: any */
 } pithi_quant_search;
 
 /* Bytes of the file. */
@@ -116,7 +130,19 @@ bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point);
 /* From `start` to a point that keeps to the limits on size, drop and arena; fails with LIMIT. */
 pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start);
 
+/* Mixes from `start` on, each with more precision than the one before, what gains most for its time first. */
+#define PITHI_QUANT_MAX_RAISES 96
+typedef struct pithi_quant_raises {
+    pithi_quant_mix mixes[PITHI_QUANT_MAX_RAISES + 1]; /* [0]: where the list starts */
+    int n;
+} pithi_quant_raises;
+pith_status pithi_quant_list_raises(pithi_quant_search *search, const pithi_quant_mix *start,
+                                    pithi_quant_raises **list_out);
+
 /* ---- choose.c ---- */
+/* Times points in turns, at most PITHI_QUANT_MAX_TIMED. */
+pith_status pithi_quant_time_points(pithi_quant_search *search, const int *points, int n_points);
+double pithi_quant_time_of(const pithi_quant_search *search, int point);
 /* Chooses the mix that keeps to the limits of the options, or without limits the fastest; the formats are set then, and
  * the report has what was looked at (memory of `arena`). */
 pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);

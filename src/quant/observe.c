@@ -95,13 +95,37 @@ static double noise_of(const pithi_histogram *h, pithi_range range)
     return noise;
 }
 
-static void improve(const pithi_histogram *h, double low_step, double high_step, pithi_range *best)
+/* Results lie on lines between the bins' centres. */
+static double result_at(const pithi_histogram *h, const double *results, double x)
+{
+    const double at = (x - h->low) / (h->high - h->low) * PITHI_QUANT_BINS - 0.5;
+    const double held = fmin(fmax(at, 0.0), PITHI_QUANT_BINS - 1.0);
+    const int left = held < PITHI_QUANT_BINS - 2.0 ? (int)held : PITHI_QUANT_BINS - 2;
+    return results[left] + (held - left) * (results[left + 1] - results[left]);
+}
+
+/* Of the results of a function, when its argument is rounded: a step is some bins wide, which tell its error. */
+static double noise_of_results(const pithi_histogram *h, const double *results, pithi_range range)
+{
+    float scale;
+    int zero;
+    double noise = 0.0;
+    pithi_quant_parameters(range, &scale, &zero);
+    for (int i = 0; i < PITHI_QUANT_BINS; i++) {
+        const double q = nearbyint(bin_center(h, i) / (double)scale) + zero;
+        const double error = results[i] - result_at(h, results, (double)scale * (fmin(fmax(q, 0.0), LEVELS) - zero));
+        noise += (double)h->bins[i] * error * error;
+    }
+    return noise;
+}
+
+static void improve(const pithi_histogram *h, const double *results, const double steps[2], pithi_range *best)
 {
     const pithi_range start = *best;
-    double least = noise_of(h, start);
-    for (int i = 1; i < MSE_STEPS; i++) {
-        pithi_range range = { start.low * (1.0 - low_step * i), start.high * (1.0 - high_step * i) };
-        double noise = noise_of(h, range);
+    double least = INFINITY;
+    for (int i = 0; i < MSE_STEPS; i++) {
+        pithi_range range = { start.low * (1.0 - steps[0] * i), start.high * (1.0 - steps[1] * i) };
+        double noise = results ? noise_of_results(h, results, range) : noise_of(h, range);
         if (noise < least) {
             least = noise;
             *best = range;
@@ -110,13 +134,20 @@ static void improve(const pithi_histogram *h, double low_step, double high_step,
 }
 
 /* Both ends together, then each by itself. */
-static pithi_range least_squares(const pithi_histogram *h)
+static pithi_range least_squares(const pithi_histogram *h, const double *results)
 {
+    static const double steps[][2] = { { 0.02, 0.02 }, { 0.0, 0.01 }, { 0.01, 0.0 } };
     pithi_range best = { h->low, h->high };
-    improve(h, 0.02, 0.02, &best);
-    improve(h, 0.0, 0.01, &best);
-    improve(h, 0.01, 0.0, &best);
+    for (int i = 0; i < PITH_COUNT(steps); i++) {
+        improve(h, results, steps[i], &best);
+    }
     return best;
+}
+
+pithi_range pithi_quant_observe_results(const pithi_histogram *histogram, const double *results)
+{
+    return histogram->high > histogram->low ? least_squares(histogram, results)
+                                            : (pithi_range){ histogram->low, histogram->high };
 }
 
 /* ---- divergence ---------------------------------------------------------------------------- */
@@ -235,7 +266,7 @@ pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer 
 {
     switch (observer) {
     case PITH_OBSERVER_PERCENTILE: return percentile(histogram, clip_fraction);
-    case PITH_OBSERVER_MSE: return least_squares(histogram);
+    case PITH_OBSERVER_MSE: return least_squares(histogram, NULL);
     case PITH_OBSERVER_KL: return least_divergence(histogram);
     case PITH_OBSERVER_ACIQ: return analytic(histogram);
     case PITH_OBSERVER_AVERAGE: return (pithi_range){ histogram->average_low, histogram->average_high };

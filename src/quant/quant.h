@@ -76,6 +76,8 @@ typedef struct pithi_quant_tensor {
     pithi_histogram histogram;
     pithi_range candidates[PITH_OBSERVER_COUNT];
     pithi_range range;             /* chosen; pithi_quant_range_of() says what it is rounded with */
+    int read_as;                   /* tensor of the results of the table that alone reads it; -1 */
+    double *results;               /* of that table, by bin of the histogram: NULL without one */
     int shares;                    /* the result of the concatenation that alone reads it; -1 */
     pithi_activation_format format; /* that of its source counts */
     bool is_probability;           /* of softmax: the scale is fixed */
@@ -112,15 +114,16 @@ typedef struct pithi_quant {
     pithi_quant_role *roles;       /* by number of the node, in order */
     int n_nodes;
     int *tensor_of;                /* by number of the value; -1 */
+    bool *is_followed;             /* by number of the value: a product comes behind it */
     pithi_quant_tensor *tensors;
     int n_tensors;
     pithi_quant_layer *layers;     /* by number of the node; of products */
     pithi_quant_layer *plain;      /* the same before precision was mixed */
     float *const *plain_shifts;    /* bias_shifts before that */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
-    int *measured;                 /* per output: number of the value that is measured in its place */
-    pith_tensor *references;       /* its float results on the samples that measure, n_held * n_outputs */
-    int n_outputs, n_held;
+    int *measured;                 /* numbers of the values that are measured in place of the outputs */
+    pith_tensor *references;       /* their float results on the samples that measure, n_held * n_measured */
+    int n_outputs, n_measured, n_held; /* n_measured >= n_outputs */
     pith_observer observer;        /* of ranges that stages are compared with */
     bool learns;                   /* rounding learns where it is worth it */
     bool rounds;                   /* weights are rounded by what their layers make of it wherever a stage is judged */
@@ -182,6 +185,10 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
                                       const float *least_scales, bool is_per_tensor, pithi_arena *arena,
                                       pithi_quant_rounded *rounded_out);
 
+/* The tensor whose scale a value has; the one in which a node's result ends. -1: none. */
+int pithi_quant_tensor_of(const pithi_quant *quant, const pith_value *value);
+int pithi_quant_result_tensor(const pithi_quant *quant, const pith_node *node);
+
 /* The format of a value: F32 for one that isn't quantised. */
 pithi_activation_format pithi_quant_format_of(const pithi_quant *quant, const pith_value *value);
 /* The same for the value in which a node's result ends: relu and clip behind it may be part of it. */
@@ -225,6 +232,8 @@ pith_status pithi_quant_calibrate(pithi_quant *quant);
 
 /* Range of a histogram. */
 pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction);
+/* The same for what a table alone reads: of the least squared error of its results, one for each bin. */
+pithi_range pithi_quant_observe_results(const pithi_histogram *histogram, const double *results);
 /* ranges.c: fills the candidates of all tensors; takes those of one observer. */
 void pithi_quant_observe_all(pithi_quant *quant);
 void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer);
@@ -233,8 +242,8 @@ pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report
 pith_status pithi_quant_refine_ranges(pithi_quant *quant);
 
 /* The range that a tensor is rounded with: its source's, and of the operands of a concatenation that nothing else reads
- * that of the result, which rounds them in any case. */
-const pithi_range *pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor);
+ * that of the result, which rounds them in any case. In 16 bits it is all that was seen and half as much again. */
+pithi_range pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor);
 /* Scale of a quantised value. */
 float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value);
 
@@ -290,18 +299,21 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
 /* The same piece by piece; zero-initialise. `references` are the float outputs of the sample that ran. */
 typedef struct pithi_quant_error_sums {
     struct pithi_quant_sums *items;
+    int n;                         /* values that are compared: the outputs, or what is measured in their place */
 } pithi_quant_error_sums;
-pith_status pithi_quant_sums_create(const pithi_quant *quant, pithi_quant_error_sums *sums);
+pith_status pithi_quant_sums_create(const pithi_quant *quant, int n, pithi_quant_error_sums *sums);
 pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sums *sums, const pith_tensor *references,
                                  const pithi_quant_runner *runner);
-pithi_quant_error pithi_quant_sums_error(const pithi_quant *quant, const pithi_quant_error_sums *sums);
+pithi_quant_error pithi_quant_sums_error(const pithi_quant_error_sums *sums);
 void pithi_quant_sums_destroy(const pithi_quant *quant, pithi_quant_error_sums *sums);
 /* Noise over signal of so many decibels. */
 double pithi_quant_noise(double sqnr_db);
 /* 10 log10(signal / noise), at most 120. */
 double pithi_quant_decibel(double signal, double noise);
-/* The values that are measured in place of a clone's outputs become its outputs. */
-void pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
+/* The values that are measured in place of a clone's outputs become its outputs, the rest its last ones. */
+pith_status pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
+/* Result `i` of what is measured. */
+const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_quant_runner *runner, int i);
 /* Number of the k-th sample that measures. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k);
 

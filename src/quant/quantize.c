@@ -219,9 +219,9 @@ static pith_status equalize(pithi_quant *quant, pith_quantize_report *report)
     static const pithi_quant_way ways[] = {
         { "equalization", pithi_quant_equalize, 1.0, 0.0 },
         { "absorption", pithi_quant_absorb_biases, 0.0, 0.2 },
-        { "smoothing", pithi_quant_smooth, 0.5, 0.0 },
-        { "smoothing", pithi_quant_smooth, 0.8, 0.0 },
-        { "smoothing", pithi_quant_smooth, 0.25, 0.0 },
+        { "smoothing", pithi_quant_smooth, 0.5, 0.3 },
+        { "smoothing", pithi_quant_smooth, 0.8, 0.3 },
+        { "smoothing", pithi_quant_smooth, 0.25, 0.3 },
         { "relu6", pithi_quant_equalize_relaxed, 0.5, 0.0 },
         { "splitting", pithi_quant_split_channels, 0.0, 1.0 },
     };

@@ -7,6 +7,7 @@
 #include "quant/quant.h"
 
 #define CLIP_FRACTION 1e-4
+#define WIDE_MARGIN 1.5 /* 16 bits have room for what calibration didn't see */
 #define ALIGN_STEPS 12
 #define ALIGN_STEP 1e-3
 #define N_REFINED 16   /* tensors whose observer is chosen one by one */
@@ -23,13 +24,15 @@ static double probability_range(double largest)
     return 255.0 * scale;
 }
 
-const pithi_range *pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor)
+pithi_range pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_tensor *tensor)
 {
     const pithi_quant_tensor *from = &quant->tensors[tensor->source];
     while (from->shares >= 0 && quant->tensors[from->shares].format == from->format) {
         from = &quant->tensors[from->shares];
     }
-    return &from->range;
+    const pithi_histogram *seen = &from->histogram;
+    const bool is_wide = from->format == PITHI_ACTIVATION_U16 && seen->high > seen->low;
+    return is_wide ? (pithi_range){ WIDE_MARGIN * seen->low, WIDE_MARGIN * seen->high } : from->range;
 }
 
 float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value)
@@ -38,7 +41,7 @@ float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value)
     float scale;
     int zero;
     const pithi_activation_format format = quant->tensors[tensor->source].format;
-    pithi_quant_parameters_as(format, *pithi_quant_range_of(quant, tensor), &scale, &zero);
+    pithi_quant_parameters_as(format, pithi_quant_range_of(quant, tensor), &scale, &zero);
     return scale;
 }
 
@@ -78,15 +81,31 @@ static pithi_range align(const pithi_quant_tensor *tensor, pithi_range range)
     return range;
 }
 
+/* Unless the user has named an observer, what only a table reads is rounded for the table's results, and results of the
+ * network aren't clipped: large scores are those that count. */
+static pithi_range observe(const pithi_quant *quant, const pithi_quant_tensor *tensor, pith_observer observer,
+                           double fraction)
+{
+    const pithi_histogram *histogram = &tensor->histogram;
+    const bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
+    if (tensor->is_probability) {
+        return (pithi_range){ 0.0, probability_range(histogram->high) };
+    }
+    if (is_free && tensor->results) {
+        return observer == PITH_OBSERVER_MIN_MAX ? pithi_quant_observe_results(histogram, tensor->results)
+                                                 : tensor->candidates[PITH_OBSERVER_MIN_MAX];
+    }
+    bool is_result = !quant->is_followed[tensor->value];
+    return pithi_quant_observe(histogram, is_free && is_result ? PITH_OBSERVER_MIN_MAX : observer, fraction);
+}
+
 void pithi_quant_observe_all(pithi_quant *quant)
 {
     double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
     for (int i = 0; i < quant->n_tensors; i++) {
         pithi_quant_tensor *tensor = &quant->tensors[i];
         for (int k = 1; tensor->source == i && k < PITH_OBSERVER_COUNT; k++) {
-            tensor->candidates[k] = tensor->is_probability
-                                        ? (pithi_range){ 0.0, probability_range(tensor->histogram.high) }
-                                        : pithi_quant_observe(&tensor->histogram, (pith_observer)k, fraction);
+            tensor->candidates[k] = observe(quant, tensor, (pith_observer)k, fraction);
             if (tensor->n_values > 0) {
                 tensor->candidates[k] = align(tensor, tensor->candidates[k]);
             }

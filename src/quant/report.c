@@ -10,7 +10,7 @@ static pith_status report_tensors(const pithi_quant *quant, pithi_arena *arena, 
     for (int i = 0; i < quant->n_tensors; i++) {
         const pithi_quant_tensor *tensor = &quant->tensors[i], *source = &quant->tensors[tensor->source];
         const char *name = quant->graph->values[tensor->value]->name;
-        const pithi_range range = *pithi_quant_range_of(quant, tensor);
+        const pithi_range range = pithi_quant_range_of(quant, tensor);
         double signal, noise;
         pithi_quant_histogram_error(&source->histogram, range, &signal, &noise, &rows[i].clipped);
         pithi_quant_parameters(range, &rows[i].scale, &rows[i].zero_point);

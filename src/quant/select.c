@@ -116,6 +116,37 @@ bool pithi_quant_is_integer(const pithi_quant *quant, const pith_node *node)
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
+/* It computes more than functions of elements, or is worth bytes: what follows concatenations that aren't results. */
+static bool is_worth_bytes(const pith_node *node)
+{
+    switch (pithi_qdq_role_of(node)) {
+    case PITHI_QDQ_PRODUCT: return true;
+    case PITHI_QDQ_UNARY: return !pithi_is(node, "softmax");
+    case PITHI_QDQ_MOVE: return pithi_qdq_rounds(node) || pithi_is(node, "max_pool");
+    case PITHI_QDQ_REPEAT: return true;
+    default: return false;
+    }
+}
+
+static pith_status find_followed(pithi_quant *quant)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, quant->graph->n_values, sizeof(bool), &block));
+    quant->is_followed = block;
+    for (const pith_node *node = quant->graph->last; node; node = node->previous) {
+        bool follows = is_worth_bytes(node);
+        for (int i = 0; i < node->n_outputs; i++) {
+            follows = follows || (node->outputs[i] && quant->is_followed[node->outputs[i]->index]);
+        }
+        for (int i = 0; i < node->n_inputs && follows; i++) {
+            if (node->inputs[i]) {
+                quant->is_followed[node->inputs[i]->index] = true;
+            }
+        }
+    }
+    return PITH_OK;
+}
+
 static bool is_kept_float(const pithi_quant *quant, const pith_node *node)
 {
     const char *list = quant->options->keep_float;
@@ -142,6 +173,13 @@ static bool reads_quantised(const pithi_quant *quant, const pith_node *node, int
     return any;
 }
 
+/* A concatenation behind which no product comes only gathers results, such as boxes and scores: it is left float, so
+ * each operand keeps a scale of its own, and what must become float anyway does so in front of it. */
+static bool is_tail(const pithi_quant *quant, const pith_node *concat)
+{
+    return !quant->options->no_mix && !quant->is_followed[concat->outputs[0]->index];
+}
+
 static pithi_quant_role role_of(const pithi_quant *quant, const pith_node *node)
 {
     const pith_value *result = pithi_node_result(node);
@@ -156,7 +194,8 @@ static pithi_quant_role role_of(const pithi_quant *quant, const pith_node *node)
         return pithi_is(node, "matmul") && reads_quantised(quant, node, 2) ? PITHI_QUANT_BINARY : PITHI_QUANT_FLOAT;
     case PITHI_QDQ_BINARY: return reads_quantised(quant, node, 2) ? PITHI_QUANT_BINARY : PITHI_QUANT_FLOAT;
     case PITHI_QDQ_CONCAT:
-        return reads_quantised(quant, node, node->n_inputs) ? PITHI_QUANT_CONCAT : PITHI_QUANT_FLOAT;
+        return reads_quantised(quant, node, node->n_inputs) && !is_tail(quant, node) ? PITHI_QUANT_CONCAT
+                                                                                      : PITHI_QUANT_FLOAT;
     case PITHI_QDQ_UNARY:
         if (pithi_is(node, "softmax") && pithi_graph_is_output(quant->graph, result)) {
             return PITHI_QUANT_FLOAT; /* 1 / 256 would make equals of classes, and costs as much */
@@ -188,6 +227,8 @@ pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int whi
 
 /* ---- values -------------------------------------------------------------------------------- */
 
+enum { UNREAD = -1, READ_OTHERWISE = -2 }; /* pithi_quant_tensor.read_as */
+
 static void add_tensor(pithi_quant *quant, const pith_value *value, int source)
 {
     if (quant->tensor_of[value->index] < 0) {
@@ -196,6 +237,7 @@ static void add_tensor(pithi_quant *quant, const pith_value *value, int source)
         quant->tensors[number].value = value->index;
         quant->tensors[number].source = source >= 0 ? source : number;
         quant->tensors[number].shares = -1;
+        quant->tensors[number].read_as = UNREAD;
     }
 }
 
@@ -222,6 +264,38 @@ bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node)
     return pithi_is(matmul, "matmul") && node->inputs[0]->n_uses == 1 && row->dtype == PITH_DTYPE_F32 &&
            row->shape.rank == 1 && is_made_by(quant, node->inputs[0], PITHI_QUANT_PRODUCT) &&
            pithi_quant_weights_of(matmul, &weights) && row->shape.dims[0] == weights.n_out && weights.n_out > 1;
+}
+
+/* Functions of functions of one quantised tensor become one table, in which nothing is rounded in between. */
+static const pith_value *argument_of(const pithi_quant *quant, const pith_value *value)
+{
+    while (!is_quantised(quant, value) && is_made_by(quant, value, PITHI_QUANT_FUNCTION)) {
+        value = value->producer->inputs[0];
+    }
+    return value;
+}
+
+/* A step of such a table, if the node that reads it is the next one. */
+static bool is_inner(const pithi_quant *quant, const pith_value *value)
+{
+    return value->n_uses == 1 && !value->constant && is_made_by(quant, value, PITHI_QUANT_FUNCTION) &&
+           !pithi_quant_is_bias(quant, value->producer) &&
+           is_quantised(quant, argument_of(quant, value->producer->inputs[0]));
+}
+
+/* x sigmoid(x) and its like; the step comes first then. */
+static bool is_function_of_both(const pithi_quant *quant, pith_node *node)
+{
+    for (int i = 0; i < 2 && node->n_inputs == 2 && !pithi_is(node, "matmul"); i++) {
+        pith_value *step = node->inputs[i], *x = node->inputs[1 - i];
+        bool may_swap = i == 0 || pithi_is(node, "mul") || pithi_is(node, "add");
+        if (may_swap && is_inner(quant, step) && argument_of(quant, step->producer->inputs[0]) == x) {
+            node->inputs[0] = step;
+            node->inputs[1] = x;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The tensor of a value that turned out to be inside of an integer operator is given up again. It is the newest one, or
@@ -252,7 +326,7 @@ static void take_node(pithi_quant *quant, pith_node *node)
 {
     order_operands(node);
     pithi_quant_role role = role_of(quant, node);
-    if (role == PITHI_QUANT_BINARY && pithi_quant_is_bias(quant, node)) {
+    if (role == PITHI_QUANT_BINARY && (pithi_quant_is_bias(quant, node) || is_function_of_both(quant, node))) {
         role = PITHI_QUANT_FUNCTION;
     }
     quant->roles[node->index] = role;
@@ -264,7 +338,8 @@ static void take_node(pithi_quant *quant, pith_node *node)
         add_tensor(quant, input, -1);
     }
     int source = role == PITHI_QUANT_MOVE ? quant->tensors[quant->tensor_of[input->index]].source : -1;
-    if (role == PITHI_QUANT_FUNCTION && (is_limit(quant, node) || pithi_quant_is_bias(quant, node))) {
+    if (role == PITHI_QUANT_FUNCTION && (is_limit(quant, node) || pithi_quant_is_bias(quant, node) ||
+                                            is_inner(quant, input))) {
         drop_tensor(quant, input);
     }
     for (int i = 0; i < node->n_outputs; i++) {
@@ -313,6 +388,35 @@ static void share_ranges(pithi_quant *quant, const pith_node *concat)
     }
 }
 
+/* ---- tables -------------------------------------------------------------------------------- */
+
+/* Tensors that nothing but one table reads: what their rounding costs is what it does to the table's results. */
+static void find_tables(pithi_quant *quant)
+{
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const int result = quant->roles[node->index] == PITHI_QUANT_FUNCTION ? pithi_quant_result_tensor(quant, node)
+                                                                             : UNREAD;
+        for (int i = 0; i < node->n_inputs; i++) {
+            const pith_value *value = node->inputs[i];
+            const int number = value && !value->constant ? quant->tensor_of[value->index] : -1;
+            int *read_as = number >= 0 ? &quant->tensors[number].read_as : NULL;
+            if (read_as) {
+                *read_as = result >= 0 && (*read_as == UNREAD || *read_as == result) ? result : READ_OTHERWISE;
+            }
+        }
+    }
+    for (size_t i = 0; i < quant->graph->n_outputs; i++) {
+        const int number = quant->tensor_of[quant->graph->outputs[i]->index];
+        if (number >= 0) {
+            quant->tensors[number].read_as = READ_OTHERWISE;
+        }
+    }
+    for (int i = 0; i < quant->n_tensors; i++) {
+        pithi_quant_tensor *tensor = &quant->tensors[i];
+        tensor->read_as = tensor->source == i ? tensor->read_as : READ_OTHERWISE;
+    }
+}
+
 pith_status pithi_quant_select(pithi_quant *quant)
 {
     pith_graph *graph = quant->graph;
@@ -333,6 +437,7 @@ pith_status pithi_quant_select(pithi_quant *quant)
     for (size_t i = 0; i < graph->n_values; i++) {
         quant->tensor_of[i] = -1;
     }
+    PITH_TRY(find_followed(quant));
     for (pith_node *node = graph->first; node; node = node->next) {
         take_node(quant, node);
     }
@@ -341,6 +446,7 @@ pith_status pithi_quant_select(pithi_quant *quant)
             share_ranges(quant, node);
         }
     }
+    find_tables(quant);
     bool is_any = quant->n_tensors > 0;
     for (const pith_node *node = graph->first; node && !is_any; node = node->next) {
         is_any = pithi_quant_is_recurrent(quant, node);

@@ -15,6 +15,7 @@ static void set_all_float(pithi_quant *quant)
     }
     for (int i = 0; i < quant->n_nodes; i++) {
         quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
+        quant->bias_shifts[i] = NULL; /* they make up for what integers do */
     }
 }
 
@@ -64,6 +65,9 @@ pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts
     const int n_formats = quant->options->max_bytes > 0 ? PITH_COUNT(bits_of) : 1;
     const int total = quant->n_tensors + quant->n_nodes;
     void *block = NULL;
+    if (facts->tensor_noise) {
+        return PITH_OK;
+    }
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(double), &block));
     facts->tensor_noise = block;
     for (int k = 0; k < PITH_COUNT(bits_of); k++) {

@@ -155,7 +155,7 @@ pith_status pithi_quant_verify(pithi_quant *quant, pith_graph *graph, pithi_quan
     bool classifies = is_classifier(quant);
     tally t = { .offset = label_offset(quant) };
     PITH_TRY(pithi_quant_start(quant, graph, &runner));
-    PITH_TRY_GOTO(pithi_quant_sums_create(quant, &sums), done);
+    PITH_TRY_GOTO(pithi_quant_sums_create(quant, quant->n_outputs, &sums), done);
     for (int k = 0; k < quant->checks.n; k++) {
         PITH_TRY_GOTO(run_sample(quant, &runner, k), done);
         const pith_tensor *references = &quant->checks.references[k * quant->n_outputs];
@@ -165,7 +165,7 @@ pith_status pithi_quant_verify(pithi_quant *quant, pith_graph *graph, pithi_quan
         }
     }
     *verdict_out = (pithi_quant_verdict){ .n = quant->checks.n,
-                                          .sqnr_db = pithi_quant_sums_error(quant, &sums).sqnr_db };
+                                          .sqnr_db = pithi_quant_sums_error(&sums).sqnr_db };
     summarise(&t, classifies, verdict_out);
     PITH_TRY_GOTO(learn_ram(quant, &runner, &verdict_out->ram_bytes), done);
 done:

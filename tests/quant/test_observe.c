@@ -174,6 +174,43 @@ static void test_parameters(pith_test *test)
     }
 }
 
+static double silu(double x) { return x / (1.0 + exp(-x)); }
+
+/* Of the function's results, when its argument is rounded. */
+static double sqnr_of_results(const double *x, int n, pithi_range range)
+{
+    float scale;
+    int zero;
+    double signal = 0.0, noise = 0.0;
+    pithi_quant_parameters(range, &scale, &zero);
+    for (int i = 0; i < n; i++) {
+        const double q = fmin(fmax(nearbyint(x[i] / (double)scale) + zero, 0.0), 255.0);
+        const double want = silu(x[i]), error = want - silu((double)scale * (q - zero));
+        signal += want * want;
+        noise += error * error;
+    }
+    return pithi_quant_decibel(signal, noise);
+}
+
+/* x sigmoid(x) makes next to nothing of negative numbers: a range that drops them has finer steps for the others. */
+static void test_results(pith_test *test, sampled *s)
+{
+    double results[PITHI_QUANT_BINS];
+    pith_test_case(test, "a range for the results of a function");
+    for (int i = 0; i < N; i++) {
+        data[i] = 4.0 * normal(test) - 3.0;
+    }
+    fill(s, data, N);
+    for (int i = 0; i < PITHI_QUANT_BINS; i++) {
+        results[i] = silu(s->histogram.low + (s->histogram.high - s->histogram.low) * (i + 0.5) / PITHI_QUANT_BINS);
+    }
+    const pithi_range own = pithi_quant_observe(&s->histogram, PITH_OBSERVER_MSE, 0.0);
+    const pithi_range range = pithi_quant_observe_results(&s->histogram, results);
+    const double plain = sqnr_of_results(data, N, own), better = sqnr_of_results(data, N, range);
+    TEST_CHECK_MESSAGE(test, range.low > 0.7 * s->histogram.low && better > plain + 1.0,
+                       "%.2f .. %.2f: %.2f dB, %.2f dB", range.low, range.high, better, plain);
+}
+
 void test_observe(pith_test *test)
 {
     void *block = NULL, *s = NULL;
@@ -186,6 +223,7 @@ void test_observe(pith_test *test)
         test_normal(test, s);
         test_outlier(test, s);
         test_aciq(test, s);
+        test_results(test, s);
         test_orders(test);
         test_parameters(test);
     }
