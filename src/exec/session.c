@@ -181,8 +181,8 @@ static pith_status bind(pith_session *session, pithi_slot *slot, pithi_stretch *
         slot->runs[i] = (pith_run){ .node = step->node, .attrs = step->node->attrs, .state = step->state,
                                     .inputs = tensors, .n_inputs = step->node->n_inputs,
                                     .outputs = tensors + step->node->n_inputs, .n_outputs = step->node->n_outputs,
-                                    .shared = slot->arena + step->shared_offset, .fault = &session->fault,
-                                    .heap = &session->heap };
+                                    .strides = step->strides, .shared = slot->arena + step->shared_offset,
+                                    .fault = &session->fault, .heap = &session->heap };
     }
     slot->stretch = stretch;
     slot->pace = (pithi_pace){ 0 };

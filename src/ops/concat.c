@@ -25,35 +25,33 @@ static int64_t count_rows(const pith_run *run)
     return pithi_dims_product(y, 0, (int)(attrs->axis < 0 ? attrs->axis + y->rank : attrs->axis));
 }
 
-/* Rows of input `index` into the columns that begin at *offset, which moves on. */
-static pithi_copy describe(const pith_run *run, int index, row_range rows, int64_t *offset)
+/* Rows of input `index`. */
+static pithi_copy describe(const pith_run *run, int index, row_range rows, int64_t *begin)
 {
     const concat_attrs *attrs = run->attrs;
-    const pith_shape *x = &run->inputs[index].shape, *y = &run->outputs[0].shape;
-    int axis = (int)(attrs->axis < 0 ? attrs->axis + y->rank : attrs->axis);
-    int64_t row = pithi_dims_product(x, axis, x->rank), y_row = pithi_dims_product(y, axis, y->rank);
-    pithi_copy copy = pithi_copy_make(&run->inputs[index], &run->outputs[0]);
-    pithi_copy_add(&copy, rows.n, row, y_row);
-    pithi_copy_add(&copy, row, 1, 1);
-    pithi_copy_move(&copy, rows.first * row, rows.first * y_row + *offset);
-    *offset += row;
-    return copy;
+    const int rank = run->outputs[0].shape.rank;
+    pith_tensor x = run->inputs[index];
+    const pithi_piece piece = { .piece = &x, .whole = &run->outputs[0],
+                                .piece_stride = pithi_stride(run->strides, index, 0),
+                                .whole_stride = pithi_stride(run->strides, run->n_inputs, 0),
+                                .axis = (int)(attrs->axis < 0 ? attrs->axis + rank : attrs->axis) };
+    return pithi_copy_piece(&piece, rows.first, rows.n, begin);
 }
 
 static void ref(const pith_run *run)
 {
-    int64_t offset = 0;
+    int64_t begin = 0;
     for (int i = 0; i < run->n_inputs; i++) {
-        pithi_copy copy = describe(run, i, (row_range){ 0, count_rows(run) }, &offset);
+        pithi_copy copy = describe(run, i, (row_range){ 0, count_rows(run) }, &begin);
         pithi_copy_plain(&copy);
     }
 }
 
 static void copy_rows(const pith_run *run, row_range rows, const pith_part *part)
 {
-    int64_t offset = 0;
+    int64_t begin = 0;
     for (int i = 0; i < run->n_inputs; i++) {
-        pithi_copy copy = describe(run, i, rows, &offset);
+        pithi_copy copy = describe(run, i, rows, &begin);
         pithi_copy_part(&copy, run->state, part);
     }
 }
@@ -75,6 +73,15 @@ static void run_part(const pith_run *run, const pith_part *part)
     for (int64_t i = begin; i < end; i++) {
         copy_rows(run, (row_range){ i * length, pithi_min_s64(length, n_rows - i * length) }, &whole);
     }
+}
+
+static bool piece(const pith_node *node, int index, pith_span *span)
+{
+    const concat_attrs *attrs = node->attrs;
+    span->axis = (int)(attrs->axis < 0 ? attrs->axis + node->outputs[0]->shape.rank : attrs->axis);
+    span->begin = span->end;
+    span->end += node->inputs[index]->shape.dims[span->axis];
+    return pithi_copy_takes_window(node, index);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -132,12 +139,15 @@ static const char *const samples[] = {
 
 const pith_op pith_op_concat = {
     .head = { "concat", 1, PITH_ATTRS(attr_table, concat_attrs) },
+    .flags = PITH_OP_JOIN,
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref,
     .prepare = pithi_copy_prepare,
     .run = run_part,
+    .takes_window = pithi_copy_takes_window,
+    .piece = piece,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

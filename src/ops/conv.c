@@ -87,6 +87,7 @@ const pith_op pith_op_conv = {
     .ref = ref,
     .prepare = prepare,
     .run = pithi_conv_f32_run,
+    .takes_window = pithi_conv_f32_takes_window,
     .cost = cost,
     .fused_activation_plus_1 = offsetof(pithi_conv_attrs, activation) + 1,
     .residual_input_plus_1 = 4,

@@ -49,25 +49,24 @@ static void after_gates(const pithi_rnn_step *step)
     float *z = step->gates + step->first, *r = z + pithi_rnn_hidden_size(step->run);
     pithi_rnn_apply(step, 0, true, z, step->n);
     pithi_rnn_apply(step, 0, true, r, step->n);
-    for (int64_t j = 0; j < step->n; j++) {
-        step->extra[step->first + j] = r[j] * step->h[step->first + j];
-    }
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, r, step->h + step->first, step->extra + step->first);
 }
 
 /* After the product of n, which with linear_before_reset lies in `extra`, apart from x Wh^T + Wbh. */
 static void after_new(const pithi_rnn_step *step)
 {
     const int64_t hidden = pithi_rnn_hidden_size(step->run), n = step->n;
-    const float *z = step->gates + step->first, *r = z + hidden, *extra = step->extra + step->first;
-    float *fresh = step->gates + 2 * hidden + step->first, *h = step->h + step->first;
-    bool is_late = ((const pithi_rnn_attrs *)step->run->attrs)->linear_before_reset != 0;
-    for (int64_t j = 0; j < n && is_late; j++) {
-        fresh[j] += r[j] * extra[j];
+    float *z = step->gates + step->first, *r = z + hidden, *fresh = r + hidden;
+    float *extra = step->extra + step->first, *h = step->h + step->first;
+    if (((const pithi_rnn_attrs *)step->run->attrs)->linear_before_reset) {
+        pithi_rnn_combine(step, PITH_VBINARY_MUL, r, extra, extra);
+        pithi_rnn_combine(step, PITH_VBINARY_ADD, fresh, extra, fresh);
     }
     pithi_rnn_apply(step, 1, true, fresh, n);
-    for (int64_t j = 0; j < n; j++) {
-        h[j] = (1.0f - z[j]) * fresh[j] + z[j] * h[j];
-    }
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, z, h, h);
+    pithi_rnn_invert(step, z, z);
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, z, fresh, fresh);
+    pithi_rnn_combine(step, PITH_VBINARY_ADD, fresh, h, h);
 }
 
 static const pithi_rnn_cell cell = { .n_gates = 3, .n_activations = 2,

@@ -70,19 +70,17 @@ static void after_products(const pithi_rnn_step *step)
     pithi_rnn_apply(step, 0, true, i, n);
     pithi_rnn_apply(step, 0, true, f, n);
     pithi_rnn_apply(step, 1, true, fresh, n);
-    for (int64_t j = 0; j < n && ((const pithi_rnn_attrs *)step->run->attrs)->input_forget; j++) {
-        f[j] = 1.0f - i[j];
+    if (((const pithi_rnn_attrs *)step->run->attrs)->input_forget) {
+        pithi_rnn_invert(step, i, f);
     }
-    for (int64_t j = 0; j < n; j++) {
-        c[j] = f[j] * c[j] + i[j] * fresh[j];
-    }
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, f, c, c);
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, i, fresh, fresh);
+    pithi_rnn_combine(step, PITH_VBINARY_ADD, c, fresh, c);
     add_peephole(step, GATE_O);
     pithi_rnn_apply(step, 0, true, o, n);
     memcpy(h, c, (size_t)n * sizeof(float));
     pithi_rnn_apply(step, 2, false, h, n);
-    for (int64_t j = 0; j < n; j++) {
-        h[j] *= o[j];
-    }
+    pithi_rnn_combine(step, PITH_VBINARY_MUL, h, o, h);
 }
 
 static const pithi_rnn_cell cell = { .n_gates = N_GATES, .n_activations = 3,

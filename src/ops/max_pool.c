@@ -47,7 +47,7 @@ const pith_op pith_op_max_pool = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = pithi_pool_infer,
-    .ref = ref, .prepare = prepare, .run = pithi_pool_run,
+    .ref = ref, .prepare = prepare, .run = pithi_pool_run, .takes_window = pithi_pool_takes_window,
     .cost = pithi_pool_cost,
     .layout = PITH_LAYOUT_LAST, .to_channels_last = pithi_pool_to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

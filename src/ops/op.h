@@ -65,6 +65,7 @@ struct pith_prepare {
     pithi_arena *arena;         /* memory of the plan: state and tables go here */
     struct pithi_pack_cache *packs;
     const pithi_arena *plan_constants; /* constants in it die with the plan: never packed into `packs`; or NULL */
+    const int64_t *strides;     /* as in pith_run */
     int choice;                 /* way number `choice` of those reported below; 0, or one it lacks: its own judgement */
 
     /* Results. use_run false (as at the start): the executor calls op->ref in one part. */
@@ -110,6 +111,8 @@ typedef struct pith_run {
     int n_inputs;
     pith_tensor *outputs;      /* outputs nobody wants: dtype NONE, data NULL */
     int n_outputs;
+    const int64_t *strides;    /* of inputs, then outputs: elements between rows (of the last dimension: pixels of
+                                * channels-last images) of windows, 0 for dense tensors; NULL: all are dense */
     void *shared;              /* prepare->shared_bytes */
     struct pithi_fault *fault;
     pithi_arena *heap;         /* see pithi_run_alloc() */
@@ -144,6 +147,12 @@ static inline void pithi_part_range(const pith_part *part, int64_t total, int64_
 {
     *begin = total * part->index / part->count;
     *end = total * (part->index + 1) / part->count;
+}
+
+/* Elements between rows of `length`. */
+static inline int64_t pithi_stride(const int64_t *strides, int operand, int64_t length)
+{
+    return strides && strides[operand] ? strides[operand] : length;
 }
 
 /* ---- the record --------------------------------------------------------------------------- */
@@ -217,9 +226,16 @@ enum {
     PITH_OP_CONTROL = 16,      /* if, loop, scan: expanded by the executor, see exec/ */
     PITH_OP_RANDOM = 32,       /* never folded, never merged */
     PITH_OP_READS_SHAPE = 64,  /* needs only shapes, not values, of its inputs (shape, size) */
-    PITH_OP_HEAP = 128         /* makes strings or objects with pithi_run_alloc(): such nodes aren't folded, and run in
+    PITH_OP_HEAP = 128,        /* makes strings or objects with pithi_run_alloc(): such nodes aren't folded, and run in
                                 * one part */
+    PITH_OP_JOIN = 256         /* inputs are pieces of output 0, see pith_op.piece; without it outputs are of input 0 */
 };
+
+/* Indices begin ... end - 1 along an axis. */
+typedef struct pith_span {
+    int axis;
+    int64_t begin, end;
+} pith_span;
 
 struct pith_op {
     pith_op_head head; /* name (equals the file name), version, attribute table */
@@ -238,6 +254,12 @@ struct pith_op {
     /* Optional fast path. Leaves use_run false when it has none for these dtypes and shapes. */
     pith_status (*prepare)(pith_prepare *prepare);
     void (*run)(const pith_run *run, const pith_part *part);
+    /* Optional: true if prepare finds a way to run with operand `index` (inputs, then outputs) as a window: rows
+     * farther apart than they are long (pith_run.strides). Dense operands need no permission. */
+    bool (*takes_window)(const pith_node *node, int index);
+    /* Optional, of operators that only copy: true if operand `index` (of those that PITH_OP_JOIN says, in turn) is a
+     * part of the whole, so that it may lie there for good. span->end is where the last part ended. */
+    bool (*piece)(const pith_node *node, int index, pith_span *span);
     /* NULL: no macs, one flop per element of output 0. */
     void (*cost)(const pith_infer *infer, pith_cost *cost);
 

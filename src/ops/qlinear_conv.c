@@ -121,6 +121,7 @@ const pith_op pith_op_qlinear_conv = {
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
+    .takes_window = pithi_s8_conv_takes_window,
     .cost = cost,
     .layout = PITH_LAYOUT_LAST,
     .to_channels_last = to_channels_last,

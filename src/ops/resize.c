@@ -121,7 +121,7 @@ typedef struct tap_table {
 /* x is [outer, rows, columns, inner]; at most the two middle dimensions change. In volumes the rows of all planes count
  * as rows, with the taps of both axes combined. */
 typedef struct resize_state {
-    int64_t outer, item_bytes, inner;
+    int64_t outer, item_bytes, inner, x_pixel, y_pixel; /* pixels: items between columns, for mode nearest */
     tap_table y, x;
     int64_t plane_rows, row_taps; /* rows of a plane of x, taps along them; the other taps are planes */
     const pith_resize_f32 *kernel;
@@ -244,15 +244,14 @@ static void interpolate_rows(const pith_run *run, const resize_state *state, int
 static void copy_columns(const resize_state *state, const char *from, char *to)
 {
     const int32_t *indices = state->x.taps.indices;
-    int64_t n_bytes = state->inner * state->item_bytes;
-    if (n_bytes == 4) {
-        for (int64_t column = 0; column < state->x.taps.n_out; column++) {
-            memcpy(to + column * 4, from + (int64_t)indices[column] * 4, 4);
+    const int64_t n_bytes = state->inner * state->item_bytes, from_step = state->x_pixel * state->item_bytes;
+    const int64_t to_step = state->y_pixel * state->item_bytes;
+    for (int64_t column = 0; column < state->x.taps.n_out; column++, to += to_step) {
+        if (n_bytes == 4) {
+            memcpy(to, from + indices[column] * from_step, 4);
+        } else {
+            memcpy(to, from + indices[column] * from_step, (size_t)n_bytes);
         }
-        return;
-    }
-    for (int64_t column = 0; column < state->x.taps.n_out; column++) {
-        memcpy(to + column * n_bytes, from + indices[column] * n_bytes, (size_t)n_bytes);
     }
 }
 
@@ -261,12 +260,12 @@ static void pick_rows(const pith_run *run, const resize_state *state, int64_t be
     const pithi_resize_attrs *attrs = run->attrs;
     const int32_t *indices = state->y.taps.indices;
     bool is_crop = attrs->coordinates == PITHI_RESIZE_TF_CROP;
-    int64_t from_bytes = state->x.in * state->inner * state->item_bytes;
-    int64_t to_bytes = state->x.taps.n_out * state->inner * state->item_bytes;
+    int64_t from_bytes = state->x.in * state->x_pixel * state->item_bytes;
+    int64_t to_bytes = state->x.taps.n_out * state->y_pixel * state->item_bytes;
     for (int64_t row = begin; row < end; row++) {
         int64_t first_row = row / state->y.taps.n_out * state->y.in, y = row % state->y.taps.n_out;
         char *to = (char *)run->outputs[0].data + row * to_bytes;
-        if (y > 0 && row > begin && indices[y] == indices[y - 1] && !is_crop) {
+        if (y > 0 && row > begin && indices[y] == indices[y - 1] && !is_crop && state->y_pixel == state->inner) {
             memcpy(to, to - to_bytes, (size_t)to_bytes);
         } else {
             copy_columns(state, (const char *)run->inputs[0].data + (first_row + indices[y]) * from_bytes, to);
@@ -399,6 +398,8 @@ static pith_status prepare(pith_prepare *prepare)
     resize_state *state = block;
     state->outer = pithi_dims_product(shape, 0, first);
     state->inner = pithi_dims_product(shape, last + 1, shape->rank);
+    state->x_pixel = pithi_stride(prepare->strides, 0, state->inner);
+    state->y_pixel = pithi_stride(prepare->strides, prepare->n_inputs, state->inner);
     state->item_bytes = (int64_t)pith_dtype_bytes(prepare->inputs[0].dtype);
     PITH_TRY(fill_tables(prepare, axes, first, last, state));
     prepare->use_run = true;
@@ -411,6 +412,26 @@ static pith_status prepare(pith_prepare *prepare)
                                             state->outer * state->y.taps.n_out);
     prepare->kernel = state->kernel->head.name;
     return PITH_OK;
+}
+
+/* Mode nearest on images whose channels stay as they are. */
+static bool takes_window(const pith_node *node, int index)
+{
+    const pithi_resize_attrs *attrs = node->attrs;
+    const pith_shape *shape = &node->inputs[0]->shape;
+    pith_tensor inputs[4] = { { .dtype = node->inputs[0]->dtype, .shape = *shape } };
+    pithi_resize_axis axes[PITH_MAX_RANK];
+    for (int i = 1; i < node->n_inputs; i++) {
+        if (node->inputs[i] && !node->inputs[i]->constant) {
+            return false;
+        }
+        inputs[i] = node->inputs[i] ? *node->inputs[i]->constant : (pith_tensor){ .dtype = PITH_DTYPE_NONE };
+    }
+    pithi_resize_axes(attrs, inputs, node->n_inputs, axes);
+    return (index == 0 || index == node->n_inputs) && attrs->mode == PITHI_RESIZE_NEAREST &&
+           attrs->coordinates != PITHI_RESIZE_TF_CROP && (shape->rank == 3 || shape->rank == 4) &&
+           pith_shape_elements(shape) <= INT32_MAX && pith_shape_elements(&node->outputs[0]->shape) > 0 &&
+           axes[shape->rank - 1].is_identity && !axes[shape->rank - 2].is_identity;
 }
 
 /* ---- infer -------------------------------------------------------------------------------- */
@@ -571,6 +592,7 @@ const pith_op pith_op_resize = {
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
+    .takes_window = takes_window,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

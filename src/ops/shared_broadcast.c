@@ -5,6 +5,7 @@
 #define FINISH_AFTER 4096 /* elements after which `finish` runs, while they are in the first cache */
 #define SHORT_ROW 24      /* elements up to which rows are spread out */
 #define REPEATED_ROW 128  /* the same, where operands are as long as the result or the same row again and again */
+#define REPEATED_ROWS 16  /* fewer rows don't repay it */
 #define SPREAD 512        /* elements that are spread out at a time */
 #define SPREAD_ITEM_BYTES 8
 
@@ -44,6 +45,7 @@ static void set_spread(pithi_rows *rows)
         is_simple = is_simple && (rows->is_dense[k] || rows->is_repeated[k]);
         is_small = is_small && rows->operand_bytes[k] <= SPREAD_ITEM_BYTES;
     }
+    is_simple = is_simple && rows->n_rows >= REPEATED_ROWS;
     rows->is_spread = rows->rank > 1 && is_small && rows->row_length <= (is_simple ? REPEATED_ROW : SHORT_ROW);
     for (int k = 0; k < rows->n_operands && rows->is_spread; k++) {
         rows->inner_strides[k] = 1;

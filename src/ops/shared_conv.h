@@ -75,5 +75,7 @@ bool pithi_conv_to_channels_last(pith_graph *graph, pith_node *node);
 /* Sets use_run where there is a fast path; pithi_conv_f32_run() is the matching run. */
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed);
 void pithi_conv_f32_run(const pith_run *run, const pith_part *part);
+/* Channels-last x, residual and y may be windows. */
+bool pithi_conv_f32_takes_window(const pith_node *node, int index);
 
 #endif

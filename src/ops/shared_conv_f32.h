@@ -70,7 +70,9 @@ typedef struct pithi_conv_f32 {
     bool is_channels_first, has_residual;
     bool has_few_outputs;             /* of a group: products by gemm->few, weights [output][tap][channel] */
     int fold;                         /* of a group's only panel, see kernels/gemm_f32.h */
+    int64_t x_pixel, y_pixel, residual_pixel; /* elements between pixels: more than the channels of windows */
     int64_t merged;                   /* columns of a transposed kernel that became output channels; 1: none */
+    int64_t y_run, y_step;            /* so many outputs are neighbours in y, the next ones lie y_step further on */
     const float *merged_bias;
     size_t shared_x, shared_y, shared_residual, shared_packed; /* bytes */
     pithi_conv_phase phases[3];

@@ -2,7 +2,8 @@
 /* Decides how a float32 convolution runs: variants, gathering, bands, grains, packed weights. */
 #include "ops/shared_conv_f32.h"
 
-#define SMALL_PLANE 64 /* pixels */
+#define SMALL_PLANE 64  /* pixels */
+#define WHOLE_PANELS 16 /* a multiple of all panels' widths */
 
 static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
 
@@ -41,11 +42,16 @@ static bool leaves_image(const pithi_conv_axis *axis, int64_t size)
     return axis->in_first < 0 || axis->in_first + (axis->n_out - 1) * axis->in_step + axis->span > size;
 }
 
-/* Narrow groups are gathered too, since then a kernel row's taps are neighbours. */
-static bool wants_gather(const pithi_conv_geometry *g, const pithi_conv_variant *v)
+/* Narrow groups are gathered too, since then a kernel row's taps are neighbours; so are windows where the order of sums
+ * depends on that. */
+static bool wants_gather(const pithi_conv_f32 *conv, const pithi_conv_variant *v)
 {
+    const pithi_conv_geometry *g = &conv->g;
     if (v->n_taps == 0) {
         return false;
+    }
+    if (conv->x_pixel != g->in_channels && v->axis[2]->n_taps > 1 && (conv->fold > 1 || conv->has_few_outputs)) {
+        return true;
     }
     if (g->group > 1 && v->axis[2]->n_taps > 1 && g->in_channels / g->group < 32) {
         return true;
@@ -88,11 +94,12 @@ static void cut_variant(const pithi_conv_f32 *conv, pithi_conv_variant *v, int n
     }
 }
 
-static pith_status make_segments(pithi_arena *arena, const pithi_conv_geometry *g, pithi_conv_variant *v)
+static pith_status make_segments(pithi_arena *arena, const pithi_conv_f32 *conv, pithi_conv_variant *v)
 {
+    const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_axis *x = v->axis[2];
     int64_t in_channels = g->in_channels / g->group;
-    int64_t pixel = v->gathers ? in_channels : g->in_channels;
+    int64_t pixel = v->gathers ? in_channels : conv->x_pixel;
     int64_t row = pixel * (v->gathers ? v->gathered[2] : g->in[2]);
     int64_t slice = row * (v->gathers ? v->gathered[1] : g->in[1]);
     bool merges = pixel == in_channels && x->span == x->n_taps;
@@ -157,9 +164,9 @@ static pith_status make_variants(pith_prepare *prepare, pithi_conv_f32 *conv)
         v->axis[1] = &axes[1][i / counts[2] % counts[1]];
         v->axis[2] = &axes[2][i % counts[2]];
         v->n_taps = (int64_t)v->axis[0]->n_taps * v->axis[1]->n_taps * v->axis[2]->n_taps;
-        v->gathers = wants_gather(g, v);
+        v->gathers = wants_gather(conv, v);
         cut_variant(conv, v, prepare->n_threads);
-        PITH_TRY(make_segments(prepare->arena, g, v));
+        PITH_TRY(make_segments(prepare->arena, conv, v));
         v->packed_offset = conv->packed_floats;
         v->packed_per_group = packed_size(conv, v);
         conv->packed_floats += (size_t)g->group * v->packed_per_group;
@@ -344,7 +351,8 @@ static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
                         g->is_transposed ? g->pad[1] : 0, g->is_transposed ? g->pad[2] : 0,
                         g->is_transposed ? g->dilation[0] : 0, g->is_transposed ? g->dilation[1] : 0,
                         g->is_transposed ? g->dilation[2] : 0, conv->winograd.block_columns, conv->has_few_outputs,
-                        conv->fold, conv->merged };
+                        conv->fold, conv->merged,
+                        conv->fold > 1 && conv->n_variants ? (int64_t)conv->variants[0].segment_length : 0 };
     const char *name = kernel_name(conv);
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
     pack_job job = { conv, prepare->inputs[1].data };
@@ -428,7 +436,9 @@ static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
     const pith_tensor *bias = prepare->n_inputs > 2 ? &prepare->inputs[2] : NULL;
     bool has_bias = bias && bias->dtype != PITH_DTYPE_NONE;
     int64_t columns = g->stride[2], n = g->out_channels;
-    if (!g->is_transposed || g->group > 1 || columns < 2 || g->kernel[2] != columns || g->pad[2] != 0 ||
+    bool is_window = conv->y_pixel != n && !conv->is_channels_first;
+    if ((is_window && n % conv->gemm->nr != 0) || !g->is_transposed || g->group > 1 || columns < 2 ||
+        g->kernel[2] != columns || g->pad[2] != 0 ||
         g->out[2] != g->in[2] * columns || (has_bias && !bias->data)) {
         return PITH_OK;
     }
@@ -442,10 +452,23 @@ static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
         conv->merged_bias = merged;
     }
     conv->merged = columns;
+    conv->y_pixel *= columns;
+    conv->residual_pixel *= columns;
+    conv->y_run = is_window ? n : n * columns;
     g->out_channels = n * columns;
     g->kernel[2] = g->stride[2] = g->dilation[2] = 1;
     g->out[2] = g->in[2];
     return PITH_OK;
+}
+
+static void set_strides(const pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const int64_t *strides = conv->is_channels_first ? NULL : prepare->strides;
+    conv->x_pixel = pithi_stride(strides, 0, g->in_channels);
+    conv->y_pixel = conv->y_step = pithi_stride(strides, prepare->n_inputs, g->out_channels);
+    conv->residual_pixel = conv->has_residual ? pithi_stride(strides, 3, g->out_channels) : 0;
+    conv->y_run = g->out_channels;
 }
 
 /* Winograd's transforms of weights are for constant ones: in a run they would cost too much. */
@@ -457,6 +480,25 @@ static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, boo
                    : !prepare->inputs[1].data ? "weights are not constant: Winograd would transform them in each run"
                                               : NULL;
     return prepare->why ? PITH_OK : pithi_conv_winograd_plan(prepare, conv, is_used);
+}
+
+/* Kernels take residuals with y's strides, but products any. */
+bool pithi_conv_f32_takes_window(const pith_node *node, int index)
+{
+    enum { X, W, RESIDUAL = 3 };
+    const pithi_conv_attrs *attrs = node->attrs;
+    const pith_value *slope = node->n_inputs > PITHI_CONV_SLOPE ? node->inputs[PITHI_CONV_SLOPE] : NULL;
+    const bool has_residual = node->n_inputs > RESIDUAL && node->inputs[RESIDUAL], is_y = index == node->n_inputs;
+    const bool is_transposed = !pithi_same_text(node->op->head.name, "conv");
+    const pith_shape *w = &node->inputs[W]->shape;
+    pithi_conv_geometry g;
+    pithi_finish finish;
+    return (index == X || is_y || index == RESIDUAL) && attrs->channels_last &&
+           node->inputs[X]->dtype == PITH_DTYPE_F32 && (!slope || slope->constant) &&
+           pithi_conv_geometry_of(NULL, attrs, &node->inputs[X]->shape, w, is_transposed, &g) == PITH_OK &&
+           pithi_conv_is_reasonable(&g) && pithi_finish_make(&attrs->activation, 0, &finish) &&
+           (!(is_y && is_transposed) || g.out_channels % WHOLE_PANELS == 0) &&
+           (index == X || !has_residual || (pithi_conv_taps(&g) == 1 && g.group == 1));
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
@@ -487,6 +529,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     conv->merged = conv->fold = 1;
     conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);
     conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
+    set_strides(prepare, conv);
     if (is_depthwise(&conv->g)) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
         cut_depthwise(conv, prepare->n_threads);

@@ -30,27 +30,41 @@ typedef struct band {
     int64_t image, group, pixel, n_pixels; /* pixels counted within the variant's image */
 } band;
 
+/* `count` pixels of n_c channels, `step` apart. */
+static void gather_pixels(const float *from, int64_t step, int64_t n_c, int64_t count, float *to)
+{
+    for (; count > 0; count--, from += step, to += n_c) {
+        if (n_c % 4 != 0) {
+            memcpy(to, from, (size_t)n_c * sizeof(float));
+            continue;
+        }
+        for (int64_t c = 0; c < n_c; c += 4) { /* calls for a few numbers would take longer */
+            memcpy(to + c, from + c, 4 * sizeof(float));
+        }
+    }
+}
+
 /* One row of a gathered band: pixels [first, first + count) of the image, zeros outside. `row` is the image's
  * row at its first pixel, NULL outside. */
-static void gather_row(const pithi_conv_geometry *g, const float *row, int64_t first, int64_t count, float *to)
+static void gather_row(const pithi_conv_f32 *conv, const float *row, int64_t first, int64_t count, float *to)
 {
+    const pithi_conv_geometry *g = &conv->g;
     int64_t n_c = g->in_channels / g->group;
     int64_t begin = row ? pithi_min_s64(pithi_max_s64(-first, 0), count) : count;
     int64_t end = row ? pithi_max_s64(pithi_min_s64(count, g->in[2] - first), begin) : count;
     memset(to, 0, (size_t)(begin * n_c) * sizeof(float));
-    if (n_c == g->in_channels && end > begin) {
+    if (n_c == conv->x_pixel && end > begin) {
         memcpy(to + begin * n_c, row + (first + begin) * n_c, (size_t)((end - begin) * n_c) * sizeof(float));
-    } else {
-        for (int64_t i = begin; i < end; i++) {
-            memcpy(to + i * n_c, row + (first + i) * g->in_channels, (size_t)n_c * sizeof(float));
-        }
+    } else if (end > begin) {
+        gather_pixels(row + (first + begin) * conv->x_pixel, conv->x_pixel, n_c, end - begin, to + begin * n_c);
     }
     memset(to + end * n_c, 0, (size_t)((count - end) * n_c) * sizeof(float));
 }
 
 /* Copies the input of a band, with zeros around, to [depth][rows][columns][channels of the group]. */
-static void gather(const pithi_conv_geometry *g, const band *b, const float *image, float *to)
+static void gather(const pithi_conv_f32 *conv, const band *b, const float *image, float *to)
 {
+    const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_variant *v = b->variant;
     const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
     int64_t n_rows = b->n_pixels / columns->n_out, n_c = g->in_channels / g->group;
@@ -60,22 +74,22 @@ static void gather(const pithi_conv_geometry *g, const band *b, const float *ima
     for (int64_t z = 0; z < v->gathered[0]; z++) {
         for (int64_t i = 0; i < needed; i++) {
             bool is_inside = in_z + z >= 0 && in_z + z < g->in[0] && in_y + i >= 0 && in_y + i < g->in[1];
-            int64_t at = ((in_z + z) * g->in[1] + in_y + i) * g->in[2] * g->in_channels + b->group * n_c;
-            gather_row(g, is_inside ? image + at : NULL, columns->in_first, v->gathered[2],
+            int64_t at = ((in_z + z) * g->in[1] + in_y + i) * g->in[2] * conv->x_pixel + b->group * n_c;
+            gather_row(conv, is_inside ? image + at : NULL, columns->in_first, v->gathered[2],
                        to + (z * v->gathered[1] + i) * v->gathered[2] * n_c);
         }
     }
 }
 
 /* Pointers to the first tap of every pixel: `base` is where the pixel at (z, y, x) = 0 has its. */
-static void point_rows(const pithi_conv_geometry *g, const band *b, const float *base, const float **pointers)
+static void point_rows(const pithi_conv_f32 *conv, const band *b, const float *base, const float **pointers)
 {
+    const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_variant *v = b->variant;
     const pithi_conv_axis *depth = v->axis[0], *rows = v->axis[1], *columns = v->axis[2];
-    int64_t pixel = columns->in_step * (v->gathers ? g->in_channels / g->group : g->in_channels);
-    int64_t row =
-        rows->in_step * (v->gathers ? v->gathered[2] * (g->in_channels / g->group) : g->in[2] * g->in_channels);
-    int64_t slice = depth->in_step * g->in[1] * g->in[2] * g->in_channels;
+    int64_t step = v->gathers ? g->in_channels / g->group : conv->x_pixel;
+    int64_t pixel = columns->in_step * step, row = rows->in_step * (v->gathers ? v->gathered[2] : g->in[2]) * step;
+    int64_t slice = depth->in_step * g->in[1] * g->in[2] * conv->x_pixel;
     int64_t first = v->gathers ? 0 : b->pixel;
     int64_t z = first / (rows->n_out * columns->n_out), y = first / columns->n_out % rows->n_out,
             x = first % columns->n_out;
@@ -95,17 +109,17 @@ static void start_band(const pithi_conv_f32 *conv, const band *b, const pithi_co
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_axis *const *axis = b->variant->axis;
-    const float *image = o->x + b->image * product3(g->in) * g->in_channels;
+    const float *image = o->x + b->image * product3(g->in) * conv->x_pixel;
     float *gathered = (float *)(void *)((char *)scratch + conv->scratch_rows);
     if (b->variant->gathers) {
-        gather(g, b, image, gathered);
-        point_rows(g, b, gathered, scratch);
+        gather(conv, b, image, gathered);
+        point_rows(conv, b, gathered, scratch);
         return;
     }
     int64_t first = b->variant->n_taps == 0
                         ? 0
                         : (axis[0]->in_first * g->in[1] + axis[1]->in_first) * g->in[2] + axis[2]->in_first;
-    point_rows(g, b, image + first * g->in_channels + b->group * (g->in_channels / g->group), scratch);
+    point_rows(conv, b, image + first * conv->x_pixel + b->group * (g->in_channels / g->group), scratch);
 }
 
 /* Output pixel (in pixels of the image) of pixel `i` of a variant. */
@@ -119,31 +133,32 @@ static int64_t output_pixel(const pithi_conv_geometry *g, const pithi_conv_varia
     return (o[0] * g->out[1] + o[1]) * g->out[2] + o[2];
 }
 
-/* Columns [n0, n0 + n) of the group for all pixels of a band. Where output pixels aren't neighbours, every
- * run of pixels in a row is a block of its own. */
-static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n,
-                     const pithi_conv_operands *o, void *scratch)
+/* Columns [n0, n0 + n) of the group, which are neighbours in y, for all pixels of a band. Where output pixels aren't
+ * neighbours, every run of pixels in a row is a block of its own. */
+static void run_columns(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const pithi_conv_operands *o,
+                        void *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_variant *v = b->variant;
     const pithi_conv_axis *columns = v->axis[2];
     bool is_dense = !g->is_transposed || product3(g->stride) == 1;
     int64_t channel = b->group * (g->out_channels / g->group) + n0;
+    int64_t y_first = channel / conv->y_run * conv->y_step + channel % conv->y_run;
     size_t n_k = (size_t)v->n_segments * v->segment_length, nr = (size_t)conv->gemm->nr;
     for (int64_t i = 0, run = 0; i < b->n_pixels; i += run) {
         int64_t in_row = columns->n_out - (b->pixel + i) % columns->n_out;
         run = is_dense ? b->n_pixels : pithi_min_s64(in_row, b->n_pixels - i);
         int64_t pixel = b->image * product3(g->out) + output_pixel(g, v, b->pixel + i);
-        int64_t at = pixel * g->out_channels + channel;
-        size_t stride = (size_t)(columns->out_step * g->out_channels);
         pith_gemm_f32_tile tile = {
             .a_rows = (const float *const *)scratch + i,
             .segment_offsets = v->segment_offsets, .n_segments = v->n_segments, .segment_length = v->segment_length,
             .b = o->packed + v->packed_offset + (size_t)b->group * v->packed_per_group + (size_t)n0 * n_k,
             .b_row_stride = nr, .b_panel_stride = conv->has_few_outputs ? n_k : nr * n_k,
             .bias = o->bias ? o->bias + channel : NULL,
-            .residual = o->residual ? o->residual + at : NULL, .residual_stride = stride,
-            .c = o->y + at, .c_stride = stride, .mr = (int)run, .n_columns = (int)n,
+            .residual = o->residual ? o->residual + pixel * conv->residual_pixel + channel : NULL,
+            .residual_stride = (size_t)(columns->out_step * conv->residual_pixel),
+            .c = o->y + pixel * conv->y_pixel + y_first, .c_stride = (size_t)(columns->out_step * conv->y_pixel),
+            .mr = (int)run, .n_columns = (int)n,
             .fold = conv->fold,
         };
         pithi_finish finish = conv->finish;
@@ -153,6 +168,15 @@ static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int6
         } else {
             pithi_gemm_f32_block(conv->gemm, &tile, &finish);
         }
+    }
+}
+
+static void run_band(const pithi_conv_f32 *conv, const band *b, int64_t n0, int64_t n, const pithi_conv_operands *o,
+                     void *scratch)
+{
+    for (int64_t end = n0 + n, count; n0 < end; n0 += count) {
+        count = pithi_min_s64(end - n0, conv->y_run - n0 % conv->y_run);
+        run_columns(conv, b, n0, count, o, scratch);
     }
 }
 
@@ -217,13 +241,13 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
         int64_t block = grain % n_blocks, i = grain / n_blocks % n_bands;
         int64_t c = n_units * block / n_blocks * PITHI_DEPTHWISE_UNIT,
                 c_end = n_units * (block + 1) / n_blocks * PITHI_DEPTHWISE_UNIT;
-        int64_t image = grain / n_blocks / n_bands, y_at = image * g->out[1] * g->out[2] * channels + c;
+        int64_t image = grain / n_blocks / n_bands, y_at = image * g->out[1] * g->out[2] * conv->y_pixel + c;
         pith_dwconv_f32_task task = {
-            .x = o->x + image * g->in[1] * g->in[2] * channels + c,
-            .x_row_stride = (size_t)(g->in[2] * channels), .x_pixel_stride = (size_t)channels,
+            .x = o->x + image * g->in[1] * g->in[2] * conv->x_pixel + c,
+            .x_row_stride = (size_t)(g->in[2] * conv->x_pixel), .x_pixel_stride = (size_t)conv->x_pixel,
             .w = o->packed + c, .w_stride = (size_t)channels, .bias = o->bias ? o->bias + c : NULL,
             .residual = o->residual ? o->residual + y_at : NULL, .y = o->y + y_at,
-            .y_row_stride = (size_t)(g->out[2] * channels), .y_pixel_stride = (size_t)channels,
+            .y_row_stride = (size_t)(g->out[2] * conv->y_pixel), .y_pixel_stride = (size_t)conv->y_pixel,
             .n_channels = (size_t)(pithi_min_s64(c_end, channels) - c),
             .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2],
             .y_begin = (int)(g->out[1] * i / n_bands), .y_end = (int)(g->out[1] * (i + 1) / n_bands),

@@ -266,8 +266,9 @@ static void transform_band(const pithi_conv_f32 *conv, const float *image, int64
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_winograd *w = &conv->winograd;
     int64_t n_c = g->in_channels;
-    pith_winograd_f32_input row = { .x = image, .x_row_stride = (size_t)(g->in[2] * n_c),
-                                    .x_pixel_stride = (size_t)n_c, .in_h = (int)g->in[1], .in_w = (int)g->in[2],
+    pith_winograd_f32_input row = { .x = image, .x_row_stride = (size_t)(g->in[2] * conv->x_pixel),
+                                    .x_pixel_stride = (size_t)conv->x_pixel,
+                                    .in_h = (int)g->in[1], .in_w = (int)g->in[2],
                                     .x_first = (int)-g->pad[2], .v_stride = (size_t)w->v_stride,
                                     .n_channels = (size_t)n_c, .n_tiles = (int)w->tiles_w };
     for (int64_t i = 0; i < n_rows; i++) {
@@ -315,13 +316,13 @@ static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands 
     int64_t n0 = block * w->block_columns;
     pith_winograd_f32_output row = { .m_stride = (size_t)w->m_stride, .m_tile_stride = (size_t)w->block_columns,
                                      .bias = o->bias ? o->bias + n0 : NULL,
-                                     .y_row_stride = (size_t)(g->out[2] * g->out_channels),
-                                     .y_pixel_stride = (size_t)g->out_channels,
+                                     .y_row_stride = (size_t)(g->out[2] * conv->y_pixel),
+                                     .y_pixel_stride = (size_t)conv->y_pixel,
                                      .n_channels = (size_t)block_width(conv, block),
                                      .n_tiles = (int)w->tiles_w, .columns = (int)g->out[2],
                                      .lo = conv->finish.lo, .hi = conv->finish.hi };
     for (int64_t i = 0; i < n_rows; i++) {
-        int64_t y = tile_size(w) * (first_row + i), at = (image * g->out[1] + y) * g->out[2] * g->out_channels + n0;
+        int64_t y = tile_size(w) * (first_row + i), at = (image * g->out[1] + y) * g->out[2] * conv->y_pixel + n0;
         row.m = s->m + i * w->tiles_w * w->block_columns;
         row.y = o->y + at;
         row.residual = o->residual ? o->residual + at : NULL;
@@ -345,7 +346,7 @@ void pithi_conv_winograd_run(const pithi_conv_f32 *conv, const pithi_conv_operan
         int64_t band = grain / w->n_blocks, block = grain % w->n_blocks, image = band / w->n_bands;
         int64_t row = band % w->n_bands * w->band_rows, n_rows = pithi_min_s64(w->band_rows, w->tiles_h - row);
         if (band != current) {
-            transform_band(conv, o->x + image * g->in[1] * g->in[2] * g->in_channels, row, n_rows, &s);
+            transform_band(conv, o->x + image * g->in[1] * g->in[2] * conv->x_pixel, row, n_rows, &s);
             current = band;
         }
         multiply_block(conv, o->packed, block, n_rows * w->tiles_w, &s);

@@ -24,13 +24,18 @@ void pithi_copy_move(pithi_copy *copy, int64_t from_items, int64_t to_items)
     copy->to += copy->to ? to_items * copy->item_bytes : 0;
 }
 
-void pithi_dense_strides(const pith_shape *shape, int64_t strides_out[PITH_MAX_RANK])
+void pithi_row_strides(const pith_shape *shape, int64_t row_stride, int64_t strides_out[PITH_MAX_RANK])
 {
     int64_t stride = 1;
     for (int i = shape->rank - 1; i >= 0; i--) {
         strides_out[i] = stride;
-        stride *= shape->dims[i];
+        stride = i == shape->rank - 1 && row_stride ? row_stride : stride * shape->dims[i];
     }
+}
+
+void pithi_dense_strides(const pith_shape *shape, int64_t strides_out[PITH_MAX_RANK])
+{
+    pithi_row_strides(shape, 0, strides_out);
 }
 
 int64_t pithi_dims_product(const pith_shape *shape, int begin, int end)
@@ -40,6 +45,26 @@ int64_t pithi_dims_product(const pith_shape *shape, int begin, int end)
         product *= shape->dims[i];
     }
     return product;
+}
+
+pithi_copy pithi_copy_piece(const pithi_piece *p, int64_t first, int64_t n, int64_t *begin)
+{
+    const pith_shape *shape = &p->piece->shape;
+    const int last = shape->rank - 1, axis = p->axis;
+    int64_t piece[PITH_MAX_RANK], whole[PITH_MAX_RANK];
+    pithi_row_strides(shape, p->piece_stride, piece);
+    pithi_row_strides(&p->whole->shape, p->whole_stride, whole);
+    const int64_t *from = p->is_cut ? whole : piece, *to = p->is_cut ? piece : whole;
+    const int64_t piece_first = axis > 0 ? first * piece[axis - 1] : 0;
+    const int64_t whole_first = (axis > 0 ? first * whole[axis - 1] : 0) + *begin * whole[axis];
+    pithi_copy copy = pithi_copy_make(p->is_cut ? p->whole : p->piece, p->is_cut ? p->piece : p->whole);
+    pithi_copy_move(&copy, p->is_cut ? whole_first : piece_first, p->is_cut ? piece_first : whole_first);
+    pithi_copy_add(&copy, copy.from == copy.to ? 0 : n, axis > 0 ? from[axis - 1] : 0, axis > 0 ? to[axis - 1] : 0);
+    pithi_copy_add(&copy, pithi_dims_product(shape, axis, last), last > 0 ? from[last - 1] : 0,
+                   last > 0 ? to[last - 1] : 0);
+    pithi_copy_add(&copy, shape->dims[last], 1, 1);
+    *begin += shape->dims[axis];
+    return copy;
 }
 
 static int64_t count_items(const pithi_copy *copy)
@@ -439,6 +464,12 @@ void pithi_copy_same(const pith_run *run)
 int pithi_copy_max_parts(int64_t n_bytes)
 {
     return (int)pithi_max_s64(pithi_min_s64(n_bytes / GRAIN_BYTES, 1024), 1);
+}
+
+bool pithi_copy_takes_window(const pith_node *node, int index)
+{
+    (void)index;
+    return pith_dtype_bytes(node->inputs[0]->dtype) > 0;
 }
 
 pith_status pithi_copy_prepare(pith_prepare *prepare)

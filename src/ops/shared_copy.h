@@ -43,6 +43,20 @@ int pithi_copy_max_parts(int64_t n_bytes);
 void pithi_fill_items(void *to, const void *item, int64_t item_bytes, int64_t count);
 /* Strides in elements of a dense shape. */
 void pithi_dense_strides(const pith_shape *shape, int64_t strides_out[PITH_MAX_RANK]);
+/* The same where rows (of the last dimension) lie `row_stride` apart; 0: dense. */
+void pithi_row_strides(const pith_shape *shape, int64_t row_stride, int64_t strides_out[PITH_MAX_RANK]);
+/* takes_window of copies: anything but elements of less than a byte. */
+bool pithi_copy_takes_window(const pith_node *node, int index);
+/* A piece of a whole, side by side with others along `axis`; strides as those of pith_run. */
+typedef struct pithi_piece {
+    pith_tensor *piece, *whole;
+    int64_t piece_stride, whole_stride;
+    int axis;
+    bool is_cut; /* goes from the whole, else into it */
+} pithi_piece;
+/* Copies indices [first, first + n) of the dimensions before the axis; the piece begins at *begin along the axis, the
+ * next one where *begin is left. Nothing is to be copied of a piece that lies there already. */
+pithi_copy pithi_copy_piece(const pithi_piece *p, int64_t first, int64_t n, int64_t *begin);
 /* Product of dims[begin..end-1]. */
 int64_t pithi_dims_product(const pith_shape *shape, int begin, int end);
 

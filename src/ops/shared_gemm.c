@@ -66,7 +66,7 @@ void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, s
                         size_t channel)
 {
     const bool is_dense = stride == n_channels;
-    if (!finish->function && !finish->prelu) {
+    if ((!finish->function && !finish->prelu) || n_channels == 0) { /* more threads than panels leave empty blocks */
         return;
     }
     if (finish->function && !is_dense && n_channels < NARROW_CHANNELS) {

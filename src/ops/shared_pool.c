@@ -122,6 +122,7 @@ typedef struct pool_state {
     const pith_s16 *words;     /* of 16-bit images */
     pith_s16_type y_type;
     int64_t item_bytes, y_item_bytes;
+    int64_t x_pixel, y_pixel;  /* elements between pixels of channels-last images */
     uint16_t flip;
     pith_pool_u8_mean mean;    /* of averages of integers */
     int64_t inner_begin[PITHI_MAX_SPATIAL], inner_end[PITHI_MAX_SPATIAL]; /* windows that lie wholly in the input */
@@ -177,7 +178,7 @@ static pith_status prepare_inner(pool_state *state, pithi_arena *arena)
         for (int i = 0; i < g->n_spatial; i++) {
             index = index * g->in[i] + at[i] * g->dilations[i];
         }
-        state->tap_offsets[tap] = index * g->n_channels;
+        state->tap_offsets[tap] = index * state->x_pixel;
     }
     for (int i = 0; i < g->n_spatial; i++) {
         const int64_t extent = (g->kernel[i] - 1) * g->dilations[i] + 1;
@@ -195,6 +196,8 @@ static pith_status prepare_windows(pith_prepare *prepare, const pool_state *desc
     pool_state *state = block;
     *state = *description;
     const pithi_pool_geometry *g = &state->g;
+    state->x_pixel = pithi_stride(prepare->strides, 0, g->n_channels);
+    state->y_pixel = pithi_stride(prepare->strides, prepare->n_inputs, g->n_channels);
     if (g->is_last) {
         PITH_TRY(prepare_inner(state, prepare->arena));
     }
@@ -254,6 +257,21 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind)
     return prepare_windows(prepare, &state);
 }
 
+bool pithi_pool_takes_window(const pith_node *node, int index)
+{
+    const pithi_pool_attrs *attrs = node->attrs;
+    const pith_dtype dtype = node->inputs[0]->dtype;
+    pithi_pool_geometry g;
+    if (!attrs->channels_last || (node->n_outputs > 1 && node->outputs[1]) ||
+        pith_shape_elements(&node->outputs[0]->shape) == 0) {
+        return false;
+    }
+    pithi_pool_geometry_of(attrs, &node->inputs[0]->shape, &g);
+    bool is_max = pithi_same_text(node->op->head.name, "max_pool");
+    return (index == 0 || index == node->n_inputs) &&
+           (dtype == PITH_DTYPE_F32 || (is_max && pithi_is_8bit(dtype) && !has_empty_window(&g)));
+}
+
 pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_mean *mean)
 {
     const pithi_pool_attrs *attrs = prepare->attrs;
@@ -299,7 +317,7 @@ static int64_t window_taps(const pool_state *state, const int64_t *out_at, const
         for (int i = 0; i < g->n_spatial; i++) {
             index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i] + tap_at[i] * g->dilations[i];
         }
-        taps[count++] = x + index * g->n_channels * state->item_bytes;
+        taps[count++] = x + index * state->x_pixel * state->item_bytes;
         for (int i = g->n_spatial - 1; i >= 0 && ++tap_at[i] == end[i]; i--) {
             tap_at[i] = begin[i];
         }
@@ -318,7 +336,7 @@ static bool inner_taps(const pool_state *state, const int64_t *out_at, const cha
         }
         index = index * g->in[i] + out_at[i] * g->strides[i] - g->pad_begin[i];
     }
-    const char *first = x + index * g->n_channels * state->item_bytes;
+    const char *first = x + index * state->x_pixel * state->item_bytes;
     for (int64_t tap = 0; tap < g->n_taps; tap++) {
         taps[tap] = first + state->tap_offsets[tap] * state->item_bytes;
     }
@@ -419,7 +437,7 @@ static void run_last(const pool_state *state, const char *x, char *y, const pith
 {
     const pithi_pool_geometry *g = &state->g;
     const int last = g->n_spatial - 1;
-    const int64_t pixel_bytes = g->n_channels * state->item_bytes;
+    const int64_t pixel_bytes = state->x_pixel * state->item_bytes;
     const char **taps = part->scratch;
     int64_t begin, end;
     pithi_part_range(part, g->n_batch * g->n_out, &begin, &end);
@@ -427,14 +445,14 @@ static void run_last(const pool_state *state, const char *x, char *y, const pith
         int64_t out_at[PITHI_MAX_SPATIAL];
         coordinates(pixel % g->n_out, g->out, g->n_spatial, out_at);
         const char *image = x + pixel / g->n_out * g->n_in * pixel_bytes;
-        char *to = y + pixel * g->n_channels * state->y_item_bytes;
+        char *to = y + pixel * state->y_pixel * state->y_item_bytes;
         if (!inner_taps(state, out_at, image, taps)) {
             run_border(state, out_at, image, taps, to);
             run = 1;
             continue;
         }
-        run = pithi_min_s64(state->inner_end[last] - out_at[last], end - pixel);
-        run_windows(state, taps, g->n_taps, g->strides[last] * g->n_channels, to, run, g->n_taps);
+        run = pithi_min_s64(state->inner_end[last] - out_at[last], state->y_pixel == g->n_channels ? end - pixel : 1);
+        run_windows(state, taps, g->n_taps, g->strides[last] * state->x_pixel, to, run, g->n_taps);
     }
 }
 
@@ -523,6 +541,7 @@ static void run_separable(const pool_state *state, const char *x, char *between,
 {
     const pithi_pool_geometry *g = &state->g;
     const int64_t pixel = g->n_channels * state->item_bytes, row = g->out[1] * pixel;
+    const int64_t x_pixel = state->x_pixel * state->item_bytes;
     const int64_t n_lines = part->phase == 0 ? g->in[0] : g->out[0];
     const char **taps = part->scratch;
     int64_t begin, end;
@@ -530,13 +549,13 @@ static void run_separable(const pool_state *state, const char *x, char *between,
     for (int64_t i = begin; i < end; i++) {
         const int64_t column = i % g->out[1], line = i / g->out[1] % n_lines, batch = i / g->out[1] / n_lines;
         if (part->phase == 0) {
-            const char *from = x + (batch * g->in[0] + line) * g->in[1] * pixel;
-            const int64_t n_taps = line_taps(state, 1, column, from, pixel, taps);
+            const char *from = x + (batch * g->in[0] + line) * g->in[1] * x_pixel;
+            const int64_t n_taps = line_taps(state, 1, column, from, x_pixel, taps);
             run_windows(state, taps, n_taps, 0, between + i * pixel, 1, 1);
         } else {
             const char *from = between + batch * g->in[0] * row + column * pixel;
             const int64_t n_taps = line_taps(state, 0, line, from, row, taps), at[2] = { line, column };
-            run_windows(state, taps, n_taps, 0, y + i * pixel, 1, divisor_at(state, at));
+            run_windows(state, taps, n_taps, 0, y + i * state->y_pixel * state->item_bytes, 1, divisor_at(state, at));
         }
     }
 }

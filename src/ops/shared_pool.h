@@ -56,6 +56,8 @@ pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind);
 /* Averages of channels-last images of 8 and 16 bits; `divisor` is set for each window. */
 pith_status pithi_pool_prepare_mean(pith_prepare *prepare, const pith_pool_u8_mean *mean);
 void pithi_pool_run(const pith_run *run, const pith_part *part);
+/* Of max_pool and average_pool. */
+bool pithi_pool_takes_window(const pith_node *node, int index);
 void pithi_pool_cost(const pith_infer *infer, pith_cost *cost);
 /* Sets channels_last, except where indices are wanted: they count in channels-first order. */
 bool pithi_pool_to_channels_last(pith_graph *graph, pith_node *node);

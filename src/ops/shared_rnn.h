@@ -9,6 +9,7 @@
 #ifndef PITH_OPS_SHARED_RNN_H
 #define PITH_OPS_SHARED_RNN_H
 
+#include "kernels/vbinary_f32.h"
 #include "ops/op.h"
 
 enum { PITHI_RNN_X, PITHI_RNN_W, PITHI_RNN_R, PITHI_RNN_B, PITHI_RNN_LENGTHS, PITHI_RNN_H, PITHI_RNN_C, PITHI_RNN_P,
@@ -148,5 +149,8 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
 void pithi_rnn_run(const pith_run *run, const pith_part *part);
 /* Applies activation `index` of the cell to n values in place, clipping them before if `is_clipped`. */
 void pithi_rnn_apply(const pithi_rnn_step *step, int index, bool is_clipped, float *x, int64_t n);
+/* y = a op b for step->n values; y = 1 - a. y may be a or b. */
+void pithi_rnn_combine(const pithi_rnn_step *step, pith_vbinary op, const float *a, const float *b, float *y);
+void pithi_rnn_invert(const pithi_rnn_step *step, const float *a, float *y);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations of the fast path of rnn, gru and lstm. */
+/* Elementwise work of the fast path of rnn, gru and lstm. */
 #include <math.h>
 
 #include "ops/shared_rnn_state.h"
@@ -53,4 +53,15 @@ void pithi_rnn_apply(const pithi_rnn_step *step, int index, bool is_clipped, flo
     for (int64_t j = 0; j < n && activation->function == PITHI_RNN_SCALED_TANH; j++) {
         x[j] *= activation->alpha;
     }
+}
+
+void pithi_rnn_combine(const pithi_rnn_step *step, pith_vbinary op, const float *a, const float *b, float *y)
+{
+    step->state->vbinary->functions[op][PITH_VBINARY_VV](a, b, y, (size_t)step->n);
+}
+
+void pithi_rnn_invert(const pithi_rnn_step *step, const float *a, float *y)
+{
+    static const float one = 1.0f;
+    step->state->vbinary->functions[PITH_VBINARY_SUB][PITH_VBINARY_SV](&one, a, y, (size_t)step->n);
 }

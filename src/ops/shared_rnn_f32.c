@@ -157,7 +157,7 @@ static bool wants_cut(const pithi_rnn_state *state, int n_threads)
     const pithi_rnn_shape *s = &state->shape;
     const int64_t step_macs = s->n_gates * s->hidden_size * s->hidden_size * s->n_batches;
     return s->n_directions == 1 && s->n_batches < n_threads && s->n_batches <= ROWS &&
-           s->hidden_size % state->nr == 0 && step_macs >= 2 * PITHI_PART_MACS &&
+           s->hidden_size % state->nr == 0 && step_macs >= 2 * PITHI_PART_MACS * state->cell->n_groups &&
            s->n_steps < INT32_MAX / 4 && sums_floats(state) <= MOST_SHARED / sizeof(float);
 }
 
@@ -178,6 +178,7 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
     state->is_s8 = prepare->inputs[PITHI_RNN_W].dtype == PITH_DTYPE_S8;
     state->nr = state->is_s8 ? pithi_gemm_s8(prepare->isa_limit)->nr : state->gemm->nr;
     state->vunary = pithi_vunary_f32(prepare->isa_limit);
+    state->vbinary = pithi_vbinary_f32(prepare->isa_limit);
     pithi_rnn_shape_of(prepare->attrs, prepare->inputs, cell->n_gates, &state->shape);
     state->n_rows = (int)pithi_min_s64(state->shape.n_batches, ROWS);
     state->n_chunk_steps = (int)pithi_min_s64(state->shape.n_steps, CHUNK_ROWS / state->n_rows);

@@ -13,6 +13,7 @@ typedef struct pithi_rnn_state {
     pithi_rnn_shape shape;
     const pith_gemm_f32 *gemm;
     const pith_vunary_f32 *vunary;
+    const pith_vbinary_f32 *vbinary;
     const float *w[2], *r[2][PITHI_RNN_MAX_GROUPS]; /* packed, by direction */
     bool is_s8;
     pithi_s8_rows w_s8[2], r_s8[2][PITHI_RNN_MAX_GROUPS];

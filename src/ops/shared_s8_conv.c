@@ -25,6 +25,7 @@ typedef struct conv_s8 {
     int64_t band, n_bands;   /* rows or pixels of a band, bands of an image */
     int64_t block, n_blocks; /* columns */
     int64_t rows, columns;   /* of a gathered band */
+    int64_t x_pixel, y_pixel; /* bytes between pixels: more than the channels of windows */
     size_t scratch_sums, scratch_gathered;
 } conv_s8;
 
@@ -32,17 +33,32 @@ typedef struct conv_s8 {
  */
 
 /* One image row of three dimensions with depth 1; all but x known. */
-static bool is_possible(const pith_prepare *prepare, const pithi_conv_geometry *g)
+static bool is_possible(const pith_tensor *inputs, int n_inputs, const pithi_conv_geometry *g)
 {
-    for (int i = X_SCALE; i < prepare->n_inputs; i++) {
-        if (prepare->inputs[i].dtype != PITH_DTYPE_NONE && !prepare->inputs[i].data) {
+    for (int i = X_SCALE; i < n_inputs; i++) {
+        if (inputs[i].dtype != PITH_DTYPE_NONE && !inputs[i].data) {
             return false;
         }
     }
     return pithi_conv_is_reasonable(g) && g->channels_last && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 &&
-           g->in_channels > 0 && prepare->inputs[X_SCALE].dtype == PITH_DTYPE_F32 &&
-           prepare->inputs[W_SCALE].dtype == PITH_DTYPE_F32 &&
-           prepare->inputs[Y_SCALE].dtype == PITH_DTYPE_F32;
+           g->in_channels > 0 && inputs[X_SCALE].dtype == PITH_DTYPE_F32 &&
+           inputs[W_SCALE].dtype == PITH_DTYPE_F32 && inputs[Y_SCALE].dtype == PITH_DTYPE_F32;
+}
+
+bool pithi_s8_conv_takes_window(const pith_node *node, int index)
+{
+    const pithi_qlinear_conv_attrs *attrs = node->attrs;
+    pith_tensor inputs[BIAS + 1] = { { .dtype = node->inputs[X]->dtype } };
+    pithi_conv_geometry g;
+    for (int i = X_SCALE; i < node->n_inputs && i <= BIAS; i++) {
+        const pith_value *value = node->inputs[i];
+        inputs[i] = value && value->constant ? *value->constant : (pith_tensor){ .dtype = value ? value->dtype : 0 };
+    }
+    const pith_shape *x = &node->inputs[X]->shape, *w = &node->inputs[W]->shape;
+    return pithi_conv_geometry_of(NULL, &attrs->conv, x, w, false, &g) == PITH_OK &&
+           (index == X || index == node->n_inputs) && pithi_is_8bit(inputs[X].dtype) &&
+           pithi_is_8bit(node->outputs[0]->dtype) && pith_shape_elements(&node->outputs[0]->shape) > 0 &&
+           is_possible(inputs, node->n_inputs, &g);
 }
 
 static bool leaves_image(const pithi_conv_geometry *g, int d)
@@ -101,7 +117,7 @@ static pith_status make_segments(pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t n_channels = g->in_channels / g->group,
-            pixel = conv->gathers ? n_channels : g->in_channels;
+            pixel = conv->gathers ? n_channels : conv->x_pixel;
     int64_t row = pixel * (conv->gathers ? conv->columns : g->in[2]);
     bool merges = g->dilation[2] == 1 && pixel == n_channels;
     void *block = NULL;
@@ -155,16 +171,16 @@ static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_s8_weights *w = &conv->weights;
-    const size_t channels = (size_t)g->in_channels;
+    const size_t channels = (size_t)g->in_channels, x_pixel = (size_t)conv->x_pixel, y_pixel = (size_t)conv->y_pixel;
     conv->task = (pith_dwconv_s8_task){
-        .x_row_stride = (size_t)g->in[2] * channels,
-        .x_pixel_stride = channels,
+        .x_row_stride = (size_t)g->in[2] * x_pixel,
+        .x_pixel_stride = x_pixel,
         .w = weights,
         .w_stride = channels,
         .bias = w->bias,
         .scale = w->scale,
-        .y_row_stride = (size_t)g->out[2] * channels,
-        .y_pixel_stride = channels,
+        .y_row_stride = (size_t)g->out[2] * y_pixel,
+        .y_pixel_stride = y_pixel,
         .n_channels = channels,
         .in_h = (int)g->in[1],
         .in_w = (int)g->in[2],
@@ -230,12 +246,14 @@ pith_status pithi_s8_conv_prepare(pith_prepare *prepare)
     void *block = NULL;
     PITH_TRY(pithi_conv_geometry_of(prepare->ctx, &attrs->conv, &prepare->inputs[X].shape,
                                     &prepare->inputs[W].shape, false, &g));
-    if (!is_possible(prepare, &g) || pith_shape_elements(&prepare->outputs[0].shape) == 0) {
+    if (!is_possible(prepare->inputs, prepare->n_inputs, &g) || pith_shape_elements(&prepare->outputs[0].shape) == 0) {
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(conv_s8), &block));
     conv_s8 *conv = block;
     conv->g = g;
+    conv->x_pixel = pithi_stride(prepare->strides, X, g.in_channels);
+    conv->y_pixel = pithi_stride(prepare->strides, prepare->n_inputs, g.out_channels);
     conv->gathers = leaves_image(&g, 1) || leaves_image(&g, 2) || (g.group > 1 && pithi_conv_taps(&g) > 1);
     cut(prepare, conv);
     if (pithi_conv_is_depthwise(&g)) {
@@ -277,11 +295,11 @@ static void gather_row(const conv_s8 *conv, const uint8_t *row, int64_t first, u
     int64_t begin = row ? pithi_min_s64(pithi_max_s64(-first, 0), count) : count;
     int64_t end = row ? pithi_max_s64(pithi_min_s64(count, g->in[2] - first), begin) : count;
     memset(to, conv->weights.a_pad, (size_t)(begin * n));
-    if (n == g->in_channels && end > begin) {
+    if (n == conv->x_pixel && end > begin) {
         memcpy(to + begin * n, row + (first + begin) * n, (size_t)((end - begin) * n));
     } else {
         for (int64_t i = begin; i < end; i++) {
-            memcpy(to + i * n, row + (first + i) * g->in_channels, (size_t)n);
+            memcpy(to + i * n, row + (first + i) * conv->x_pixel, (size_t)n);
         }
     }
     memset(to + end * n, conv->weights.a_pad, (size_t)((count - end) * n));
@@ -295,7 +313,7 @@ static void gather(const conv_s8 *conv, const uint8_t *image, int64_t group, int
     int64_t needed = (n_rows - 1) * g->stride[1] + (g->kernel[1] - 1) * g->dilation[1] + 1;
     for (int64_t i = 0; i < needed; i++, y++) {
         bool is_inside = y >= 0 && y < g->in[1];
-        const uint8_t *row = is_inside ? image + y * g->in[2] * g->in_channels + group * n : NULL;
+        const uint8_t *row = is_inside ? image + y * g->in[2] * conv->x_pixel + group * n : NULL;
         gather_row(conv, row, -g->pad[2], to + i * conv->columns * n);
     }
 }
@@ -329,9 +347,9 @@ static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t gro
         return n_rows * g->out[2];
     }
     int64_t n_pixels = pithi_min_s64(conv->band, g->out[1] * g->out[2] - first);
-    const ptrdiff_t row = (ptrdiff_t)(g->in[2] * g->in_channels);
+    const ptrdiff_t row = (ptrdiff_t)(g->in[2] * conv->x_pixel);
     const uint8_t *from = image + first / g->out[2] * g->stride[1] * row + group * n;
-    point_at(g, from, first % g->out[2], n_pixels, row, (ptrdiff_t)g->in_channels, rows);
+    point_at(g, from, first % g->out[2], n_pixels, row, (ptrdiff_t)conv->x_pixel, rows);
     return n_pixels;
 }
 
@@ -349,7 +367,7 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
         bool is_new = at != current;
         if (is_new) {
             const uint8_t *x =
-                (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * g->in_channels;
+                (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * conv->x_pixel;
             n_pixels = start_band(conv, x, group, band, part->scratch);
             current = at;
         }
@@ -361,8 +379,8 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
             .segment_length = conv->segment_length,
             .a_is_padded = conv->gathers,
             .mr = (int)n_pixels,
-            .c = (uint8_t *)run->outputs[0].data + pixel * g->out_channels + group * n + n0,
-            .c_stride = (size_t)g->out_channels,
+            .c = (uint8_t *)run->outputs[0].data + pixel * conv->y_pixel + group * n + n0,
+            .c_stride = (size_t)conv->y_pixel,
         };
         pithi_s8_fill_tile(&conv->weights, group, n, n0, pithi_min_s64(conv->block, n - n0), &tile);
         if (conv->weights.has_b_zero) {
@@ -378,13 +396,13 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
 static void run_depthwise(const pith_run *run, const conv_s8 *conv, const pith_part *part)
 {
     const pithi_conv_geometry *g = &conv->g;
-    int64_t channels = g->in_channels, begin, end;
+    int64_t begin, end;
     pithi_part_range(part, g->batch * conv->n_bands, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         int64_t image = i / conv->n_bands, band = i % conv->n_bands;
         pith_dwconv_s8_task task = conv->task;
-        task.x = (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * channels;
-        task.y = (uint8_t *)run->outputs[0].data + image * g->out[1] * g->out[2] * channels;
+        task.x = (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * conv->x_pixel;
+        task.y = (uint8_t *)run->outputs[0].data + image * g->out[1] * g->out[2] * conv->y_pixel;
         task.y_begin = (int)(g->out[1] * band / conv->n_bands);
         task.y_end = (int)(g->out[1] * (band + 1) / conv->n_bands);
         conv->depthwise->run(&task);

@@ -45,8 +45,8 @@ static pithi_copy describe(const pith_run *run)
     int64_t from_strides[PITH_MAX_RANK], to_strides[PITH_MAX_RANK];
     pithi_copy copy = pithi_copy_make(&run->inputs[0], &run->outputs[0]);
     read_ranges(run->inputs, run->n_inputs, ranges);
-    pithi_dense_strides(shape, from_strides);
-    pithi_dense_strides(&run->outputs[0].shape, to_strides);
+    pithi_row_strides(shape, pithi_stride(run->strides, 0, 0), from_strides);
+    pithi_row_strides(&run->outputs[0].shape, pithi_stride(run->strides, run->n_inputs, 0), to_strides);
     for (int i = 0; i < shape->rank; i++) {
         pithi_copy_move(&copy, ranges[i].count ? ranges[i].start * from_strides[i] : 0, 0);
         pithi_copy_add(&copy, ranges[i].count, ranges[i].step * from_strides[i], to_strides[i]);
@@ -64,6 +64,30 @@ static void run_part(const pith_run *run, const pith_part *part)
 {
     pithi_copy copy = describe(run);
     pithi_copy_part(&copy, run->state, part);
+}
+
+/* One range of neighbours, along one axis. */
+static bool piece(const pith_node *node, int index, pith_span *span)
+{
+    const pith_shape *shape = &node->inputs[0]->shape;
+    pith_tensor inputs[5] = { { .shape = *shape } };
+    slice_range ranges[PITH_MAX_RANK];
+    for (int i = 1; i < node->n_inputs; i++) {
+        if (node->inputs[i] && !node->inputs[i]->constant) {
+            return false;
+        }
+        inputs[i] = node->inputs[i] ? *node->inputs[i]->constant : (pith_tensor){ .dtype = PITH_DTYPE_NONE };
+    }
+    read_ranges(inputs, node->n_inputs, ranges);
+    int n_cut = 0;
+    *span = (pith_span){ 0 };
+    for (int i = 0; i < shape->rank; i++) {
+        if (ranges[i].count != shape->dims[i] || ranges[i].step != 1) {
+            *span = (pith_span){ i, ranges[i].start, ranges[i].start + ranges[i].count };
+            n_cut += ranges[i].step == 1 ? 1 : 2;
+        }
+    }
+    return n_cut < 2 && shape->rank > 0 && pithi_copy_takes_window(node, index);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -132,6 +156,8 @@ const pith_op pith_op_slice = {
     .ref = ref,
     .prepare = pithi_copy_prepare,
     .run = run_part,
+    .takes_window = pithi_copy_takes_window,
+    .piece = piece,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

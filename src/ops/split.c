@@ -21,44 +21,60 @@ static int64_t equal_size(int64_t dim, int n_outputs, int index)
     return pithi_max_s64(pithi_min_s64(size, dim - index * size), 0);
 }
 
-static int64_t size_of(const pith_run *run, int64_t dim, int index)
+static int axis_of(const pith_node *node)
 {
-    bool is_given = pithi_has_operand(run->inputs, run->n_inputs, 1);
-    return is_given ? pithi_tensor_get_s64(&run->inputs[1], index) : equal_size(dim, run->n_outputs, index);
+    const split_attrs *attrs = node->attrs;
+    return (int)(attrs->axis < 0 ? attrs->axis + node->inputs[0]->shape.rank : attrs->axis);
 }
 
-static pithi_copy describe(const pith_run *run, int index, int64_t *offset)
+static int64_t size_of(const pith_node *node, const pith_tensor *sizes, int64_t dim, int index)
 {
-    const split_attrs *attrs = run->attrs;
+    return sizes ? pithi_tensor_get_s64(sizes, index) : equal_size(dim, node->n_outputs, index);
+}
+
+/* Piece `index`; empty if nobody wants it. */
+static pithi_copy describe(const pith_run *run, int axis, int index, int64_t *begin)
+{
     const pith_shape *x = &run->inputs[0].shape;
-    int axis = (int)(attrs->axis < 0 ? attrs->axis + x->rank : attrs->axis);
-    int64_t inner = pithi_dims_product(x, axis + 1, x->rank);
-    int64_t row = size_of(run, x->dims[axis], index) * inner;
-    bool is_wanted = run->outputs[index].data != NULL;
-    pithi_copy copy = pithi_copy_make(&run->inputs[0], &run->outputs[index]);
-    pithi_copy_add(&copy, is_wanted ? pithi_dims_product(x, 0, axis) : 0, x->dims[axis] * inner, row);
-    pithi_copy_add(&copy, row, 1, 1);
-    pithi_copy_move(&copy, *offset, 0);
-    *offset += row;
-    return copy;
+    const pithi_piece piece = { .piece = &run->outputs[index], .whole = (pith_tensor *)(uintptr_t)&run->inputs[0],
+                                .piece_stride = pithi_stride(run->strides, run->n_inputs + index, 0),
+                                .whole_stride = pithi_stride(run->strides, 0, 0), .axis = axis, .is_cut = true };
+    if (!run->outputs[index].data) {
+        const bool is_given = pithi_has_operand(run->inputs, run->n_inputs, 1);
+        *begin += size_of(run->node, is_given ? &run->inputs[1] : NULL, x->dims[axis], index);
+        return (pithi_copy){ .rank = 1 };
+    }
+    return pithi_copy_piece(&piece, 0, pithi_dims_product(x, 0, axis), begin);
 }
 
 static void ref(const pith_run *run)
 {
-    int64_t offset = 0;
+    int64_t begin = 0;
     for (int i = 0; i < run->n_outputs; i++) {
-        pithi_copy copy = describe(run, i, &offset);
+        pithi_copy copy = describe(run, axis_of(run->node), i, &begin);
         pithi_copy_plain(&copy);
     }
 }
 
 static void run_part(const pith_run *run, const pith_part *part)
 {
-    int64_t offset = 0;
+    int64_t begin = 0;
     for (int i = 0; i < run->n_outputs; i++) {
-        pithi_copy copy = describe(run, i, &offset);
+        pithi_copy copy = describe(run, axis_of(run->node), i, &begin);
         pithi_copy_part(&copy, run->state, part);
     }
+}
+
+static bool piece(const pith_node *node, int index, pith_span *span)
+{
+    const pith_value *sizes = node->n_inputs > 1 ? node->inputs[1] : NULL;
+    if (sizes && !sizes->constant) {
+        return false;
+    }
+    span->axis = axis_of(node);
+    span->begin = span->end;
+    span->end += size_of(node, sizes ? sizes->constant : NULL, node->inputs[0]->shape.dims[span->axis], index);
+    return pithi_copy_takes_window(node, index);
 }
 
 static pith_status check_split(pith_infer *infer, int64_t dim)
@@ -144,6 +160,8 @@ const pith_op pith_op_split = {
     .ref = ref,
     .prepare = pithi_copy_prepare,
     .run = run_part,
+    .takes_window = pithi_copy_takes_window,
+    .piece = piece,
     .layout = PITH_LAYOUT_FOLLOWS,
     .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

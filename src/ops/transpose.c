@@ -21,8 +21,8 @@ static pithi_copy describe(const pith_run *run)
     const pith_tensor *x = &run->inputs[0], *y = &run->outputs[0];
     pithi_copy copy = pithi_copy_make(x, &run->outputs[0]);
     int64_t from_strides[PITH_MAX_RANK], to_strides[PITH_MAX_RANK];
-    pithi_dense_strides(&x->shape, from_strides);
-    pithi_dense_strides(&y->shape, to_strides);
+    pithi_row_strides(&x->shape, pithi_stride(run->strides, 0, 0), from_strides);
+    pithi_row_strides(&y->shape, pithi_stride(run->strides, 1, 0), to_strides);
     for (int k = 0; k < y->shape.rank; k++) {
         pithi_copy_add(&copy, y->shape.dims[k], from_strides[source_axis(run->attrs, x->shape.rank, k)], to_strides[k]);
     }
@@ -82,6 +82,7 @@ const pith_op pith_op_transpose = {
     .ref = ref,
     .prepare = pithi_copy_prepare,
     .run = run_part,
+    .takes_window = pithi_copy_takes_window,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

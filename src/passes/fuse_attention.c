@@ -10,6 +10,8 @@ typedef struct found_attention {
     pith_node *last;       /* makes the result: the product with V, or the transpose behind it */
     pith_node *product;    /* with V */
     pith_value *operands[N_OPERANDS];
+    const pith_node *chooser; /* where that puts a very low number in place of blinded scores, or NULL */
+    int blind;                /* its operand that is that number */
     float scale;
     int64_t n_heads, n_key_heads;
     pith_shape shapes[MASK]; /* that Q, K and V shall be read in */
@@ -37,9 +39,9 @@ static bool read_product(const pith_node *node, bool flags[2])
 }
 
 /* What is added to the scores must be a mask for all keys, in as few dimensions as it likes. */
-static bool is_mask(const pith_value *mask, const pith_shape *scores)
+static bool is_mask(const pith_value *mask, pith_dtype dtype, const pith_shape *scores)
 {
-    if (!pithi_value_has_dims(mask) || mask->dtype != PITH_DTYPE_F32 || mask->shape.rank < 1 ||
+    if (!pithi_value_has_dims(mask) || mask->dtype != dtype || mask->shape.rank < 1 ||
         mask->shape.rank > scores->rank) {
         return false;
     }
@@ -51,14 +53,41 @@ static bool is_mask(const pith_value *mask, const pith_shape *scores)
     return fits;
 }
 
+#define LOWEST (-1e30) /* so low that adding it to a score gives it itself */
+
+static bool is_lowest(const pith_value *value)
+{
+    double number = 0.0;
+    return value->constant && pithi_is_uniform(value->constant, &number) && number <= LOWEST;
+}
+
+/* Scores where a condition holds, or doesn't, and a very low number elsewhere: the same as adding zero or that. */
+static pith_node *find_chosen(const pith_node *node, found_attention *found)
+{
+    for (int i = 1; i <= 2; i++) {
+        const pith_value *scores = node->inputs[3 - i];
+        if (is_lowest(node->inputs[i]) && scores->n_uses == 1 && pithi_value_has_dims(scores) &&
+            pith_shape_equal(&scores->shape, &node->outputs[0]->shape) &&
+            is_mask(node->inputs[0], PITH_DTYPE_BOOL, &scores->shape)) {
+            found->chooser = node;
+            found->blind = i;
+            return scores->producer;
+        }
+    }
+    return NULL;
+}
+
 /* From the scores' sum with a mask to their product; NULL if there is something else in between. */
 static pith_node *find_scores(const pith_value *value, found_attention *found)
 {
     pith_node *node = value->n_uses == 1 ? value->producer : NULL;
+    if (pithi_is(node, "where") && pithi_value_has_dims(value)) {
+        return find_chosen(node, found);
+    }
     if (pithi_is(node, "add") && node->n_inputs == 2 && pithi_has_no_activation(node)) {
         for (int i = 0; i < 2; i++) {
             const pith_value *scores = node->inputs[i], *mask = node->inputs[1 - i];
-            if (scores->n_uses == 1 && pithi_value_has_dims(scores) && is_mask(mask, &scores->shape) &&
+            if (scores->n_uses == 1 && pithi_value_has_dims(scores) && is_mask(mask, PITH_DTYPE_F32, &scores->shape) &&
                 (pithi_is(scores->producer, "matmul") || pithi_is(scores->producer, "gemm"))) {
                 found->operands[MASK] = node->inputs[1 - i];
                 return scores->producer;
@@ -76,7 +105,8 @@ static bool take_mask_of_product(const pith_node *node, found_attention *found)
         if (!node->inputs[i]) {
             continue;
         }
-        if (found->operands[MASK] || !is_mask(node->inputs[i], &node->outputs[0]->shape) ||
+        if (found->operands[MASK] || found->chooser ||
+            !is_mask(node->inputs[i], PITH_DTYPE_F32, &node->outputs[0]->shape) ||
             (i == 2 && pithi_attr_float(node, "beta") != 1.0f)) {
             return false;
         }
@@ -225,9 +255,32 @@ static pith_status set_attrs(pith_graph *graph, pith_node *node, const found_att
     return pithi_attr_set_int(graph->ctx, node, "kv_num_heads", found->n_key_heads);
 }
 
+/* The condition as what is to be added: on its own shape, which mostly is smaller than that of the scores. */
+static pith_status make_mask(pith_graph *graph, found_attention *found)
+{
+    const pith_shape scalar = { 0 };
+    pith_value *operands[3] = { found->chooser->inputs[0] };
+    pith_node *mask = NULL;
+    for (int i = 1; i <= 2; i++) {
+        pith_tensor number;
+        PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &scalar, &number, &operands[i]));
+        *(float *)number.data =
+            i == found->blind ? (float)pithi_tensor_get_f64(found->chooser->inputs[i]->constant, 0) : 0.0f;
+    }
+    PITH_TRY(pithi_insert(graph, found->product, "where", operands, 3, &mask));
+    found->operands[MASK] = mask->outputs[0];
+    mask->outputs[0]->dtype = PITH_DTYPE_F32;
+    mask->outputs[0]->shape = operands[0]->shape;
+    mask->outputs[0]->has_shape = true;
+    return PITH_OK;
+}
+
 static pith_status replace(pith_graph *graph, found_attention *found)
 {
     pith_node *attention = NULL;
+    if (found->chooser) {
+        PITH_TRY(make_mask(graph, found));
+    }
     for (int i = Q; i <= V; i++) {
         PITH_TRY(reshape_to(graph, found->product, found->operands[i], &found->shapes[i], &found->operands[i]));
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Moves a reshape that stands between an operator and elementwise work behind that work, so that activations, biases
- * and shortcuts meet the operator that can take them: f(reshape(W x)) = reshape(f(W x)). */
+ * and shortcuts meet the operator that can take them: f(reshape(W x)) = reshape(f(W x)). The same for softmax of rows
+ * that stay, so that attention shows. */
 #include "passes/rewrite.h"
 
 static bool has_last_dim_of(const pith_tensor *constant, const pith_shape *a, const pith_shape *b)
@@ -26,6 +27,20 @@ static bool is_known_work(const pith_node *node)
 {
     return node->op->as_activation || pithi_is(node, "add") || pithi_is(node, "sub") || pithi_is(node, "mul") ||
            pithi_is(node, "div");
+}
+
+/* Softmax over the last dimension, which the reshape in front leaves alone. */
+static bool is_row_work(const pith_node *node)
+{
+    if (!pithi_is(node, "softmax") || pithi_attr_int(node, "flatten") != 0 || !node->inputs[0]->producer ||
+        node->inputs[0]->producer->n_inputs == 0) {
+        return false;
+    }
+    const pith_value *y = node->inputs[0], *x = y->producer->inputs[0];
+    const int64_t axis = pithi_attr_int(node, "axis");
+    return x && pithi_value_has_dims(x) && pithi_value_has_dims(y) && x->shape.rank > 0 && y->shape.rank > 0 &&
+           (axis == -1 || axis == y->shape.rank - 1) &&
+           x->shape.dims[x->shape.rank - 1] == y->shape.dims[y->shape.rank - 1];
 }
 
 /* The reshape that makes input `index` and may move behind `node`. */
@@ -95,11 +110,16 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     }
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first; node; node = node->next) {
-        bool is_work = node->op && node->op->layout == PITH_LAYOUT_FREE && node->n_outputs == 1 && is_known_work(node);
+        const bool has_rows = is_row_work(node);
+        bool is_work = node->op && node->n_outputs == 1 &&
+                       (has_rows || (node->op->layout == PITH_LAYOUT_FREE && is_known_work(node)));
         for (int i = 0; is_work && i < node->n_inputs; i++) {
             const pith_node *view = movable(node, i);
             if (view) {
                 PITH_TRY(move_behind(graph, node, i, view));
+                if (has_rows) {
+                    PITH_TRY(pithi_attr_set_int(graph->ctx, node, "axis", -1));
+                }
                 ++*n_changes;
                 break;
             }

@@ -21,6 +21,7 @@ static pithi_operand operand_of(const builder *b, const pith_value *value)
     const pithi_storage *storage = &b->live.storage[value->index];
     operand.tensor = (pith_tensor){ .dtype = value->dtype, .shape = value->shape };
     operand.place = storage->place;
+    operand.stride = storage->stride;
     operand.name = value->name;
     if (storage->place == PITHI_AT_CONSTANT) {
         operand.tensor.data = storage->constant->data;
@@ -28,22 +29,49 @@ static pithi_operand operand_of(const builder *b, const pith_value *value)
         operand.where = (size_t)storage->input;
     } else {
         operand.where = (size_t)storage->block; /* becomes an offset once blocks are placed */
+        operand.first = storage->first;
     }
     return operand;
 }
 
-/* A node that nobody wants and a view whose bytes already are where they belong need no step. */
+static bool is_same_place(const pithi_storage *a, const pithi_storage *b)
+{
+    return a->place == b->place && a->block == b->block && a->input == b->input && a->constant == b->constant &&
+           a->first == b->first && a->stride == b->stride;
+}
+
+/* True if every piece of a join or cut lies where it belongs in the whole. */
+static bool is_in_place(const builder *b, const pith_node *node)
+{
+    pith_value *const *pieces;
+    int n_pieces;
+    pith_span span = { 0 };
+    const pithi_storage *whole = &b->live.storage[pithi_plan_whole(node, &pieces, &n_pieces)->index];
+    for (int i = 0; i < n_pieces; i++) {
+        pithi_storage wanted = *whole;
+        bool is_piece = pithi_plan_piece(node, i, &span, &wanted.first, &wanted.stride);
+        if (pieces[i] && (!is_piece || !is_same_place(&wanted, &b->live.storage[pieces[i]->index]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A node that nobody wants needs no step, nor do copies of bytes that already are where they belong. */
 static bool needs_step(const builder *b, const pith_node *node)
 {
     if (!pithi_node_is_wanted(node)) {
         return false;
+    }
+    if (node->op->piece) {
+        return !is_in_place(b, node);
     }
     if (!(node->op->flags & PITH_OP_VIEW) || !node->outputs[0] || node->n_outputs > 1) {
         return true;
     }
     const pithi_storage *from = &b->live.storage[node->inputs[0]->index];
     const pithi_storage *to = &b->live.storage[node->outputs[0]->index];
-    return memcmp(from, to, sizeof *from) != 0;
+    return !is_same_place(from, to);
 }
 
 static pith_status count_all(builder *b)
@@ -143,12 +171,15 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
                              .isa_limit = pithi_isa_limit(b->ctx), .n_threads = b->options->n_threads,
                              .is_exact = b->options->is_exact,
                              .arena = &b->plan->memory, .packs = b->options->packs,
-                             .plan_constants = &b->plan->graph->arena, .max_parts = 1, .n_phases = 1 };
+                             .strides = step->strides, .plan_constants = &b->plan->graph->arena, .max_parts = 1,
+                             .n_phases = 1 };
     pithi_tuned tuned = PITHI_TUNED_DEFAULT;
     PITH_TRY(find_tuned(b, step, &prepare, &tuned));
     if (node->op->prepare) {
         PITH_TRY(node->op->prepare(&prepare));
     }
+    PITH_CHECK(b->ctx, prepare.use_run || !prepare.strides, PITH_STATUS_INTERNAL,
+               "%s has no way to run with operands that lie within others, though it said so", node->op->head.name);
     spend_packed(b, &prepare);
     step->use_run = prepare.use_run;
     step->state = prepare.state;
@@ -164,6 +195,24 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
     int n_workers = step->max_parts > 1 ? b->options->n_threads : 1; /* any worker may take any part */
     PITH_TRY(add_step_block(b, step->scratch_bytes, n_workers, node->index, &step->scratch_offset));
     return add_step_block(b, step->shared_bytes, 1, node->index, &step->shared_offset);
+}
+
+/* NULL where all operands are dense. */
+static pith_status list_strides(builder *b, pith_step *step, int n_operands)
+{
+    const pithi_operand *operands = &b->plan->operands[step->first_operand];
+    int64_t *strides = NULL;
+    for (int i = 0; i < n_operands; i++) {
+        void *block = NULL;
+        if (operands[i].stride && !strides) {
+            PITH_TRY(pithi_arena_array(&b->plan->memory, (size_t)n_operands, sizeof(int64_t), &block));
+            step->strides = strides = block;
+        }
+        if (strides) {
+            strides[i] = operands[i].stride;
+        }
+    }
+    return PITH_OK;
 }
 
 static pith_status add_step(builder *b, const pith_node *node)
@@ -182,6 +231,7 @@ static pith_status add_step(builder *b, const pith_node *node)
         *operand = operand_of(b, value);
         tensors[i] = operand->tensor;
     }
+    PITH_TRY(list_strides(b, step, n_operands));
     PITH_TRY(prepare_step(b, step, tensors, tensors + node->n_inputs));
     add_costs(b, step, tensors, tensors + node->n_inputs);
     plan->n_steps++;
@@ -204,7 +254,8 @@ static pith_status add_all_steps(builder *b)
 static void resolve(const builder *b, pithi_operand *operand)
 {
     if (operand->place == PITHI_AT_ARENA) {
-        operand->where = b->live.blocks[operand->where].offset;
+        operand->where = b->live.blocks[operand->where].offset +
+                         (size_t)operand->first * pith_dtype_bytes(operand->tensor.dtype);
     }
 }
 

@@ -6,6 +6,7 @@ typedef struct live {
     pith_graph *graph;
     const pithi_plan_options *options;
     pithi_liveness *out;
+    pithi_window *windows; /* by value index; NULL: all values are kept apart */
     int *last_use; /* by value index: last step that reads the value's block through any view */
     int n_steps;
 } live;
@@ -20,12 +21,6 @@ static void number_all(live *l)
     }
 }
 
-/* The value whose bytes a view node's output shares, or NULL. */
-static pith_value *viewed_value(const pith_node *node)
-{
-    return (node->op->flags & PITH_OP_VIEW) ? node->inputs[0] : NULL;
-}
-
 static bool is_kept_output(const live *l, const pith_value *value)
 {
     for (int i = 0; i < l->options->n_kept_outputs; i++) {
@@ -34,6 +29,18 @@ static bool is_kept_output(const live *l, const pith_value *value)
         }
     }
     return false;
+}
+
+static void extend(int *last, int step) { *last = *last > step ? *last : step; }
+
+/* A use of a window is a use of the whole. */
+static void extend_wholes(live *l)
+{
+    for (size_t i = 0; l->windows && i < l->graph->n_values; i++) {
+        if (l->windows[i].whole) {
+            extend(&l->last_use[l->windows[i].whole->index], l->last_use[i]);
+        }
+    }
 }
 
 /* Walks backwards, so that a block's last use is known before its producer is reached: a use of a view is
@@ -49,23 +56,15 @@ static void find_last_uses(live *l)
     for (const pith_node *node = l->graph->last; node; node = node->previous) {
         for (int i = 0; i < node->n_inputs; i++) {
             if (node->inputs[i]) {
-                int *last = &l->last_use[node->inputs[i]->index];
-                *last = *last > node->index ? *last : node->index;
+                extend(&l->last_use[node->inputs[i]->index], node->index);
             }
         }
-        const pith_value *viewed = viewed_value(node);
+        const pith_value *viewed = pithi_plan_viewed(node);
         if (viewed && node->outputs[0]) {
-            int *last = &l->last_use[viewed->index];
-            int through_view = l->last_use[node->outputs[0]->index];
-            *last = *last > through_view ? *last : through_view;
+            extend(&l->last_use[viewed->index], l->last_use[node->outputs[0]->index]);
         }
     }
-}
-
-static size_t value_bytes(const pith_value *value)
-{
-    pith_tensor tensor = { .dtype = value->dtype, .shape = value->shape };
-    return pith_tensor_bytes(&tensor);
+    extend_wholes(l);
 }
 
 /* True if no other operand of the node lies in the same block. */
@@ -94,12 +93,12 @@ static int inplace_block(const live *l, const pith_node *node)
     for (int i = 0; i < (any ? node->n_inputs : 1); i++) {
         const pith_value *input = node->inputs[i];
         const pithi_storage *storage = input ? &l->out->storage[input->index] : NULL;
-        if (!storage || storage->place != PITHI_AT_ARENA) {
+        if (!storage || storage->place != PITHI_AT_ARENA || storage->first || storage->stride) {
             continue;
         }
         const pithi_block *block = &l->out->blocks[storage->block];
-        size_t n_bytes = value_bytes(node->outputs[0]);
-        if (block->last_step == node->index && block->n_bytes == n_bytes && value_bytes(input) == n_bytes &&
+        size_t n_bytes = pithi_plan_bytes(node->outputs[0]);
+        if (block->last_step == node->index && block->n_bytes == n_bytes && pithi_plan_bytes(input) == n_bytes &&
             is_alone(l, node, i, storage->block)) {
             return storage->block;
         }
@@ -107,19 +106,37 @@ static int inplace_block(const live *l, const pith_node *node)
     return -1;
 }
 
-static void new_block(live *l, pith_value *value, int step)
+static void new_block(live *l, const pith_value *value, int step)
 {
     int last = l->options->keep_all_values ? l->n_steps : l->last_use[value->index];
-    l->out->blocks[l->out->n_blocks] = (pithi_block){ value_bytes(value), 0, step, last > step ? last : step };
+    l->out->blocks[l->out->n_blocks] = (pithi_block){ pithi_plan_bytes(value), 0, step, last > step ? last : step };
     l->out->storage[value->index] = (pithi_storage){ .place = PITHI_AT_ARENA, .block = l->out->n_blocks++ };
+}
+
+/* True if the value is a window, or a whole whose pieces have been made: they have their places. */
+static bool place_window(live *l, const pith_value *value, int step)
+{
+    const pithi_window *window = l->windows ? &l->windows[value->index] : NULL;
+    if (!window || !window->whole) {
+        return l->out->storage[value->index].place != PITHI_AT_NOWHERE;
+    }
+    pithi_storage *whole = &l->out->storage[window->whole->index];
+    if (whole->place == PITHI_AT_NOWHERE) {
+        new_block(l, window->whole, step);
+    }
+    pithi_storage *storage = &l->out->storage[value->index];
+    *storage = *whole;
+    storage->first += window->first;
+    storage->stride = window->stride;
+    return true;
 }
 
 static void place_outputs(live *l, const pith_node *node)
 {
-    const pith_value *viewed = viewed_value(node);
+    const pith_value *viewed = pithi_plan_viewed(node);
     for (int i = 0; i < node->n_outputs; i++) {
         pith_value *value = node->outputs[i];
-        if (!value) {
+        if (!value || place_window(l, value, node->index)) {
             continue;
         }
         const pithi_storage *from = i == 0 && viewed ? &l->out->storage[viewed->index] : NULL;
@@ -154,6 +171,9 @@ pith_status pithi_plan_liveness(pith_graph *graph, const pithi_plan_options *opt
     *liveness = (pithi_liveness){ storage, blocks, 0 };
     l.last_use = last_use;
     number_all(&l);
+    if (!options->keep_all_values) {
+        PITH_TRY(pithi_plan_windows(graph, arena, &l.windows));
+    }
     find_last_uses(&l);
     for (size_t i = 0; i < graph->n_inputs; i++) {
         liveness->storage[graph->inputs[i]->index] = (pithi_storage){ .place = PITHI_AT_INPUT, .input = (int)i };

@@ -4,6 +4,7 @@
 #ifndef PITH_PLAN_H
 #define PITH_PLAN_H
 
+#include "ops/op.h"
 #include "plan/tuning.h"
 
 typedef enum pithi_place {
@@ -17,6 +18,7 @@ typedef struct pithi_operand {
     pith_tensor tensor;
     pithi_place place;
     size_t where;
+    int64_t first, stride; /* of windows: elements into the block, and between rows; 0: dense */
     const char *name; /* of the value */
 } pithi_operand;
 
@@ -29,6 +31,7 @@ typedef struct pith_step {
     size_t scratch_offset, scratch_bytes; /* arena; one block of scratch_bytes per worker */
     size_t shared_offset, shared_bytes;
     int first_operand;     /* inputs, then outputs, in plan->operands */
+    const int64_t *strides; /* of the operands, for pith_run; or NULL */
     const char *kernel;
     const char *why;             /* pith_prepare's */
     const char *const *choices;
@@ -87,13 +90,31 @@ typedef struct pithi_storage {
     int block;                     /* AT_ARENA: index of pithi_block */
     int input;                     /* AT_INPUT */
     const pith_tensor *constant;   /* AT_CONSTANT: data is shared by views */
+    int64_t first, stride;         /* windows: first element within the block, elements between rows (0: dense) */
 } pithi_storage;
+
+/* A value that lies within another one: a piece that needn't be copied. */
+typedef struct pithi_window {
+    const pith_value *whole; /* NULL: the value isn't a window. Never a window or a view itself */
+    int64_t first, stride;
+} pithi_window;
 
 typedef struct pithi_liveness {
     pithi_storage *storage; /* by value index */
     pithi_block *blocks;    /* values' blocks; room for `spare` more at the end */
     int n_blocks;
 } pithi_liveness;
+
+/* Which operands of joins and results of cuts needn't be copied; by value->index, which must be set. */
+pith_status pithi_plan_windows(pith_graph *graph, pithi_arena *arena, pithi_window **windows_out);
+/* Where piece `index` of a join or cut belongs if the whole lies at (first, stride): false if that is no window. Pieces
+ * are asked for in turn, with the span of the last one (zeros at the start). */
+bool pithi_plan_piece(const pith_node *node, int index, pith_span *span, int64_t *first, int64_t *stride);
+/* The value of which `index` counts pieces, and their list. */
+pith_value *pithi_plan_whole(const pith_node *node, pith_value *const **pieces_out, int *n_pieces_out);
+size_t pithi_plan_bytes(const pith_value *value);
+/* The value whose bytes a view node's output shares, or NULL. */
+pith_value *pithi_plan_viewed(const pith_node *node);
 
 /* Numbers steps (node->index) and values (value->index), and decides views, in-place use and lifetimes. */
 pith_status pithi_plan_liveness(pith_graph *graph, const pithi_plan_options *options, int n_spare_blocks,

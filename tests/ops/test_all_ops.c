@@ -126,6 +126,108 @@ static void check_isa(pith_test *test, op_case *c, int isa)
     free(shared);
 }
 
+/* ---- windows ------------------------------------------------------------------------------ */
+
+#define GAP 3 /* elements between the rows of a window */
+
+/* The rows of `tensor` to windows with gaps (is_out), or back. */
+static void move_rows(const pith_tensor *tensor, char *window, bool is_out)
+{
+    const size_t item = pith_dtype_bytes(tensor->dtype);
+    const size_t row = (size_t)tensor->shape.dims[tensor->shape.rank - 1] * item;
+    const size_t n_rows = row ? pith_tensor_bytes(tensor) / row : 0;
+    for (size_t i = 0; i < n_rows; i++) {
+        char *dense = (char *)tensor->data + i * row, *apart = window + i * (row + GAP * item);
+        memcpy(is_out ? apart : dense, is_out ? dense : apart, row);
+    }
+}
+
+typedef struct window_case {
+    pith_tensor operands[2 * MAX_OPERANDS]; /* inputs, then outputs */
+    int64_t strides[2 * MAX_OPERANDS];
+    bool is_any;
+} window_case;
+
+/* Operand `index` as a window, if it may be one. */
+static void open_window(op_case *c, int index, window_case *w)
+{
+    const pith_node *node = c->sample.node;
+    const bool is_input = index < node->n_inputs;
+    pith_tensor *dense = is_input ? &c->inputs[index] : &c->outputs[index - node->n_inputs];
+    w->operands[index] = *dense;
+    if (!dense->data || dense->shape.rank == 0 || !c->op->takes_window || !c->op->takes_window(node, index) ||
+        (is_input && node->inputs[index]->constant)) {
+        return;
+    }
+    const int64_t row = dense->shape.dims[dense->shape.rank - 1];
+    const size_t n_rows = row ? (size_t)(pith_shape_elements(&dense->shape) / row) : 0;
+    const size_t n_bytes = n_rows * (size_t)(row + GAP) * pith_dtype_bytes(dense->dtype);
+    w->operands[index].data = memset(malloc(n_bytes + 1), 0x5a, n_bytes + 1);
+    w->strides[index] = row + GAP;
+    w->is_any = true;
+    move_rows(dense, w->operands[index].data, true);
+}
+
+/* The same bits as with dense operands, and gaps are as they were. */
+static void close_window(pith_test *test, op_case *c, int index, window_case *w, int isa)
+{
+    const int output = index - c->sample.node->n_inputs;
+    if (output >= 0 && c->outputs[output].data) {
+        const size_t n_bytes = pith_tensor_bytes(&c->outputs[output]);
+        const size_t gap = GAP * pith_dtype_bytes(c->outputs[output].dtype);
+        const size_t row = (size_t)w->strides[index] * pith_dtype_bytes(c->outputs[output].dtype);
+        const char *window = w->operands[index].data;
+        bool is_whole = true;
+        for (size_t at = 0; row > gap && at < n_bytes / (row - gap) * row; at++) {
+            is_whole = is_whole && (at % row < row - gap || window[at] == 0x5a);
+        }
+        if (w->strides[index]) {
+            move_rows(&c->outputs[output], w->operands[index].data, false);
+        }
+        TEST_CHECK_MESSAGE(test, is_whole, "output %d: writes between the rows of a window (isa cap %s)", output,
+                           pithi_isa_name(isa));
+        TEST_CHECK_MESSAGE(test, memcmp(c->first[output].data, c->outputs[output].data, n_bytes) == 0,
+                           "output %d: other bits with windows (isa cap %s)", output, pithi_isa_name(isa));
+    }
+    if (w->strides[index]) {
+        free(w->operands[index].data);
+    }
+}
+
+/* All operands that may be windows are windows. */
+static void check_windows(pith_test *test, op_case *c, int isa)
+{
+    pith_node *node = c->sample.node;
+    const int n = node->n_inputs + node->n_outputs;
+    window_case w = { .is_any = false };
+    for (int i = 0; i < node->n_outputs; i++) {
+        if (node->outputs[i]) {
+            node->outputs[i]->shape = c->outputs[i].shape;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        open_window(c, i, &w);
+    }
+    pith_prepare prepare = { .ctx = test->ctx, .node = node, .attrs = node->attrs, .inputs = c->known,
+                             .n_inputs = node->n_inputs, .outputs = c->outputs, .n_outputs = node->n_outputs,
+                             .isa_limit = isa, .n_threads = 2, .arena = &c->arena, .max_parts = 1, .n_phases = 1,
+                             .strides = w.strides };
+    TEST_OK(test, w.is_any ? c->op->prepare(&prepare) : PITH_OK);
+    TEST_CHECK_MESSAGE(test, !w.is_any || prepare.use_run, "takes windows, but has no way to run with them");
+    if (prepare.use_run) {
+        pithi_fault fault = { 0 };
+        void *shared = aligned_alloc(PITH_ALIGNMENT, pithi_align_up(prepare.shared_bytes + 1, PITH_ALIGNMENT));
+        pith_run run = { .node = node, .attrs = node->attrs, .state = prepare.state, .inputs = w.operands,
+                         .n_inputs = node->n_inputs, .outputs = w.operands + node->n_inputs,
+                         .n_outputs = node->n_outputs, .strides = w.strides, .shared = shared, .fault = &fault };
+        run_parts(&run, &prepare, 3);
+        free(shared);
+    }
+    for (int i = 0; i < n && w.is_any; i++) {
+        close_window(test, c, i, &w, isa);
+    }
+}
+
 static void check_attrs(pith_test *test, const op_case *c)
 {
     pith_graph *clone = NULL;
@@ -157,6 +259,7 @@ static void check_sample(pith_test *test, const pith_op *op, const char *text, F
         for (int isa = 0; op->prepare && isa < pithi_isa_count(); isa++) {
             if (pithi_isa_is_available(isa)) {
                 check_isa(test, &c, isa);
+                check_windows(test, &c, isa);
             }
         }
         check_attrs(test, &c);

@@ -67,6 +67,55 @@ static void check_surroundings(pith_test *test)
           "s = matmul q k | trans_b=1\nb = add s m\np = softmax b\ny = matmul p v\noutput y\n", NULL);
 }
 
+static void check_conditions(pith_test *test)
+{
+    check(test, "scores that a condition replaces by a very low number have a mask; rows may see nothing",
+          "input q f32[2,3,5,4]\ninput k f32[2,3,7,4]\ninput v f32[2,3,7,6]\ninput c bool[2,1,5,7]\n"
+          "const low f32[]{-3e38}\n"
+          "s = matmul q k | trans_b=1 alpha=0.5\n"
+          "w = where c s low\n"
+          "p = softmax w\n"
+          "y = matmul p v\n"
+          "output y\n",
+          "inputs %q:f32[2,3,5,4], %k:f32[2,3,7,4], %v:f32[2,3,7,6], %c:bool[2,1,5,7]\n"
+          "%pith:2:f32[2,1,5,7] = where(%c, %pith:0, %pith:1)\n"
+          "%pith:3:f32[2,3,5,6] = attention(%q, %k, %v, %pith:2) q_num_heads=3 kv_num_heads=3 nan_where_blind=1 "
+          "scale=0.5\n"
+          "%y:f32[2,3,5,6] = reshape(%pith:3, %pith:4) allowzero=1\n"
+          "outputs %y:f32[2,3,5,6]\n");
+    check(test, "the other way round, with minus infinity",
+          "input q f32[5,4]\ninput k f32[7,4]\ninput v f32[7,6]\nconst c bool[7]{0,1,0,0,1,0,0}\n"
+          "const low f32[1]{-inf}\n"
+          "s = gemm q k | transB=1\n"
+          "w = where c low s\n"
+          "p = softmax w\n"
+          "y = gemm p v\n"
+          "output y\n",
+          NULL);
+    check(test, "numbers that aren't low enough and conditions that broadcast the scores stay",
+          "input q f32[1,5,4]\ninput k f32[1,7,4]\ninput v f32[1,7,6]\ninput c bool[1,5,7]\ninput d bool[2,5,7]\n"
+          "const low f32[]{-10000}\nconst lower f32[]{-1e38}\n"
+          "s = matmul q k | trans_b=1\n"
+          "w = where c s low\n"
+          "p = softmax w\n"
+          "y = matmul p v\n"
+          "t = matmul q k | trans_b=1 alpha=2\n"
+          "x = where d t lower\n"
+          "r = softmax x\n"
+          "z = matmul r v\n"
+          "output y\noutput z\n",
+          "inputs %q:f32[1,5,4], %k:f32[1,7,4], %v:f32[1,7,6], %c:bool[1,5,7], %d:bool[2,5,7]\n"
+          "%s:f32[1,5,7] = matmul(%q, %k) trans_b=1\n"
+          "%w:f32[1,5,7] = where(%c, %s, %low)\n"
+          "%p:f32[1,5,7] = softmax(%w)\n"
+          "%y:f32[1,5,6] = matmul(%p, %v)\n"
+          "%t:f32[1,5,7] = matmul(%q, %k) trans_b=1 alpha=2\n"
+          "%x:f32[2,5,7] = where(%d, %t, %lower)\n"
+          "%r:f32[2,5,7] = softmax(%x)\n"
+          "%z:f32[2,5,6] = matmul(%r, %v)\n"
+          "outputs %y:f32[1,5,6], %z:f32[2,5,6]\n");
+}
+
 static void check_others(pith_test *test)
 {
     check(test, "scores that are read elsewhere stay",
@@ -99,6 +148,7 @@ void test_fuse_attention(pith_test *test)
 {
     check_ranks(test);
     check_surroundings(test);
+    check_conditions(test);
     check_others(test);
     pith_test_case(test, "written-out attention over several blocks of rows, on two threads");
     pith_test_run(test,

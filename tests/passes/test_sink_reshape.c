@@ -1,6 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/graph_text.h"
 
+static void check_softmax(pith_test *test)
+{
+    static const pith_pass *const softmax[] = { &pithi_pass_sink_reshape, &pithi_pass_merge_reshape,
+                                                &pithi_pass_remove_dead };
+    pith_test_case(test, "softmax over a last dimension that stays comes first, over another one it doesn't");
+    pith_test_pass(test, &(pith_pass_check){
+        softmax, 3, PITH_STAGE_SHAPE, 1e-5,
+        "input x f32[6,4]\n"
+        "const w f32[4,4]\n"
+        "const flat s64[2]{6,4}\n"
+        "const deep s64[3]{2,3,4}\n"
+        "const other s64[3]{6,2,2}\n"
+        "c = gemm x w\n"
+        "d = reshape c deep\n"
+        "e = softmax d | axis=2\n"
+        "y = reshape e flat\n"
+        "f = gemm y w\n"
+        "g = reshape f other\n"
+        "z = softmax g\n"
+        "output z\n",
+        "inputs %x:f32[6,4]\n"
+        "%c:f32[6,4] = gemm(%x, %w)\n"
+        "%pith:0:f32[6,4] = softmax(%c)\n"
+        "%y:f32[6,4] = reshape(%pith:0, %pith:2) allowzero=1\n"
+        "%f:f32[6,4] = gemm(%y, %w)\n"
+        "%g:f32[6,2,2] = reshape(%f, %other)\n"
+        "%z:f32[6,2,2] = softmax(%g)\n"
+        "outputs %z:f32[6,2,2]\n" });
+}
+
 void test_sink_reshape(pith_test *test)
 {
     static const pith_pass *const passes[] = { &pithi_pass_sink_reshape,   &pithi_pass_merge_reshape,
@@ -48,4 +78,5 @@ void test_sink_reshape(pith_test *test)
         "%d:f32[2,3,4] = reshape(%c, %deep)\n"
         "%y:f32[2,3,4] = add(%d, %b)\n"
         "outputs %y:f32[2,3,4]\n" });
+    check_softmax(test);
 }
