@@ -90,6 +90,8 @@ def types_text(operator):
     parts = []
     for operand in operator["inputs"]:
         text = grouped(operand["dtypes"])
+        if not text:  # a place that is always empty
+            continue
         if parts and parts[-1][1] == text:
             parts[-1][0].append(operand["name"])
         else:
