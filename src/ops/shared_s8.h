@@ -49,7 +49,7 @@ void pithi_s8_fill_tile(const pithi_s8_weights *weights, int64_t group, int64_t 
  */
 pith_status pithi_s8_conv_prepare(pith_prepare *prepare);
 void pithi_s8_conv_run(const pith_run *run, const pith_part *part);
-/* x and y of 8 bits may be windows. */
+/* x of 1x1 convolutions and y of many channels may be windows, of 8 bits. */
 bool pithi_s8_conv_takes_window(const pith_node *node, int index);
 /* The same where x or y has 16 bits; pithi_s16_run() is its run. */
 pith_status pithi_s16_conv_prepare(pith_prepare *prepare);
