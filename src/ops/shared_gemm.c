@@ -137,7 +137,6 @@ void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *b
 /* ---- cutting ------------------------------------------------------------------------------ */
 
 #define LEAST_ROWS 48 /* of a band, which reads all of B */
-#define ROW_PANELS 8  /* of a single row, side by side */
 
 int64_t pithi_even_count(int64_t count, int n_threads)
 {
@@ -160,7 +159,7 @@ pithi_grid pithi_gemm_f32_cut(const pith_gemm_f32 *kernel, int64_t n_rows, int64
     }
     bands = pithi_even_count(pithi_max_s64(bands, 1), n_others > 1 ? 1 : n_threads);
     int64_t enough = bands >= n_threads ? pithi_min_s64(wanted, 2 * n_threads) : wanted;
-    int64_t unit = n_rows == 1 ? ROW_PANELS : kernel->nv_max, n_units = pithi_div_up(panels, unit);
+    int64_t unit = n_rows == 1 ? PITHI_ROW_PANELS : kernel->nv_max, n_units = pithi_div_up(panels, unit);
     int64_t blocks = pithi_min_s64(pithi_div_up(enough, bands), n_units);
     blocks = bands == 1 && n_others == 1 ? pithi_even_count(blocks, n_threads) : blocks;
     blocks = pithi_max_s64(pithi_min_s64(blocks, panels), n > 0);

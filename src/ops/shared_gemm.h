@@ -9,6 +9,7 @@
 #include "ops/op.h"
 
 #define PITHI_L2_SHARE ((size_t)256 << 10) /* bytes of one operand that should stay in L2 */
+#define PITHI_ROW_PANELS 8                 /* of a single row, side by side: blocks of its columns begin at so many */
 #define PITHI_PART_MACS 20000              /* least work of a part: about a microsecond */
 
 /* An activation, split into what the kernel clamps and what follows on finished rows. */

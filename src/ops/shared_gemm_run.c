@@ -27,6 +27,7 @@ typedef struct product {
     const float *packed_b, *expanded_c; /* made in prepare; NULL: in shared memory, or not at all */
     size_t shared_a, shared_b, shared_c;
     size_t packed_floats;         /* of one matrix */
+    int64_t strip; /* panels whose rows lie side by side: of a single row's large b, so that it is one stream */
     pithi_grid grid;
     int64_t n_grains;
     int64_t c_rows;               /* of expanded c: 1, or all rows of the output */
@@ -35,36 +36,37 @@ typedef struct product {
 
 /* ---- packing ------------------------------------------------------------------------------ */
 
-/* Panel `panel` of matrix b [k][n] (trans_b: [n][k]), times alpha. */
+static int64_t panels_of_b(const product *p) { return pithi_div_up(p->g.n, p->gemm->nr); }
+
+/* Panel `panel` of matrix b [k][n] (trans_b: [n][k]), times alpha, to where it lies in the packed matrix. */
 static void pack_panel(const product *p, const float *b, int64_t panel, float *packed)
 {
-    int64_t nr = p->gemm->nr, n0 = panel * nr, k = p->g.k;
-    size_t lanes = (size_t)pithi_min_s64(nr, p->g.n - n0);
-    if ((int64_t)lanes < nr) {
-        memset(packed, 0, (size_t)(nr * k) * sizeof(float));
+    const int64_t nr = p->gemm->nr, n0 = panel * nr, k = p->g.k, first = panel / p->strip * p->strip;
+    const int64_t width = pithi_min_s64(p->strip, panels_of_b(p) - first) * nr;
+    const size_t lanes = (size_t)pithi_min_s64(nr, p->g.n - n0);
+    packed += first * nr * k + (panel - first) * nr;
+    for (int64_t i = 0; i < k && (int64_t)lanes < nr; i++) {
+        memset(packed + i * width, 0, (size_t)nr * sizeof(float));
     }
     if (p->g.trans_b) {
-        p->transpose(b + n0 * k, k, packed, nr, (int64_t)lanes, k);
+        p->transpose(b + n0 * k, k, packed, width, (int64_t)lanes, k);
     } else {
         for (int64_t i = 0; i < k; i++) {
-            memcpy(packed + i * nr, b + i * p->g.n + n0, lanes * sizeof(float));
+            memcpy(packed + i * width, b + i * p->g.n + n0, lanes * sizeof(float));
         }
     }
     for (int64_t i = 0; i < nr * k && p->alpha != 1.0f; i++) {
-        packed[i] *= p->alpha;
+        packed[i / nr * width + i % nr] *= p->alpha;
     }
 }
-
-static int64_t panels_of_b(const product *p) { return pithi_div_up(p->g.n, p->gemm->nr); }
 
 /* Items are panels of all matrices. */
 static void pack_b(const product *p, const float *b, float *packed, int64_t begin, int64_t end)
 {
-    int64_t n_panels = panels_of_b(p), nr = p->gemm->nr;
+    const int64_t n_panels = panels_of_b(p);
     for (int64_t i = begin; i < end; i++) {
-        int64_t matrix = i / n_panels, panel = i % n_panels;
-        pack_panel(p, b + matrix * p->g.k * p->g.n, panel,
-                   packed + (size_t)matrix * p->packed_floats + (size_t)(panel * nr * p->g.k));
+        const int64_t matrix = i / n_panels;
+        pack_panel(p, b + matrix * p->g.k * p->g.n, i % n_panels, packed + (size_t)matrix * p->packed_floats);
     }
 }
 
@@ -175,13 +177,15 @@ static pith_status prepare_operands(pith_prepare *prepare, product *p)
 {
     const pithi_product_geometry *g = &p->g;
     p->packed_floats = pithi_gemm_f32_packed_size(p->gemm, (size_t)g->k, (size_t)g->n);
+    const bool is_streamed = g->m == 1 && p->packed_floats * sizeof(float) > PITHI_L2_SHARE;
+    p->strip = prepare->inputs[1].data && is_streamed ? PITHI_ROW_PANELS : 1;
     p->is_dots = suits_dots(prepare, p);
     p->packs_b = !p->is_dots && (g->trans_b || p->alpha != 1.0f || g->m >= MIN_ROWS_TO_PACK);
     if (p->is_dots) {
         return prepare_c(prepare, p); /* a single row is never rearranged */
     }
     if (prepare->inputs[1].data) {
-        int64_t facts[] = { g->trans_b, g->n, g->k, p->n_b };
+        int64_t facts[] = { g->trans_b, g->n, g->k, p->n_b, p->strip };
         uint64_t key = pithi_hash(PITHI_HASH_START, p->gemm->head.name, strlen(p->gemm->head.name));
         key = pithi_hash(pithi_hash(key, facts, sizeof facts), &p->alpha, sizeof p->alpha);
         pack_job job = { p, prepare->inputs[1].data };
@@ -287,6 +291,23 @@ static void copy_rows(const float *c, const pith_gemm_f32_tile *tile)
     }
 }
 
+/* A row's columns, strip by strip. */
+static void run_strips(const product *p, const pith_gemm_f32_tile *row)
+{
+    const int width = (int)p->strip * p->gemm->nr;
+    for (int n0 = 0; n0 < row->n_columns; n0 += width) {
+        pith_gemm_f32_tile tile = *row;
+        tile.n_columns = row->n_columns - n0 < width ? row->n_columns - n0 : width;
+        tile.b += n0 * p->g.k;
+        tile.b_row_stride = (size_t)pithi_align_up((size_t)tile.n_columns, row->b_row_stride);
+        tile.b_panel_stride = row->b_row_stride;
+        tile.bias += tile.bias ? n0 : 0;
+        tile.residual += tile.residual ? n0 : 0;
+        tile.c += n0;
+        pithi_gemm_f32_block(p->gemm, &tile, &p->finish);
+    }
+}
+
 /* Rows [m0, m0 + rows) by columns [n0, ...) of one batch. */
 static void run_grain(const pith_run *run, const product *p, int64_t grain, const float **pointers)
 {
@@ -326,7 +347,11 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
         copy_rows(c + row * g->n + n0, &tile);
         tile.accumulate = 1;
     }
-    pithi_gemm_f32_block(p->gemm, &tile, &p->finish);
+    if (p->strip > 1) {
+        run_strips(p, &tile);
+    } else {
+        pithi_gemm_f32_block(p->gemm, &tile, &p->finish);
+    }
 }
 
 /* Columns of one batch as rows of b times a; what is a row for c is a column for the kernel. */
