@@ -7,8 +7,8 @@
  * FILE has a sample of conv (see src/ops/sample.h) in each line; direct: layers of MobileNetV1, ResNet-50 and VGG-16
  * without Winograd, to be compared with the peak of multiply-adds, which is measured in each round; each runs twice, and
  * the second time counts: then its input lies in L2 or L3, as the layer before leaves it in a network. One thread,
- * channels-last, constant weights, activations and residuals fused. Per layer the best of the rounds; the sum is that of the
- * best round. */
+ * channels-last, constant weights, activations and residuals fused. Per layer the best of the rounds; the sum is that
+ * of the best round. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -181,7 +181,8 @@ static void prepare_layer(network *net, layer *l, const layer *previous, int isa
     l->best_ns = UINT64_MAX;
     l->prepare = (pith_prepare){ .ctx = net->ctx, .node = node, .attrs = node->attrs, .inputs = known,
                                  .n_inputs = node->n_inputs, .outputs = &l->output, .n_outputs = 1, .isa_limit = isa,
-                                 .n_threads = 1, .is_exact = net->is_exact, .arena = &net->arena, .max_parts = 1, .n_phases = 1 };
+                                 .n_threads = 1, .is_exact = net->is_exact, .arena = &net->arena, .max_parts = 1,
+                                 .n_phases = 1 };
     if (node->op->prepare(&l->prepare) != PITH_OK || !l->prepare.use_run) {
         fail(l->text, net->ctx);
     }

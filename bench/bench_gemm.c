@@ -3,9 +3,9 @@
  *
  *   bench_gemm [f32|s8] [ISA [M N K]]
  *
- * One call covers all rows and columns with packed B, as an operator does within one block. The peak of float32 is that of
- * multiply-adds in registers, measured beside each shape. Products of a single row are compared with plain reading of the
- * weights, again and again (they are in L2 or L3 then), and after other data has gone through the caches. */
+ * One call covers all rows and columns with packed B, as an operator does within one block. The peak of float32 is
+ * that of multiply-adds in registers, measured beside each shape. Products of a single row are compared with plain
+ * reading of the weights: again and again (they are in L2 or L3 then), and after other data has gone through caches. */
 #include <stdio.h>
 #include <stdlib.h>
 
