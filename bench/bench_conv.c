@@ -5,8 +5,8 @@
  *   bench_conv [mobilenet_v2|resnet18|direct|FILE] [ISA]
  *
  * FILE has a sample of conv (see src/ops/sample.h) in each line; direct: layers of MobileNetV1, ResNet-50 and VGG-16
- * without Winograd, to be compared with the peak of multiply-adds, which is measured in each round; each runs twice, and
- * the second time counts: then its input lies in L2 or L3, as the layer before leaves it in a network. One thread,
+ * without Winograd, to be compared with the peak of multiply-adds, which is measured in each round; each runs twice,
+ * and the second time counts: then its input lies in L2 or L3, as the layer before leaves it. One thread,
  * channels-last, constant weights, activations and residuals fused. Per layer the best of the rounds; the sum is that
  * of the best round. */
 #include <stdio.h>
