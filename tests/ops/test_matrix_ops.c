@@ -109,6 +109,10 @@ static void write_product(pith_test *test, pithi_text *text, bool is_gemm)
     int m = pick(test, 1, 70), n = pick(test, 1, 150), k = pick(test, 1, 90);
     int trans_a = pick(test, 0, 3) == 0, trans_b = pick(test, 0, 2) == 0, has_batch = !is_gemm && pick(test, 0, 1);
     m = pick(test, 0, 3) ? m : 1;
+    if (m == 1 && pick(test, 0, 1)) { /* weights that are packed in strips */
+        n = pick(test, 400, 600);
+        k = pick(test, 180, 300);
+    }
     pithi_text_add(text, "f32[%s%d,%d] ", has_batch ? "2,3," : "", trans_a ? k : m, trans_a ? m : k);
     pithi_text_add(text, "f32[%s%d,%d] ", has_batch && pick(test, 0, 1) ? "3," : "", trans_b ? n : k, trans_b ? k : n);
     switch (pick(test, 0, 4)) {
