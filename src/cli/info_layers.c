@@ -27,15 +27,26 @@ static void write_json(const cli_net *net, const pith_layer *layers, int n_layer
     cli_json_end(&json);
 }
 
+static int at_least(int width, const char *text)
+{
+    return (int)strlen(text) > width ? (int)strlen(text) : width;
+}
+
 static void print_words(const pith_layer *layers, int n_layers)
 {
-    printf("%5s  %-20s %-18s %-5s %-18s %10s %10s %11s %11s %10s\n", "step", "operator", "kernel", "type", "output",
-           "MACs", "FLOPs", "output B", "weights B", "scratch B");
+    char shape[CLI_SHAPE_BYTES], macs[CLI_HUMAN_BYTES], flops[CLI_HUMAN_BYTES];
+    int w_op = 8, w_kernel = 9, w_shape = 6;
+    for (int i = 0; i < n_layers; i++) {
+        w_op = at_least(w_op, layers[i].op);
+        w_kernel = at_least(w_kernel, layers[i].kernel ? layers[i].kernel : "");
+        w_shape = at_least(w_shape, cli_shape_text(&layers[i].output.shape, shape));
+    }
+    printf("%5s  %-*s %-*s %-5s %-*s %10s %10s %11s %11s %10s  node\n", "step", w_op, "operator", w_kernel, "kernel",
+           "type", w_shape, "output", "MACs", "FLOPs", "output B", "weights B", "scratch B");
     for (int i = 0; i < n_layers; i++) {
         const pith_layer *layer = &layers[i];
-        char shape[CLI_SHAPE_BYTES], macs[CLI_HUMAN_BYTES], flops[CLI_HUMAN_BYTES];
-        printf("%5d  %-20s %-18s %-5s %-18s %10s %10s %11zu %11zu %10zu  %s\n", i, layer->op,
-               layer->kernel ? layer->kernel : "reference", pith_dtype_name(layer->output.dtype),
+        printf("%5d  %-*s %-*s %-5s %-*s %10s %10s %11zu %11zu %10zu  %s\n", i, w_op, layer->op, w_kernel,
+               layer->kernel ? layer->kernel : "reference", pith_dtype_name(layer->output.dtype), w_shape,
                cli_shape_text(&layer->output.shape, shape), cli_human_count((double)layer->macs, macs),
                cli_human_count((double)layer->flops, flops), layer->output_bytes, layer->weight_bytes,
                layer->scratch_bytes, cli_plain(layer->name));

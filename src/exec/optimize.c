@@ -61,6 +61,48 @@ static void count(const pith_graph *graph, int *n_nodes, size_t *weight_bytes)
     }
 }
 
+/* Dtypes and ranks that inference finds with `size` for every open dimension; it may end at a node that `size` doesn't
+ * fit. */
+static pith_status learn_types(pith_graph *graph, int64_t size, bool *is_complete)
+{
+    pith_graph *clone = NULL;
+    const size_t n_values = graph->n_values;
+    PITH_TRY(pithi_graph_clone(graph, &clone));
+    for (size_t i = 0; i < clone->n_inputs; i++) {
+        for (int k = 0; k < clone->inputs[i]->shape.rank; k++) {
+            int64_t *dim = &clone->inputs[i]->shape.dims[k];
+            *dim = *dim >= 0 ? *dim : k == 0 ? 1 : size;
+        }
+    }
+    const pith_status status = pithi_graph_infer(clone);
+    *is_complete = status == PITH_OK;
+    for (size_t i = 0; i < n_values; i++) {
+        const pith_value *from = clone->values[i];
+        pith_value *to = graph->values[i];
+        to->dtype = to->dtype == PITH_DTYPE_NONE ? from->dtype : to->dtype;
+        if (!to->has_shape && from->has_shape) {
+            to->has_shape = true;
+            to->shape = (pith_shape){ .rank = from->shape.rank, .dims = { -1, -1, -1, -1, -1, -1, -1, -1 } };
+        }
+    }
+    pithi_graph_destroy(clone);
+    return status == PITH_STATUS_NOMEM ? status : PITH_OK;
+}
+
+/* Some operators can't be written without knowing the dtype or the rank of what they read. */
+static pith_status learn_open_types(pith_graph *graph)
+{
+    static const int64_t sizes[] = { 224, 64, 32, 16, 1, 1024 };
+    bool is_complete = false;
+    for (int i = 0; i < PITH_COUNT(sizes) && !is_complete; i++) {
+        PITH_TRY(learn_types(graph, sizes[i], &is_complete));
+        if (!is_complete) {
+            pith_ctx_clear_error(graph->ctx);
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status optimize(pith_graph *graph, const pith_optimize_options *options, pith_optimize_report *report)
 {
     PITH_TRY(check_complete(graph));
@@ -74,6 +116,7 @@ static pith_status optimize(pith_graph *graph, const pith_optimize_options *opti
         PITH_TRY(pithi_graph_infer(graph));
     }
     PITH_TRY(pithi_passes_run_portable(graph, options->disable_passes));
+    PITH_TRY(learn_open_types(graph));
     pithi_graph_count_uses(graph);
     count(graph, &report->n_nodes_after, &report->weight_bytes_after);
     return PITH_OK;

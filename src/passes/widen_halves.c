@@ -67,7 +67,7 @@ static pith_dtype guess_output(const widening *all, const pith_node *node, int i
  * are. Sets unknown dtypes of the outputs on the way. */
 static bool is_widened(widening *all, const pith_node *node)
 {
-    bool has_halves = false, is_variable = false;
+    bool has_halves = false, is_variable = false, is_unknown = false; /* maybe a half, which must not stay one */
     if (!node->op || depends_on_dtype(node)) {
         return false;
     }
@@ -77,6 +77,8 @@ static bool is_widened(widening *all, const pith_node *node)
         if (is_half(dtype) && (!spec || !(spec->dtypes & PITH_DTYPES(PITH_DTYPE_F32)))) {
             return false;
         }
+        is_unknown = is_unknown || (node->inputs[i] && dtype == PITH_DTYPE_NONE && spec &&
+                                    (spec->dtypes & PITH_DTYPES(PITH_DTYPE_F16)));
         has_halves = has_halves || is_half(dtype);
         is_variable = is_variable || (is_half(dtype) && !node->inputs[i]->constant);
     }
@@ -89,7 +91,7 @@ static bool is_widened(widening *all, const pith_node *node)
             }
         }
     }
-    return is_variable;
+    return is_variable && !is_unknown;
 }
 
 /* ---- edits ----------------------------------------------------------------------------------- */
@@ -172,15 +174,23 @@ static pith_status widen(widening *all, pith_node *node)
     return PITH_OK;
 }
 
-/* A cast from a half to the same half doesn't end a region: its result is its operand. */
+/* The dtype that an operator which isn't widened gives its result, where inference hasn't come by. A cast from a half
+ * to the same half doesn't end a region: its result is its operand. */
 static void see_through(widening *all, const pith_node *node)
 {
     const int64_t *to = node->op && pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
-    const pith_value *from = to ? node->inputs[0] : NULL, *result = to ? node->outputs[0] : NULL;
-    const pith_dtype dtype = dtype_of(all, from);
-    if (result && is_half(dtype) && (pith_dtype)*to == dtype) {
+    const bool is_like = node->op && (pithi_is(node, "cast_like") || pithi_is(node, "dequantize_linear"));
+    const pith_value *result = to || is_like ? node->outputs[0] : NULL;
+    const pith_dtype dtype = to ? (pith_dtype)*to : is_like ? dtype_of(all, node->inputs[1]) : PITH_DTYPE_NONE;
+    if (!result) {
+        return;
+    }
+    if (result->dtype == PITH_DTYPE_NONE) {
         all->dtypes[result->index] = dtype;
-        all->wide[result->index] = all->wide[from->index];
+    }
+    if (to && is_half(dtype) && dtype_of(all, node->inputs[0]) == dtype) {
+        all->dtypes[result->index] = dtype;
+        all->wide[result->index] = all->wide[node->inputs[0]->index];
     }
 }
 

@@ -1,9 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/graph_text.h"
+#include "support/onnx_models.h"
 
-void test_widen_halves(pith_test *test)
+/* Files needn't say types of inner values: a half that a cast makes is widened with the operands beside it. */
+static void test_unknown_types(pith_test *test)
 {
-    static const pith_pass *const passes[] = { &pithi_pass_widen_halves, &pithi_pass_remove_dead };
+    pith_imported imported = { 0 };
+    pith_proto content = { 0 };
+    int n_changes = 0;
+    pith_test_case(test, "a cast to a half whose type no file says");
+    TEST_CHECK(test, pith_proto_onnx(&content, "ir 8 ; opset 13 ; graph { input x f16[2,3] ; node Relu x -> r\n"
+                                               "node Cast x -> w { int to 1 } ; node Sigmoid w -> s\n"
+                                               "node Cast s -> h { int to 10 } ; node Concat r,h -> y { int axis 0 }\n"
+                                               "output y f16[4,3] }"));
+    TEST_OK(test, pith_import_bytes(test->ctx, content.data, content.n_bytes, NULL, &imported));
+    if (imported.graph) {
+        TEST_OK(test, pithi_pass_widen_halves.run(imported.graph, PITH_STAGE_MODEL, &n_changes));
+        TEST_OK(test, pithi_graph_infer(imported.graph));
+        TEST_CHECK(test, n_changes > 0);
+    }
+    pith_imported_deinit(&imported);
+    pith_proto_free(&content);
+}
+
+static const pith_pass *const passes[] = { &pithi_pass_widen_halves, &pithi_pass_remove_dead };
+
+static void test_network(pith_test *test)
+{
     pith_test_case(test, "a float16 network computes in float32");
     pith_test_pass(test, &(pith_pass_check){
         passes, 2, PITH_STAGE_SHAPE, 2e-3,
@@ -25,6 +48,12 @@ void test_widen_halves(pith_test *test)
         "%pith:5:f32[4,2] = softmax(%pith:4)\n"
         "%s:f16[4,2] = cast(%pith:5) to=f16\n"
         "outputs %s:f16[4,2], %n:s64[2]\n" });
+}
+
+void test_widen_halves(pith_test *test)
+{
+    test_network(test);
+    test_unknown_types(test);
     pith_test_case(test, "tables are read as they are, sequences hold what they held");
     pith_test_pass(test, &(pith_pass_check){
         passes, 2, PITH_STAGE_SHAPE, 2e-3,
