@@ -16,6 +16,8 @@ typedef struct pithi_heap {
 /* Zero-initialise before. A block is aligned as malloc's are, and not zeroed; NULL: no memory. */
 void *pithi_heap_alloc(pithi_heap *heap, size_t n_bytes);
 void pithi_heap_release(pithi_heap *heap, void *block, size_t n_bytes);
+/* Asks for huge pages under a block however large (see VAST_BYTES): for what every run walks through. */
+void pithi_heap_prefer_huge(const pithi_heap *heap, const void *block, size_t n_bytes);
 /* Gives pages that no block lies on back to the system. */
 void pithi_heap_trim(pithi_heap *heap);
 void pithi_heap_deinit(pithi_heap *heap);

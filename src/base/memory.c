@@ -96,6 +96,11 @@ pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out)
     return PITH_OK;
 }
 
+void pithi_alloc_prefer_huge(pith_ctx *ctx, const void *block, size_t n_bytes)
+{
+    pithi_heap_prefer_huge(&ctx->heap, block, n_bytes);
+}
+
 pith_status pithi_alloc(pith_ctx *ctx, size_t n_bytes, void **block_out)
 {
     PITH_TRY(pithi_alloc_raw(ctx, n_bytes, block_out));

@@ -129,6 +129,7 @@ static pith_status reserve_slot(pith_ctx *ctx, pithi_slot *slot, const pith_plan
         slot->arena_capacity = 0;
         PITH_TRY_AT(ctx, pithi_alloc_raw(ctx, arena_bytes, &arena), "arena of a session for %d steps",
                     plan->n_steps);
+        pithi_alloc_prefer_huge(ctx, arena, arena_bytes);
         slot->arena = arena;
         slot->arena_capacity = arena_bytes;
     }
