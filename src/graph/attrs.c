@@ -137,6 +137,14 @@ bool pithi_attr_is_default(const pith_attr_spec *spec, const void *field)
     return false;
 }
 
+pith_status pithi_attr_check_int(pith_ctx *ctx, const pith_attr_spec *spec, int64_t value)
+{
+    PITH_CHECK(ctx, spec->is_wide || (value >= -INT32_MAX && value <= INT32_MAX), PITH_STATUS_SHAPE,
+               "attribute '%s' is %lld; axes, sizes and counts lie between -%d and %d", spec->name, (long long)value,
+               INT32_MAX, INT32_MAX);
+    return PITH_OK;
+}
+
 void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text)
 {
     char type[PITH_TYPE_TEXT_BYTES];

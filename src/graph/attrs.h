@@ -43,62 +43,73 @@ typedef struct pith_attr_spec {
     const char *const *choices; /* NULL-terminated, for CHOICE and CHOICES */
     bool is_required;
     bool is_own; /* pith's own, set by passes and spellings: a file that gives it is refused */
+    bool is_wide; /* INT: any value; others, which shapes are counted with, have 31 bits and a sign */
 } pith_attr_spec;
 
 #define PITH_ATTR_INT(type, field, name, value)                                                                      \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, false                               \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, false, false                        \
+    }
+#define PITH_ATTR_WIDE_INT(type, field, name, value)                                                                 \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, false, true                         \
     }
 #define PITH_ATTR_FLOAT(type, field, name, value)                                                                    \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, false                             \
+        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, false, false                      \
     }
-#define PITH_ATTR_INTS(type, field, name) { (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, false, false }
+#define PITH_ATTR_INTS(type, field, name)                                                                            \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, false, false, false                             \
+    }
 #define PITH_ATTR_FLOATS(type, field, name)                                                                          \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false, false                                  \
+        (name), PITH_ATTR_KIND_FLOATS, offsetof(type, field), 0, NULL, false, false, false                           \
     }
 #define PITH_ATTR_TENSOR(type, field, name)                                                                          \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false, false                                  \
+        (name), PITH_ATTR_KIND_TENSOR, offsetof(type, field), 0, NULL, false, false, false                           \
     }
 #define PITH_ATTR_CHOICE(type, field, name, value, choices)                                                          \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false, false                       \
+        (name), PITH_ATTR_KIND_CHOICE, offsetof(type, field), (value), (choices), false, false, false                \
     }
 #define PITH_ATTR_CHOICES(type, field, name, choices)                                                                \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false                            \
+        (name), PITH_ATTR_KIND_CHOICES, offsetof(type, field), 0, (choices), false, false, false                     \
     }
 #define PITH_ATTR_STRING(type, field, name)                                                                          \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, false, false                                  \
+        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, false, false, false                           \
     }
 #define PITH_ATTR_STRINGS(type, field, name)                                                                         \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_STRINGS, offsetof(type, field), 0, NULL, false, false                                 \
+        (name), PITH_ATTR_KIND_STRINGS, offsetof(type, field), 0, NULL, false, false, false                          \
     }
-#define PITH_ATTR_TYPE(type, field, name) { (name), PITH_ATTR_KIND_TYPE, offsetof(type, field), 0, NULL, false, false }
+#define PITH_ATTR_TYPE(type, field, name)                                                                            \
+    {                                                                                                                \
+        (name), PITH_ATTR_KIND_TYPE, offsetof(type, field), 0, NULL, false, false, false                             \
+    }
 #define PITH_ATTR_REQUIRED_STRING(type, field, name)                                                                 \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true, false                                   \
+        (name), PITH_ATTR_KIND_STRING, offsetof(type, field), 0, NULL, true, false, false                            \
     }
 #define PITH_ATTR_REQUIRED_INT(type, field, name)                                                                    \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true, false                                      \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), 0, NULL, true, false, false                               \
     }
 #define PITH_ATTR_REQUIRED_INTS(type, field, name)                                                                   \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true, false                                     \
+        (name), PITH_ATTR_KIND_INTS, offsetof(type, field), 0, NULL, true, false, false                              \
     }
 
 #define PITH_ATTR_OWN_INT(type, field, name, value)                                                                  \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, true                                \
+        (name), PITH_ATTR_KIND_INT, offsetof(type, field), (value), NULL, false, true, false                         \
     }
 #define PITH_ATTR_OWN_FLOAT(type, field, name, value)                                                                \
     {                                                                                                                \
-        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, true                              \
+        (name), PITH_ATTR_KIND_FLOAT, offsetof(type, field), (value), NULL, false, true, false                       \
     }
 
 /* An attribute table entry list for pith_op_head. */
@@ -125,6 +136,8 @@ static inline const pith_op_head *pithi_op_head(const struct pith_op *op)
 pith_status pithi_attrs_new(const pith_op_head *head, pithi_arena *arena, void **attrs_out);
 /* Deep copy of lists; tensors' data stay shared. */
 pith_status pithi_attrs_copy(const pith_op_head *head, const void *attrs, pithi_arena *arena, void *copy);
+/* Whether an INT from a file is in range. */
+pith_status pithi_attr_check_int(pith_ctx *ctx, const pith_attr_spec *spec, int64_t value);
 /* Adds ` name=value` for every attribute that differs from its default. */
 void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *text);
 /* True if the field of that attribute has the table's default, or is empty. */

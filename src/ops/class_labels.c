@@ -20,7 +20,7 @@ typedef struct labels_attrs {
 static const pith_attr_spec table[] = {
     PITH_ATTR_CHOICE(labels_attrs, post_transform, "post_transform", PITHI_ML_NONE, pithi_ml_post_names),
     PITH_ATTR_OWN_INT(labels_attrs, complement, "complement", 0),
-    { "labels", PITH_ATTR_KIND_TENSOR, offsetof(labels_attrs, labels), 0, NULL, false, true },
+    { "labels", PITH_ATTR_KIND_TENSOR, offsetof(labels_attrs, labels), 0, NULL, false, true, false },
 };
 
 static int64_t columns_of(const pith_tensor *tensor)

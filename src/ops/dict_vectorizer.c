@@ -8,7 +8,7 @@ typedef struct dict_attrs {
 } dict_attrs;
 
 static const pith_attr_spec table[] = {
-    { "vocabulary", PITH_ATTR_KIND_TENSOR, offsetof(dict_attrs, vocabulary), 0, NULL, false, true } };
+    { "vocabulary", PITH_ATTR_KIND_TENSOR, offsetof(dict_attrs, vocabulary), 0, NULL, false, true, false } };
 
 static bool is_key(const pith_tensor *keys, size_t i, const pith_tensor *vocabulary, int64_t k)
 {

@@ -12,7 +12,7 @@ typedef struct dropout_attrs {
 } dropout_attrs;
 
 static const pith_attr_spec attr_table[] = {
-    PITH_ATTR_INT(dropout_attrs, seed, "seed", 0),
+    PITH_ATTR_WIDE_INT(dropout_attrs, seed, "seed", 0),
     PITH_ATTR_FLOAT(dropout_attrs, ratio, "ratio", 0.5),
 };
 

@@ -17,7 +17,7 @@ static const pith_attr_spec table[] = {
     PITH_ATTR_FLOATS(imputer_attrs, imputed_value_floats, "imputed_value_floats"),
     PITH_ATTR_INTS(imputer_attrs, imputed_value_int64s, "imputed_value_int64s"),
     PITH_ATTR_FLOAT(imputer_attrs, replaced_value_float, "replaced_value_float", 0.0),
-    PITH_ATTR_INT(imputer_attrs, replaced_value_int64, "replaced_value_int64", 0),
+    PITH_ATTR_WIDE_INT(imputer_attrs, replaced_value_int64, "replaced_value_int64", 0),
 };
 
 static void ref(const pith_run *run)

@@ -14,7 +14,7 @@ typedef struct encoder_attrs {
     const pith_tensor *reverse_default;               /* one element of the keys' dtype, or NULL */
 } encoder_attrs;
 
-#define OWN_TENSOR(field) { #field, PITH_ATTR_KIND_TENSOR, offsetof(encoder_attrs, field), 0, NULL, false, true }
+#define OWN_TENSOR(field) { #field, PITH_ATTR_KIND_TENSOR, offsetof(encoder_attrs, field), 0, NULL, false, true, false }
 static const pith_attr_spec table[] = { OWN_TENSOR(keys), OWN_TENSOR(values), OWN_TENSOR(default_value),
                                         OWN_TENSOR(reverse_default) };
 

@@ -12,7 +12,7 @@ typedef struct momentum_attrs {
 
 enum { MODE_STANDARD, MODE_NESTEROV };
 static const char *const modes[] = { "standard", "nesterov", NULL };
-#define REQUIRED(field, kind, choices) { #field, kind, offsetof(momentum_attrs, field), 0, choices, true, false }
+#define REQUIRED(field, kind, choices) { #field, kind, offsetof(momentum_attrs, field), 0, choices, true, false, false }
 static const pith_attr_spec table[] = {
     REQUIRED(alpha, PITH_ATTR_KIND_FLOAT, NULL), REQUIRED(beta, PITH_ATTR_KIND_FLOAT, NULL),
     REQUIRED(norm_coefficient, PITH_ATTR_KIND_FLOAT, NULL), REQUIRED(mode, PITH_ATTR_KIND_CHOICE, modes),

@@ -13,7 +13,7 @@ typedef struct one_hot_attrs {
 
 static const pith_attr_spec table[] = {
     PITH_ATTR_INT(one_hot_attrs, zeros, "zeros", 1),
-    { "cats", PITH_ATTR_KIND_TENSOR, offsetof(one_hot_attrs, cats), 0, NULL, false, true },
+    { "cats", PITH_ATTR_KIND_TENSOR, offsetof(one_hot_attrs, cats), 0, NULL, false, true, false },
 };
 
 static bool is_category(const pith_tensor *x, int64_t i, const pith_tensor *cats, int64_t k)

@@ -109,7 +109,7 @@ static pith_status read_attr(pith_ctx *ctx, const pith_attr_spec *spec, const pi
                spec->name, kinds[wanted[spec->kind]], kinds[attr->kind]);
     void *copy = NULL;
     switch (spec->kind) {
-    case PITH_ATTR_KIND_INT: *(int64_t *)field = attr->i; break;
+    case PITH_ATTR_KIND_INT: *(int64_t *)field = attr->i; return pithi_attr_check_int(ctx, spec, attr->i);
     case PITH_ATTR_KIND_FLOAT: *(float *)field = attr->f; break;
     case PITH_ATTR_KIND_CHOICE: return read_choice(ctx, spec, attr->s, field);
     case PITH_ATTR_KIND_CHOICES: return read_choices(ctx, spec, attr, arena, field);

@@ -8,8 +8,8 @@ typedef struct shape_attrs {
 } shape_attrs;
 
 static const pith_attr_spec attr_table[] = {
-    PITH_ATTR_INT(shape_attrs, start, "start", 0),
-    PITH_ATTR_INT(shape_attrs, end, "end", PITH_MAX_RANK),
+    PITH_ATTR_WIDE_INT(shape_attrs, start, "start", 0),
+    PITH_ATTR_WIDE_INT(shape_attrs, end, "end", PITH_MAX_RANK),
 };
 
 static int clamp_axis(int64_t axis, int rank)

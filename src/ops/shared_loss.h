@@ -16,7 +16,7 @@ typedef struct pithi_loss_attrs {
 
 #define PITHI_LOSS_ATTRS                                                                           \
     PITH_ATTR_CHOICE(pithi_loss_attrs, reduction, "reduction", PITHI_LOSS_MEAN, pithi_loss_reductions), \
-    PITH_ATTR_INT(pithi_loss_attrs, ignore_index, "ignore_index", (double)INT64_MIN)
+    PITH_ATTR_WIDE_INT(pithi_loss_attrs, ignore_index, "ignore_index", (double)INT64_MIN)
 
 pith_status pithi_loss_infer(pith_infer *infer);
 /* log_probability(run, n, c, d): of sample (n, d) and class c. */

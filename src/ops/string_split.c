@@ -15,7 +15,7 @@ typedef struct string_split_attrs {
 
 static const pith_attr_spec attr_table[] = {
     PITH_ATTR_STRING(string_split_attrs, delimiter, "delimiter"),
-    PITH_ATTR_INT(string_split_attrs, maxsplit, "maxsplit", NO_LIMIT),
+    PITH_ATTR_WIDE_INT(string_split_attrs, maxsplit, "maxsplit", NO_LIMIT),
 };
 
 /* Where the white space at text[at..] ends, or (`is_space` false) where it begins. */

@@ -7,7 +7,8 @@
 
 static const char *const aggregates[] = { "AVERAGE", "SUM", "MIN", "MAX", NULL };
 
-#define OWN_TABLE(field) { #field, PITH_ATTR_KIND_TENSOR, offsetof(pithi_forest_attrs, field), 0, NULL, false, true }
+#define OWN_TABLE(field) \
+    { #field, PITH_ATTR_KIND_TENSOR, offsetof(pithi_forest_attrs, field), 0, NULL, false, true, false }
 
 static const pith_attr_spec table[] = {
     PITH_ATTR_INT(pithi_forest_attrs, n_targets, "n_targets", 1),

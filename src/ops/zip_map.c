@@ -10,7 +10,7 @@ typedef struct zip_attrs {
 } zip_attrs;
 
 static const pith_attr_spec table[] = {
-    { "keys", PITH_ATTR_KIND_TENSOR, offsetof(zip_attrs, keys), 0, NULL, false, true } };
+    { "keys", PITH_ATTR_KIND_TENSOR, offsetof(zip_attrs, keys), 0, NULL, false, true, false } };
 
 static const pith_type tensor_type = { PITH_KIND_TENSOR, PITH_DTYPE_F32, NULL };
 static const pith_type map_types[2] = { { PITH_KIND_MAP, PITH_DTYPE_S64, &tensor_type },

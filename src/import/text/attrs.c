@@ -85,7 +85,9 @@ static pith_status read_attr(pithi_text_reader *reader, pith_graph *graph, const
     const char *text = NULL;
     double number = 0.0;
     switch (spec->kind) {
-    case PITH_ATTR_KIND_INT: return pithi_scan_s64(scan, field);
+    case PITH_ATTR_KIND_INT:
+        PITH_TRY(pithi_scan_s64(scan, field));
+        return pithi_attr_check_int(graph->ctx, spec, *(const int64_t *)field);
     case PITH_ATTR_KIND_CHOICE: return read_choice(reader, spec, field);
     case PITH_ATTR_KIND_TENSOR: return read_tensor(reader, graph, field);
     case PITH_ATTR_KIND_STRING: return pithi_scan_word(scan, &graph->arena, field);
