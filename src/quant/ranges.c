@@ -160,8 +160,9 @@ static int by_share(const void *a, const void *b)
     return x->noise_share != y->noise_share ? (x->noise_share < y->noise_share ? 1 : -1) : x->tensor - y->tensor;
 }
 
-/* Tries the other ranges of one tensor; the best stays. */
-static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor)
+/* Tries the other ranges of one tensor; the best stays. What is better for most samples only because it clips a few
+ * is no gain on others: the noise of all together must not rise either. */
+static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor, double *sqnr_db)
 {
     pithi_range best = tensor->range;
     for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
@@ -175,13 +176,24 @@ static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor)
         }
         tensor->range = tensor->candidates[k];
         PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-        if (error.score > quant->score + REFINED_DB) {
+        if (error.score > quant->score + REFINED_DB && error.sqnr_db >= *sqnr_db) {
             quant->score = error.score;
+            *sqnr_db = error.sqnr_db;
             best = tensor->range;
         }
     }
     tensor->range = best;
     return PITH_OK;
+}
+
+/* There is another range to try: not for results, arguments of tables and probabilities, whose candidates are equal. */
+static bool has_choice(const pithi_quant_tensor *tensor)
+{
+    bool differs = false;
+    for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
+        differs = differs || !is_same(&tensor->candidates[k], &tensor->range);
+    }
+    return differs;
 }
 
 /* The tensors that lose most, one after the other. */
@@ -192,18 +204,20 @@ pith_status pithi_quant_refine_ranges(pithi_quant *quant)
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(ranked), &block));
     ranked *order = block;
     int n = 0;
+    pithi_quant_error start;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &start));
     for (int i = 0; i < quant->n_tensors; i++) {
         double signal, noise, clipped;
         const pithi_quant_tensor *tensor = &quant->tensors[i];
         pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
-        if (tensor->source == i && tensor->shares < 0 && signal > 0.0) {
+        if (tensor->source == i && tensor->shares < 0 && signal > 0.0 && has_choice(tensor)) {
             order[n++] = (ranked){ i, noise / signal };
         }
     }
     qsort(order, (size_t)n, sizeof(ranked), by_share);
     n = n < N_REFINED ? n : N_REFINED;
     for (int i = 0; i < n && pithi_quant_affords(quant, (PITH_OBSERVER_COUNT - 1) * quant->n_held); i++) {
-        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor]));
+        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor], &start.sqnr_db));
         pithi_quant_tell(quant, "refining ranges", i + 1, n);
     }
     pithi_quant_note(quant, "ranges one by one", before, quant->score, quant->score > before);
