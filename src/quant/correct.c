@@ -19,7 +19,7 @@ static void add_means(const pith_node *node, const pith_tensor *output, double w
 {
     const float *y = output->data;
     const pith_shape *shape = &output->shape;
-    int axis = pithi_is(node, "conv") ? 1 : shape->rank - 1;
+    int axis = pithi_is(node, "conv") || pithi_is(node, "conv_transpose") ? 1 : shape->rank - 1;
     int64_t inner = 1, n = pith_shape_elements(shape);
     for (int i = axis + 1; i < shape->rank; i++) {
         inner *= shape->dims[i];

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Biases of integer layers: correction takes out what is wrong with each channel's mean, whatever the product; where
+ * the input gets 16 bits after weights were rounded, biases still fit; and who leaves correction out has none. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "quant/quant.h"
+#include "support/graph_text.h"
+#include "support/onnx_file.h"
+
+#define PATH PITH_BINARY_DIR "/biases_test.onnx"
+
+enum { N_SAMPLES = 24, N_IN = 2 * 4 * 40 };
+
+/* More columns than channels. */
+static const char transposed[] = "input x f32[1,2,4,40]\n"
+                                 "const w f32[2,3,2,2]{-0.5:0.5}\nconst b f32[3]{-0.2:0.2}\n"
+                                 "y = conv_transpose x w b | strides=[2,2]\n"
+                                 "output y\n";
+
+/* The first channel is nearly its bias alone. */
+static const char convolution[] = "input x f32[1,2,4,40]\n"
+                                  "const w f32[2,2,1,1]{1e-9,2e-9,0.5,0.25}\nconst b f32[2]{1,0.1}\n"
+                                  "y = conv x w b\n"
+                                  "output y\n";
+static const char row[] = "input x f32[1,2,4,40]\n"
+                          "const w f32[40,2]{-1e-9:1e-9}\nconst b f32[2]{1,-2}\n"
+                          "p = matmul x w\n"
+                          "y = add p b\n"
+                          "output y\n";
+
+typedef struct fixture {
+    pithi_quant quant;
+    pithi_quant_work work;
+    pith_quantize_options options;
+    pith_samples samples;
+} fixture;
+
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 2, 4, 40 } }, (float *)user + index * N_IN };
+    return PITH_OK;
+}
+
+/* Up to ranges. */
+static void start(pith_test *test, const char *text, float *data, fixture *f)
+{
+    f->options = (pith_quantize_options){ .n_threads = 1 };
+    f->samples = (pith_samples){ read_sample, data, N_SAMPLES };
+    f->work = (pithi_quant_work){ .limit = INFINITY };
+    f->quant = (pithi_quant){ .ctx = test->ctx, .options = &f->options, .samples = &f->samples, .work = &f->work,
+                              .graph = pith_test_graph(test, text), .arena = { .ctx = test->ctx } };
+    TEST_OK(test, pithi_graph_infer(f->quant.graph));
+    TEST_OK(test, pithi_quant_select(&f->quant));
+    TEST_OK(test, pithi_quant_calibrate(&f->quant));
+    pithi_quant_observe_all(&f->quant);
+    pithi_quant_take_observer(&f->quant, PITH_OBSERVER_MIN_MAX);
+}
+
+static void stop(fixture *f)
+{
+    pithi_arena_deinit(&f->quant.arena);
+    pithi_graph_destroy(f->quant.graph);
+}
+
+static void test_transposed(pith_test *test, float *data)
+{
+    float wrong[3] = { 0.5f, -0.25f, 0.125f };
+    bool is_done = false;
+    fixture f;
+    pith_test_case(test, "correction of a transposed convolution, by channel");
+    start(test, transposed, data, &f);
+    f.quant.bias_shifts[0] = wrong;
+    TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
+    TEST_CHECK(test, is_done);
+    for (int c = 0; c < 3; c++) {
+        TEST_CHECK_MESSAGE(test, fabsf(f.quant.bias_shifts[0][c]) < 0.01f, "channel %d: %g is left", c,
+                           (double)f.quant.bias_shifts[0][c]);
+    }
+    stop(&f);
+}
+
+static void test_room(pith_test *test, const char *text, float *data)
+{
+    fixture f;
+    pithi_quant_error error = { 0 };
+    start(test, text, data, &f);
+    TEST_OK(test, pithi_quant_round_layers(&f.quant));
+    TEST_CHECK(test, f.quant.layers[0].rounded.q != NULL);
+    for (int wide = 0; wide < 2; wide++) {
+        for (int i = 0; i < f.quant.n_tensors; i++) {
+            f.quant.tensors[i].format = wide ? PITHI_ACTIVATION_U16 : PITHI_ACTIVATION_U8;
+        }
+        TEST_OK(test, pithi_quant_measure(&f.quant, f.quant.n_held, &error));
+        TEST_CHECK_MESSAGE(test, error.sqnr_db > (wide ? 40.0 : 30.0), "%d bits: %.1f dB", wide ? 16 : 8,
+                           error.sqnr_db);
+    }
+    stop(&f);
+}
+
+static bool has_stage(const pith_quantize_report *report, const char *name)
+{
+    for (int i = 0; report && i < report->n_stages; i++) {
+        if (strcmp(report->stages[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A limit on the drop that int8 can't keep leads to another mix, which is corrected for itself. */
+static void test_left_out(pith_test *test, float *data)
+{
+    static const char deep[] = "input x f32[1,2,4,40]\n"
+                               "const w1 f32[8,2,3,3]{-0.4:0.4}\nconst b1 f32[8]{-0.2:0.2}\n"
+                               "a = conv x w1 b1\nar = relu a\n"
+                               "const w2 f32[8,8,2,3]{-0.3:0.3}\nconst b2 f32[8]{-0.2:0.2}\n"
+                               "y = conv ar w2 b2\n"
+                               "output y\n";
+    const pith_samples samples = { read_sample, data, N_SAMPLES };
+    pith_graph *graph = pith_test_graph(test, deep);
+    bool has[2] = { false, false }, ok = graph && pith_test_save_onnx(test, graph, PATH);
+    pith_test_case(test, "correction that is left out, of the chosen mix as well");
+    for (int k = 0; k < 2 && ok; k++) {
+        const pith_quantize_options options = { .n_threads = 1, .no_timing = 1, .max_drop = 1e-4, .verify = &samples,
+                                                .without = k ? "bias-correction" : NULL };
+        pith_quantize_report *report = NULL;
+        void *bytes = NULL;
+        size_t n_bytes = 0;
+        TEST_OK(test, pith_quantize(test->ctx, PATH, &options, &samples, &bytes, &n_bytes, &report));
+        TEST_CHECK(test, report && report->n_layers > 0);
+        has[k] = has_stage(report, "bias-correction");
+        pith_free_bytes(test->ctx, bytes);
+        pith_quantize_report_destroy(report);
+    }
+    TEST_CHECK(test, has[0] && !has[1]);
+    pithi_graph_destroy(graph);
+}
+
+void test_biases(pith_test *test)
+{
+    float *data = malloc(N_SAMPLES * N_IN * sizeof(float));
+    for (int i = 0; data && i < N_SAMPLES * N_IN; i++) {
+        data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
+    }
+    if (data) {
+        test_transposed(test, data);
+        pith_test_case(test, "room for biases where 16 bits come later: convolution");
+        test_room(test, convolution, data);
+        pith_test_case(test, "room for biases where 16 bits come later: a row behind a matmul");
+        test_room(test, row, data);
+        test_left_out(test, data);
+    }
+    free(data);
+}
