@@ -6,7 +6,6 @@
 #include "quant/mix.h"
 
 #define NOISE_SHARE 0.02 /* of a time: differences below are none */
-#define GAIN_DB     0.02
 
 /* Without limits a drop above the first is mended to the second. */
 #define RUINED_POINTS 5.0 /* of top-1 or agreement, with an SQNR below RUINED_DB */
@@ -350,7 +349,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     pithi_quant_error before, after;
     bool is_done = false;
     void *kept = NULL;
-    if (search->chosen == 1 || quant->options->no_bias_correction) {
+    if (search->chosen == 1 || quant->options->no_bias_correction || !pithi_quant_wants(quant, "bias-correction")) {
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &kept));
@@ -358,10 +357,13 @@ static pith_status correct_mix(pithi_quant_search *search)
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
-    bool helps = is_done && after.score > before.score + GAIN_DB;
+    bool helps = is_done && after.score > before.score + PITHI_QUANT_GAIN_DB;
     if (helps) {
         PITH_TRY(assess_biases(quant, &fresh.n_bytes, &fresh.verdict));
         helps = fresh.verdict.drop <= chosen->verdict.drop && (limit == 0 || fresh.n_bytes <= limit);
+    }
+    if (is_done) {
+        pithi_quant_note(quant, "bias-correction", before.score, after.score, helps);
     }
     if (helps) {
         *chosen = fresh;
