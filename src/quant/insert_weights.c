@@ -41,9 +41,9 @@ static bool has_bias(const pithi_quant *quant, const pith_node *node)
     return !pithi_is(node, "matmul") && (pithi_constant_input(node, 2) || quant->bias_shifts[node->index]);
 }
 
-static double bias_at(const pithi_quant *quant, const pith_node *node, int64_t channel)
+/* `bias` may be NULL; shifts are added. */
+static double bias_at(const pithi_quant *quant, const pith_node *node, const pith_tensor *bias, int64_t channel)
 {
-    const pith_tensor *bias = pithi_is(node, "matmul") ? NULL : pithi_constant_input(node, 2);
     const float *shifts = quant->bias_shifts[node->index];
     return (bias ? (double)((const float *)bias->data)[channel] : 0.0) + (shifts ? (double)shifts[channel] : 0.0);
 }
@@ -62,12 +62,13 @@ static pith_status insert_bias(const pithi_quant *quant, pith_graph *graph, pith
 {
     const pith_shape shape = { 1, { n_out } };
     pith_value *operands[3] = { 0 }, *result = NULL;
+    const pith_tensor *bias = pithi_constant_input(node, 2);
     pith_tensor to, scales, zeros;
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_S32, &shape, &to, &operands[0]));
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &shape, &scales, &operands[1]));
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_S32, &shape, &zeros, &operands[2]));
     for (int64_t c = 0; c < n_out; c++) {
-        double scale = x_scale * (double)weight_scales[c], q = nearbyint(bias_at(quant, node, c) / scale);
+        double scale = x_scale * (double)weight_scales[c], q = nearbyint(bias_at(quant, node, bias, c) / scale);
         ((float *)scales.data)[c] = (float)scale;
         ((int32_t *)to.data)[c] = (int32_t)fmin(fmax(q, -PITHI_QUANT_LARGEST_BIAS), PITHI_QUANT_LARGEST_BIAS);
     }
@@ -87,7 +88,7 @@ static pith_status shift_bias(const pithi_quant *quant, pith_graph *graph, pith_
     }
     PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &shape, &to, &bias));
     for (int64_t c = 0; c < n_out; c++) {
-        ((float *)to.data)[c] = (float)bias_at(quant, node, c);
+        ((float *)to.data)[c] = (float)bias_at(quant, node, pithi_constant_input(node, 2), c);
     }
     return set_bias(graph, node, bias);
 }
@@ -200,15 +201,49 @@ static pith_status insert_float8(pith_graph *graph, pith_node *node, const pithi
 }
 
 /* Scales below which a channel's bias would overflow. */
-static pith_status least_scales_of(const pithi_quant *quant, const pith_node *node, int64_t n_out, double x_scale,
-                                   pithi_arena *arena, const float **scales_out)
+static pith_status least_scales_of(const pithi_quant *quant, const pith_graph *graph, const pith_node *node,
+                                   int64_t n_out, double x_scale, pithi_arena *arena, const float **scales_out)
 {
+    const pith_tensor *bias = pithi_quant_bias_of(quant, graph, node);
     void *block = NULL;
     PITH_TRY(pithi_arena_array(arena, (size_t)n_out, sizeof(float), &block));
     for (int64_t c = 0; c < n_out; c++) {
-        ((float *)block)[c] = (float)(fabs(bias_at(quant, node, c)) / (x_scale * PITHI_QUANT_LARGEST_BIAS));
+        ((float *)block)[c] = (float)(fabs(bias_at(quant, node, bias, c)) / (x_scale * PITHI_QUANT_LARGEST_BIAS));
     }
     *scales_out = block;
+    return PITH_OK;
+}
+
+/* Channels whose integers were rounded for a coarser input (16 bits have a finer scale), so that their bias has no room
+ * now, are rounded to the nearest. */
+static pith_status make_room(const pithi_quant_weights *weights, const pithi_weight_format *format, const float *least,
+                             bool is_per_tensor, pithi_arena *arena, pithi_quant_rounded *rounded)
+{
+    const pithi_quant_scales where = pithi_quant_scales_of(weights, format);
+    const pithi_quant_rows rows =
+        pithi_quant_rows_make(&weights->tensor->shape, &where.shape, where.axis, where.block);
+    const pithi_quant_rounded before = *rounded;
+    bool has_room = true;
+    for (int64_t c = 0; c < weights->n_out; c++) {
+        has_room = has_room && before.scales[c] >= least[c];
+    }
+    if (has_room) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_quant_round_nearest(weights, format, least, is_per_tensor, arena, rounded));
+    int16_t *q = (int16_t *)(uintptr_t)rounded->q, *zeros = (int16_t *)(uintptr_t)rounded->zeros;
+    float *scales = (float *)(uintptr_t)rounded->scales;
+    for (int64_t i = 0; i < rows.total; i++) {
+        const int64_t c = pithi_quant_scale_at(&rows, i);
+        q[i] = before.scales[c] >= least[c] ? before.q[i] : q[i];
+    }
+    for (int64_t c = 0; c < weights->n_out; c++) {
+        const bool keeps = before.scales[c] >= least[c];
+        scales[c] = keeps ? before.scales[c] : scales[c];
+        if (zeros && keeps) {
+            zeros[c] = before.zeros ? before.zeros[c] : 0;
+        }
+    }
     return PITH_OK;
 }
 
@@ -224,12 +259,14 @@ static pith_status insert_rounded(const pithi_quant *quant, pith_graph *graph, p
         PITH_TRY(shift_bias(quant, graph, node, weights.n_out));
         return insert_palette(graph, node, &weights, &layer->format, &rounded);
     }
+    if (is_integer) {
+        PITH_TRY(least_scales_of(quant, graph, node, weights.n_out, x_scale, arena, &least));
+    }
+    const bool is_per_tensor = quant->options->per_tensor_weights;
     if (!rounded.q) {
-        if (is_integer) {
-            PITH_TRY(least_scales_of(quant, node, weights.n_out, x_scale, arena, &least));
-        }
-        PITH_TRY(pithi_quant_round_nearest(&weights, &layer->format, least, quant->options->per_tensor_weights, arena,
-                                           &rounded));
+        PITH_TRY(pithi_quant_round_nearest(&weights, &layer->format, least, is_per_tensor, arena, &rounded));
+    } else if (least) {
+        PITH_TRY(make_room(&weights, &layer->format, least, is_per_tensor, arena, &rounded));
     }
     if (is_integer && has_bias(quant, node)) {
         PITH_TRY(insert_bias(quant, graph, node, weights.n_out, rounded.scales, x_scale));

@@ -164,6 +164,8 @@ bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node);
 pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int which);
 /* The node adds a constant row to a matmul that is quantised: its bias. */
 bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node);
+/* The constant bias of a product: of a matmul that row behind it. NULL: none. */
+const pith_tensor *pithi_quant_bias_of(const pithi_quant *quant, const pith_graph *graph, const pith_node *node);
 
 /* The shape of the scales of weights in a format, and the arguments of dequantize_linear for it. */
 typedef struct pithi_quant_scales {

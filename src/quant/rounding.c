@@ -8,7 +8,6 @@
 #include "quant/product.h"
 
 #define MAX_K 2304           /* more inputs than that: moments take too much memory and time */
-#define LARGEST_BIAS 1073741824.0
 #define LEARNT_BITS 4        /* AdaRound for weights of no more bits, or for all with the best effort */
 #define STEPS 1000
 #define BEST_STEPS 3000
@@ -50,11 +49,11 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_out, sizeof(float), &least));
     out->least = least;
     int tensor = quant->tensor_of[node->inputs[0]->index];
-    const pith_tensor *bias = pithi_is(node, "matmul") ? NULL : pithi_constant_input(node, 2);
+    const pith_tensor *bias = pithi_quant_bias_of(quant, quant->graph, node);
     if (tensor >= 0 && bias) {
         const float x_scale = pithi_quant_scale_of(quant, node->inputs[0]);
         for (int64_t c = 0; c < n_out; c++) { /* twice: the shift needs room too */
-            out->least[c] = 2.0f * fabsf(((const float *)bias->data)[c]) / (x_scale * (float)LARGEST_BIAS);
+            out->least[c] = 2.0f * fabsf(((const float *)bias->data)[c]) / (x_scale * (float)PITHI_QUANT_LARGEST_BIAS);
         }
     }
     bool has_block = pithi_quant_scales_of(weights, format).block > 0;

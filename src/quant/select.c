@@ -266,6 +266,17 @@ bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node)
            pithi_quant_weights_of(matmul, &weights) && row->shape.dims[0] == weights.n_out && weights.n_out > 1;
 }
 
+const pith_tensor *pithi_quant_bias_of(const pithi_quant *quant, const pith_graph *graph, const pith_node *node)
+{
+    if (!pithi_is(node, "matmul")) {
+        return pithi_constant_input(node, 2);
+    }
+    const pith_node *add = pithi_graph_only_consumer(graph, node->outputs[0]);
+    return add && quant->roles[add->index] == PITHI_QUANT_FUNCTION && pithi_quant_is_bias(quant, add)
+               ? pithi_constant_input(add, 1)
+               : NULL;
+}
+
 /* Functions of functions of one quantised tensor become one table, in which nothing is rounded in between. */
 static const pith_value *argument_of(const pithi_quant *quant, const pith_value *value)
 {
