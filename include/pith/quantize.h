@@ -97,12 +97,12 @@ typedef struct pith_samples {
     int n_samples;
 } pith_samples;
 
-/** One quantised activation. */
+/** One activation that is quantised in what was written. */
 typedef struct pith_quantized_tensor {
     const char *name;
     float low, high;      /**< Seen in calibration. */
     float scale;
-    int zero_point;       /**< Of u8: real = scale * (q - zero_point). */
+    int zero_point;       /**< Of u8, or u16 where it has 16 bits: real = scale * (q - zero_point). */
     double sqnr_db;       /**< Of quantising this tensor alone, over its histogram. */
     double clipped;       /**< Fraction of elements outside of the range. */
 } pith_quantized_tensor;

@@ -117,6 +117,9 @@ static void print_tensor(const pith_quantized_tensor *tensor)
 static void print_tensors(const pith_quantize_report *report, bool all)
 {
     double above = -1e9;
+    if (report->n_tensors == 0) {
+        return;
+    }
     printf("\n  %-40s %10s %10s %10s %5s %8s %10s\n", all ? "tensor" : "worst tensors", "low", "high", "scale", "zero",
            "SQNR dB", "clipped");
     for (int row = 0; row < (all ? report->n_tensors : N_WORST); row++) {

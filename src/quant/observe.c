@@ -11,9 +11,11 @@
 #define MOVING_DECAY 0.9
 #define KL_CELLS 128          /* levels for positive and for negative values */
 
+static double levels_of(pithi_activation_format format) { return format == PITHI_ACTIVATION_U16 ? 65535.0 : LEVELS; }
+
 void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range, float *scale_out, int *zero_out)
 {
-    double levels = format == PITHI_ACTIVATION_U16 ? 65535.0 : LEVELS;
+    const double levels = levels_of(format);
     double scale = fmax((range.high - range.low) / levels, SMALLEST_SCALE);
     *scale_out = (float)scale;
     *zero_out = (int)fmin(fmax(nearbyint(-range.low / (double)*scale_out), 0.0), levels);
@@ -47,17 +49,18 @@ static double bin_center(const pithi_histogram *histogram, int bin)
     return histogram->low + (histogram->high - histogram->low) * (bin + 0.5) / PITHI_QUANT_BINS;
 }
 
-void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range range, double *signal_out,
-                                 double *noise_out, double *clipped_out)
+void pithi_quant_histogram_error_as(pithi_activation_format format, const pithi_histogram *histogram,
+                                    pithi_range range, double *signal_out, double *noise_out, double *clipped_out)
 {
+    const double levels = levels_of(format);
     float scale;
     int zero;
     double signal = 0.0, noise = 0.0, clipped = 0.0;
-    pithi_quant_parameters(range, &scale, &zero);
+    pithi_quant_parameters_as(format, range, &scale, &zero);
     for (int i = 0; i < PITHI_QUANT_BINS; i++) {
         double x = bin_center(histogram, i), count = (double)histogram->bins[i];
         double q = nearbyint(x / (double)scale) + zero;
-        double held = fmin(fmax(q, 0.0), LEVELS), error = x - (double)scale * (held - zero);
+        double held = fmin(fmax(q, 0.0), levels), error = x - (double)scale * (held - zero);
         bool inside = q == held;
         /* Within a step the error is uniform, whatever the bin's centre says. */
         double least = inside ? (double)scale * (double)scale / 12.0 : 0.0;
@@ -68,6 +71,12 @@ void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range r
     *signal_out = signal;
     *noise_out = noise;
     *clipped_out = histogram->n_elements ? clipped / (double)histogram->n_elements : 0.0;
+}
+
+void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range range, double *signal_out,
+                                 double *noise_out, double *clipped_out)
+{
+    pithi_quant_histogram_error_as(PITHI_ACTIVATION_U8, histogram, range, signal_out, noise_out, clipped_out);
 }
 
 /* ---- percentile ---------------------------------------------------------------------------- */

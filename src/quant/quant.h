@@ -114,6 +114,7 @@ typedef struct pithi_quant {
     pithi_quant_role *roles;       /* by number of the node, in order */
     int n_nodes;
     int *tensor_of;                /* by number of the value; -1 */
+    int *result_of;                /* by number of the node: pithi_quant_result_tensor() */
     bool *is_followed;             /* by number of the value: a product comes behind it */
     pithi_quant_tensor *tensors;
     int n_tensors;
@@ -190,6 +191,7 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
 /* The tensor whose scale a value has; the one in which a node's result ends. -1: none. */
 int pithi_quant_tensor_of(const pithi_quant *quant, const pith_value *value);
 int pithi_quant_result_tensor(const pithi_quant *quant, const pith_node *node);
+int pithi_quant_find_result(const pithi_quant *quant, const pith_node *node); /* while nodes are selected */
 
 /* The format of a value: F32 for one that isn't quantised. */
 pithi_activation_format pithi_quant_format_of(const pithi_quant *quant, const pith_value *value);
@@ -259,6 +261,8 @@ void pithi_quant_parameters_as(pithi_activation_format format, pithi_range range
 /* Signal and noise power of quantising the histogram with a range, and the fraction outside of it. */
 void pithi_quant_histogram_error(const pithi_histogram *histogram, pithi_range range, double *signal_out,
                                  double *noise_out, double *clipped_out);
+void pithi_quant_histogram_error_as(pithi_activation_format format, const pithi_histogram *histogram,
+                                    pithi_range range, double *signal_out, double *noise_out, double *clipped_out);
 
 /* insert_weights.c: a product's weights in their format, and its bias, in integers if the product computes so: x_scale
  * is then the scale of its first input. */

@@ -7,20 +7,25 @@ static pith_status report_tensors(const pithi_quant *quant, pithi_arena *arena, 
     void *block = NULL;
     PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_tensors, sizeof(pith_quantized_tensor), &block));
     pith_quantized_tensor *rows = block;
+    int n = 0;
     for (int i = 0; i < quant->n_tensors; i++) {
         const pithi_quant_tensor *tensor = &quant->tensors[i], *source = &quant->tensors[tensor->source];
         const char *name = quant->graph->values[tensor->value]->name;
         const pithi_range range = pithi_quant_range_of(quant, tensor);
         double signal, noise;
-        pithi_quant_histogram_error(&source->histogram, range, &signal, &noise, &rows[i].clipped);
-        pithi_quant_parameters(range, &rows[i].scale, &rows[i].zero_point);
-        rows[i].low = (float)source->histogram.low;
-        rows[i].high = (float)source->histogram.high;
-        rows[i].sqnr_db = pithi_quant_decibel(signal, noise);
-        PITH_TRY(pithi_arena_text(arena, name, strlen(name), &rows[i].name));
+        if (source->format == PITHI_ACTIVATION_F32) {
+            continue;
+        }
+        pith_quantized_tensor *row = &rows[n++];
+        pithi_quant_histogram_error_as(source->format, &source->histogram, range, &signal, &noise, &row->clipped);
+        pithi_quant_parameters_as(source->format, range, &row->scale, &row->zero_point);
+        row->low = (float)source->histogram.low;
+        row->high = (float)source->histogram.high;
+        row->sqnr_db = pithi_quant_decibel(signal, noise);
+        PITH_TRY(pithi_arena_text(arena, name, strlen(name), &row->name));
     }
     report->tensors = rows;
-    report->n_tensors = quant->n_tensors;
+    report->n_tensors = n;
     return PITH_OK;
 }
 

@@ -130,6 +130,19 @@ static bool is_wide_result(const pith_quantize_report *report)
     return false;
 }
 
+/* 65535 steps over half as much again as was seen. */
+static bool is_wide_tensor(const pith_quantize_report *report, const char *name)
+{
+    for (int i = 0; i < report->n_tensors; i++) {
+        const pith_quantized_tensor *tensor = &report->tensors[i];
+        if (strcmp(tensor->name, name) == 0) {
+            const double step = 1.5 * (double)(tensor->high - tensor->low) / 65535.0;
+            return fabs((double)tensor->scale / step - 1.0) < 1e-4 && tensor->sqnr_db > 70.0;
+        }
+    }
+    return false;
+}
+
 static void test_result(pith_test *test, const pith_samples *samples)
 {
     pith_test_nearness nearness[2] = { { 0 } };
@@ -146,6 +159,7 @@ static void test_result(pith_test *test, const pith_samples *samples)
         if (report) {
             nearness[k] = pith_test_compare_models(test, PATH, bytes, n_bytes, samples);
             TEST_CHECK(test, is_wide_result(report) == (k == 0));
+            TEST_CHECK(test, is_wide_tensor(report, "y") == (k == 0));
         }
         pith_free_bytes(test->ctx, bytes);
         pith_quantize_report_destroy(report);
