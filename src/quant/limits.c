@@ -3,6 +3,8 @@
  * et al., arXiv 2302.05397): first weights are lowered where that adds the least noise per byte, until the file is
  * small enough; then precision is raised where it takes away the most noise per millisecond. How far along that list
  * to go is found by bisection on the true drop, on samples held out. */
+#include <math.h>
+
 #include "export/export.h"
 #include "quant/mix.h"
 
@@ -196,11 +198,11 @@ static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
     return true;
 }
 
-/* Is the mix within the limits that can be told without running it? */
+/* Is the mix possible, and within the limits that can be told without running it? */
 static bool fits(const pithi_quant_search *search, const pithi_quant_figures *figures)
 {
     const pith_quantize_options *o = search->quant->options;
-    return (search->most_ms == 0.0 || figures->ms <= search->most_ms) &&
+    return isfinite(figures->ms) && (search->most_ms == 0.0 || figures->ms <= search->most_ms) &&
            (o->max_bytes == 0 || figures->n_bytes <= o->max_bytes) && (o->max_ms == 0.0 || figures->ms <= o->max_ms);
 }
 

@@ -15,7 +15,7 @@ static void set_all_float(pithi_quant *quant)
     }
     for (int i = 0; i < quant->n_nodes; i++) {
         quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
-        quant->bias_shifts[i] = NULL; /* they make up for what integers do */
+        quant->bias_shifts[i] = NULL; /* they make up for what integers do: learn_weights() */
     }
 }
 
@@ -49,7 +49,9 @@ static pith_status learn_weights(pithi_quant *quant, pithi_quant_facts *facts, i
         for (int k = 0; quant->roles[i] == PITHI_QUANT_PRODUCT && k < n_formats; k++) {
             quant->layers[i].format = (pithi_weight_format){ .bits = bits_of[k] };
             quant->layers[i].rounded = k == 0 ? quant->plain[i].rounded : (pithi_quant_rounded){ 0 };
+            quant->bias_shifts[i] = quant->layers[i].rounded.q ? quant->plain_shifts[i] : NULL;
             PITH_TRY(measure(quant, &facts->weight_noise[k][i]));
+            quant->bias_shifts[i] = NULL;
             quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
         }
         if (quant->options->progress) {
