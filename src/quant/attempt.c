@@ -21,7 +21,7 @@ pith_status pithi_quant_check_stages(pith_ctx *ctx, const char *list)
     return PITH_OK;
 }
 
-int pithi_quant_effort(const pithi_quant *quant) 
+int pithi_quant_effort(const pithi_quant *quant)
 {
     static const int efforts[] = { [PITH_EFFORT_NORMAL] = 0, [PITH_EFFORT_FAST] = -1, [PITH_EFFORT_BEST] = 1 };
     return efforts[quant->options->effort];
@@ -50,7 +50,8 @@ typedef struct state {
     pith_graph *graph;
     pithi_quant_role *roles;
     int n_nodes, n_tensors;
-    int *tensor_of;
+    int *tensor_of, *result_of;
+    bool *is_followed;
     pithi_quant_tensor *tensors;
     pithi_quant_layer *layers;
     float **bias_shifts;
@@ -58,8 +59,11 @@ typedef struct state {
 
 static state save(const pithi_quant *quant)
 {
-    return (state){ quant->graph,   quant->roles,  quant->n_nodes,    quant->n_tensors, quant->tensor_of,
-                    quant->tensors, quant->layers, quant->bias_shifts };
+    return (state){ .graph = quant->graph,         .roles = quant->roles,
+                    .n_nodes = quant->n_nodes,     .n_tensors = quant->n_tensors,
+                    .tensor_of = quant->tensor_of, .result_of = quant->result_of,
+                    .tensors = quant->tensors,     .is_followed = quant->is_followed,
+                    .layers = quant->layers,       .bias_shifts = quant->bias_shifts };
 }
 
 static void restore(pithi_quant *quant, const state *s)
@@ -72,6 +76,8 @@ static void restore(pithi_quant *quant, const state *s)
     quant->n_nodes = s->n_nodes;
     quant->n_tensors = s->n_tensors;
     quant->tensor_of = s->tensor_of;
+    quant->result_of = s->result_of;
+    quant->is_followed = s->is_followed;
     quant->tensors = s->tensors;
     quant->layers = s->layers;
     quant->bias_shifts = s->bias_shifts;

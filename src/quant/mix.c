@@ -27,8 +27,10 @@ bool pithi_quant_chooses(const pithi_quant *quant, const pith_node *node)
     return role != PITHI_QUANT_FLOAT && role != PITHI_QUANT_MOVE && !is_absorbed(quant, node);
 }
 
+int pithi_quant_result_tensor(const pithi_quant *quant, const pith_node *node) { return quant->result_of[node->index]; }
+
 /* The tensor that a node's result ends in. */
-int pithi_quant_result_tensor(const pithi_quant *quant, const pith_node *node)
+int pithi_quant_find_result(const pithi_quant *quant, const pith_node *node)
 {
     const pith_value *value = pithi_node_result(node);
     while (value && pithi_quant_tensor_of(quant, value) < 0) {

@@ -214,7 +214,7 @@ bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node)
 {
     const pith_tensor *w = pithi_constant_input(node, 1), *r = pithi_constant_input(node, 2);
     return (pithi_is(node, "lstm") || pithi_is(node, "gru") || pithi_is(node, "rnn")) && w && r &&
-           w->dtype == PITH_DTYPE_F32 && pith_shape_elements(&w->shape) > 0 && pith_shape_elements(&r->shape) > 0 &&
+           w->dtype == PITH_DTYPE_F32 && r->dtype == PITH_DTYPE_F32 && pith_shape_elements(&w->shape) > 0 && pith_shape_elements(&r->shape) > 0 &&
            w->shape.rank == 3 && r->shape.rank == 3 && !is_kept_float(quant, node);
 }
 
@@ -349,8 +349,8 @@ static void take_node(pithi_quant *quant, pith_node *node)
         add_tensor(quant, input, -1);
     }
     int source = role == PITHI_QUANT_MOVE ? quant->tensors[quant->tensor_of[input->index]].source : -1;
-    if (role == PITHI_QUANT_FUNCTION && (is_limit(quant, node) || pithi_quant_is_bias(quant, node) ||
-                                            is_inner(quant, input))) {
+    if (role == PITHI_QUANT_FUNCTION &&
+        (is_limit(quant, node) || pithi_quant_is_bias(quant, node) || is_inner(quant, input))) {
         drop_tensor(quant, input);
     }
     for (int i = 0; i < node->n_outputs; i++) {
@@ -405,8 +405,8 @@ static void share_ranges(pithi_quant *quant, const pith_node *concat)
 static void find_tables(pithi_quant *quant)
 {
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
-        const int result = quant->roles[node->index] == PITHI_QUANT_FUNCTION ? pithi_quant_result_tensor(quant, node)
-                                                                             : UNREAD;
+        const bool is_table = quant->roles[node->index] == PITHI_QUANT_FUNCTION;
+        const int result = is_table ? quant->result_of[node->index] : -1;
         for (int i = 0; i < node->n_inputs; i++) {
             const pith_value *value = node->inputs[i];
             const int number = value && !value->constant ? quant->tensor_of[value->index] : -1;
@@ -431,7 +431,8 @@ static void find_tables(pithi_quant *quant)
 pith_status pithi_quant_select(pithi_quant *quant)
 {
     pith_graph *graph = quant->graph;
-    void *node_roles = NULL, *tensor_of = NULL, *tensors = NULL, *shifts = NULL, *layers = NULL;
+    void *node_roles = NULL, *tensor_of = NULL, *tensors = NULL, *shifts = NULL, *layers = NULL,
+         *results = NULL;
     pithi_graph_count_uses(graph);
     pithi_quant_number(graph);
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(pithi_quant_role), &node_roles));
@@ -439,7 +440,9 @@ pith_status pithi_quant_select(pithi_quant *quant)
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(pithi_quant_layer), &layers));
     PITH_TRY(pithi_arena_array(&quant->arena, graph->n_values, sizeof(int), &tensor_of));
     PITH_TRY(pithi_arena_array(&quant->arena, graph->n_values, sizeof(pithi_quant_tensor), &tensors));
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)graph->n_nodes, sizeof(int), &results));
     quant->roles = node_roles;
+    quant->result_of = results;
     quant->bias_shifts = shifts;
     quant->layers = layers;
     quant->tensor_of = tensor_of;
@@ -451,6 +454,9 @@ pith_status pithi_quant_select(pithi_quant *quant)
     PITH_TRY(find_followed(quant));
     for (pith_node *node = graph->first; node; node = node->next) {
         take_node(quant, node);
+    }
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        quant->result_of[node->index] = pithi_quant_find_result(quant, node);
     }
     for (const pith_node *node = graph->first; node; node = node->next) {
         if (quant->roles[node->index] == PITHI_QUANT_CONCAT) {
