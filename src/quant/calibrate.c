@@ -204,16 +204,22 @@ static const pith_value *measured_value(const pithi_quant *quant, const pith_val
     return is_one_choice && node->inputs[0]->index < (int)quant->graph->n_values ? node->inputs[0] : output;
 }
 
+static bool is_mover(const pith_node *node)
+{
+    static const char *const movers[] = { "reshape", "flatten", "squeeze", "unsqueeze", "transpose" };
+    bool found = false;
+    for (int i = 0; i < PITH_COUNT(movers) && !found; i++) {
+        found = pithi_is(node, movers[i]);
+    }
+    return found;
+}
+
 /* The concatenation whose elements a value has, in whatever order; NULL. */
 static const pith_node *concat_behind(const pith_value *value)
 {
-    static const char *const movers[] = { "reshape", "flatten", "squeeze", "unsqueeze", "transpose" };
     const pith_node *node = value->producer;
-    for (int i = 0; node && i < PITH_COUNT(movers); i++) {
-        if (pithi_is(node, movers[i])) {
-            node = node->inputs[0]->producer;
-            i = -1;
-        }
+    while (is_mover(node)) {
+        node = node->inputs[0]->producer;
     }
     bool are_results = pithi_is(node, "concat");
     for (int i = 0; are_results && i < node->n_inputs; i++) {
@@ -237,7 +243,7 @@ static void measure_operands(pithi_quant *quant, const pith_value *value, int *a
     }
 }
 
-/* The first of each output's values have the outputs' own numbers. */
+/* First one value for each output, in their order; the further ones of outputs with several follow. */
 static pith_status choose_measured(pithi_quant *quant)
 {
     int n_left = MAX_OPERANDS;

@@ -281,7 +281,7 @@ pith_status pithi_quant_insert_recurrent(pith_graph *graph, pith_node *node)
     const pithi_weight_format format = { .kind = PITHI_WEIGHT_INT };
     pithi_arena arena = { .ctx = graph->ctx };
     pith_status status = PITH_OK;
-    for (int i = 0; i < 2 && status == PITH_OK; i++) {
+    for (int i = 0; i < 2; i++) {
         const pithi_quant_weights weights = pithi_quant_recurrent_weights(node, i);
         pithi_quant_rounded rounded;
         PITH_TRY_GOTO(pithi_quant_round_nearest(&weights, &format, NULL, false, &arena, &rounded), done);

@@ -58,8 +58,7 @@ pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sum
                                  const pithi_quant_runner *runner)
 {
     for (int i = 0; i < all->n; i++) {
-        const pith_tensor *output = i < quant->n_outputs ? pith_session_output(runner->session, i)
-                                                         : pithi_quant_measured(quant, runner, i);
+        const pith_tensor *output = pithi_quant_measured(quant, runner, i);
         PITH_CHECK(quant->ctx, pith_shape_equal(&output->shape, &references[i].shape), PITH_STATUS_UNSUPPORTED,
                    "output %d changes its shape when the network is quantised (its size depends on data); name the "
                    "nodes in front of it in keep_float", i);
