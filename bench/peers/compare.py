@@ -221,10 +221,13 @@ def main():
     for network in chosen if not options.report else []:
         for threads in map(int, options.threads.split(",")):
             stored = options.results / f"{network.name}.{threads}.json"
-            if options.starts_only and stored.exists():
+            if options.starts_only and not stored.exists():
+                print(f"{network.name}, {threads} thread(s): no stored result whose starts could be measured anew", file=sys.stderr)
+            elif options.starts_only:
                 row = json.loads(stored.read_text())
                 for name, result in measure(network, threads, options)["engines"].items():
-                    row["engines"][name] = {**row["engines"].get(name, {}), **result}
+                    before = {} if "error" in result else row["engines"].get(name, {})
+                    row["engines"][name] = {**{key: value for key, value in before.items() if key != "error"}, **result}
                 stored.write_text(json.dumps(row, indent=1))
                 print(report.start_line(row), flush=True)
             elif not stored.exists() or options.again:

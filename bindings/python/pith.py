@@ -238,6 +238,8 @@ class Model:
 
     def execute(self):
         """Runs on the bound inputs without touching the outputs: what benchmarks time."""
+        if self._views is None:
+            raise Error("execute() has no inputs yet: bind() them first")
         status = self._run(self._session, self._views, len(self._views))
         if status:
             self._check(status)
