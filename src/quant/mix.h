@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mixed precision: which node computes how, what that costs, and what error it makes. cost.c (times), mix.c (mixes and
- * their predicted figures), sensitivity.c (errors), verify.c (the drop on samples held out), limits.c (mixes that keep to
- * limits), widen.c (16 bits for little time), choose.c (the choice). */
+ * their predicted figures), sensitivity.c (errors), verify.c (the drop on samples held out), limits.c (mixes that
+ * keep to limits), widen.c (16 bits for little time), choose.c (the choice). */
 #ifndef PITH_QUANT_MIX_H
 #define PITH_QUANT_MIX_H
 

@@ -214,7 +214,8 @@ bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node)
 {
     const pith_tensor *w = pithi_constant_input(node, 1), *r = pithi_constant_input(node, 2);
     return (pithi_is(node, "lstm") || pithi_is(node, "gru") || pithi_is(node, "rnn")) && w && r &&
-           w->dtype == PITH_DTYPE_F32 && r->dtype == PITH_DTYPE_F32 && pith_shape_elements(&w->shape) > 0 && pith_shape_elements(&r->shape) > 0 &&
+           w->dtype == PITH_DTYPE_F32 && r->dtype == PITH_DTYPE_F32 &&
+           pith_shape_elements(&w->shape) > 0 && pith_shape_elements(&r->shape) > 0 &&
            w->shape.rank == 3 && r->shape.rank == 3 && !is_kept_float(quant, node);
 }
 
