@@ -61,32 +61,67 @@ static void count(const pith_graph *graph, int *n_nodes, size_t *weight_bytes)
     }
 }
 
-/* Dtypes and ranks that inference finds with `size` for every open dimension; it may end at a node that `size` doesn't
- * fit. */
-static pith_status learn_types(pith_graph *graph, int64_t size, bool *is_complete)
+/* Inference with numbers for the open dimensions; it may end at a node that they don't fit. */
+static pith_status infer_with(const pith_graph *graph, int64_t first, int64_t size, pith_graph **clone_out,
+                              bool *is_complete)
 {
-    pith_graph *clone = NULL;
-    const size_t n_values = graph->n_values;
-    PITH_TRY(pithi_graph_clone(graph, &clone));
-    for (size_t i = 0; i < clone->n_inputs; i++) {
-        for (int k = 0; k < clone->inputs[i]->shape.rank; k++) {
-            int64_t *dim = &clone->inputs[i]->shape.dims[k];
-            *dim = *dim >= 0 ? *dim : k == 0 ? 1 : size;
+    PITH_TRY(pithi_graph_clone(graph, clone_out));
+    for (size_t i = 0; i < (*clone_out)->n_inputs; i++) {
+        pith_shape *shape = &(*clone_out)->inputs[i]->shape;
+        for (int k = 0; k < shape->rank; k++) {
+            shape->dims[k] = shape->dims[k] >= 0 ? shape->dims[k] : k == 0 ? first : size;
         }
     }
-    const pith_status status = pithi_graph_infer(clone);
+    const pith_status status = pithi_graph_infer(*clone_out);
     *is_complete = status == PITH_OK;
-    for (size_t i = 0; i < n_values; i++) {
-        const pith_value *from = clone->values[i];
+    if (!*is_complete) {
+        pith_ctx_clear_error(graph->ctx);
+    }
+    return status == PITH_STATUS_NOMEM ? status : PITH_OK;
+}
+
+/* The same rank with other sizes; where inference knows none, unless sizes are known to matter (a Squeeze of whatever
+ * is 1). */
+static bool is_rank_certain(pith_graph *const *others, int n_others, size_t i, int rank, bool sizes_matter)
+{
+    bool is_certain = true;
+    for (int k = 0; k < n_others; k++) {
+        const pith_value *other = others[k]->values[i];
+        is_certain = is_certain && (other->has_shape ? other->shape.rank == rank : !sizes_matter);
+    }
+    return is_certain;
+}
+
+/* Dtypes and ranks that inference finds with `size` for every open dimension but the first. */
+static pith_status learn_types(pith_graph *graph, int64_t size, bool *is_complete)
+{
+    enum { N_TRIES = 3 };
+    const int64_t tries[N_TRIES][2] = { { 1, size }, { 2, 2 * size }, { 1, 1 } };
+    pith_graph *clones[N_TRIES] = { NULL };
+    pith_status status = PITH_OK;
+    bool sizes_matter = false, ignored = false;
+    for (int i = 0; i < N_TRIES; i++) {
+        PITH_TRY_GOTO(infer_with(graph, tries[i][0], tries[i][1], &clones[i], i ? &ignored : is_complete), done);
+    }
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_value *from = clones[0]->values[i];
+        sizes_matter |= from->has_shape && !is_rank_certain(clones + 1, N_TRIES - 1, i, from->shape.rank, false);
+    }
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_value *from = clones[0]->values[i];
         pith_value *to = graph->values[i];
         to->dtype = to->dtype == PITH_DTYPE_NONE ? from->dtype : to->dtype;
-        if (!to->has_shape && from->has_shape) {
+        if (!to->has_shape && from->has_shape &&
+            is_rank_certain(clones + 1, N_TRIES - 1, i, from->shape.rank, sizes_matter)) {
             to->has_shape = true;
             to->shape = (pith_shape){ .rank = from->shape.rank, .dims = { -1, -1, -1, -1, -1, -1, -1, -1 } };
         }
     }
-    pithi_graph_destroy(clone);
-    return status == PITH_STATUS_NOMEM ? status : PITH_OK;
+done:
+    for (int i = 0; i < N_TRIES; i++) {
+        pithi_graph_destroy(clones[i]);
+    }
+    return status;
 }
 
 /* Some operators can't be written without knowing the dtype or the rank of what they read. */
@@ -96,9 +131,6 @@ static pith_status learn_open_types(pith_graph *graph)
     bool is_complete = false;
     for (int i = 0; i < PITH_COUNT(sizes) && !is_complete; i++) {
         PITH_TRY(learn_types(graph, sizes[i], &is_complete));
-        if (!is_complete) {
-            pith_ctx_clear_error(graph->ctx);
-        }
     }
     return PITH_OK;
 }

@@ -49,7 +49,7 @@ static bool read_stored(const pith_value *value, stored *out)
     const pith_tensor *scale = codes ? pithi_constant_input(node, 1) : NULL;
     stored s = { .codes = codes, .scale = scale };
     if (!scale || codes->shape.rank != 3 || scale->dtype != PITH_DTYPE_F32 ||
-        !reads_zero(node, codes->dtype, &s.zero)) {
+        pithi_attr_int(node, "output_dtype") || !reads_zero(node, codes->dtype, &s.zero)) {
         return false;
     }
     const int n_axis = is_transposed ? 2 : 1;

@@ -45,12 +45,13 @@ static int binary_kind(const pith_node *node)
     return -1;
 }
 
-/* x to the power of 2, which pow computes as x x. */
+/* x to the power of 2, which pow computes as x x; the exponent may not give the result a higher rank. */
 static bool is_square(const pith_node *node)
 {
     const pith_tensor *exponent = pithi_is(node, "pow") ? pithi_constant_input(node, 1) : NULL;
     return exponent && exponent->dtype == PITH_DTYPE_F32 && pith_shape_elements(&exponent->shape) == 1 &&
-           pithi_tensor_get_f64(exponent, 0) == 2.0;
+           pithi_tensor_get_f64(exponent, 0) == 2.0 &&
+           pith_shape_equal(&node->inputs[0]->shape, &node->outputs[0]->shape);
 }
 
 static bool as_unary(const pith_node *node, pith_activation *function)

@@ -179,7 +179,8 @@ static pith_status widen(widening *all, pith_node *node)
 static void see_through(widening *all, const pith_node *node)
 {
     const int64_t *to = node->op && pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;
-    const bool is_like = node->op && (pithi_is(node, "cast_like") || pithi_is(node, "dequantize_linear"));
+    const bool is_like = node->op && (pithi_is(node, "cast_like") || (pithi_is(node, "dequantize_linear") &&
+                                                                      !pithi_attr_int(node, "output_dtype")));
     const pith_value *result = to || is_like ? node->outputs[0] : NULL;
     const pith_dtype dtype = to ? (pith_dtype)*to : is_like ? dtype_of(all, node->inputs[1]) : PITH_DTYPE_NONE;
     if (!result) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "graph/attrs.h"
+#include "passes/pass.h"
 #include "support/onnx_models.h"
 #include "support/test.h"
 
@@ -271,6 +272,12 @@ static void test_unsupported(pith_test *test, pith_proto *proto)
         { "opset com.microsoft 1 ; graph { input x f32[1,2,4]\n"
           "node GroupQueryAttention x,x,x,_,_,x,x -> y in com.microsoft { int num_heads 1 ; int kv_num_heads 1\n"
           "string k_quant_type PER_ROW }\noutput y }", "GroupQueryAttention.k_quant_type" },
+        { "opset com.microsoft 1 ; graph { input x f32[1,2,4]\n"
+          "node GroupQueryAttention x,x,x,_,_,x,x -> y in com.microsoft { int num_heads 1 ; int kv_num_heads 1\n"
+          "int sliding_window_cache 2 }\noutput y }", "GroupQueryAttention.sliding_window_cache" },
+        { "opset com.microsoft 1 ; graph { input x f32[1,2,4] ; input c f32[1,1,4,4]\n"
+          "node GroupQueryAttention x,x,x,c,c,x,x -> y in com.microsoft { int num_heads 1 ; int kv_num_heads 1\n"
+          "int sliding_window_cache 1 }\noutput y }", "GroupQueryAttention.local_window_size" },
         { "graph { input x f32[1] ; node Relu x -> y { int surprise 1 }\noutput y }",
           "attribute 'surprise' is not known" },
         { "graph { input x f32[1] ; node Add x,x -> y { int activation -1 }\noutput y }",
@@ -316,6 +323,21 @@ static void test_details(pith_test *test, pith_proto *proto)
         TEST_CHECK(test, odd->next->n_inputs == 1);
     }
     pith_imported_deinit(&imported);
+    for (int window = 4; window <= 5; window++) {
+        char text[512];
+        pith_test_case(test, "a window of %d keys in a cache of 4", window);
+        snprintf(text, sizeof text,
+                 "ir 8 ; opset 13 ; opset com.microsoft 1 ; graph { input x f32[1,1,4] ; input c f32[1,1,4,4]\n"
+                 "input l s32[1] ; input t s32[]\nnode GroupQueryAttention x,x,x,c,c,l,t -> y in com.microsoft {\n"
+                 "int num_heads 1 ; int kv_num_heads 1 ; int local_window_size %d ; int sliding_window_cache 1 }\n"
+                 "output y f32[1,1,4] }", window);
+        if (import_text(test, text, proto, &imported) && window == 4) {
+            TEST_OK(test, pithi_graph_infer(imported.graph));
+        } else if (imported.graph) {
+            TEST_STATUS(test, pithi_graph_infer(imported.graph), PITH_STATUS_SHAPE, "doesn't fit");
+        }
+        pith_imported_deinit(&imported);
+    }
     pith_test_case(test, "types that pith lacks may be declared if nothing reads them");
     if (import_text(test, "ir 8 ; opset 13 ; graph { input s opaque\n"
                           " input x f32[1]\n"

@@ -37,6 +37,16 @@ void test_fuse_recurrent(pith_test *test)
           "inputs %x:f32[4,2,7]\n"
           "%y:f32[4,1,2,16] = rnn(%x, %pith:1, %pith:3, -, -, -, -, -, %pith:0, %pith:2)\n"
           "outputs %y:f32[4,1,2,16]\n");
+    check(test, "weights of another type stay",
+          "input x f16[4,2,7]\nconst w s8[1,16,7]{-127:128}\nconst ws f32[]{0.001}\n"
+          "const r s8[1,16,16]{-127:128}\n"
+          "a = dequantize_linear w ws | output_dtype=10\nb = dequantize_linear r ws | output_dtype=10\n"
+          "y = rnn x a b\noutput y\n",
+          "inputs %x:f16[4,2,7]\n"
+          "%a:f16[1,16,7] = dequantize_linear(%w, %ws) output_dtype=10\n"
+          "%b:f16[1,16,16] = dequantize_linear(%r, %ws) output_dtype=10\n"
+          "%y:f16[4,1,2,16] = rnn(%x, %a, %b)\n"
+          "outputs %y:f16[4,1,2,16]\n");
     check(test, "zero points and scales along the sum stay",
           "input x f32[4,2,7]\nconst w s8[1,16,7]{-127:128}\nconst ws f32[7]{0.001:0.005}\n"
           "const r u8[1,16,16]{0:256}\nconst rs f32[]{0.001}\nconst z u8[]{127}\n"

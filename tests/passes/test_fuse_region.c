@@ -36,6 +36,16 @@ static void check_fused(pith_test *test)
           "output y\n"
           "output z\n",
           NULL);
+    check(test, "the exponent of a square may give it a higher rank",
+          "input x f32[10000]\n"
+          "const two f32[1,1]{2}\n"
+          "a = pow x two\n"
+          "y = neg a\n"
+          "output y\n",
+          "inputs %x:f32[10000]\n"
+          "%a:f32[1,10000] = pow(%x, %two)\n"
+          "%y:f32[1,10000] = neg(%a)\n"
+          "outputs %y:f32[1,10000]\n");
     check(test, "two groups meet",
           "input x f32[9,1024]\n"
           "input s f32[9,1]\n"

@@ -20,6 +20,22 @@ static void test_unknown_types(pith_test *test)
         TEST_CHECK(test, n_changes > 0);
     }
     pith_imported_deinit(&imported);
+    pith_test_case(test, "a scale of halves doesn't tell the type beside output_dtype");
+    pith_proto_free(&content);
+    TEST_CHECK(test, pith_proto_onnx(&content, "ir 11 ; opset 23 ; graph { input x s8[2,3] ; weight s f16 raw 1\n"
+                                               "node DequantizeLinear x,s -> d { int output_dtype 1 }\n"
+                                               "node Relu d -> y\noutput y f32[2,3] }"));
+    n_changes = 0;
+    TEST_OK(test, pith_import_bytes(test->ctx, content.data, content.n_bytes, NULL, &imported));
+    if (imported.graph) {
+        TEST_OK(test, pithi_pass_widen_halves.run(imported.graph, PITH_STAGE_MODEL, &n_changes));
+        TEST_OK(test, pithi_graph_infer(imported.graph));
+        TEST_CHECK(test, imported.graph->outputs[0]->dtype == PITH_DTYPE_F32);
+        for (const pith_node *node = imported.graph->first; node; node = node->next) {
+            TEST_CHECK(test, !pithi_same_text(node->op->head.name, "cast"));
+        }
+    }
+    pith_imported_deinit(&imported);
     pith_proto_free(&content);
 }
 

@@ -19,7 +19,7 @@ typedef struct pithi_onnx_name {
     const char *problem; /* why pith can't hold this value, or NULL */
     bool is_taken;       /* display name of a value of a function's body; can't be read */
     bool is_local;       /* made by this scope; a function's outputs are renamed once */
-    bool is_read;
+    bool is_read, is_weighed; /* is_weighed: by onnx_nchwc.c */
 } pithi_onnx_name;
 
 /* Open addressing; entries move when the table grows. */
@@ -77,6 +77,7 @@ typedef struct pithi_onnx_scope {
     const char *prefix;          /* of values and nodes of an expanded function, else "" */
     pithi_pb_span message;       /* holds the nodes, as fields `node_field` */
     uint32_t node_field;
+    int nchwc_block;             /* pithi_onnx.nchwc_block, or another reason for refusing; 0: not looked at yet */
 } pithi_onnx_scope;
 
 /* An operator that a node of the file has named before: looking through all spellings takes microseconds. */
@@ -201,7 +202,7 @@ pith_status pithi_onnx_graph(pithi_onnx *onnx, pithi_onnx_scope *parent, const p
                              pith_graph *graph, const char **problem_out);
 
 /* onnx_nchwc.c: a node of that domain gets what its recipe needs; or *problem_out says why pith can't run it. */
-pith_status pithi_onnx_nchwc(pithi_onnx *onnx, const pithi_onnx_scope *scope, pith_source *source, pithi_arena *scratch,
+pith_status pithi_onnx_nchwc(pithi_onnx *onnx, pithi_onnx_scope *scope, pith_source *source, pithi_arena *scratch,
                              const char **problem_out);
 
 const pithi_onnx_function *pithi_onnx_function_find(const pithi_onnx *onnx, const pithi_onnx_node *node);

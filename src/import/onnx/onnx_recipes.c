@@ -288,14 +288,17 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
      * within a window. A sink takes part in the softmax like a key with that score and the value 0. */
     { MS, "GroupQueryAttention", 1, "sliding_window_cache=1", GQA_INPUTS, "Y present_key present_value qk", GQA_ATTRS,
       /* The cache of capacity C holds of T tokens the last L(T) = T - G ceil(max(T - C, 0) / G), G = C - window + 1 */
-      "?qk_output Y = ms:GroupQueryAttention.sliding_window_cache query\n" GQA_FRONT
-      "c = Shape past_key start=2 end=3\nw = Reshape $local_window_size [1]\nc1 = Add c [1]\ngap = Sub c1 w\n"
-      "gap1 = Sub gap [1]\n" RESIDENT("o", "held") RESIDENT("e", "kept")
-      "ak = Concat past_key kn axis=2\nav = Concat past_value vn axis=2\nn = Add c s\nc0 = Squeeze c\nn0 = Squeeze n\n"
+      "?qk_output Y = ms:GroupQueryAttention.sliding_window_cache query\n"
+      "?local_window_size=-1 Y = ms:GroupQueryAttention.local_window_size query\n"
+      "!local_window_size Y = ms:GroupQueryAttention.local_window_size query\n" GQA_FRONT
+      "c = Shape past_key start=2 end=3\nw = Reshape $local_window_size [1]\nc0 = Squeeze c\nrc = Range 0 c0 1\n"
+      "w1 = Sub c w\nw2 = Concat w w1 axis=0\nw3 w4 = Split rc w2\n" /* fails unless 0 <= window <= C */
+      "gap1 = Shape w4\ngap = Add gap1 [1]\n" RESIDENT("o", "held") RESIDENT("e", "kept")
+      "ak = Concat past_key kn axis=2\nav = Concat past_value vn axis=2\nn = Add c s\nn0 = Squeeze n\n"
       "r = Range 0 n0 1\nfirst = Sub o held\nfc = Reshape first [-1,1]\nold = Add r fc\nd = Sub oc c\n"
       "new = Add r d\nis_new = GreaterOrEqual r c\npos = Where is_new new old\nhc = Reshape held [-1,1]\n"
       "is_held = Less r hc\nis_there = Or is_new is_held\nj = Unsqueeze pos [1,2]\nthere = Unsqueeze is_there [1,2]\n"
-      "last = Sub e kept\nlc = Reshape last [-1,1]\nrc = Range 0 c0 1\nat_c = Add rc lc\nfrom_new = Sub at_c d\n"
+      "last = Sub e kept\nlc = Reshape last [-1,1]\nat_c = Add rc lc\nfrom_new = Sub at_c d\n"
       "from_old = Sub at_c fc\nis_late = GreaterOrEqual at_c oc\nix = Where is_late from_new from_old\nn1 = Sub n [1]\n"
       "lo = Max ix [0]\nhi = Min lo n1\nid = Unsqueeze hi [1,3]\nsk = Shape past_key\nsv = Shape past_value\n"
       "ik = Expand id sk\niv = Expand id sv\npresent_key = GatherElements ak ik axis=2\n"
@@ -306,7 +309,7 @@ const pithi_onnx_recipe pithi_onnx_recipes[] = {
       "?bias b7 = Max j [0]\n?bias b8 = Sub t [1]\n?bias b9 = Min b7 b8\n?bias b10 = Expand b9 b6\n"
       "?bias bias = GatherElements b4 b10 axis=3\n" GQA_BACK },
     { MS, "GroupQueryAttention", 1, NULL, GQA_INPUTS, "Y present_key present_value qk", GQA_ATTRS,
-      GQA_FRONT
+      "?sliding_window_cache Y = ms:GroupQueryAttention.sliding_window_cache query\n" GQA_FRONT
       "?past_key w = Shape past_key start=2 end=3\n?past_key m = Sub t w\n?past_key n = Max m [0]\n"
       "?past_key pads = Concat [0,0,0,0,0,0] n [0] axis=0\n?past_key ck = Pad past_key pads\n"
       "?past_value cv = Pad past_value pads\n" NO_CACHE("ck", "kn") NO_CACHE("cv", "vn")
