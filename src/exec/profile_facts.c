@@ -108,7 +108,8 @@ static const char *owner_of(const pith_plan *plan, const pithi_block *life, int 
         }
         for (int k = 0; k < step->node->n_outputs; k++) {
             const pithi_operand *operand = &plan->operands[step->first_operand + step->node->n_inputs + k];
-            if (operand->place == PITHI_AT_ARENA && operand->where == life->offset) {
+            if (operand->place == PITHI_AT_ARENA && operand->where >= life->offset &&
+                operand->where < life->offset + life->n_bytes) {
                 *is_scratch_out = 0;
                 return operand->name;
             }

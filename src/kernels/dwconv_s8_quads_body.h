@@ -51,9 +51,9 @@ static int quads_groups(const pith_dwconv_s8_task *t, int n_rows)
     return (t->kernel_h + (n_rows - 1) * t->stride_h + 3) / 4;
 }
 
-static int quads_columns(const pith_dwconv_s8_task *t, int n_pixels)
+static int64_t quads_columns(const pith_dwconv_s8_task *t, int n_pixels)
 {
-    return (n_pixels - 1) * t->stride_w + (t->kernel_w - 1) * t->dilation_w + 1;
+    return (int64_t)(n_pixels - 1) * t->stride_w + (int64_t)(t->kernel_w - 1) * t->dilation_w + 1;
 }
 
 static quads_plan quads_plan_of(const pith_dwconv_s8_task *t)
@@ -98,7 +98,7 @@ static size_t pack_bytes(const pith_dwconv_s8_task *t)
 {
     const quads_plan plan = quads_plan_of(t);
     bool fits = plan.n_groups <= QUADS_MAX_GROUPS && t->kernel_w <= QUADS_MAX_WIDTH &&
-                (size_t)quads_columns(t, 1) * plan.chunk <= QUADS_INPUT;
+                (size_t)(quads_columns(t, 1) + t->stride_w) * plan.chunk <= QUADS_INPUT; /* planes are rounded up */
     for (int tap = 0; fits && tap < t->kernel_h * t->kernel_w; tap++) {
         for (size_t c = 0; c < t->n_channels; c++) {
             const int16_t w = t->w[(size_t)tap * t->w_stride + c];
@@ -391,7 +391,7 @@ static void quads_run_strip(quads_strip *s, const quads_plan *plan, const quads_
     static sums_fn *const sums_of[2][2] = { { quads_sums_of_1, quads_sums_of_2 },
                                             { quads_sums_3_of_1, quads_sums_3_of_2 } };
     const pith_dwconv_s8_task *t = s->t;
-    const int columns = quads_columns(t, n), n_lanes = n * chunk->n;
+    const int columns = (int)quads_columns(t, n), n_lanes = n * chunk->n;
     s->plane = quads_in_plane(columns, 0, chunk->n_planes) * chunk->n;
     s->q_period = 4 * chunk->period * (chunk->n_planes == 1 ? t->stride_w : 1);
     for (int kx = 0, *tap = s->taps; kx < t->kernel_w; kx++) {
@@ -414,12 +414,12 @@ static void quads_run_row(quads_strip *s, const quads_plan *plan, const quads_ch
 {
     const pith_dwconv_s8_task *t = s->t;
     const int most = QUADS_STRIP / chunk->n > 1 ? QUADS_STRIP / chunk->n : 1;
-    const int columns = QUADS_INPUT / chunk->n - chunk->n_planes; /* planes are rounded up */
-    const int fitting = 1 + (columns - quads_columns(t, 1)) / t->stride_w;
-    const int longest = fitting < 1 ? 1 : fitting < most ? fitting : most;
-    const int n_strips = (t->out_w + longest - 1) / longest;
-    for (int i = 0; i < n_strips; i++) {
-        const int first = t->out_w * i / n_strips, n = t->out_w * (i + 1) / n_strips - first;
+    const int columns = QUADS_INPUT / chunk->n - chunk->n_planes; /* at least those of a pixel, see pack_bytes */
+    const int fitting = 1 + (columns - (int)quads_columns(t, 1)) / t->stride_w;
+    const int longest = fitting < most ? fitting : most;
+    const int64_t out_w = t->out_w, n_strips = (out_w + longest - 1) / longest;
+    for (int64_t i = 0; i < n_strips; i++) {
+        const int first = (int)(out_w * i / n_strips), n = (int)(out_w * (i + 1) / n_strips) - first;
         quads_run_strip(s, plan, chunk, first * t->stride_w - t->pad_left, n, y + (size_t)first * t->y_pixel_stride);
     }
 }

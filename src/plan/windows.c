@@ -8,17 +8,16 @@
  * kernels do (U-Net was 8 % slower without), and the whole would take memory all that time. */
 #define FAR_BYTES ((size_t)8 << 20)
 
-/* Uses of values, as lists. */
-typedef struct use {
-    const pith_node *node;
-    int operand, next; /* next: index of a use, -1 at the end */
-} use;
+/* What is known of a value. */
+enum {
+    VALUE_IS_OUTPUT = 1, /* of the graph */
+    VALUE_IN_ROWS = 2,   /* no output, and everyone who reads it, or a view of it, takes rows that are apart */
+};
 
 typedef struct finder {
     const pith_graph *graph;
     pithi_window *windows; /* by value index */
-    int *first_use;        /* by value index */
-    use *uses;
+    uint8_t *facts;        /* by value index */
     size_t *written;       /* by node index: bytes of all results in front of the node's */
 } finder;
 
@@ -26,40 +25,6 @@ size_t pithi_plan_bytes(const pith_value *value)
 {
     pith_tensor tensor = { .dtype = value->dtype, .shape = value->shape };
     return pith_tensor_bytes(&tensor);
-}
-
-/* Uses, and what is written. */
-static pith_status list_uses(finder *f, pithi_arena *arena)
-{
-    void *first = NULL, *uses = NULL, *written = NULL;
-    size_t n_uses = 0;
-    for (const pith_node *node = f->graph->first; node; node = node->next) {
-        n_uses += (size_t)node->n_inputs;
-    }
-    PITH_CHECK(arena->ctx, n_uses < INT32_MAX, PITH_STATUS_LIMIT, "too many operands");
-    PITH_TRY(pithi_arena_array(arena, f->graph->n_values, sizeof(int), &first));
-    PITH_TRY(pithi_arena_array(arena, n_uses, sizeof(use), &uses));
-    PITH_TRY(pithi_arena_array(arena, (size_t)f->graph->n_nodes, sizeof(size_t), &written));
-    f->written = written;
-    f->first_use = first;
-    f->uses = uses;
-    memset(first, 0xff, f->graph->n_values * sizeof(int));
-    n_uses = 0;
-    size_t n_bytes = 0;
-    for (const pith_node *node = f->graph->first; node; node = node->next) {
-        f->written[node->index] = n_bytes;
-        for (int i = 0; i < node->n_outputs; i++) {
-            n_bytes += node->outputs[i] && !pithi_plan_viewed(node) ? pithi_plan_bytes(node->outputs[i]) : 0;
-        }
-        for (int i = 0; i < node->n_inputs; i++) {
-            if (node->inputs[i]) {
-                int *head = &f->first_use[node->inputs[i]->index];
-                f->uses[n_uses] = (use){ node, i, *head };
-                *head = (int)n_uses++;
-            }
-        }
-    }
-    return PITH_OK;
 }
 
 pith_value *pithi_plan_viewed(const pith_node *node)
@@ -113,23 +78,54 @@ static bool takes(const pith_node *node, int operand)
     return node->op->takes_window && node->op->takes_window(node, operand);
 }
 
-/* Everyone who reads the value, or a view of it, takes rows that are `stride` apart. */
+static bool is_output(const finder *f, const pith_value *value)
+{
+    return f->facts[value->index] & VALUE_IS_OUTPUT;
+}
+
 static bool readers_take(const finder *f, const pith_value *value)
 {
-    if (pithi_graph_is_output(f->graph, value)) {
-        return false;
+    return f->facts[value->index] & VALUE_IN_ROWS;
+}
+
+static bool reads_rows(const finder *f, const pith_node *node, int operand)
+{
+    const pith_value *value = node->inputs[operand], *view = node->outputs[0];
+    if (operand > 0 || pithi_plan_viewed(node) != value) {
+        return takes(node, operand);
     }
-    for (int i = f->first_use[value->index]; i >= 0; i = f->uses[i].next) {
-        const use *u = &f->uses[i];
-        const bool is_view = pithi_plan_viewed(u->node) == value && u->operand == 0;
-        const bool is_taken = is_view ? u->node->n_outputs == 1 && last_dim(u->node->outputs[0]) == last_dim(value) &&
-                                            readers_take(f, u->node->outputs[0])
-                                      : takes(u->node, u->operand);
-        if (!is_taken) {
-            return false;
+    return node->n_outputs == 1 && last_dim(view) == last_dim(value) && readers_take(f, view);
+}
+
+/* What is written, and facts: readers come after what they read, so from the last node on those of views are known. */
+static pith_status note_facts(finder *f, pithi_arena *arena)
+{
+    const pith_graph *graph = f->graph;
+    void *facts = NULL, *written = NULL;
+    PITH_TRY(pithi_arena_array(arena, graph->n_values, 1, &facts));
+    PITH_TRY(pithi_arena_array(arena, (size_t)graph->n_nodes, sizeof(size_t), &written));
+    f->facts = facts;
+    f->written = written;
+    memset(facts, VALUE_IN_ROWS, graph->n_values);
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        f->facts[graph->outputs[i]->index] = VALUE_IS_OUTPUT;
+    }
+    size_t n_bytes = 0;
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        f->written[node->index] = n_bytes;
+        for (int i = 0; i < node->n_outputs; i++) {
+            n_bytes += node->outputs[i] && !pithi_plan_viewed(node) ? pithi_plan_bytes(node->outputs[i]) : 0;
         }
     }
-    return true;
+    for (const pith_node *node = graph->last; node; node = node->previous) {
+        for (int i = 0; i < node->n_inputs && pithi_node_is_wanted(node); i++) {
+            const pith_value *value = node->inputs[i];
+            if (value && value->producer && readers_take(f, value) && !reads_rows(f, node, i)) {
+                f->facts[value->index] = 0; /* is no output */
+            }
+        }
+    }
+    return PITH_OK;
 }
 
 /* The node that makes `value`, or what it is a view of; NULL if there is none, or other views than those of whole rows
@@ -166,7 +162,7 @@ static bool can_lie_in(const finder *f, const pith_node *node, const pith_value 
     const pith_node *maker = piece->constant ? NULL : maker_of(piece, stride == 0, base);
     pith_span span = { 0 };
     if (!maker || f->written[node->index] - f->written[maker->index] > FAR_BYTES || (*base)->constant ||
-        f->windows[(*base)->index].whole || pithi_graph_is_output(f->graph, *base)) {
+        f->windows[(*base)->index].whole || is_output(f, *base)) {
         return false;
     }
     int output = output_index(maker, *base);
@@ -206,7 +202,7 @@ static void cut(const finder *f, const pith_node *node)
     for (int i = 0; i < n_pieces; i++) {
         pithi_window window = { outer->whole ? outer->whole : base, outer->first, outer->stride };
         if (pithi_plan_piece(node, i, &span, &window.first, &window.stride) && !f->windows[pieces[i]->index].whole &&
-            (window.stride == 0 ? !pithi_graph_is_output(f->graph, pieces[i]) : readers_take(f, pieces[i]))) {
+            (window.stride == 0 ? !is_output(f, pieces[i]) : readers_take(f, pieces[i]))) {
             f->windows[pieces[i]->index] = window;
         }
     }
@@ -218,7 +214,7 @@ pith_status pithi_plan_windows(pith_graph *graph, pithi_arena *arena, pithi_wind
     finder f = { .graph = graph };
     PITH_TRY(pithi_arena_array(arena, graph->n_values, sizeof(pithi_window), &windows));
     *windows_out = f.windows = windows;
-    PITH_TRY(list_uses(&f, arena));
+    PITH_TRY(note_facts(&f, arena));
     for (const pith_node *node = graph->last; node; node = node->previous) {
         if ((node->op->flags & PITH_OP_JOIN) && pithi_node_is_wanted(node)) {
             join(&f, node);

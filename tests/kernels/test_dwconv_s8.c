@@ -32,32 +32,38 @@ typedef struct depthwise_case {
     pith_dwconv_s8_task task;
 } depthwise_case;
 
-static void make_depthwise(pith_test *test, depthwise_case *c, bool is_narrow)
+static pith_dwconv_s8_task random_shape(pith_test *test, bool is_narrow)
+{
+    int channels = is_narrow && (pith_test_random(test) & 15) == 0 ? pick(test, 257, 600) : pick(test, 1, 150);
+    const int out_h = pick(test, 1, 6);
+    return (pith_dwconv_s8_task){ .n_channels = (size_t)channels,
+                                  .in_h = pick(test, 1, 7),
+                                  .in_w = pick(test, 1, 20),
+                                  .kernel_h = pick(test, 1, 9),
+                                  .kernel_w = pick(test, 1, 8),
+                                  .stride_h = pick(test, 1, 3),
+                                  .stride_w = pick(test, 1, 3),
+                                  .dilation_h = pick(test, 1, 2),
+                                  .dilation_w = pith_test_random(test) & 15 ? pick(test, 1, 2) : 30,
+                                  .pad_top = pick(test, 0, 3),
+                                  .pad_left = pick(test, 0, 3),
+                                  .out_w = pick(test, 1, 20),
+                                  .y_begin = pick(test, 0, out_h - 1),
+                                  .y_end = out_h };
+}
+
+static void make_depthwise(pith_test *test, depthwise_case *c, const pith_dwconv_s8_task *shape, bool is_narrow)
 {
     pith_dwconv_s8_task *t = &c->task;
-    int channels = is_narrow && (pith_test_random(test) & 15) == 0 ? pick(test, 257, 600) : pick(test, 1, 150);
-    int low = pith_test_random(test) & 1 ? -128 : 0;
+    const int channels = (int)shape->n_channels, n_taps = shape->kernel_h * shape->kernel_w;
+    const int low = pith_test_random(test) & 1 ? -128 : 0;
     const bool has_large = !is_narrow || (pith_test_random(test) & 7) == 0; /* scales above 1 */
-    *t = (pith_dwconv_s8_task){ .n_channels = (size_t)channels,
-                                .in_h = pick(test, 1, 7),
-                                .in_w = pick(test, 1, 20),
-                                .kernel_h = pick(test, 1, 9),
-                                .kernel_w = pick(test, 1, 8),
-                                .stride_h = pick(test, 1, 3),
-                                .stride_w = pick(test, 1, 3),
-                                .dilation_h = pick(test, 1, 2),
-                                .dilation_w = pith_test_random(test) & 15 ? pick(test, 1, 2) : 30,
-                                .pad_top = pick(test, 0, 3),
-                                .pad_left = pick(test, 0, 3),
-                                .out_w = pick(test, 1, 20),
-                                .x_flip = pith_test_random(test) & 1 ? 0x80 : 0,
-                                .x_zero = pick(test, 0, 255),
-                                .zero = pick(test, low, low + 255),
-                                .low = pick(test, low, low + 40),
-                                .high = pick(test, low + 200, low + 255) };
-    int out_h = pick(test, 1, 6), n_taps = t->kernel_h * t->kernel_w;
-    t->y_begin = pick(test, 0, out_h - 1);
-    t->y_end = out_h;
+    *t = *shape;
+    t->x_flip = pith_test_random(test) & 1 ? 0x80 : 0;
+    t->x_zero = pick(test, 0, 255);
+    t->zero = pick(test, low, low + 255);
+    t->low = pick(test, low, low + 40);
+    t->high = pick(test, low + 200, low + 255);
     t->x_pixel_stride = t->y_pixel_stride = t->w_stride = (size_t)channels;
     t->x_row_stride = (size_t)(t->in_w * channels);
     t->y_row_stride = (size_t)(t->out_w * channels);
@@ -75,7 +81,7 @@ static void make_depthwise(pith_test *test, depthwise_case *c, bool is_narrow)
         const float factor = has_large && i % 50 == 49 ? 1e6f : 1.0f;
         ((float *)c->scale.data)[i] = (float)pith_test_uniform(test, 1e-4, 1e-2) * factor;
     }
-    c->n_y = (size_t)out_h * t->y_row_stride;
+    c->n_y = (size_t)t->y_end * t->y_row_stride;
     c->y = pith_guarded_alloc(c->n_y, pith_test_random(test) & 1);
     t->x = c->x.data;
     t->w = c->w.data;
@@ -112,10 +118,11 @@ static void narrow_weights(depthwise_case *c, size_t n)
     }
 }
 
-static void check_depthwise(pith_test *test, const pith_dwconv_s8 *kernel, bool is_narrow)
+static void check_depthwise(pith_test *test, const pith_dwconv_s8 *kernel, const pith_dwconv_s8_task *shape,
+                            bool is_narrow)
 {
     depthwise_case c;
-    make_depthwise(test, &c, is_narrow);
+    make_depthwise(test, &c, shape, is_narrow);
     const pith_dwconv_s8_task *t = &c.task;
     if (is_narrow) {
         narrow_weights(&c, (size_t)(t->kernel_h * t->kernel_w) * t->n_channels);
@@ -140,6 +147,23 @@ static void check_depthwise(pith_test *test, const pith_dwconv_s8 *kernel, bool 
         pith_guarded_free(all[i]);
     }
 }
+
+/* Strides close to the width of a window, where few pixels fit and rounding planes up doubles them; and a row so wide
+ * that its pixels times its strips are more than 31 bits hold. */
+static const pith_dwconv_s8_task odd_shapes[] = {
+    { .n_channels = 2, .in_h = 5, .in_w = 2559, .kernel_h = 5, .kernel_w = 3, .stride_h = 1, .stride_w = 2558,
+      .dilation_h = 1, .dilation_w = 1279, .out_w = 1, .y_end = 1 },
+    { .n_channels = 2, .in_h = 5, .in_w = 5116, .kernel_h = 5, .kernel_w = 3, .stride_h = 1, .stride_w = 2557,
+      .dilation_h = 1, .dilation_w = 1279, .pad_left = 1, .out_w = 2, .y_end = 1 },
+    { .n_channels = 5, .in_h = 6, .in_w = 2801, .kernel_h = 5, .kernel_w = 3, .stride_h = 1, .stride_w = 900,
+      .dilation_h = 1, .dilation_w = 500, .pad_left = 1, .out_w = 3, .y_end = 2 },
+    { .n_channels = 3, .in_h = 5, .in_w = 3353, .kernel_h = 5, .kernel_w = 3, .stride_h = 1, .stride_w = 850,
+      .dilation_h = 1, .dilation_w = 400, .pad_left = 1, .out_w = 4, .y_end = 1 },
+    { .n_channels = 17, .in_h = 5, .in_w = 450, .kernel_h = 5, .kernel_w = 2, .stride_h = 1, .stride_w = 149,
+      .dilation_h = 1, .dilation_w = 150, .out_w = 3, .y_end = 1 },
+    { .n_channels = 1, .in_h = 1, .in_w = 2200000, .kernel_h = 1, .kernel_w = 3, .stride_h = 1, .stride_w = 1,
+      .dilation_h = 1, .dilation_w = 1, .pad_left = 1, .out_w = 2200000, .y_end = 1 },
+};
 
 static void check_add(pith_test *test, const pith_qadd_s8 *kernel)
 {
@@ -194,12 +218,18 @@ void test_dwconv_s8(pith_test *test)
         for (int i = 0; i < N_CASES && pithi_isa_is_available(isa); i++) {
             if (depthwise) {
                 pith_test_case(test, "%s, image %d", pithi_isa_name(isa), i);
-                check_depthwise(test, depthwise->records, i % 3 != 0);
+                const bool is_narrow = i % 3 != 0;
+                const pith_dwconv_s8_task shape = random_shape(test, is_narrow);
+                check_depthwise(test, depthwise->records, &shape, is_narrow);
             }
             if (add) {
                 pith_test_case(test, "%s, sum %d", pithi_isa_name(isa), i);
                 check_add(test, add->records);
             }
+        }
+        for (int i = 0; i < PITH_COUNT(odd_shapes) && depthwise && pithi_isa_is_available(isa); i++) {
+            pith_test_case(test, "%s, odd shape %d", pithi_isa_name(isa), i);
+            check_depthwise(test, depthwise->records, &odd_shapes[i], true);
         }
     }
 }
