@@ -98,27 +98,34 @@ static bool rows_of_life(const pith_plan *plan, const pithi_block *life, int fir
     return block->first_step >= 0;
 }
 
+static const pithi_operand *find_result(const pith_plan *plan, const pith_step *step, const pithi_block *life)
+{
+    for (int k = 0; k < step->node->n_outputs; k++) {
+        const pithi_operand *operand = &plan->operands[step->first_operand + step->node->n_inputs + k];
+        if (operand->place == PITHI_AT_ARENA && operand->where >= life->offset &&
+            operand->where < life->offset + life->n_bytes) {
+            return operand;
+        }
+    }
+    return NULL;
+}
+
 /* Name of the value whose step made the block, or of the node whose scratch memory it is. */
 static const char *owner_of(const pith_plan *plan, const pithi_block *life, int *is_scratch_out)
 {
+    const char *node_name = NULL;
     for (int i = 0; i < plan->n_steps; i++) {
         const pith_step *step = &plan->steps[i];
-        if (step->node->index != life->first_step) {
-            continue;
+        bool is_here = step->node->index == life->first_step; /* steps of one job all are */
+        const pithi_operand *result = is_here ? find_result(plan, step, life) : NULL;
+        if (result) {
+            *is_scratch_out = 0;
+            return result->name;
         }
-        for (int k = 0; k < step->node->n_outputs; k++) {
-            const pithi_operand *operand = &plan->operands[step->first_operand + step->node->n_inputs + k];
-            if (operand->place == PITHI_AT_ARENA && operand->where >= life->offset &&
-                operand->where < life->offset + life->n_bytes) {
-                *is_scratch_out = 0;
-                return operand->name;
-            }
-        }
-        *is_scratch_out = 1;
-        return step->node->name;
+        node_name = is_here && !node_name ? step->node->name : node_name;
     }
-    *is_scratch_out = 0;
-    return "";
+    *is_scratch_out = node_name != NULL;
+    return node_name ? node_name : "";
 }
 
 static pith_status copy_blocks(pithi_profile_data *data, const pith_plan *plan, int first_row)

@@ -66,6 +66,47 @@ static int run_step(pith_session *session, const pithi_slot *slot, int index, in
     return job.n_parts;
 }
 
+/* Steps that don't depend on each other as one job: its parts are those of the steps, one step after the other. */
+typedef struct joint_job {
+    const pith_run *runs;
+    const pith_step *steps;
+    char *arena;
+    int first_part[PITHI_MAX_TOGETHER + 1]; /* of each step, then how many there are */
+} joint_job;
+
+static void run_joint_part(void *user, int index, int worker, bool follows)
+{
+    const joint_job *job = user;
+    int i = 0;
+    while (index >= job->first_part[i + 1]) {
+        i++;
+    }
+    const pith_step *step = &job->steps[i];
+    int first = job->first_part[i], n_parts = job->first_part[i + 1] - first;
+    size_t scratch = step->scratch_offset + (n_parts > 1 ? (size_t)worker : 0) * step->scratch_bytes;
+    pith_part part = { index - first, n_parts, 0, job->arena + scratch, follows && index > first };
+    step->node->op->run(&job->runs[i], &part);
+}
+
+/* Parts of equal work, whichever step they are of. */
+static void run_joint(pith_session *session, const pithi_slot *slot, int index, int n_threads)
+{
+    const pith_step *steps = &slot->stretch->plan->steps[index];
+    joint_job job = { &slot->runs[index], steps, slot->arena, { 0 } };
+    double total_ns = 0.0;
+    for (int i = 0; i < steps->n_together; i++) {
+        total_ns += steps[i].work_ns;
+    }
+    double part_ns = total_ns / (n_threads * PARTS_PER_THREAD);
+    part_ns = part_ns > LEAST_PART_NS ? part_ns : LEAST_PART_NS;
+    for (int i = 0; i < steps->n_together; i++) {
+        int n_parts = (int)(steps[i].work_ns / part_ns + 0.5);
+        n_parts = n_parts < steps[i].max_parts ? n_parts : steps[i].max_parts;
+        job.first_part[i + 1] = job.first_part[i] + (n_parts > 1 ? n_parts : 1);
+    }
+    pithi_exec_pool_run(session->pool, job.first_part[steps->n_together], run_joint_part, &job);
+}
+
 /* A value that an operator can't take, or the time for the run is over. */
 static bool must_stop(const pith_session *session)
 {
@@ -77,7 +118,13 @@ static int run_plainly(pith_session *session, const pithi_slot *slot, int n_thre
 {
     int n_steps = slot->stretch->plan->n_steps, n_done = 0;
     while (n_done < n_steps && !must_stop(session)) {
-        run_step(session, slot, n_done++, n_threads, NULL);
+        int n_together = slot->stretch->plan->steps[n_done].n_together;
+        if (n_threads > 1 && n_together > 1) {
+            run_joint(session, slot, n_done, n_threads);
+            n_done += n_together;
+        } else {
+            run_step(session, slot, n_done++, n_threads, NULL);
+        }
     }
     return n_done;
 }

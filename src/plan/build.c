@@ -287,6 +287,9 @@ static pith_status build(builder *b)
     PITH_TRY(pithi_plan_liveness(graph, b->options, 2 * graph->n_nodes, &b->plan->memory, &b->live));
     PITH_TRY(count_all(b));
     PITH_TRY(add_all_steps(b));
+    if (b->options->n_threads > 1) {
+        PITH_TRY(pithi_plan_together(b->plan, b->live.blocks, b->live.n_blocks));
+    }
     return assign_offsets(b);
 }
 

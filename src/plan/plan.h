@@ -27,6 +27,7 @@ typedef struct pith_step {
     const void *state;
     bool use_run;          /* false: op->ref in one part */
     int max_parts, n_phases;
+    int n_together;        /* steps from this one on that run as one job; 0: it is in the job of one before */
     uint64_t tuning_key;   /* 0 without a tuning */
     size_t scratch_offset, scratch_bytes; /* arena; one block of scratch_bytes per worker */
     size_t shared_offset, shared_bytes;
@@ -64,6 +65,7 @@ typedef struct pith_plan {
     uint64_t macs, flops, bytes_read, bytes_written;
 } pith_plan;
 
+#define PITHI_MAX_TOGETHER 8 /* steps in one job */
 #define PITHI_SPENDABLE_BYTES ((size_t)32 << 10) /* smaller constants aren't worth it */
 
 typedef struct pithi_plan_options {
@@ -119,6 +121,10 @@ pith_value *pithi_plan_viewed(const pith_node *node);
 /* Numbers steps (node->index) and values (value->index), and decides views, in-place use and lifetimes. */
 pith_status pithi_plan_liveness(pith_graph *graph, const pithi_plan_options *options, int n_spare_blocks,
                                 pithi_arena *arena, pithi_liveness *liveness);
+
+/* Joins steps of a plan for several threads into jobs (n_together): their blocks live as long as the job. Operands and
+ * scratch memory still have the numbers of their blocks. The most bytes alive at once stay what they were. */
+pith_status pithi_plan_together(pith_plan *plan, pithi_block *blocks, int n_blocks);
 
 /* Gives every block an offset; returns the arena size. Lower bound: most bytes alive at one step. */
 pith_status pithi_plan_assign_offsets(pith_ctx *ctx, pithi_block *blocks, int n_blocks, int n_steps,
