@@ -253,14 +253,63 @@ static plane_fn *choose(const pith_dwconv_f32_task *t)
     return choose_group(planes[t->kernel_w == 5][t->stride_w == 2], t->out_w);
 }
 
-static void run(const pith_dwconv_f32_task *t)
+static void run_channels(const pith_dwconv_f32_task *t)
 {
     plane_fn *plane_of = choose(t);
-    size_t row = (size_t)t->in_w * sizeof(float) * (size_t)(t->kernel_h + t->stride_h);
+    size_t row = (size_t)(t->in_w > 0 ? t->in_w : 1) * sizeof(float) * (size_t)(t->kernel_h + t->stride_h);
     size_t block = DWCONV_BLOCK_BYTES / row / V_N * V_N;
     block = block < V_N ? V_N : block;
     for (size_t c = 0; c < t->n_channels; c += block) {
         plane_of(t, c, t->n_channels - c < block ? t->n_channels : c + block);
+    }
+}
+
+/* Output positions `first`, first + step, ... of a dimension see inputs `in`, in + step, ... only. */
+typedef struct residue {
+    int in, n_in, pad;
+} residue;
+
+static residue find_residue(int first, int step, int pad, int size)
+{
+    int in = ((first - pad) % step + step) % step;
+    return (residue){ in, size > in ? (size - in + step - 1) / step : 0, (in - (first - pad)) / step };
+}
+
+/* Rows i, i + step_h, ... and columns j, j + step_w, ... of the output. */
+static void run_residue(const pith_dwconv_f32_task *t, int i, int step_h, int j, int step_w)
+{
+    const residue h = find_residue(i, step_h, t->pad_top, t->in_h), w = find_residue(j, step_w, t->pad_left, t->in_w);
+    const size_t y = (size_t)i * t->y_row_stride + (size_t)j * t->y_pixel_stride;
+    pith_dwconv_f32_task part = *t;
+    part.x += (size_t)h.in * t->x_row_stride + (size_t)w.in * t->x_pixel_stride;
+    part.x_row_stride *= (size_t)step_h;
+    part.x_pixel_stride *= (size_t)step_w;
+    part.y += y;
+    part.residual = t->residual ? t->residual + y : NULL;
+    part.y_row_stride *= (size_t)step_h;
+    part.y_pixel_stride *= (size_t)step_w;
+    part.in_h = h.n_in;
+    part.in_w = w.n_in;
+    part.pad_top = h.pad;
+    part.pad_left = w.pad;
+    part.out_w = (t->out_w - j + step_w - 1) / step_w;
+    part.y_begin = t->y_begin > i ? (t->y_begin - i + step_h - 1) / step_h : 0;
+    part.y_end = (t->y_end - i + step_h - 1) / step_h;
+    part.dilation_h /= step_h;
+    part.dilation_w /= step_w;
+    run_channels(&part);
+}
+
+/* Of stride 1 a dilated convolution is as many dense ones, of the pixels that lie the dilation apart: each input is
+ * loaded once for all taps of a row, and kernel rows meet it in L1. Rows of few such pixels stay whole. */
+static void run(const pith_dwconv_f32_task *t)
+{
+    const bool splits = t->stride_h == 1 && t->stride_w == 1;
+    const int step_h = splits ? t->dilation_h : 1, step_w = splits && t->out_w / 4 >= t->dilation_w ? t->dilation_w : 1;
+    for (int i = 0; i < step_h && i < t->y_end; i++) {
+        for (int j = 0; j < step_w; j++) {
+            run_residue(t, i, step_h, j, step_w);
+        }
     }
 }
 

@@ -55,8 +55,8 @@ static void choose_geometry(pith_test *test, dw_case *c)
     t->kernel_h = pick(test, 0, 2) ? t->kernel_w : pick(test, 1, 4);
     t->stride_w = pick(test, 1, 2) + (pick(test, 0, 7) == 0);
     t->stride_h = pick(test, 1, 3);
-    t->dilation_h = pick(test, 0, 3) ? 1 : 2;
-    t->dilation_w = pick(test, 0, 3) ? 1 : 2;
+    t->dilation_h = pick(test, 0, 3) ? 1 : pick(test, 2, 4);
+    t->dilation_w = pick(test, 0, 3) ? 1 : pick(test, 2, 4);
     t->pad_top = pick(test, 0, 3);
     t->pad_left = pick(test, 0, 3);
     t->in_h = pick(test, 1, 9);
