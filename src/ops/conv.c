@@ -5,7 +5,10 @@
 #include "ops/shared_conv.h"
 #include "ops/shared_unary.h"
 
-static const pith_attr_spec attrs[] = { PITHI_CONV_ATTRS };
+static const pith_attr_spec attrs[] = {
+    PITHI_CONV_ATTRS,
+    PITH_ATTR_OWN_INT(pithi_conv_attrs, reads_planes, "reads_planes", 0),
+};
 
 static void ref(const pith_run *run) { pithi_conv_ref(run, false); }
 static pith_status prepare(pith_prepare *prepare) { return pithi_conv_f32_prepare(prepare, false); }
@@ -77,6 +80,10 @@ static const char *const samples[] = {
     "f32[1,2,4,4] f32[6,1,3,3] | group=2 auto_pad=VALID",
     "f16[1,2,4,4] f16[3,2,3,3] f16[3]",
     "f64[1,4,4,2] f64[3,2,3,3] | channels_last=1 activation=3",
+    "f32[1,3,17,70] f32[16,3,3,3] f32[16] | channels_last=1 reads_planes=1 strides=[2,2] pads=[1,1,1,1] activation=3",
+    "f32[2,2,9,40] f32[37,2,5,3] - f32[2,9,41,37] f32[37]{-1:1} | channels_last=1 reads_planes=1 pads=[2,2,2,1] "
+    "activation=5",
+    "f64[1,2,4,4] f64[3,2,3,3] | channels_last=1 reads_planes=1",
 };
 
 const pith_op pith_op_conv = {

@@ -98,7 +98,7 @@ static pith_status read_dimension(pith_ctx *ctx, const pithi_conv_attrs *attrs, 
 static pith_status read_channels(pith_ctx *ctx, const pithi_conv_attrs *attrs, const pith_shape *x, const pith_shape *w,
                                  pithi_conv_geometry *g)
 {
-    g->in_channels = x->dims[g->channels_last ? x->rank - 1 : 1];
+    g->in_channels = x->dims[g->channels_last && !g->reads_planes ? x->rank - 1 : 1];
     g->group = attrs->group;
     PITH_CHECK(ctx, g->group >= 1 && g->group <= MAX_FACTOR, PITH_STATUS_ARG, "group is %lld, it must be at least 1",
                (long long)g->group);
@@ -117,7 +117,7 @@ pith_status pithi_conv_geometry_of(pith_ctx *ctx, const pithi_conv_attrs *attrs,
                                    const pith_shape *w, bool is_transposed, pithi_conv_geometry *geometry_out)
 {
     pithi_conv_geometry g = { .is_transposed = is_transposed, .channels_last = attrs->channels_last != 0,
-                              .n_spatial = x->rank - 2 };
+                              .reads_planes = attrs->channels_last && attrs->reads_planes, .n_spatial = x->rank - 2 };
     PITH_CHECK(ctx, x->rank >= 3 && x->rank <= 5 && w->rank == x->rank, PITH_STATUS_SHAPE,
                "input of rank %d and weights of rank %d: both must be the same, 3 to 5", x->rank, w->rank);
     PITH_TRY(read_channels(ctx, attrs, x, w, &g));
@@ -126,7 +126,7 @@ pith_status pithi_conv_geometry_of(pith_ctx *ctx, const pithi_conv_attrs *attrs,
         g.in[d] = g.out[d] = g.kernel[d] = g.stride[d] = g.dilation[d] = 1;
     }
     for (int i = 0; i < g.n_spatial; i++) {
-        g.in[3 - g.n_spatial + i] = x->dims[(g.channels_last ? 1 : 2) + i];
+        g.in[3 - g.n_spatial + i] = x->dims[(g.channels_last && !g.reads_planes ? 1 : 2) + i];
         PITH_TRY_AT(ctx, read_dimension(ctx, attrs, w, i, &g), "spatial dimension %d", i);
     }
     *geometry_out = g;
@@ -193,11 +193,11 @@ typedef struct image_strides {
     int64_t image, channel, pixel[3];
 } image_strides;
 
-static image_strides strides_of(const pithi_conv_geometry *g, int64_t channels, const int64_t size[3])
+static image_strides strides_of(bool channels_last, int64_t channels, const int64_t size[3])
 {
-    int64_t pixel = g->channels_last ? channels : 1;
+    int64_t pixel = channels_last ? channels : 1;
     return (image_strides){ .image = channels * size[0] * size[1] * size[2],
-                            .channel = g->channels_last ? 1 : size[0] * size[1] * size[2],
+                            .channel = channels_last ? 1 : size[0] * size[1] * size[2],
                             .pixel = { size[1] * size[2] * pixel, size[2] * pixel, pixel } };
 }
 
@@ -252,7 +252,8 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
         PITH_OK) {
         return; /* infer has checked it */
     }
-    image_strides in = strides_of(&g, g.in_channels, g.in), out = strides_of(&g, g.out_channels, g.out);
+    image_strides in = strides_of(g.channels_last && !g.reads_planes, g.in_channels, g.in);
+    image_strides out = strides_of(g.channels_last, g.out_channels, g.out);
     int64_t n_pixels = g.out[0] * g.out[1] * g.out[2];
     for (int64_t i = 0; i < g.batch * g.out_channels * n_pixels; i++) {
         int64_t image = i / (g.out_channels * n_pixels), m = i / n_pixels % g.out_channels, p = i % n_pixels;

@@ -10,6 +10,7 @@ typedef struct pithi_conv_attrs {
     int64_t auto_pad; /* pithi_auto_pad */
     int64_t group;
     int64_t channels_last; /* 0: [N, C, spatial...], 1: [N, spatial..., C]; of x, y and the residual */
+    int64_t reads_planes;  /* of conv, where channels_last is set: x is [N, C, spatial...] all the same */
     pith_ints dilations, kernel_shape, pads, strides;
     pith_ints output_padding, output_shape; /* conv_transpose */
     pith_activation activation;
@@ -39,7 +40,7 @@ extern const char *const pithi_auto_pad_choices[];
 /* Sizes with defaults and automatic padding resolved. Missing spatial dimensions stand in front with size
  * 1, so that [0] is depth, [1] height, [2] width. */
 typedef struct pithi_conv_geometry {
-    bool is_transposed, channels_last;
+    bool is_transposed, channels_last, reads_planes;
     int n_spatial;
     int64_t batch, group, in_channels, out_channels;
     int64_t in[3], out[3], kernel[3], stride[3], dilation[3];
@@ -69,6 +70,9 @@ pith_status pithi_conv_infer(pith_infer *infer, bool is_transposed);
 void pithi_conv_ref(const pith_run *run, bool is_transposed);
 void pithi_conv_cost(const pith_infer *infer, pith_cost *cost, bool is_transposed);
 bool pithi_conv_to_channels_last(pith_graph *graph, pith_node *node);
+
+/* There is a kernel that reads x as planes: few channels, small kernels. */
+bool pithi_conv_takes_planes(const pithi_conv_geometry *g);
 
 /* ---- float32 engine ------------------------------------------------------------------------- */
 

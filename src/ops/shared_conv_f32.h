@@ -14,6 +14,7 @@
 #ifndef PITH_OPS_SHARED_CONV_F32_H
 #define PITH_OPS_SHARED_CONV_F32_H
 
+#include "kernels/conv_planar_f32.h"
 #include "kernels/dwconv_f32.h"
 #include "kernels/transpose.h"
 #include "kernels/winograd_f32.h"
@@ -60,6 +61,7 @@ typedef struct pithi_conv_f32 {
     pithi_conv_geometry g;
     const pith_gemm_f32 *gemm;
     const pith_dwconv_f32 *depthwise; /* not NULL: one grain is rows by channels of an image */
+    const pith_conv_planar_f32 *planar; /* not NULL: one grain is rows of an image */
     pithi_conv_winograd winograd;
     pith_transpose_fn *transpose;
     pithi_finish finish;
@@ -78,7 +80,8 @@ typedef struct pithi_conv_f32 {
     pithi_conv_phase phases[3];
     int n_phases;
     int64_t n_grains;
-    int64_t depthwise_bands, depthwise_blocks; /* of rows, and of PITHI_DEPTHWISE_UNIT channels */
+    int64_t row_bands;                /* depthwise and planar */
+    int64_t depthwise_blocks;         /* of PITHI_DEPTHWISE_UNIT channels */
     size_t scratch_rows;              /* bytes in scratch in front of the gathered band: row pointers */
 } pithi_conv_f32;
 
@@ -100,5 +103,10 @@ size_t pithi_conv_winograd_scratch_bytes(const pithi_conv_f32 *conv);
 /* Items are panels. */
 void pithi_conv_winograd_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);
 void pithi_conv_winograd_run(const pithi_conv_f32 *conv, const pithi_conv_operands *o, const pith_part *part);
+
+/* First layers on planes, see kernels/conv_planar_f32.h. Items are panels. */
+void pithi_conv_planar_plan(const pith_prepare *prepare, pithi_conv_f32 *conv);
+void pithi_conv_planar_pack(const pithi_conv_f32 *conv, const float *w, float *packed, int64_t begin, int64_t end);
+void pithi_conv_planar_run(const pithi_conv_f32 *conv, const pithi_conv_operands *o, const pith_part *part);
 
 #endif

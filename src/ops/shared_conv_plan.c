@@ -200,18 +200,21 @@ static void cut_depthwise(pithi_conv_f32 *conv, int n_threads)
     bool by_channels = g->out[1] * g->out[2] < SMALL_PLANE;
     int64_t n_bands = pithi_div_up(g->out[1], fit(row_bytes, 4, pithi_max_s64(g->out[1], 1)));
     n_bands = pithi_max_s64(n_bands, by_channels ? 1 : pithi_min_s64(wanted, g->out[1] / 3));
-    conv->depthwise_bands = pithi_even_count(n_bands, n_threads);
+    conv->row_bands = pithi_even_count(n_bands, n_threads);
     int64_t enough = n_bands >= n_threads ? pithi_min_s64(wanted, 2 * n_threads) : wanted;
     int64_t n_blocks = pithi_div_up(enough, pithi_max_s64(n_bands, 1));
     conv->depthwise_blocks = pithi_min_s64(n_blocks, pithi_div_up(g->in_channels, 4 * PITHI_DEPTHWISE_UNIT));
-    conv->n_grains = g->out[2] ? g->batch * conv->depthwise_bands * conv->depthwise_blocks : 0;
+    conv->n_grains = g->out[2] ? g->batch * conv->row_bands * conv->depthwise_blocks : 0;
     conv->packed_floats = (size_t)(g->in_channels * g->kernel[1] * g->kernel[2]);
 }
 
 /* ---- weights ------------------------------------------------------------------------------ */
 
 /* Columns of a panel: few outputs are packed one by one. */
-static int64_t panel_width(const pithi_conv_f32 *conv) { return conv->has_few_outputs ? 1 : conv->gemm->nr; }
+static int64_t panel_width(const pithi_conv_f32 *conv)
+{
+    return conv->has_few_outputs ? 1 : conv->planar ? conv->planar->nr : conv->gemm->nr;
+}
 
 static int64_t panels_per_group(const pithi_conv_f32 *conv)
 {
@@ -220,7 +223,7 @@ static int64_t panels_per_group(const pithi_conv_f32 *conv)
 
 int64_t pithi_conv_f32_pack_items(const pithi_conv_f32 *conv)
 {
-    if (conv->winograd.kernel) {
+    if (conv->winograd.kernel || conv->planar) {
         return panels_per_group(conv);
     }
     return conv->depthwise ? conv->g.in_channels : conv->n_variants * conv->g.group * panels_per_group(conv);
@@ -316,6 +319,10 @@ void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *pack
         pithi_conv_winograd_pack(conv, w, packed, begin, end);
         return;
     }
+    if (conv->planar) {
+        pithi_conv_planar_pack(conv, w, packed, begin, end);
+        return;
+    }
     int64_t n_panels = panels_per_group(conv);
     for (int64_t i = begin; i < end; i++) {
         const pithi_conv_variant *v = &conv->variants[i / (conv->g.group * n_panels)];
@@ -326,6 +333,7 @@ void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *pack
 static const char *kernel_name(const pithi_conv_f32 *conv)
 {
     return conv->depthwise         ? conv->depthwise->head.name
+           : conv->planar          ? conv->planar->head.name
            : conv->winograd.kernel ? conv->winograd.kernel->head.name
                                    : conv->gemm->head.name;
 }
@@ -476,6 +484,7 @@ static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, boo
 {
     *is_used = false;
     prepare->why = conv->depthwise           ? "depthwise: no sum over channels that Winograd or products could share"
+                   : conv->planar            ? "few channels in planes, read where they lie"
                    : prepare->is_exact       ? "exact: sums in their plain order, so no Winograd"
                    : !prepare->inputs[1].data ? "weights are not constant: Winograd would transform them in each run"
                                               : NULL;
@@ -493,12 +502,12 @@ bool pithi_conv_f32_takes_window(const pith_node *node, int index)
     const pith_shape *w = &node->inputs[W]->shape;
     pithi_conv_geometry g;
     pithi_finish finish;
-    return (index == X || is_y || index == RESIDUAL) && attrs->channels_last &&
+    return (index == X ? !attrs->reads_planes : is_y || index == RESIDUAL) && attrs->channels_last &&
            node->inputs[X]->dtype == PITH_DTYPE_F32 && (!slope || slope->constant) &&
            pithi_conv_geometry_of(NULL, attrs, &node->inputs[X]->shape, w, is_transposed, &g) == PITH_OK &&
            pithi_conv_is_reasonable(&g) && pithi_finish_make(&attrs->activation, 0, &finish) &&
            (!(is_y && is_transposed) || g.out_channels % WHOLE_PANELS == 0) &&
-           (index == X || !has_residual || (pithi_conv_taps(&g) == 1 && g.group == 1));
+           (index == X || !has_residual || (pithi_conv_taps(&g) == 1 && g.group == 1 && !g.reads_planes));
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
@@ -512,6 +521,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &prepare->inputs[0].shape, &prepare->inputs[1].shape,
                                     is_transposed, &conv->g));
     if (prepare->inputs[0].dtype != PITH_DTYPE_F32 || !pithi_conv_is_reasonable(&conv->g) ||
+        (conv->g.reads_planes && !pithi_conv_takes_planes(&conv->g)) ||
         !pithi_finish_make(&attrs->activation, prepare->isa_limit, &finish)) {
         return PITH_OK;
     }
@@ -530,12 +540,15 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);
     conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
     set_strides(prepare, conv);
-    if (is_depthwise(&conv->g)) {
+    if (is_depthwise(&conv->g) && !conv->g.reads_planes) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);
         cut_depthwise(conv, prepare->n_threads);
     }
+    if (conv->g.reads_planes) {
+        pithi_conv_planar_plan(prepare, conv);
+    }
     PITH_TRY(try_winograd(prepare, conv, &is_winograd));
-    if (!conv->depthwise && !is_winograd) {
+    if (!conv->depthwise && !conv->planar && !is_winograd) {
         flatten_pointwise(&conv->g);
         PITH_TRY(merge_columns(prepare, conv));
         conv->has_few_outputs = !prepare->is_exact && wants_few(&conv->g);

@@ -234,7 +234,7 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t begin = 0, end = 0, channels = g->in_channels;
-    int64_t n_bands = conv->depthwise_bands, n_blocks = conv->depthwise_blocks;
+    int64_t n_bands = conv->row_bands, n_blocks = conv->depthwise_blocks;
     int64_t n_units = pithi_div_up(channels, PITHI_DEPTHWISE_UNIT);
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
@@ -314,6 +314,8 @@ void pithi_conv_f32_run(const pith_run *run, const pith_part *part)
     case PITHI_CONV_MAIN:
         if (conv->depthwise) {
             run_depthwise(conv, part, &o);
+        } else if (conv->planar) {
+            pithi_conv_planar_run(conv, &o, part);
         } else if (conv->winograd.kernel) {
             pithi_conv_winograd_run(conv, &o, part);
         } else {

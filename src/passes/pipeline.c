@@ -52,6 +52,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fold_transpose_matmul, ALWAYS },
     { &pithi_pass_fuse_attention, IN(PHASE_SIMPLIFY) }, /* of products that have their factors and transposes */
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
+    { &pithi_pass_read_planes, IN(PHASE_CLEANUP) },
     { &pithi_pass_fuse_separable, IN(PHASE_CLEANUP) }, /* of what has its activations and shortcuts by now */
     { &pithi_pass_fold_gate, IN(PHASE_CLEANUP) },
     { &pithi_pass_fuse_region, IN(PHASE_REGIONS) },

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_planar_f32 of every ISA against sums in double, with operands that end (or begin) at inaccessible pages, and the
+ * same bits however rows are cut. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "kernels/conv_planar_f32.h"
+#include "support/test.h"
+
+#define N_CASES 300
+
+enum { X, W, BIAS, RESIDUAL, Y, N_OPERANDS };
+
+typedef struct planar_case {
+    pith_guarded memory[N_OPERANDS];
+    size_t counts[N_OPERANDS];
+    float *start; /* Y before the run */
+    int out_h, nr;
+    pith_conv_planar_f32_task task;
+} planar_case;
+
+static int pick(pith_test *test, int low, int high)
+{
+    return low + (int)(pith_test_random(test) % (uint64_t)(high - low + 1));
+}
+
+static float *make_operand(pith_test *test, planar_case *c, int index, size_t count)
+{
+    c->memory[index] = pith_guarded_alloc(count * sizeof(float), pith_test_random(test) & 1);
+    c->counts[index] = count;
+    float *data = c->memory[index].data;
+    bool specials = index == X && pick(test, 0, 3) == 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_special = specials && pick(test, 0, 63) == 0;
+        data[i] = is_special ? (pick(test, 0, 1) ? NAN : INFINITY) : (float)pith_test_uniform(test, -2.0, 2.0);
+    }
+    return data;
+}
+
+static void choose_geometry(pith_test *test, planar_case *c)
+{
+    pith_conv_planar_f32_task *t = &c->task;
+    t->in_channels = pick(test, 1, PITH_CONV_PLANAR_MAX_CHANNELS);
+    t->kernel_h = pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
+    t->kernel_w = pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
+    t->stride_h = pick(test, 1, 3);
+    t->stride_w = pick(test, 1, PITH_CONV_PLANAR_MAX_STRIDE);
+    t->pad_top = pick(test, 0, 8);
+    t->pad_left = pick(test, 0, 3) ? pick(test, 0, 3) : pick(test, 0, 50);
+    t->in_h = pick(test, 1, 9);
+    t->in_w = pick(test, 1, 90);
+    int full_h = t->in_h + t->pad_top + pick(test, 0, 9) - t->kernel_h;
+    int full_w = t->in_w + t->pad_left + pick(test, 0, 3) - t->kernel_w;
+    c->out_h = full_h > 0 ? full_h / t->stride_h + 1 : 1; /* a kernel larger than the image is fine too */
+    t->out_w = full_w > 0 ? full_w / t->stride_w + 1 : 1;
+    t->n_columns = pick(test, 0, 2) ? pick(test, 1, 40) : 8 * pick(test, 1, 9);
+    t->x_row_stride = (size_t)(t->in_w + pick(test, 0, 2));
+    t->x_plane_stride = (size_t)t->in_h * t->x_row_stride + (size_t)pick(test, 0, 2);
+    t->y_pixel_stride = (size_t)(t->n_columns + pick(test, 0, 2));
+    t->y_row_stride = (size_t)t->out_w * t->y_pixel_stride + (size_t)pick(test, 0, 2);
+    t->y_end = c->out_h;
+}
+
+static size_t n_taps(const pith_conv_planar_f32_task *t)
+{
+    return (size_t)(t->kernel_h * t->in_channels * t->kernel_w);
+}
+
+static void make_case(pith_test *test, planar_case *c, int nr)
+{
+    pith_conv_planar_f32_task *t = &c->task;
+    choose_geometry(test, c);
+    c->nr = nr;
+    size_t n = (size_t)t->n_columns, padded = (n + (size_t)nr - 1) / (size_t)nr * (size_t)nr;
+    size_t y_count = (size_t)(c->out_h - 1) * t->y_row_stride + (size_t)(t->out_w - 1) * t->y_pixel_stride + n;
+    t->x = make_operand(test, c, X, (size_t)(t->in_channels - 1) * t->x_plane_stride +
+                                        (size_t)(t->in_h - 1) * t->x_row_stride + (size_t)t->in_w);
+    float *w = make_operand(test, c, W, padded * n_taps(t));
+    for (size_t i = 0; i < c->counts[W]; i++) {
+        w[i] = i / (n_taps(t) * (size_t)nr) * (size_t)nr + i % (size_t)nr < n ? w[i] : 0.0f;
+    }
+    t->w = w;
+    float *bias = make_operand(test, c, BIAS, n), *residual = make_operand(test, c, RESIDUAL, y_count);
+    t->bias = pick(test, 0, 1) ? bias : NULL;
+    t->residual = pick(test, 0, 2) ? NULL : residual;
+    t->y = make_operand(test, c, Y, y_count);
+    t->lo = pick(test, 0, 1) ? -0.5f : -INFINITY;
+    t->hi = pick(test, 0, 1) ? 1.5f : INFINITY;
+    c->start = malloc(y_count * sizeof(float));
+    memcpy(c->start, t->y, y_count * sizeof(float));
+}
+
+static double wanted_value(const planar_case *c, size_t at, int oy, int ox, size_t n, double *bound_out)
+{
+    const pith_conv_planar_f32_task *t = &c->task;
+    double sum = t->bias ? (double)t->bias[n] : 0.0, size = fabs(sum);
+    for (size_t tap = 0; tap < n_taps(t); tap++) {
+        int kx = (int)tap % t->kernel_w, channel = (int)tap / t->kernel_w % t->in_channels;
+        int iy = oy * t->stride_h - t->pad_top + (int)tap / (t->kernel_w * t->in_channels);
+        int ix = ox * t->stride_w - t->pad_left + kx;
+        if (iy >= 0 && iy < t->in_h && ix >= 0 && ix < t->in_w) {
+            double x = (double)t->x[(size_t)channel * t->x_plane_stride + (size_t)iy * t->x_row_stride + (size_t)ix];
+            size_t nr = (size_t)c->nr;
+            double term = x * (double)t->w[(n / nr * n_taps(t) + tap) * nr + n % nr];
+            sum += term;
+            size += fabs(term);
+        }
+    }
+    if (t->residual) {
+        sum += (double)t->residual[at];
+        size += fabs((double)t->residual[at]);
+    }
+    sum = sum < (double)t->lo ? (double)t->lo : sum;
+    *bound_out = (double)(n_taps(t) + 2) * ((double)FLT_EPSILON * size + (double)FLT_TRUE_MIN);
+    return sum > (double)t->hi ? (double)t->hi : sum;
+}
+
+static bool is_close(double got, double wanted, double bound)
+{
+    return (isnan(got) && isnan(wanted)) || got == wanted || fabs(got - wanted) <= bound;
+}
+
+/* Every element, those between the rows and pixels included. */
+static void check_values(pith_test *test, const planar_case *c)
+{
+    const pith_conv_planar_f32_task *t = &c->task;
+    for (size_t i = 0; i < c->counts[Y]; i++) {
+        size_t oy = i / t->y_row_stride, ox = i % t->y_row_stride / t->y_pixel_stride;
+        size_t n = i % t->y_row_stride % t->y_pixel_stride;
+        if (ox >= (size_t)t->out_w || n >= (size_t)t->n_columns) {
+            TEST_CHECK_MESSAGE(test, memcmp(&t->y[i], &c->start[i], sizeof(float)) == 0,
+                               "element %zu between pixels was written", i);
+            continue;
+        }
+        double bound = 0.0, wanted = wanted_value(c, i, (int)oy, (int)ox, n, &bound);
+        TEST_CHECK_MESSAGE(test, is_close((double)t->y[i], wanted, bound), "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox,
+                           n, (double)t->y[i], wanted);
+    }
+}
+
+static void check_case(pith_test *test, const pith_conv_planar_f32 *kernel)
+{
+    planar_case c = { 0 };
+    make_case(test, &c, kernel->nr);
+    size_t n_bytes = c.counts[Y] * sizeof(float);
+    kernel->run(&c.task);
+    check_values(test, &c);
+    float *whole = malloc(n_bytes);
+    memcpy(whole, c.task.y, n_bytes);
+    memcpy(c.task.y, c.start, n_bytes);
+    int row = pick(test, 0, c.out_h);
+    for (int i = 0; i < 2; i++) {
+        pith_conv_planar_f32_task t = c.task;
+        t.y_begin = i ? row : 0;
+        t.y_end = i ? c.out_h : row;
+        kernel->run(&t);
+    }
+    TEST_CHECK_MESSAGE(test, memcmp(whole, c.task.y, n_bytes) == 0, "pieces give other bits than the whole");
+    free(whole);
+    free(c.start);
+    for (int i = 0; i < N_OPERANDS; i++) {
+        pith_guarded_free(&c.memory[i]);
+    }
+}
+
+void test_conv_planar_f32(pith_test *test)
+{
+    for (int isa = 0; isa < pithi_isa_count(); isa++) {
+        const pith_kernel_set *set = pithi_kernel_of_isa("conv_planar_f32", isa);
+        if (!set || !pithi_isa_is_available(isa)) {
+            continue;
+        }
+        const pith_conv_planar_f32 *kernel = set->records;
+        for (int i = 0; i < N_CASES; i++) {
+            pith_test_case(test, "%s %d", kernel->head.name, i);
+            check_case(test, kernel);
+        }
+    }
+}
