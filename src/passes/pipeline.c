@@ -50,6 +50,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_activation, ALWAYS },
     { &pithi_pass_fuse_prelu, ALWAYS },
     { &pithi_pass_fold_transpose_matmul, ALWAYS },
+    { &pithi_pass_fold_pooled, IN(PHASE_SIMPLIFY) }, /* of convolutions that have their factors and biases by now */
     { &pithi_pass_fuse_attention, IN(PHASE_SIMPLIFY) }, /* of products that have their factors and transposes */
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
     { &pithi_pass_read_planes, IN(PHASE_CLEANUP) },
