@@ -108,7 +108,8 @@ static pith_status fold(pith_graph *graph, pith_node *conv, const pith_node *con
 static pith_status visit(pith_graph *graph, pith_node *conv, int *n_changes)
 {
     pith_node *concat = is_pointwise(conv) ? pithi_sole_producer(conv->inputs[X], "concat") : NULL;
-    bool is_known = concat && concat->n_inputs > 1 && pithi_attr_int(concat, "axis") == 1;
+    const int64_t axis = concat ? pithi_attr_int(concat, "axis") : 0;
+    bool is_known = concat && concat->n_inputs > 1 && (axis == 1 || axis == 1 - 4);
     for (int i = 0; i < (is_known ? concat->n_inputs : 0); i++) {
         is_known = is_known && concat->inputs[i] && pithi_value_has_dims(concat->inputs[i]) &&
                    concat->inputs[i]->shape.rank == 4 && concat->inputs[i]->shape.dims[0] == 1;

@@ -8,7 +8,7 @@ static void check(pith_test *test, const char *what, const char *before, const c
     pith_test_pass(test, &(pith_pass_check){ passes, 2, PITH_STAGE_MODEL, 2e-5, before, after });
 }
 
-void test_fold_pooled(pith_test *test)
+static void check_folded(pith_test *test)
 {
     static const char head[] = "input p f32[1,4,1,1]\n"
                                "input x f32[1,3,6,7]\n"
@@ -34,7 +34,7 @@ void test_fold_pooled(pith_test *test)
           "const dims s64[4]{1,2,6,7}\n"
           "const w f32[5,9,1,1]\n"
           "e = expand p dims\n"
-          "c = concat x e z | axis=1\n"
+          "c = concat x e z | axis=-3\n"
           "y = conv c w\n"
           "output y\n",
           "inputs %p:f32[1,2,1,1], %x:f32[1,3,6,7], %z:f32[1,4,6,7]\n"
@@ -43,6 +43,10 @@ void test_fold_pooled(pith_test *test)
           "%pith:5:f32[5] = reshape(%pith:3, %pith:4)\n"
           "%y:f32[1,5,6,7] = conv(%pith:2, %pith:1, %pith:5)\n"
           "outputs %y:f32[1,5,6,7]\n");
+}
+
+static void check_unchanged(pith_test *test)
+{
     check(test, "pictures in batches, kernels with neighbours and shared concatenations stay",
           "input p f32[1,4,1,1]\n"
           "input x f32[1,3,6,7]\n"
@@ -74,4 +78,10 @@ void test_fold_pooled(pith_test *test)
           "%j:f32[1,7,6,7] = concat(%x, %e) axis=1\n"
           "%k:f32[1,5,6,7] = conv(%j, %w)\n"
           "outputs %f:f32[1,5,4,5], %i:f32[2,5,6,7], %j:f32[1,7,6,7], %k:f32[1,5,6,7]\n");
+}
+
+void test_fold_pooled(pith_test *test)
+{
+    check_folded(test);
+    check_unchanged(test);
 }
