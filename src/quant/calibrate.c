@@ -185,6 +185,17 @@ static pith_status keep_outputs(pithi_quant *quant, pithi_quant_runner *runner)
     return PITH_OK;
 }
 
+static bool is_one_choice(const pith_value *value)
+{
+    const pith_shape *shape = &value->shape;
+    const int64_t n = value->has_shape ? pith_shape_elements(shape) : 0;
+    bool is_row = n > 1;
+    for (int i = 0; is_row && i < shape->rank; i++) {
+        is_row = shape->dims[i] == 1 || shape->dims[i] == n || shape->dims[i] < 0;
+    }
+    return is_row;
+}
+
 /* A classifier's values in front of its softmax: behind it, what the classes that compete lose is all that shows. */
 static const pith_value *measured_value(const pithi_quant *quant, const pith_value *output)
 {
@@ -195,16 +206,11 @@ static const pith_value *measured_value(const pithi_quant *quant, const pith_val
     if (!node || !(pithi_is(node, "softmax") || pithi_is(node, "log_softmax")) || !node->inputs[0]->producer) {
         return output;
     }
-    const pith_shape *shape = &node->inputs[0]->shape;
-    int64_t n = node->inputs[0]->has_shape ? pith_shape_elements(shape) : 0;
-    bool is_one_choice = n > 0;
-    for (int i = 0; is_one_choice && i < shape->rank; i++) {
-        is_one_choice = shape->dims[i] == 1 || shape->dims[i] == n || shape->dims[i] < 0;
-    }
-    return is_one_choice && node->inputs[0]->index < (int)quant->graph->n_values ? node->inputs[0] : output;
+    const pith_value *scores = node->inputs[0];
+    return is_one_choice(scores) && scores->index < (int)quant->graph->n_values ? scores : output;
 }
 
-static bool is_mover(const pith_node *node)
+bool pithi_quant_is_reordering(const pith_node *node)
 {
     static const char *const movers[] = { "reshape", "flatten", "squeeze", "unsqueeze", "transpose" };
     bool found = false;
@@ -218,7 +224,7 @@ static bool is_mover(const pith_node *node)
 static const pith_node *concat_behind(const pith_value *value)
 {
     const pith_node *node = value->producer;
-    while (is_mover(node)) {
+    while (pithi_quant_is_reordering(node)) {
         node = node->inputs[0]->producer;
     }
     bool are_results = pithi_is(node, "concat");
@@ -254,6 +260,12 @@ static pith_status choose_measured(pithi_quant *quant)
     for (int i = 0; i < quant->n_outputs; i++) {
         const pith_value *value = measured_value(quant, quant->graph->outputs[i]);
         measure_operands(quant, value, &quant->measured[i], &n_left);
+    }
+    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_measured, sizeof(pithi_decision), &block));
+    quant->decisions = block;
+    for (int i = 0; i < quant->n_measured; i++) {
+        const pith_value *value = quant->graph->values[quant->measured[i]];
+        quant->decisions[i] = pithi_decision_of(value, quant->n_outputs == 1 && is_one_choice(value));
     }
     return PITH_OK;
 }

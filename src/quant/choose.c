@@ -10,7 +10,8 @@
 /* Without limits a drop above the first is mended to the second. */
 #define RUINED_POINTS 5.0 /* of top-1 or agreement, with an SQNR below RUINED_DB */
 #define MENDED_POINTS 1.0
-#define RUINED_DB     20.0
+#define RUINED_DB     15.0
+#define MENDED_DB     20.0
 #define RUINED_NOISE  10.0 /* percent of the outputs' power: 10 dB */
 #define NOISY_NOISE   2.0  /* 17 dB: mended if that takes next to no time */
 #define MENDED_NOISE  1.0  /* 20 dB */
@@ -73,7 +74,7 @@ pith_status pithi_quant_time_points(pithi_quant_search *search, const int *point
     pith_status status = PITH_OK;
     int n = 0;
     for (; n < n_points && status == PITH_OK; n++) {
-        status = pithi_quant_mix_graph(search->quant, &search->points[points[n]].mix, &graphs[n]);
+        status = pithi_quant_point_graph(search, points[n], &graphs[n]);
     }
     if (status != PITH_OK) {
         for (int k = 0; k < n - 1; k++) {
@@ -142,9 +143,9 @@ static pith_status mend(pithi_quant_search *search, int stored)
     if (ruined) { /* biases make up for what made the ruin: those of the mix are corrected later */
         void *none = NULL;
         PITH_TRY(pithi_arena_array(&search->quant->arena, (size_t)search->quant->n_nodes, sizeof(float *), &none));
-        search->quant->plain_shifts = none;
+        search->quant->plain_shifts = search->quant->rounding_shifts = none;
     }
-    search->least_db = verdict->kind == PITH_DROP_NOISE ? 0.0 : RUINED_DB;
+    search->least_db = verdict->kind == PITH_DROP_NOISE ? 0.0 : MENDED_DB;
     pith_status status = pithi_quant_keep_limits(search, &search->points[before].mix);
     search->allowed = 0.0;
     if (status == PITH_STATUS_LIMIT) {
@@ -349,7 +350,11 @@ static pith_status correct_mix(pithi_quant_search *search)
     pithi_quant_error before, after;
     bool is_done = false;
     void *kept = NULL;
-    if (search->chosen == 1 || quant->options->no_bias_correction || !pithi_quant_wants(quant, "bias-correction")) {
+    if (chosen->shifts) {
+        pithi_quant_note(quant, "bias-correction", chosen->before, chosen->score, true);
+    }
+    if (search->chosen == 1 || chosen->before != 0.0 || quant->options->no_bias_correction ||
+        !pithi_quant_wants(quant, "bias-correction")) {
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &kept));
@@ -385,6 +390,7 @@ pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_
     pithi_quant_search *search = search_block;
     memcpy(shifts, quant->bias_shifts, (size_t)quant->n_nodes * sizeof(float *));
     quant->plain_shifts = shifts;
+    quant->rounding_shifts = quant->rounding_shifts ? quant->rounding_shifts : shifts;
     memcpy(plain, quant->layers, (size_t)quant->n_nodes * sizeof(pithi_quant_layer));
     quant->plain = plain;
     search->quant = quant;
@@ -400,7 +406,7 @@ pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_
         const int points[] = { 0, 1 };
         PITH_TRY(pithi_quant_time_points(search, points, 2));
     }
-    pithi_quant_mix_apply(quant, &search->points[search->chosen].mix);
+    pithi_quant_apply_point(search, search->chosen);
     PITH_TRY(correct_mix(search));
     return fill_report(search, arena, report);
 }

@@ -88,6 +88,13 @@ done:
     return status;
 }
 
+static bool is_corrected(const pithi_quant *quant, const pith_node *node)
+{
+    pithi_quant_weights weights;
+    return quant->roles[node->index] == PITHI_QUANT_PRODUCT && !pithi_is(node, "matmul") &&
+           pithi_quant_weights_of(node, &weights);
+}
+
 static pith_status find_layers(pithi_quant *quant, layer **layers_out, int *n_layers_out)
 {
     void *block = NULL;
@@ -96,8 +103,7 @@ static pith_status find_layers(pithi_quant *quant, layer **layers_out, int *n_la
     int n = 0;
     for (pith_node *node = quant->graph->first; node; node = node->next) {
         pithi_quant_weights weights;
-        if (quant->roles[node->index] == PITHI_QUANT_PRODUCT && !pithi_is(node, "matmul") &&
-            pithi_quant_weights_of(node, &weights)) {
+        if (is_corrected(quant, node) && pithi_quant_weights_of(node, &weights)) {
             PITH_TRY(pithi_arena_array(&quant->arena, (size_t)weights.n_out, sizeof(double), &block));
             layers[n++] = (layer){ node, block, weights.n_out };
         }
@@ -120,12 +126,21 @@ static pith_status shift_bias(pithi_quant *quant, const layer *from)
     return PITH_OK;
 }
 
+int pithi_quant_correction_runs(const pithi_quant *quant)
+{
+    int n = 0;
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        n += is_corrected(quant, node) ? MOST_SAMPLES : 0;
+    }
+    return n;
+}
+
 pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
 {
     layer *layers = NULL;
     int n_layers = 0;
     PITH_TRY(find_layers(quant, &layers, &n_layers));
-    *is_done = n_layers > 0 && pithi_quant_affords(quant, n_layers * MOST_SAMPLES);
+    *is_done = n_layers > 0 && pithi_quant_affords(quant, pithi_quant_correction_runs(quant));
     if (!*is_done) {
         return PITH_OK;
     }

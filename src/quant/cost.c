@@ -121,7 +121,7 @@ static pith_status estimate(pithi_quant *quant, way *w)
                     (double)layer->macs / (w->is_wide      ? WIDE_MACS_PER_NS
                                             : w->is_integer ? INTEGER_MACS_PER_NS
                                                             : FLOAT_MACS_PER_NS) +
-                    (w->is_integer ? 0.0 : (double)layer->flops / FLOPS_PER_NS);
+                    (w->is_integer || layer->macs > 0 ? 0.0 : (double)layer->flops / FLOPS_PER_NS);
         add_step(quant, w, layer->name, layer->op, (double)pith_shape_elements(&layer->output.shape), ns);
     }
     memcpy(w->least_ns, w->node_ns, (size_t)quant->n_nodes * sizeof(double));

@@ -12,6 +12,7 @@
 #define LEAST_GAIN 1e-3  /* of the noise: steps that take less away end the list */
 #define UNAVOIDABLE 1e9
 #define SIZE_ROUNDS 4
+#define LEAST_CORRECTIONS 12 /* of biases: points have their own if so many are affordable */
 
 /* ---- points -------------------------------------------------------------------------------- */
 
@@ -33,6 +34,63 @@ static pith_status measure_size(pithi_quant *quant, const pithi_quant_mix *mix, 
     return status;
 }
 
+void pithi_quant_apply_point(const pithi_quant_search *search, int point)
+{
+    const pithi_quant_point *p = &search->points[point];
+    pithi_quant_mix_apply(search->quant, &p->mix);
+    if (p->shifts) {
+        memcpy(search->quant->bias_shifts, p->shifts, (size_t)search->quant->n_nodes * sizeof(float *));
+    }
+}
+
+static pith_status judge(const pithi_quant *quant, double *score_out, double *changed_out)
+{
+    pithi_quant_error error;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    *score_out = error.score;
+    *changed_out = error.changed;
+    return PITH_OK;
+}
+
+pith_status pithi_quant_judge_point(pithi_quant_search *search, int point)
+{
+    pithi_quant_point *p = &search->points[point];
+    if (p->score != 0.0) {
+        return PITH_OK;
+    }
+    pithi_quant_apply_point(search, point);
+    return judge(search->quant, &p->score, &p->changed);
+}
+
+/* Biases were corrected for all int8: what they make up for isn't there any more where precision was raised. */
+static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *point)
+{
+    pithi_quant *quant = search->quant;
+    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
+    float *const *plain = quant->plain_shifts;
+    double score = 0.0, changed = 0.0;
+    bool is_done = false;
+    void *block = NULL;
+    if (search->n_points < 2 || quant->options->no_bias_correction || !pithi_quant_wants(quant, "bias-correction") ||
+        !pithi_quant_affords(quant, LEAST_CORRECTIONS * pithi_quant_correction_runs(quant))) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_quant_judge_point(search, search->n_points));
+    point->before = point->score;
+    quant->plain_shifts = quant->rounding_shifts;
+    pithi_quant_mix_apply(quant, &point->mix);
+    quant->plain_shifts = plain;
+    PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
+    PITH_TRY(judge(quant, &score, &changed));
+    if (is_done && score > point->before + PITHI_QUANT_GAIN_DB) {
+        PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &block));
+        point->shifts = memcpy(block, quant->bias_shifts, n_bytes);
+        point->score = score;
+        point->changed = changed;
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out)
 {
@@ -45,8 +103,13 @@ pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix
     PITH_TRY(pithi_quant_mix_create(quant, &point->mix));
     pithi_quant_mix_copy(quant, mix, &point->mix);
     point->predicted_ms = pithi_quant_mix_figures(quant, mix, &search->facts).ms;
-    PITH_TRY(measure_size(quant, mix, &point->n_bytes));
-    PITH_TRY(pithi_quant_mix_graph(quant, mix, &graph));
+    PITH_TRY(correct_point(search, point));
+    PITH_TRY(pithi_quant_point_graph(search, search->n_points, &graph));
+    const pith_status status = pithi_quant_size_of(graph, &point->n_bytes);
+    if (status != PITH_OK) {
+        pithi_graph_destroy(graph);
+        return status;
+    }
     PITH_TRY(pithi_quant_verify(quant, graph, &point->verdict));
     *point_out = search->n_points++;
     if (quant->options->progress) {

@@ -6,10 +6,13 @@
 
 #define MOST_DB 120.0
 #define MOST_SCORE 60.0
+#define LEAST_UNCERTAIN 1e-6
 
 typedef struct pithi_quant_sums {
     double signal, noise, product, square; /* of reference, difference, both, the quantised one */
     double scores;                         /* of the samples, added up */
+    double uncertain;                      /* of probabilities: of p (1 - p) */
+    pithi_decisions decisions;
     int n_samples;
 } sums;
 
@@ -22,6 +25,7 @@ static void add(sums *s, const pith_tensor *reference, const pith_tensor *output
         noise += (x - y) * (x - y);
         s->product += x * y;
         s->square += y * y;
+        s->uncertain += x * (1.0 - x) * x * (1.0 - x);
     }
     s->signal += signal;
     s->noise += noise;
@@ -50,6 +54,9 @@ pith_status pithi_quant_sums_create(const pithi_quant *quant, int n, pithi_quant
 
 void pithi_quant_sums_destroy(const pithi_quant *quant, pithi_quant_error_sums *all)
 {
+    for (int i = 0; all->items && i < all->n; i++) {
+        pithi_decisions_destroy(quant->ctx, &all->items[i].decisions);
+    }
     pithi_free(quant->ctx, all->items);
     all->items = NULL;
 }
@@ -63,6 +70,10 @@ pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sum
                    "output %d changes its shape when the network is quantised (its size depends on data); name the "
                    "nodes in front of it in keep_float", i);
         add(&all->items[i], &references[i], output);
+        if (all->decisions && all->decisions[i].kind != PITHI_DECISION_NONE) {
+            PITH_TRY(pithi_decisions_add(quant->ctx, &all->items[i].decisions, &all->decisions[i], &references[i],
+                                         output));
+        }
     }
     return PITH_OK;
 }
@@ -86,15 +97,27 @@ const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_qu
     return pith_session_output(runner->session, i < quant->n_outputs ? i : n - quant->n_measured + i);
 }
 
+/* Of saturated probabilities, which are most, errors don't count. */
+static double noise_of(const pithi_quant_error_sums *all, int i)
+{
+    const sums *own = &all->items[i];
+    const pithi_decision_kind kind = all->decisions ? all->decisions[i].kind : PITHI_DECISION_NONE;
+    const bool is_probability = kind == PITHI_DECISION_SOFTMAX || kind == PITHI_DECISION_SIGMOID;
+    const double signal = is_probability ? fmax(own->uncertain, LEAST_UNCERTAIN * own->signal) : own->signal;
+    return pithi_quant_noise(pithi_quant_decibel(signal, own->noise));
+}
+
 /* The mean over outputs, so that an output of large values doesn't hide the others. */
 pithi_quant_error pithi_quant_sums_error(const pithi_quant_error_sums *all)
 {
-    pithi_quant_error error = { 0.0, 0.0, 0.0 };
+    pithi_quant_error error = { .changed = -1.0 };
     const int n_outputs = all->n;
     for (int i = 0; i < n_outputs; i++) {
         const sums *own = &all->items[i];
         double lengths = sqrt(own->signal) * sqrt(own->square);
         error.sqnr_db += pithi_quant_decibel(own->signal, own->noise) / n_outputs;
+        error.noise += noise_of(all, i) / n_outputs;
+        error.changed = fmax(error.changed, pithi_decisions_changed(&own->decisions));
         error.score += own->scores / (own->n_samples * n_outputs);
         error.cosine += (lengths > 0.0 ? own->product / lengths : own->noise > 0.0 ? 0.0 : 1.0) / n_outputs;
     }
@@ -116,6 +139,7 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
     }
     PITH_TRY(pithi_quant_start(quant, graph, &runner));
     PITH_TRY_GOTO(pithi_quant_sums_create(quant, quant->n_measured, &all), done);
+    all.decisions = quant->decisions;
     for (int k = 0; k < n_samples && k < quant->n_held; k++) {
         PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
         PITH_TRY_GOTO(pithi_quant_sums_add(quant, &all, &quant->references[k * quant->n_measured], &runner), done);

@@ -174,10 +174,10 @@ void pithi_quant_mix_apply(pithi_quant *quant, const pithi_quant_mix *mix)
     }
 }
 
-pith_status pithi_quant_mix_graph(pithi_quant *quant, const pithi_quant_mix *mix, pith_graph **graph_out)
+/* A clone with formats as they are now. */
+static pith_status insert_clone(const pithi_quant *quant, pith_graph **graph_out)
 {
     pith_graph *graph = NULL;
-    pithi_quant_mix_apply(quant, mix);
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pith_status status = pithi_quant_insert(quant, graph);
     if (status != PITH_OK) {
@@ -186,6 +186,18 @@ pith_status pithi_quant_mix_graph(pithi_quant *quant, const pithi_quant_mix *mix
     }
     *graph_out = graph;
     return PITH_OK;
+}
+
+pith_status pithi_quant_mix_graph(pithi_quant *quant, const pithi_quant_mix *mix, pith_graph **graph_out)
+{
+    pithi_quant_mix_apply(quant, mix);
+    return insert_clone(quant, graph_out);
+}
+
+pith_status pithi_quant_point_graph(const pithi_quant_search *search, int point, pith_graph **graph_out)
+{
+    pithi_quant_apply_point(search, point);
+    return insert_clone(search->quant, graph_out);
 }
 
 /* ---- figures ------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ typedef struct pithi_quant_facts {
     double quantize_ns, dequantize_ns; /* per element, at the borders between formats */
     double other_ms;                 /* of nodes that are float in any case */
     double *tensor_noise;            /* by tensor: noise over signal at the outputs, in u8 alone; NULL: not measured */
+    double float_noise;              /* without any quantiser: channels were rescaled, clips left out */
     double *weight_noise[4];         /* by node: with 8, 4, 3 and 2 bits alone; NULL: not measured */
     size_t fixed_bytes;              /* of the file beside the weights of products, about */
     uint8_t *borders;                /* scratch: by tensor, and one */
@@ -48,7 +49,7 @@ int pithi_quant_bits_index(int bits);
 pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts);
 /* Whole runs in turns: of the least time of each round the lower quartile, since what disturbs only ever adds time.
  * Takes over the graphs. */
-#define PITHI_QUANT_MAX_TIMED 4
+#define PITHI_QUANT_MAX_TIMED 5
 pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out);
 
 /* ---- widen.c ---- */
@@ -105,6 +106,9 @@ typedef struct pithi_quant_point {
     size_t n_bytes;          /* of the file */
     double ms;               /* measured, or 0 */
     double predicted_ms;
+    float **shifts;          /* of biases, corrected for this mix; NULL: those of its layers */
+    double before, score;    /* without and with them; 0: not measured */
+    double changed;          /* decisions, as pithi_quant_error has them */
 } pithi_quant_point;
 
 #define PITHI_QUANT_MAX_POINTS 48
@@ -121,9 +125,15 @@ typedef struct pithi_quant_search {
     double most_ms;  /* predicted, of mixes in lists of raises; 0: any */
 } pithi_quant_search;
 
+/* Formats and biases of a point. */
+void pithi_quant_apply_point(const pithi_quant_search *search, int point);
+/* Score and decisions of a point, once. */
+pith_status pithi_quant_judge_point(pithi_quant_search *search, int point);
+/* A clone with the point in it. */
+pith_status pithi_quant_point_graph(const pithi_quant_search *search, int point, pith_graph **graph_out);
 /* Bytes of the file. */
 pith_status pithi_quant_size_of(pith_graph *graph, size_t *n_bytes_out);
-/* A point for a copy of the mix: its size, arena and drop. */
+/* A point for a copy of the mix: its size, arena and drop, with biases corrected for it where that is little work. */
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out);
 /* Size, drop and arena are within the limits. */

@@ -8,6 +8,7 @@
 #include "exec/internal.h"
 #include "passes/rewrite.h"
 #include "pith/quantize.h"
+#include "quant/decide.h"
 
 #define PITHI_QUANT_BINS 2048
 #define PITHI_QUANT_VALUES 65536
@@ -121,8 +122,10 @@ typedef struct pithi_quant {
     pithi_quant_layer *layers;     /* by number of the node; of products */
     pithi_quant_layer *plain;      /* the same before precision was mixed */
     float *const *plain_shifts;    /* bias_shifts before that */
+    float *const *rounding_shifts; /* bias_shifts as rounding left them, before biases were corrected */
     float **bias_shifts;           /* by number of the node: one per output channel, added to the bias; NULL: none */
     int *measured;                 /* numbers of the values that are measured in place of the outputs */
+    pithi_decision *decisions;     /* by them */
     pith_tensor *references;       /* their float results on the samples that measure, n_held * n_measured */
     int n_outputs, n_measured, n_held; /* n_measured >= n_outputs */
     pith_observer observer;        /* of ranges that stages are compared with */
@@ -300,12 +303,15 @@ typedef struct pithi_quant_error {
     double sqnr_db, cosine;
     double score;                  /* what stages are judged by: mean over samples and outputs of their own dB, each at
                                     * most 60, so that no sample and no output hides the others */
+    double noise;                  /* over signal, the mean of the outputs; of probabilities over what is uncertain */
+    double changed;                /* expected share of decisions that change: decide.h; -1 without decisions */
 } pithi_quant_error;
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out);
 /* The same piece by piece; zero-initialise. `references` are the float outputs of the sample that ran. */
 typedef struct pithi_quant_error_sums {
     struct pithi_quant_sums *items;
     int n;                         /* values that are compared: the outputs, or what is measured in their place */
+    const pithi_decision *decisions; /* by each of them; NULL: none */
 } pithi_quant_error_sums;
 pith_status pithi_quant_sums_create(const pithi_quant *quant, int n, pithi_quant_error_sums *sums);
 pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sums *sums, const pith_tensor *references,
@@ -318,6 +324,8 @@ double pithi_quant_noise(double sqnr_db);
 double pithi_quant_decibel(double signal, double noise);
 /* The values that are measured in place of a clone's outputs become its outputs, the rest its last ones. */
 pith_status pithi_quant_set_measured(const pithi_quant *quant, pith_graph *clone);
+/* Same elements in another order or shape. */
+bool pithi_quant_is_reordering(const pith_node *node);
 /* Result `i` of what is measured. */
 const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_quant_runner *runner, int i);
 /* Number of the k-th sample that measures. */
@@ -378,6 +386,8 @@ pith_status pithi_quant_learn_rounding(pithi_quant *quant);
 /* The same for those that aren't rounded yet, without asking whether it helps. */
 pith_status pithi_quant_round_layers(pithi_quant *quant);
 
+/* What that takes: runs of the network. */
+int pithi_quant_correction_runs(const pithi_quant *quant);
 /* Sets bias_shifts, so that the mean of every layer's output is that of the float network; not if that takes too much
  * work. */
 pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done);

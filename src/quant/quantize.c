@@ -132,6 +132,7 @@ static pith_status correct(pithi_quant *quant, pith_quantize_report *report)
     void *block = NULL;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(float *), &block));
     memcpy(block, quant->bias_shifts, (size_t)quant->n_nodes * sizeof(float *));
+    quant->rounding_shifts = block;
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     if (!is_done) {
         return PITH_OK;

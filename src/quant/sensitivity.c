@@ -2,6 +2,8 @@
 /* Isolated sensitivity: everything float but one quantiser, and the noise that this makes at the outputs. Noises of
  * single quantisers add up nearly as powers, which is how mixes are predicted (Pandey et al., "A practical mixed
  * precision algorithm for post-training quantization", arXiv 2302.05397). */
+#include <math.h>
+
 #include "quant/mix.h"
 
 #define N_SAMPLES 4
@@ -19,11 +21,11 @@ static void set_all_float(pithi_quant *quant)
     }
 }
 
-static pith_status measure(const pithi_quant *quant, double *noise_out)
+static pith_status measure(const pithi_quant *quant, const pithi_quant_facts *facts, double *noise_out)
 {
     pithi_quant_error error;
     PITH_TRY(pithi_quant_measure(quant, N_SAMPLES, &error));
-    *noise_out = pithi_quant_noise(error.sqnr_db);
+    *noise_out = fmax(error.noise - facts->float_noise, 0.0);
     return PITH_OK;
 }
 
@@ -34,7 +36,7 @@ static pith_status learn_tensors(pithi_quant *quant, pithi_quant_facts *facts, i
             continue;
         }
         quant->tensors[t].format = PITHI_ACTIVATION_U8;
-        PITH_TRY(measure(quant, &facts->tensor_noise[t]));
+        PITH_TRY(measure(quant, facts, &facts->tensor_noise[t]));
         quant->tensors[t].format = PITHI_ACTIVATION_F32;
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, "sensitivity", t + 1, total);
@@ -49,8 +51,8 @@ static pith_status learn_weights(pithi_quant *quant, pithi_quant_facts *facts, i
         for (int k = 0; quant->roles[i] == PITHI_QUANT_PRODUCT && k < n_formats; k++) {
             quant->layers[i].format = (pithi_weight_format){ .bits = bits_of[k] };
             quant->layers[i].rounded = k == 0 ? quant->plain[i].rounded : (pithi_quant_rounded){ 0 };
-            quant->bias_shifts[i] = quant->layers[i].rounded.q ? quant->plain_shifts[i] : NULL;
-            PITH_TRY(measure(quant, &facts->weight_noise[k][i]));
+            quant->bias_shifts[i] = quant->layers[i].rounded.q ? quant->rounding_shifts[i] : NULL;
+            PITH_TRY(measure(quant, facts, &facts->weight_noise[k][i]));
             quant->bias_shifts[i] = NULL;
             quant->layers[i] = (pithi_quant_layer){ .format = { .kind = PITHI_WEIGHT_F32 } };
         }
@@ -77,6 +79,7 @@ pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts
         facts->weight_noise[k] = block;
     }
     set_all_float(quant);
+    PITH_TRY(measure(quant, facts, &facts->float_noise));
     PITH_TRY(learn_tensors(quant, facts, total));
     return learn_weights(quant, facts, n_formats, total);
 }

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Precision where it is cheap: 16 bits, or float, for what weighs most at the outputs, as long as the network gets next
- * to nothing slower. Noise and time of each are known by themselves; what is taken is measured as a whole. */
+ * to nothing slower; where decisions change, for a part of the time that integers save. Noise and time of each are
+ * known by themselves; what is taken is measured as a whole. */
+#include <math.h>
+
 #include "passes/fuse_qdq.h"
 #include "quant/mix.h"
 
 #define SPENT_SHARE 0.02 /* of the predicted time */
 #define MOST_SHARE  0.03 /* of the measured time, which has some noise */
+#define MOST_CHANGED 0.01 /* of the decisions: pithi_quant_error */
+#define WORTH       1.5  /* share of the changes that go for a share of the saved time */
+#define LEAST_LESS  0.9  /* of the changes of what was taken last */
+#define MOST_SPENT  0.3  /* of the time that integers save, as predicted */
+#define MOST_SAVED  0.4  /* of the time that integers save, as measured */
 #define LEARNT_RUNS 4    /* at most, for each tensor and each node: sensitivity.c */
+
+static const double saved_shares[] = { 0.1, 0.2, MOST_SPENT }; /* of what integers save, as predicted */
 
 /* ---- what can have 16 bits ----------------------------------------------------------------- */
 
@@ -41,34 +51,72 @@ bool pithi_quant_may_widen(const pithi_quant *quant, int tensor)
 
 /* ---- the choice ---------------------------------------------------------------------------- */
 
-static pith_status score_of(pithi_quant *quant, const pithi_quant_mix *mix, double *score_out)
+/* The last mix of the list that takes `most` ms as predicted and comes before number *end, which moves there; as a
+ * point, if it isn't the first one. */
+static pith_status add_point(pithi_quant_search *search, const pithi_quant_raises *list, double most, int *end,
+                             int *point_out)
 {
-    pithi_quant_error error;
-    pithi_quant_mix_apply(quant, mix);
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    *score_out = error.score;
+    const char *name = NULL;
+    int step = *end - 1;
+    while (step > 0 && pithi_quant_mix_figures(search->quant, &list->mixes[step], &search->facts).ms > most) {
+        step--;
+    }
+    *point_out = -1;
+    *end = step;
+    if (step <= 0) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_format(&search->quant->arena, &name, "%d raised", step));
+    PITH_TRY(pithi_quant_assess(search, &list->mixes[step], name, point_out));
+    return pithi_quant_judge_point(search, *point_out);
+}
+
+/* All that next to no time buys, or about half or a fifth of it: the first that helps and is measured to be cheap. */
+static pith_status spend_little(pithi_quant_search *search, const pithi_quant_raises *list)
+{
+    static const double shares[] = { 1.0, 0.5, 0.2 };
+    const int start = search->chosen;
+    const double first = search->points[start].predicted_ms;
+    int points[1 + PITH_COUNT(shares)] = { start }, n = 1, end = list->n;
+    for (int i = 0; i < PITH_COUNT(shares); i++) {
+        PITH_TRY(add_point(search, list, first * (1.0 + shares[i] * SPENT_SHARE), &end, &points[n]));
+        n += points[n] >= 0;
+    }
+    if (n > 1 && search->facts.is_measured) {
+        PITH_TRY(pithi_quant_time_points(search, points, n));
+    }
+    for (int i = 1; i < n && search->chosen == start; i++) {
+        const bool is_cheap = pithi_quant_time_of(search, points[i]) <=
+                              pithi_quant_time_of(search, start) * (1.0 + MOST_SHARE);
+        const bool is_better = search->points[points[i]].score > search->points[start].score + PITHI_QUANT_GAIN_DB;
+        search->chosen = is_cheap && is_better ? points[i] : start;
+    }
     return PITH_OK;
 }
 
-/* The end of the list, and what adds about half and a fifth of the time that it adds: as many as differ. */
-static pith_status add_points(pithi_quant_search *search, const pithi_quant_raises *list, int points[3], int *n_points)
+/* While more decisions change than should: up to a part of the time that integers save, in steps that are worth it. */
+static pith_status spend_saved(pithi_quant_search *search, const pithi_quant_raises *list, int start)
 {
-    static const double shares[] = { 1.0, 0.5, 0.2 };
-    pithi_quant *quant = search->quant;
-    const double first = pithi_quant_mix_figures(quant, &list->mixes[0], &search->facts).ms;
-    int step = list->n - 1, before = list->n;
-    const double last = pithi_quant_mix_figures(quant, &list->mixes[step], &search->facts).ms;
-    for (int i = 0; i < PITH_COUNT(shares); i++) {
-        const double most = first + shares[i] * (last - first);
-        while (step > 0 && pithi_quant_mix_figures(quant, &list->mixes[step], &search->facts).ms > most) {
-            step--;
+    const double first = search->points[start].predicted_ms, saved = search->points[0].predicted_ms - first;
+    int points[2 + PITH_COUNT(saved_shares)] = { 0, start }, n = 2;
+    const double all = search->points[start].changed;
+    double changed = search->points[search->chosen].changed;
+    for (int i = 0; i < PITH_COUNT(saved_shares) && changed > MOST_CHANGED; i++) {
+        int end = list->n, point = -1;
+        PITH_TRY(add_point(search, list, first + saved_shares[i] * saved, &end, &point));
+        const double most = fmin(LEAST_LESS * changed, (1.0 - WORTH * saved_shares[i]) * all);
+        if (point >= 0 && search->points[point].changed < most) {
+            changed = search->points[point].changed;
+            points[n++] = point;
         }
-        if (step > 0 && step < before) {
-            const char *name = NULL;
-            PITH_TRY(pithi_arena_format(&quant->arena, &name, "%d raised for little time", step));
-            PITH_TRY(pithi_quant_assess(search, &list->mixes[step], name, &points[(*n_points)++]));
-        }
-        before = step;
+    }
+    if (n > 2 && search->facts.is_measured) {
+        PITH_TRY(pithi_quant_time_points(search, points, n));
+    }
+    const double start_ms = pithi_quant_time_of(search, start), float_ms = pithi_quant_time_of(search, 0);
+    for (int i = 2; i < n; i++) {
+        const bool is_cheap = pithi_quant_time_of(search, points[i]) <= start_ms + MOST_SAVED * (float_ms - start_ms);
+        search->chosen = is_cheap ? points[i] : search->chosen;
     }
     return PITH_OK;
 }
@@ -78,27 +126,22 @@ pith_status pithi_quant_widen(pithi_quant_search *search)
     pithi_quant *quant = search->quant;
     const int start = search->chosen;
     pithi_quant_raises *list = NULL;
-    int points[4] = { start }, n_points = 0;
-    double before = 0.0, score = 0.0;
     const bool affords = pithi_quant_affords(quant, LEARNT_RUNS * (quant->n_tensors + quant->n_nodes));
     if (!search->facts.wide_ms || (!search->facts.tensor_noise && !affords)) {
         return PITH_OK;
     }
+    PITH_TRY(pithi_quant_judge_point(search, start));
     PITH_TRY(pithi_quant_learn_noise(quant, &search->facts));
-    search->most_ms = search->points[start].predicted_ms * (1.0 + SPENT_SHARE);
+    const double first = search->points[start].predicted_ms, saved = search->points[0].predicted_ms - first;
+    const bool wants_more = search->points[start].changed > MOST_CHANGED;
+    search->most_ms = fmax(first * (1.0 + SPENT_SHARE), first + (wants_more ? MOST_SPENT * saved : 0.0));
     PITH_TRY(pithi_quant_list_raises(search, &search->points[start].mix, &list));
     search->most_ms = 0.0;
-    PITH_TRY(add_points(search, list, points + 1, &n_points));
-    if (n_points > 0 && search->facts.is_measured) {
-        PITH_TRY(pithi_quant_time_points(search, points, 1 + n_points));
+    PITH_TRY(spend_little(search, list));
+    if (wants_more) {
+        PITH_TRY(spend_saved(search, list, start));
     }
-    PITH_TRY(score_of(quant, &search->points[start].mix, &before));
-    for (int i = 1; i <= n_points && search->chosen == start; i++) {
-        PITH_TRY(score_of(quant, &search->points[points[i]].mix, &score));
-        const bool is_cheap = pithi_quant_time_of(search, points[i]) <=
-                              pithi_quant_time_of(search, start) * (1.0 + MOST_SHARE);
-        search->chosen = is_cheap && score > before + PITHI_QUANT_GAIN_DB ? points[i] : start;
-    }
-    pithi_quant_note(quant, "widening", before, search->chosen == start ? before : score, search->chosen != start);
+    pithi_quant_note(quant, "widening", search->points[start].score, search->points[search->chosen].score,
+                     search->chosen != start);
     return PITH_OK;
 }

@@ -33,6 +33,19 @@ static const char convolutions[] = "input x f32[1,3,9,9]\n"
                                    "y = gemm q w7 b7\n"
                                    "output y\noutput h\n";
 
+/* Channels below a clip, of one part in the values that come in. */
+static const char clipped[] = "input x f32[1,3,9,9]\n"
+                              "const w1 f32[16,3,1,1]{-2:2}\n"
+                              "a = conv x w1\n"
+                              "ar = clip a | min=0 max=6\n"
+                              "const w2 f32[16,1,3,3]{-0.5:0.5}\n"
+                              "b = conv ar w2 | group=16\n"
+                              "br = clip b | min=0 max=6\n"
+                              "const w3 f32[4,16,1,1]{-0.5:0.5}\n"
+                              "y = conv br w3\n"
+                              "z = relu y\n"
+                              "output y\noutput z\n";
+
 /* Products of matrices behind normalisations, which take the factors. */
 static const char products[] = "input x f32[1,3,9,9]\n"
                                "const shape s64[2]{27,9}\n"
@@ -87,6 +100,13 @@ static void run_all(pith_test *test, pith_graph *graph, samples *s, pith_tensor 
     pithi_quant_number(graph);
 }
 
+static void scale(samples *s, float factor)
+{
+    for (int i = 0; i < N_SAMPLES * N_IN; i++) {
+        s->x[i / N_IN][i % N_IN] *= factor;
+    }
+}
+
 /* Equation 11 of the paper: the channel's weights are as wide where it leaves as where it enters. */
 static void check_ranges(pith_test *test, pithi_quant *quant)
 {
@@ -108,7 +128,9 @@ static void check_ranges(pith_test *test, pithi_quant *quant)
     }
 }
 
-static void check(pith_test *test, const char *text, int n_least, pithi_quant_edit edit, double strength)
+/* Judged by the samples times `width`. */
+static void check_wider(pith_test *test, const char *text, int n_least, pithi_quant_edit edit, double strength,
+                        float width)
 {
     static const pith_quantize_options options = { .n_threads = 1 };
     pith_tensor before[N_SAMPLES][2] = { 0 }, after[N_SAMPLES][2] = { 0 };
@@ -125,8 +147,11 @@ static void check(pith_test *test, const char *text, int n_least, pithi_quant_ed
         unbalance(graph);
         TEST_OK(test, pithi_graph_infer(graph));
         pithi_graph_count_uses(graph);
+        scale(s, width);
         run_all(test, graph, s, before);
+        scale(s, 1.0f / width);
         TEST_OK(test, edit(&quant, strength, &n_edited));
+        scale(s, width);
         run_all(test, graph, s, after);
         TEST_CHECK_MESSAGE(test, n_edited >= n_least, "%d chains, not %d", n_edited, n_least);
         if (edit == pithi_quant_equalize) {
@@ -144,8 +169,16 @@ static void check(pith_test *test, const char *text, int n_least, pithi_quant_ed
     free(s);
 }
 
+static void check(pith_test *test, const char *text, int n_least, pithi_quant_edit edit, double strength)
+{
+    check_wider(test, text, n_least, edit, strength, 1.0f);
+}
+
 void test_equalize(pith_test *test)
 {
+    pith_test_case(test, "clips leave room for what samples did not show");
+    check_wider(test, clipped, 1, pithi_quant_equalize, 1.0, 1.4f);
+    check_wider(test, clipped, 1, pithi_quant_smooth, 0.5, 1.4f);
     pith_test_case(test, "cross-layer equalisation of convolutions");
     check(test, convolutions, 5, pithi_quant_equalize, 1.0);
     pith_test_case(test, "cross-layer equalisation of products");

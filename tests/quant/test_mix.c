@@ -168,7 +168,10 @@ static void test_same(pith_test *test, source *s)
     release(test, &b);
     TEST_OK(test, quantize(test, s, (pith_quantize_options){ 0 }, &a));
     TEST_CHECK(test, a.report && a.report->ms > 0.0 && a.report->float_ms > 0.0);
-    TEST_CHECK(test, a.report && a.report->ms <= 1.04 * a.report->int8_ms); /* what 16 bits may cost */
+    if (a.report) { /* what precision may cost */
+        const double saved = fmax(a.report->float_ms - a.report->int8_ms, 0.0);
+        TEST_CHECK(test, a.report->ms <= 1.04 * (a.report->int8_ms + 0.4 * saved));
+    }
     release(test, &a);
 }
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many decisions of a network change when it is quantised. */
+#ifndef PITH_QUANT_DECIDE_H
+#define PITH_QUANT_DECIDE_H
+
+#include "graph/graph.h"
+
+typedef enum pithi_decision_kind {
+    PITHI_DECISION_NONE,
+    PITHI_DECISION_SCORES,  /* the largest of a row */
+    PITHI_DECISION_SOFTMAX, /* the same by probabilities */
+    PITHI_DECISION_SIGMOID  /* each element: more than one half, or less */
+} pithi_decision_kind;
+
+/* What is decided by a value. */
+typedef struct pithi_decision {
+    pithi_decision_kind kind;
+    int axis;               /* of the classes */
+    bool is_flat;           /* with all axes behind it */
+} pithi_decision;
+
+typedef struct pithi_decision_pair {
+    float margin, error;
+} pithi_decision_pair;
+
+/* Zero-initialise. */
+typedef struct pithi_decisions {
+    pithi_decision_pair *pairs;
+    int64_t n, capacity;
+    int64_t *n_of_class;    /* of the reference's decisions */
+    int64_t n_classes, n_rows;
+    bool are_logits;        /* natural logarithms of probabilities */
+} pithi_decisions;
+
+/* `is_one_choice`: the value is one row of scores. */
+pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice);
+/* Those of one sample; sizes of both tensors are the same. */
+pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
+                                const pith_tensor *reference, const pith_tensor *output);
+/* Expected changes as a fraction of the decisions for any class but the most frequent one, so that background doesn't
+ * hide what is looked for; -1 without decisions. */
+double pithi_decisions_changed(const pithi_decisions *all);
+void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all);
+
+#endif
