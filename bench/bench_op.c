@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times one operator on samples of ops/sample.h, prepared run against reference:
  *
- *   bench_op OPERATOR "SAMPLE"... [-isa NAME]     e.g. bench_op add "f32[1,64,56,56] f32[64,1,1]"
+ *   bench_op OPERATOR "SAMPLE"... [-isa NAME] [-ways]     e.g. bench_op add "f32[1,64,56,56] f32[64,1,1]"
  *
+ * -ways: every way that the operator has (see docs/tune.md) instead of the reference, in turns, with
+ * all operands but the first constant.
  * One thread, best of the rounds; bytes are those of all operands, each counted once. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,11 @@ typedef struct bench {
     pithi_arena arena;
     double n_bytes;
 } bench;
+
+typedef struct options {
+    int isa;
+    bool all_ways;
+} options;
 
 static void fail(bench *b, const char *what)
 {
@@ -46,7 +53,7 @@ static void fill(pith_tensor *tensor, double low, double high)
     }
 }
 
-static void setup(bench *b, const pith_op *op, const char *text)
+static void setup(bench *b, const pith_op *op, const char *text, bool are_constant)
 {
     if (pithi_sample_parse(b->ctx, op, text, &b->sample) != PITH_OK) {
         fail(b, "sample");
@@ -61,6 +68,7 @@ static void setup(bench *b, const pith_op *op, const char *text)
         }
         if (value && !value->constant) {
             fill(&b->inputs[i], b->sample.low[i], b->sample.high[i]);
+            b->known[i].data = are_constant && i > 0 ? b->inputs[i].data : NULL;
         }
     }
     pith_infer infer = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = b->known,
@@ -108,31 +116,49 @@ static void measure(bench *b, const pith_prepare *prepare, bool use_run)
     free(shared);
 }
 
-static void bench_sample(pith_ctx *ctx, const pith_op *op, const char *text, int isa)
+static pith_prepare prepare_way(bench *b, const pith_op *op, int isa, int choice)
 {
-    bench b = { .ctx = ctx, .arena = { .ctx = ctx } };
-    setup(&b, op, text);
-    const pith_node *node = b.sample.node;
-    pith_prepare prepare = { .ctx = ctx,
+    const pith_node *node = b->sample.node;
+    pith_prepare prepare = { .ctx = b->ctx,
                              .node = node,
                              .attrs = node->attrs,
-                             .inputs = b.known,
+                             .inputs = b->known,
                              .n_inputs = node->n_inputs,
-                             .outputs = b.outputs,
+                             .outputs = b->outputs,
                              .n_outputs = node->n_outputs,
                              .isa_limit = isa,
                              .n_threads = 1,
-                             .arena = &b.arena,
+                             .arena = &b->arena,
                              .max_parts = 1,
-                             .n_phases = 1 };
-    printf("%s %s\n", op->head.name, text);
+                             .n_phases = 1,
+                             .choice = choice };
     if (op->prepare && op->prepare(&prepare) != PITH_OK) {
-        fail(&b, "prepare");
+        fail(b, "prepare");
     }
-    if (prepare.use_run) {
+    return prepare;
+}
+
+static void bench_sample(pith_ctx *ctx, const pith_op *op, const char *text, const options *o)
+{
+    bench b = { .ctx = ctx, .arena = { .ctx = ctx } };
+    setup(&b, op, text, o->all_ways);
+    printf("%s %s\n", op->head.name, text);
+    const pith_prepare prepare = prepare_way(&b, op, o->isa, 0);
+    if (prepare.use_run && o->all_ways && prepare.why) {
+        printf("  %s\n", prepare.why);
+    }
+    for (int turn = 0; turn < (o->all_ways ? 3 : 0); turn++) {
+        for (int choice = 1; choice < prepare.n_choices; choice++) {
+            const pith_prepare way = prepare_way(&b, op, o->isa, choice);
+            measure(&b, &way, way.use_run);
+        }
+    }
+    if (prepare.use_run && (!o->all_ways || prepare.n_choices < 2)) {
         measure(&b, &prepare, true);
     }
-    measure(&b, &prepare, false);
+    if (!o->all_ways) {
+        measure(&b, &prepare, false);
+    }
     pithi_arena_deinit(&b.arena);
     pithi_graph_destroy(b.sample.graph);
 }
@@ -141,16 +167,19 @@ int main(int argc, char **argv)
 {
     pith_ctx *ctx = NULL;
     const pith_op *op = argc > 2 ? pithi_op_find(argv[1]) : NULL;
-    int isa = -1;
+    options o = { .isa = -1 };
+    int n_samples = 0;
     if (!op || pith_ctx_create(NULL, &ctx) != PITH_OK) {
-        printf("usage: bench_op OPERATOR \"SAMPLE\"... [-isa NAME]\n");
+        printf("usage: bench_op OPERATOR \"SAMPLE\"... [-isa NAME] [-ways]\n");
         return 2;
     }
-    for (int i = 2; i + 1 < argc; i++) {
-        isa = pithi_same_text(argv[i], "-isa") ? pithi_isa_find(argv[i + 1]) : isa;
+    for (int i = 2; i < argc; i++) {
+        o.all_ways |= pithi_same_text(argv[i], "-ways");
+        o.isa = i + 1 < argc && pithi_same_text(argv[i], "-isa") ? pithi_isa_find(argv[i + 1]) : o.isa;
+        n_samples += argv[i][0] != '-' && !pithi_same_text(argv[i - 1], "-isa");
     }
-    for (int i = 2; i < argc && !pithi_same_text(argv[i], "-isa"); i++) {
-        bench_sample(ctx, op, argv[i], isa);
+    for (int i = 2; i < 2 + n_samples; i++) {
+        bench_sample(ctx, op, argv[i], &o);
     }
     pith_ctx_destroy(ctx);
     return 0;

@@ -35,6 +35,7 @@ typedef struct pith_gemm_s8_tile {
     bool a_is_padded;
     const int8_t *b;                  /* first panel */
     size_t b_panel_stride;            /* bytes */
+    const int8_t *b_next;             /* first panel of the next call, to be fetched early, or NULL */
     const int32_t *bias;              /* n_columns */
     const int32_t *row_sums;          /* mr, or NULL */
     const int32_t *b_zero;            /* n_columns; read with row_sums */
@@ -69,6 +70,7 @@ typedef struct pith_gemm_s8 {
     pith_kernel head;
     int nr;     /* panel width */
     int mr_max; /* rows of the register tile */
+    float cycles; /* for four k of a row by a panel, where all lies in L1: for estimates */
     void (*tile)(const pith_gemm_s8_tile *tile);
     /* sums[m] = sum_s sum_k A[m][s][k] ^ a_flip for the rows of a tile; reads what A names alone. */
     void (*row_sums)(const pith_gemm_s8_tile *tile, int32_t *sums);

@@ -36,6 +36,12 @@
 #define S8_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+#ifdef S8_WIDE
+#define S8_FETCH 3 /* products of winograd_s8 are short, and their B comes from L2 */
+#else
+#define S8_FETCH 2
+#endif
+
 #ifndef S8_STEPS
 #define S8_STEPS 1
 #endif
@@ -50,9 +56,14 @@ typedef struct s8_strip {
     s8_limits limits;
 #endif
     _Alignas(64) int32_t sums[(24 + 4) * S8_NR]; /* [rows][n_panels][S8_NR], and what finishing reads in vain */
+#ifdef S8_WIDE
+    int32_t *to; /* where sums go: the buffer, or C */
+    size_t to_stride;
+#endif
     const pith_gemm_s8_tile *t;
     const uint8_t *const *a_rows; /* of this tile */
-    const int8_t *b, *next;       /* first panel; one that later tiles will want */
+    const int8_t *b, *next;       /* first panel; one that later tiles will want, */
+    const int8_t *next_begin, *next_end; /* of these */
     uint8_t *c;
     int n0, n, n_panels;
     int n_pieces;   /* segments, or twice as many: their whole groups of four, and their last bytes */
@@ -118,7 +129,17 @@ S8_INLINE size_t s8_start_piece(const s8_strip *p, const uint8_t *const *a_rows,
     return p->n_bytes;
 }
 
-/* Sums of mr rows by nv panels, to the strip's buffer. */
+/* Where the sums of row m go. */
+S8_INLINE int32_t *s8_sums_of(s8_strip *p, const int m, const int nv)
+{
+#ifdef S8_WIDE
+    return (void)nv, p->to + (size_t)m * p->to_stride;
+#else
+    return p->sums + m * nv * S8_NR;
+#endif
+}
+
+/* Sums of mr rows by nv panels. */
 S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
 {
     s8_acc acc[S8_TALLEST][S8_NV];
@@ -144,14 +165,14 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
         }
         for (; k < n_bytes; k += 4, b += 4 * S8_NR, next += 4 * S8_NR) {
             s8_step(common, a, (ptrdiff_t)k, b, mr, nv, acc);
-            __builtin_prefetch(next, 0, 2);
+            __builtin_prefetch(next, 0, S8_FETCH);
         }
     }
     S8_UNROLL
     for (int v = 0; v < nv; v++) {
         S8_UNROLL
         for (int m = 0; m < mr; m++) {
-            s8_store(p->sums + (m * nv + v) * S8_NR, s8_end(acc[m][v], p->bias[v]));
+            s8_store(s8_sums_of(p, m, nv) + v * S8_NR, s8_end(acc[m][v], p->bias[v]));
         }
     }
 }
@@ -159,6 +180,14 @@ S8_INLINE void s8_block(s8_strip *p, const int mr, const int nv)
 /* ---- from sums to results ---------------------------------------------------------------------- */
 
 typedef void s8_finish_fn(const s8_strip *p, int mr);
+
+static void s8_copy_sums(const s8_strip *p, int mr)
+{
+    for (int m = 0; m < mr; m++) {
+        memcpy(p->c + (size_t)m * p->t->c_stride * sizeof(int32_t), p->sums + m * p->n_panels * S8_NR,
+               (size_t)p->n * sizeof(int32_t));
+    }
+}
 
 #ifdef S8_WIDE
 static void s8_finish_words(const s8_strip *p, int mr)
@@ -175,8 +204,8 @@ static void s8_finish_words(const s8_strip *p, int mr)
     }
 }
 
-static s8_finish_fn *s8_choose_finish(const s8_strip *p) { return (void)p, s8_finish_words; }
-static size_t s8_item(const pith_gemm_s8_tile *t) { return t->c_is_wide ? 2 : 1; }
+static s8_finish_fn *s8_choose_finish(const s8_strip *p) { return p->t->scale ? s8_finish_words : s8_copy_sums; }
+static size_t s8_item(const pith_gemm_s8_tile *t) { return !t->scale ? sizeof(int32_t) : t->c_is_wide ? 2 : 1; }
 
 #else
 static __attribute__((noinline)) void s8_take_off_zeros(s8_strip *p, int mr, const int32_t *row_sums)
@@ -187,14 +216,6 @@ static __attribute__((noinline)) void s8_take_off_zeros(s8_strip *p, int mr, con
             int32_t *at = p->sums + (m * p->n_panels + v) * S8_NR;
             s8_store(at, s8_less(s8_load(at), row_sums[m], zeros));
         }
-    }
-}
-
-static void s8_copy_sums(const s8_strip *p, int mr)
-{
-    for (int m = 0; m < mr; m++) {
-        memcpy(p->c + (size_t)m * p->t->c_stride * sizeof(int32_t), p->sums + m * p->n_panels * S8_NR,
-               (size_t)p->n * sizeof(int32_t));
     }
 }
 
@@ -277,7 +298,6 @@ static void s8_run_strip(s8_strip *p)
     const int height = s8_choose_height(p->n_panels, base, t->mr);
     const int higher = s8_choose_height(p->n_panels, n_higher ? base + 1 : base, t->mr);
     const size_t row_bytes = t->c_stride * s8_item(t);
-    const int8_t *end = t->b + (size_t)((t->n_columns + S8_NR - 1) / S8_NR) * t->b_panel_stride;
     s8_finish_fn *finish = s8_choose_finish(p);
     uint8_t *c = (uint8_t *)t->c + (size_t)p->n0 * s8_item(t);
     for (int m = 0, i = 0, rows; m < t->mr; m += rows, i++) {
@@ -285,14 +305,23 @@ static void s8_run_strip(s8_strip *p)
         m = m + rows <= t->mr ? m : t->mr - rows;
         p->a_rows = t->a_rows + m;
         p->c = c + (size_t)m * row_bytes;
-        p->next = p->next < end ? p->next : p->b;
+#ifdef S8_WIDE
+        const bool is_whole = !t->scale && p->n == p->n_panels * S8_NR; /* sums that C takes as they are */
+        p->to = is_whole ? (int32_t *)(void *)p->c : p->sums;
+        p->to_stride = is_whole ? t->c_stride : (size_t)(p->n_panels * S8_NR);
+#else
+        const bool is_whole = false;
+#endif
+        p->next = p->next < p->next_end ? p->next : p->next_begin;
         s8_blocks[p->n_panels - 1][rows - 1](p);
 #ifndef S8_WIDE
         if (t->row_sums) {
             s8_take_off_zeros(p, rows, t->row_sums + m);
         }
 #endif
-        finish(p, rows);
+        if (!is_whole) {
+            finish(p, rows);
+        }
         p->next += t->b_panel_stride;
     }
 }
@@ -306,7 +335,11 @@ static void s8_start_strip(s8_strip *p, int n0, int n_panels)
     p->n = left < n_panels * S8_NR ? left : n_panels * S8_NR;
     p->n_panels = (p->n + S8_NR - 1) / S8_NR;
     p->b = t->b + (size_t)(n0 / S8_NR) * t->b_panel_stride;
-    p->next = p->b + (size_t)p->n_panels * t->b_panel_stride;
+    const size_t n_bytes = (size_t)p->n_panels * t->b_panel_stride;
+    const bool is_last = p->n == left;
+    p->next_begin = is_last ? (t->b_next ? t->b_next : p->b) : p->b + n_bytes;
+    p->next_end = p->next_begin + n_bytes;
+    p->next = p->next_begin;
     for (int v = 0; v < p->n_panels; v++) {
         p->bias[v] = s8_load_n(t->bias + n0 + v * S8_NR, p->n - v * S8_NR);
     }

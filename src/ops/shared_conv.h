@@ -58,6 +58,14 @@ static inline int64_t pithi_conv_taps(const pithi_conv_geometry *g)
     return g->kernel[0] * g->kernel[1] * g->kernel[2];
 }
 
+/* A window of 3x3 pixels at every place of a plane: what Winograd's schemes are for. */
+static inline bool pithi_conv_is_3x3(const pithi_conv_geometry *g)
+{
+    return !g->is_transposed && g->group == 1 && g->kernel[0] == 1 && g->in[0] == 1 && g->pad[0] == 0 &&
+           g->out[0] == 1 && g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 &&
+           g->dilation[1] == 1 && g->dilation[2] == 1 && g->out[1] > 0 && g->out[2] > 0;
+}
+
 /* False for shapes that only a hostile model has: the sizes of padded inputs must fit the kernels' int, and the bytes
  * of gathered inputs stay far from overflow. Such convolutions are left to the reference. */
 bool pithi_conv_is_reasonable(const pithi_conv_geometry *g);

@@ -24,10 +24,7 @@ static int64_t n_positions(const pithi_conv_winograd *w) { return (tile_size(w) 
 
 static bool fits(const pithi_conv_geometry *g)
 {
-    return !g->is_transposed && g->group == 1 && g->kernel[0] == 1 && g->in[0] == 1 && g->pad[0] == 0 &&
-           g->out[0] == 1 && g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 &&
-           g->dilation[1] == 1 && g->dilation[2] == 1 && g->in_channels >= MIN_CHANNELS &&
-           g->out_channels >= MIN_CHANNELS && g->out[1] > 0 && g->out[2] > 0;
+    return pithi_conv_is_3x3(g) && g->in_channels >= MIN_CHANNELS && g->out_channels >= MIN_CHANNELS;
 }
 
 /* Distance of positions; the odd line keeps them from meeting in one set of the cache. */

@@ -6,7 +6,8 @@
 #define PITH_OPS_SHARED_S8_H
 
 #include "kernels/dwconv_s8.h"
-#include "kernels/gemm_s8.h"
+#include "kernels/gemm_s16.h"
+#include "kernels/winograd_s8.h"
 #include "ops/shared_conv.h"
 #include "ops/shared_quant.h"
 
@@ -53,6 +54,37 @@ void pithi_s8_conv_run(const pith_run *run, const pith_part *part);
 bool pithi_s8_conv_takes_window(const pith_node *node, int index);
 /* The same where x or y has 16 bits; pithi_s16_run() is its run. */
 pith_status pithi_s16_conv_prepare(pith_prepare *prepare);
+
+/* 3x3 convolutions of stride 1 by kernels/winograd_s8.h, see shared_s8_winograd.c. */
+typedef struct pithi_s8_winograd {
+    pithi_conv_geometry g;
+    const pith_winograd_s8 *kernel;
+    const pith_gemm_s16 *gemm;
+    uint8_t flip, pad; /* of x */
+    int64_t tiles_w, n_tiles; /* of an image */
+    int64_t band, n_bands;    /* tiles of a band, bands of an image */
+    int64_t block_columns, n_blocks;
+    size_t v_tile, v_position, m_position; /* elements from tile to tile, from position to position */
+    const int8_t *packed;
+    size_t panel_bytes, u_position; /* of transformed weights */
+    bool keeps_weights;             /* transformed, of a block */
+    const int32_t *no_bias;         /* zeros */
+    size_t scratch_v, scratch_m, scratch_u, scratch_bytes;
+} pithi_s8_winograd;
+
+/* Channels-last, with bytes between pixels. */
+typedef struct pithi_s8_images {
+    const uint8_t *x;
+    uint8_t *y;
+    int64_t x_pixel, y_pixel;
+} pithi_s8_images;
+
+/* Plans Winograd's way if it fits and the estimate (or prepare->choice) is for it, and says why; else *out stays. Of s8
+ * it reads a_flip and a_pad, and folds zero points into bias, which is there. */
+pith_status pithi_s8_winograd_prepare(pith_prepare *prepare, const pithi_conv_geometry *g, const pith_tensor *weights,
+                                      const pith_tensor *zero, const pithi_s8_weights *s8, pithi_s8_winograd **out);
+void pithi_s8_winograd_run(const pithi_s8_winograd *w, const pithi_s8_weights *s8, const pithi_s8_images *images,
+                           const pith_part *part);
 
 /* y = a b for row-major a [m][k], with m rows of c; finishes as the weights say. */
 typedef struct pithi_s8_gemm {

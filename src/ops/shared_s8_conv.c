@@ -19,6 +19,7 @@ typedef struct conv_s8 {
     pithi_s8_weights weights;
     const pith_dwconv_s8 *depthwise; /* NULL: products */
     pith_dwconv_s8_task task;        /* of depthwise, without images */
+    pithi_s8_winograd *winograd;     /* NULL: direct */
     bool gathers;
     int n_segments;
     size_t segment_length;
@@ -205,33 +206,42 @@ static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
     };
 }
 
+/* What makes bytes of sums, for kernels whose weights aren't pithi_s8_weights. */
+static pith_status make_finish(pith_prepare *prepare, conv_s8 *conv)
+{
+    const pith_tensor *in = prepare->inputs;
+    const size_t n = (size_t)conv->g.out_channels;
+    const bool has_bias = pithi_has_operand(in, prepare->n_inputs, BIAS);
+    void *block = NULL;
+    conv->weights = (pithi_s8_weights){ .a_flip = in[X].dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+                                        .a_pad = (uint8_t)pithi_tensor_get_s64(&in[X_ZERO], 0),
+                                        .finish = finish_of(prepare) };
+    PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(int32_t), &block));
+    conv->weights.bias = block;
+    for (size_t c = 0; c < n; c++) {
+        conv->weights.bias[c] = has_bias ? (int32_t)pithi_tensor_get_s64(&in[BIAS], (int64_t)c) : 0;
+    }
+    PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(float), &block));
+    conv->weights.scale = block;
+    fill_scales(prepare, conv);
+    return PITH_OK;
+}
+
 /* Weights minus their zero points, [tap][channel]; the kernel takes x's zero point off itself. */
 static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     const pith_tensor *w = &prepare->inputs[W], *zero = &prepare->inputs[W_ZERO];
     const int64_t n_taps = pithi_conv_taps(g), n_zeros = pith_shape_elements(&zero->shape);
-    const bool has_bias = pithi_has_operand(prepare->inputs, prepare->n_inputs, BIAS);
     void *block = NULL;
     conv->depthwise = pithi_dwconv_s8(prepare->isa_limit);
-    conv->weights =
-        (pithi_s8_weights){ .a_flip = prepare->inputs[X].dtype == PITH_DTYPE_S8 ? 0x80 : 0,
-                            .a_pad = (uint8_t)pithi_tensor_get_s64(&prepare->inputs[X_ZERO], 0),
-                            .finish = finish_of(prepare) };
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)g->out_channels, sizeof(int32_t), &block));
-    conv->weights.bias = block;
-    PITH_TRY(pithi_arena_array(prepare->arena, (size_t)g->out_channels, sizeof(float), &block));
-    conv->weights.scale = block;
-    fill_scales(prepare, conv);
+    PITH_TRY(make_finish(prepare, conv));
     PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_taps * g->in_channels), sizeof(int16_t), &block));
     int16_t *weights = block;
     for (int64_t i = 0; i < n_taps * g->in_channels; i++) {
         int64_t c = i % g->in_channels, t = i / g->in_channels;
         weights[i] = (int16_t)(pithi_tensor_get_s64(w, c * n_taps + t) -
                                pithi_tensor_get_s64(zero, n_zeros == 1 ? 0 : c));
-    }
-    for (int64_t c = 0; c < g->out_channels; c++) {
-        conv->weights.bias[c] = has_bias ? (int32_t)pithi_tensor_get_s64(&prepare->inputs[BIAS], c) : 0;
     }
     describe_depthwise(conv, weights);
     const size_t packed_bytes = conv->depthwise->pack_bytes ? conv->depthwise->pack_bytes(&conv->task) : 0;
@@ -240,6 +250,24 @@ static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
         conv->depthwise->pack(&conv->task, block);
         conv->task.packed = block;
     }
+    return PITH_OK;
+}
+
+static pith_status make_products(pith_prepare *prepare, conv_s8 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    PITH_TRY(make_segments(prepare, conv));
+    PITH_TRY(make_weights(prepare, conv));
+    size_t n_pixels = (size_t)band_pixels(conv);
+    conv->scratch_sums = pithi_align_up(n_pixels * sizeof(void *), PITH_ALIGNMENT);
+    conv->scratch_gathered =
+        conv->scratch_sums + pithi_align_up(n_pixels * sizeof(int32_t), PITH_ALIGNMENT);
+    size_t gathered =
+        conv->gathers ? (size_t)(conv->rows * conv->columns * (g->in_channels / g->group)) + SLACK
+                      : 0;
+    prepare->scratch_bytes = conv->scratch_gathered + gathered;
+    int64_t n_grains = g->batch * g->group * conv->n_bands * conv->n_blocks;
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
     return PITH_OK;
 }
 
@@ -268,23 +296,20 @@ pith_status pithi_s8_conv_prepare(pith_prepare *prepare)
                                       1);
         prepare->max_parts = (int)pithi_min_s64(g.batch * conv->n_bands, 1024);
     } else {
-        PITH_TRY(make_segments(prepare, conv));
-        PITH_TRY(make_weights(prepare, conv));
-        size_t n_pixels = (size_t)band_pixels(conv);
-        conv->scratch_sums = pithi_align_up(n_pixels * sizeof(void *), PITH_ALIGNMENT);
-        conv->scratch_gathered =
-            conv->scratch_sums + pithi_align_up(n_pixels * sizeof(int32_t), PITH_ALIGNMENT);
-        size_t gathered =
-            conv->gathers ? (size_t)(conv->rows * conv->columns * (g.in_channels / g.group)) + SLACK
-                          : 0;
-        prepare->scratch_bytes = conv->scratch_gathered + gathered;
-        int64_t n_grains = g.batch * g.group * conv->n_bands * conv->n_blocks;
-        prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
+        if (pithi_conv_is_3x3(&g)) {
+            PITH_TRY(make_finish(prepare, conv));
+            PITH_TRY(pithi_s8_winograd_prepare(prepare, &g, &prepare->inputs[W], &prepare->inputs[W_ZERO],
+                                               &conv->weights, &conv->winograd));
+        }
+        if (!conv->winograd) {
+            PITH_TRY(make_products(prepare, conv));
+        }
     }
     prepare->state = conv;
     prepare->use_run = true;
-    prepare->kernel =
-        conv->depthwise ? conv->depthwise->head.name : conv->weights.kernel->head.name;
+    prepare->kernel = conv->depthwise  ? conv->depthwise->head.name
+                      : conv->winograd ? conv->winograd->kernel->head.name
+                                       : conv->weights.kernel->head.name;
     return PITH_OK;
 }
 
@@ -418,6 +443,9 @@ void pithi_s8_conv_run(const pith_run *run, const pith_part *part)
     const conv_s8 *conv = run->state;
     if (conv->depthwise) {
         run_depthwise(run, conv, part);
+    } else if (conv->winograd) {
+        const pithi_s8_images images = { run->inputs[X].data, run->outputs[0].data, conv->x_pixel, conv->y_pixel };
+        pithi_s8_winograd_run(conv->winograd, &conv->weights, &images, part);
     } else {
         run_products(run, conv, part);
     }

@@ -10,8 +10,8 @@ static bool is_plain_pointwise(const pith_node *conv)
 {
     const pithi_conv_attrs *a = conv->attrs;
     const pith_tensor *w = pithi_constant_input(conv, 1);
-    return a->channels_last && a->group == 1 && w && w->dtype == PITH_DTYPE_F32 && w->shape.rank == 4 &&
-           w->shape.dims[2] == 1 && w->shape.dims[3] == 1 && pithi_node_result(conv) &&
+    return a->channels_last && !a->reads_planes && a->group == 1 && w && w->dtype == PITH_DTYPE_F32 &&
+           w->shape.rank == 4 && w->shape.dims[2] == 1 && w->shape.dims[3] == 1 && pithi_node_result(conv) &&
            pithi_value_has_dims(conv->inputs[0]) && pithi_value_has_dims(conv->outputs[0]);
 }
 

@@ -110,10 +110,13 @@ static pith_status visit(pith_graph *graph, pith_node *conv, int *n_changes)
     pith_node *concat = is_pointwise(conv) ? pithi_sole_producer(conv->inputs[X], "concat") : NULL;
     const int64_t axis = concat ? pithi_attr_int(concat, "axis") : 0;
     bool is_known = concat && concat->n_inputs > 1 && (axis == 1 || axis == 1 - 4);
+    int64_t n_channels = 0;
     for (int i = 0; i < (is_known ? concat->n_inputs : 0); i++) {
         is_known = is_known && concat->inputs[i] && pithi_value_has_dims(concat->inputs[i]) &&
                    concat->inputs[i]->shape.rank == 4 && concat->inputs[i]->shape.dims[0] == 1;
+        n_channels += is_known ? concat->inputs[i]->shape.dims[1] : 0;
     }
+    is_known = is_known && n_channels == conv->inputs[W]->constant->shape.dims[1];
     for (int i = 0; is_known && i < concat->n_inputs; i++) {
         pith_value *pixel = find_pixel(concat->inputs[i]);
         if (pixel) {

@@ -26,7 +26,8 @@ static bool has_defaults(const pithi_conv_attrs *a)
 /* A channels-last float32 conv over two dimensions with constant weights. */
 static const pith_tensor *weights_of(const pith_node *node)
 {
-    if (!pithi_is(node, "conv") || !((const pithi_conv_attrs *)node->attrs)->channels_last) {
+    const pithi_conv_attrs *attrs = pithi_is(node, "conv") ? node->attrs : NULL;
+    if (!attrs || !attrs->channels_last || attrs->reads_planes) {
         return NULL;
     }
     const pith_tensor *w = pithi_constant_input(node, 1);

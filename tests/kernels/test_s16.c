@@ -486,6 +486,40 @@ static void check_product(pith_test *test, const pith_gemm_s16 *kernel)
     free_product(&c);
 }
 
+/* Without a scale: sums that wrap around, of weights of 16 bits. */
+static void check_sums(pith_test *test, const pith_gemm_s16 *kernel)
+{
+    product_case c = { 0 };
+    make_product(test, kernel, &c);
+    const size_t n = (size_t)c.tile.n_columns, n_items = (size_t)(c.tile.mr - 1) * c.tile.c_stride + n;
+    int64_t *whole = calloc(n, sizeof *whole);
+    pith_guarded sums = pith_guarded_alloc(n_items * sizeof(int32_t), pith_test_random(test) & 1);
+    for (size_t i = 0; i < c.n_k * n; i++) {
+        whole[i % n] -= c.plain[i];
+        const bool is_any = pith_test_random(test) & 1;
+        c.plain[i] = (int16_t)(is_any ? pick(test, -32767, 32767) : pick(test, 0, 1) * 65534 - 32767);
+        whole[i % n] += c.plain[i];
+    }
+    for (size_t i = 0; i < n; i++) { /* the constants stay */
+        uint32_t *bias = (uint32_t *)c.bias.data + i;
+        *bias += (uint32_t)(uint64_t)(((c.tile.a_flip ? 32768 : 0) - c.x_zero) * whole[i]);
+    }
+    pack_product(&c, (size_t)kernel->nr, c.b.data);
+    memset(sums.data, 0x5a, n_items * sizeof(int32_t));
+    c.tile.scale = NULL;
+    c.tile.c = sums.data;
+    kernel->tile(&c.tile);
+    for (size_t i = 0; i < n_items && !test->case_failed; i++) {
+        const size_t m = i / c.tile.c_stride, column = i % c.tile.c_stride;
+        const uint32_t wanted = column < n ? (uint32_t)(uint64_t)product_at(&c, m, column) : 0x5a5a5a5au;
+        TEST_CHECK_MESSAGE(test, ((uint32_t *)sums.data)[i] == wanted, "sum [%zu][%zu] is %x, not %x", m, column,
+                           ((uint32_t *)sums.data)[i], wanted);
+    }
+    free(whole);
+    pith_guarded_free(&sums);
+    free_product(&c);
+}
+
 void test_s16(pith_test *test)
 {
     for (int isa = 0; isa < pithi_isa_count(); isa++) {
@@ -507,6 +541,7 @@ void test_s16(pith_test *test)
             if (products) {
                 pith_test_case(test, "%s, product %d", pithi_isa_name(isa), i);
                 check_product(test, products->records);
+                check_sums(test, products->records);
             }
         }
     }

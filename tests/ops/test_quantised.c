@@ -17,6 +17,9 @@ typedef struct quantised_case {
     int n_columns;
     bool per_column, has_zero, is_gemm;
     int64_t group, stride, dilation, pads[4], low, high;
+    double y_scale;     /* 0: any */
+    bool is_extreme;    /* bytes of x and w at the ends of their ranges */
+    const char *kernel; /* what the name of the last way's kernel begins with; NULL: anything */
 } quantised_case;
 
 static pith_tensor make(pith_test *test, pith_dtype dtype, pith_shape shape, double low,
@@ -34,6 +37,16 @@ static pith_tensor make_bytes(pith_test *test, pith_dtype dtype, pith_shape shap
     return make(test, dtype, shape, low, low + 256);
 }
 
+/* The smallest and the largest bytes, all alike or at random. */
+static void make_extreme(pith_test *test, pith_tensor *tensor)
+{
+    const bool is_mixed = pith_test_random(test) & 1;
+    const uint8_t first = tensor->dtype == PITH_DTYPE_S8 ? 0x80 : 0, any = pith_test_random(test) & 1 ? 0xff : 0;
+    for (size_t i = 0; i < pith_tensor_bytes(tensor); i++) {
+        ((uint8_t *)tensor->data)[i] = (uint8_t)(first ^ (is_mixed && (pith_test_random(test) & 1) ? 0xff : any));
+    }
+}
+
 static int make_inputs(pith_test *test, const quantised_case *c, pith_tensor inputs[MAX_INPUTS])
 {
     const pith_shape one = { 0 }, list = { .rank = 1, .dims = { c->n_columns } };
@@ -45,7 +58,12 @@ static int make_inputs(pith_test *test, const quantised_case *c, pith_tensor inp
     inputs[4] = make(test, PITH_DTYPE_F32, c->per_column ? list : one, 0.01, 0.05);
     inputs[5] = make_bytes(test, c->w, c->per_column ? list : one);
     memset(inputs[5].data, 0, c->has_zero ? 0 : pith_tensor_bytes(&inputs[5]));
-    inputs[y_scale] = make(test, PITH_DTYPE_F32, one, 0.3, 0.9);
+    if (c->is_extreme) {
+        make_extreme(test, &inputs[0]);
+        make_extreme(test, &inputs[3]);
+    }
+    const double scale = c->y_scale > 0 ? c->y_scale : 0.3;
+    inputs[y_scale] = make(test, PITH_DTYPE_F32, one, scale, 3 * scale);
     inputs[y_scale + 1] = make_bytes(test, c->y, one);
     inputs[bias] = make(test, PITH_DTYPE_S32, list, -5000, 5000);
     return pithi_same_text(c->op, "qlinear_matmul") ? 8 : 9;
@@ -76,17 +94,25 @@ static pith_status make_node(pith_test *test, const quantised_case *c, pithi_are
 static void run_parts(const pith_run *run, const pith_prepare *prepare, int count)
 {
     size_t n_bytes = pithi_align_up(prepare->scratch_bytes + 1, PITH_ALIGNMENT);
-    void *scratch = aligned_alloc(PITH_ALIGNMENT, n_bytes);
+    pith_guarded memory = pith_guarded_alloc(n_bytes, false);
+    void *scratch = memory.data;
     int parts = count < prepare->max_parts ? count : prepare->max_parts;
     for (int index = parts - 1; index >= 0; index--) {
         memset(scratch, 0xa5, n_bytes);
         run->node->op->run(run, &(pith_part){ index, parts, 0, scratch, false });
     }
-    free(scratch);
+    pith_guarded_free(&memory);
 }
 
-static void check_isa(pith_test *test, const pith_node *node, const pith_tensor *inputs,
-                      int n_inputs, pith_tensor *y, const pith_tensor *wanted, int isa)
+/* How an operator runs: one of its ways on an ISA. */
+typedef struct op_way {
+    int isa, choice;
+    const char *kernel; /* what the name of its kernel begins with, or NULL */
+} op_way;
+
+/* Returns how many ways there are. */
+static int check_way(pith_test *test, const pith_node *node, const pith_tensor *inputs, int n_inputs, pith_tensor *y,
+                     const pith_tensor *wanted, const op_way *way)
 {
     static const int counts[] = { 1, 2, 3, 7 };
     pithi_arena arena = { .ctx = test->ctx };
@@ -100,13 +126,16 @@ static void check_isa(pith_test *test, const pith_node *node, const pith_tensor 
                              .n_inputs = n_inputs,
                              .outputs = y,
                              .n_outputs = 1,
-                             .isa_limit = isa,
-                             .n_threads = 2,
+                             .isa_limit = way->isa,
+                             .n_threads = 7,
                              .arena = &arena,
                              .max_parts = 1,
-                             .n_phases = 1 };
+                             .n_phases = 1,
+                             .choice = way->choice };
     TEST_OK(test, node->op->prepare(&prepare));
     TEST_CHECK_MESSAGE(test, prepare.use_run && prepare.n_phases == 1, "no fast path");
+    TEST_CHECK_MESSAGE(test, !way->kernel || strncmp(prepare.kernel, way->kernel, strlen(way->kernel)) == 0,
+                       "way %d is %s", way->choice, prepare.kernel);
     pith_run run = { .node = node,
                      .attrs = node->attrs,
                      .state = prepare.state,
@@ -121,6 +150,7 @@ static void check_isa(pith_test *test, const pith_node *node, const pith_tensor 
                            "other bytes with %s in %d parts", prepare.kernel, counts[i]);
     }
     pithi_arena_deinit(&arena);
+    return prepare.n_choices;
 }
 
 static void check_case(pith_test *test, const quantised_case *c)
@@ -140,22 +170,27 @@ static void check_case(pith_test *test, const quantised_case *c)
                          .n_outputs = 1 };
     TEST_OK(test, pithi_op_infer(&infer));
     pith_tensor wanted = y;
-    y.data = calloc(1, pith_tensor_bytes(&y) + 1);
+    pith_guarded bytes = pith_guarded_alloc(pith_tensor_bytes(&y), pith_test_random(test) & 1);
+    y.data = bytes.data;
     wanted.data = calloc(1, pith_tensor_bytes(&y) + 1);
     TEST_OK(test, pithi_op_eval(test->ctx, &node, inputs, n_inputs, &wanted, 1));
     for (int isa = 0; isa < pithi_isa_count(); isa++) {
-        if (pithi_isa_is_available(isa)) {
-            check_isa(test, &node, inputs, n_inputs, &y, &wanted, isa);
+        op_way way = { .isa = isa };
+        for (int n = pithi_isa_is_available(isa) ? 1 : 0; way.choice < n; way.choice++) {
+            way.kernel = way.choice == 2 ? c->kernel : NULL;
+            const int n_ways = check_way(test, &node, inputs, n_inputs, &y, &wanted, &way);
+            n = n_ways > n ? n_ways : n;
         }
     }
     for (int i = 0; i < MAX_INPUTS; i++) {
         free(inputs[i].data);
     }
-    free(y.data);
+    pith_guarded_free(&bytes);
     free(wanted.data);
     pithi_arena_deinit(&arena);
 }
 
+#define N_3X3 12
 #define S8 PITH_DTYPE_S8
 #define U8 PITH_DTYPE_U8
 
@@ -309,10 +344,86 @@ static const quantised_case cases[] = {
           .has_zero = true,
           .low = -128,
           .high = 255 },
+        { .what = "3x3, the largest sums that Winograd's way may meet",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = S8,
+          .y = U8,
+          .x_shape = { 4, { 1, 10, 9, 227 } },
+          .w_shape = { 4, { 16, 227, 3, 3 } },
+          .n_columns = 16,
+          .group = 1,
+          .stride = 1,
+          .dilation = 1,
+          .pads = { 1, 1, 1, 1 },
+          .low = -128,
+          .high = 255,
+          .y_scale = 150,
+          .is_extreme = true,
+          .kernel = "winograd" },
+        { .what = "3x3, sums that may be too large",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = S8,
+          .y = U8,
+          .x_shape = { 4, { 1, 6, 7, 229 } },
+          .w_shape = { 4, { 8, 229, 3, 3 } },
+          .n_columns = 8,
+          .group = 1,
+          .stride = 1,
+          .dilation = 1,
+          .low = -128,
+          .high = 255,
+          .y_scale = 150,
+          .is_extreme = true,
+          .kernel = "gemm" },
+        { .what = "3x3, weights with zero points at their ends",
+          .op = "qlinear_conv",
+          .x = S8,
+          .w = U8,
+          .y = S8,
+          .x_shape = { 4, { 1, 9, 5, 40 } },
+          .w_shape = { 4, { 24, 40, 3, 3 } },
+          .n_columns = 24,
+          .per_column = true,
+          .has_zero = true,
+          .group = 1,
+          .stride = 1,
+          .dilation = 1,
+          .pads = { 0, 1, 1, 0 },
+          .low = -128,
+          .high = 255,
+          .y_scale = 9,
+          .is_extreme = true,
+          .kernel = "gemm" },
 };
+
+static int pick(pith_test *test, int low, int high)
+{
+    return low + (int)(pith_test_random(test) % (uint64_t)(high - low + 1));
+}
+
+/* 3x3 convolutions of any image, for Winograd's way. Sums are checked to the last bit: y_scale is that of sums that
+ * reach some hundreds, or only their ends are seen. */
+static quantised_case random_3x3(pith_test *test)
+{
+    const int n_c = pick(test, 8, 70), n = pick(test, 8, 90);
+    const int pads[] = { pick(test, 0, 2), pick(test, 0, 2), pick(test, 0, 2), pick(test, 0, 2) };
+    return (quantised_case){ .what = "any 3x3", .op = "qlinear_conv",
+                             .x = pick(test, 0, 1) ? S8 : U8, .w = S8, .y = pick(test, 0, 1) ? S8 : U8,
+                             .x_shape = { 4, { pick(test, 1, 3), pick(test, 3, 19), pick(test, 3, 19), n_c } },
+                             .w_shape = { 4, { n, n_c, 3, 3 } }, .n_columns = n, .per_column = pick(test, 0, 1),
+                             .group = 1, .stride = 1, .dilation = 1, .pads = { pads[0], pads[1], pads[2], pads[3] },
+                             .low = pick(test, -128, 20), .high = pick(test, 90, 255), .y_scale = pick(test, 1, 9),
+                             .kernel = "winograd" };
+}
 
 void test_quantised(pith_test *test)
 {
+    for (int i = 0; i < N_3X3; i++) {
+        const quantised_case c = random_3x3(test);
+        check_case(test, &c);
+    }
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         check_case(test, &cases[i]);
     }

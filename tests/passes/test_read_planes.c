@@ -24,6 +24,15 @@ void test_read_planes(pith_test *test)
           "outputs %y:f32[2,9,20,18]\n");
     pith_test_case(test, "a session with a first layer");
     pith_test_run(test, first_layer, 3, 1e-5);
+    pith_test_case(test, "a session whose first layer widens the image for a depthwise one");
+    pith_test_run(test, "input x f32[1,3,112,120]\n"
+                        "const w f32[18,3,1,1]\n"
+                        "const d f32[18,1,3,3]\n"
+                        "const p f32[4,18,1,1]\n"
+                        "a = conv x w | activation=3\n"
+                        "b = conv a d | group=18 pads=[1,1,1,1] activation=3\n"
+                        "y = conv b p\n"
+                        "output y\n", 3, 1e-5);
     check(test, "many channels, groups, long steps, other transpositions and moving weights stay",
           "input x f32[1,3,9,9]\n"
           "input z f32[1,5,9,9]\n"

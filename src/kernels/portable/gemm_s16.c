@@ -18,7 +18,7 @@ static int32_t sum_at(const pith_gemm_s8_tile *t, int m, int n)
             uint16_t bits;
             memcpy(&bits, a + 2 * k, sizeof bits);
             const int32_t left = (int16_t)(bits ^ (t->a_flip ? 0x8000 : 0));
-            sum += (uint32_t)(left * b[k / 2 * 2 * NR + k % 2]);
+            sum += (uint32_t)left * (uint32_t)b[k / 2 * 2 * NR + k % 2];
         }
     }
     return (int32_t)sum;
@@ -30,7 +30,12 @@ static void tile(const pith_gemm_s8_tile *t)
     for (int i = 0; i < t->mr * t->n_columns; i++) {
         const int m = i / t->n_columns, n = i % t->n_columns;
         const size_t at = (size_t)m * t->c_stride + (size_t)n;
-        float value = (float)sum_at(t, m, n) * t->scale[n];
+        const int32_t sum = sum_at(t, m, n);
+        if (!t->scale) {
+            ((int32_t *)t->c)[at] = sum;
+            continue;
+        }
+        float value = (float)sum * t->scale[n];
         value = value > low ? value : low;
         value = value < high ? value : high;
         const int32_t result = (int32_t)nearbyintf(value) + t->zero;
@@ -42,6 +47,6 @@ static void tile(const pith_gemm_s8_tile *t)
     }
 }
 
-static const pith_gemm_s16 records[] = { { { "gemm_s16_1x8__portable", PITH_EXACT }, NR, tile } };
+static const pith_gemm_s16 records[] = { { { "gemm_s16_1x8__portable", PITH_EXACT }, NR, 24.0f, tile } };
 
 PITH_EXPORT_KERNEL(gemm_s16, portable, records);

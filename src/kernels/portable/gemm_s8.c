@@ -89,6 +89,8 @@ static void pack(const pith_gemm_s8_columns *p)
     }
 }
 
-static const pith_gemm_s8 records[] = { { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, tile, row_sums, pack } };
+static const pith_gemm_s8 records[] = {
+    { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, 48.0f, tile, row_sums, pack }
+};
 
 PITH_EXPORT_KERNEL(gemm_s8, portable, records);

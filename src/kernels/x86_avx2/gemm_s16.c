@@ -46,6 +46,6 @@ S8_WORD void s8_store_words(void *to, s8_v v, int n, bool is_wide)
 #define S8_WIDE
 #include "kernels/gemm_s8_body.h"
 
-static const pith_gemm_s16 records[] = { { { "gemm_s16_4x16__x86_avx2", PITH_EXACT }, S8_NR, tile } };
+static const pith_gemm_s16 records[] = { { { "gemm_s16_4x16__x86_avx2", PITH_EXACT }, S8_NR, 0.58f, tile } };
 
 PITH_EXPORT_KERNEL(gemm_s16, x86_avx2, records);

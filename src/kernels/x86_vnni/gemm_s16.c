@@ -37,10 +37,10 @@ S8_WORD void s8_store_words(void *to, s8_v v, int n, bool is_wide)
 #define S8_HEIGHTS { 12, 12, 8, 6 }
 #define S8_EACH_BLOCK(X)                                                                                               \
     X(1, 1) X(2, 1) X(4, 1) X(8, 1) X(12, 1) X(1, 2) X(2, 2) X(4, 2) X(8, 2) X(10, 2) X(12, 2) X(1, 3) X(2, 3) X(4, 3) \
-    X(7, 3) X(8, 3) X(1, 4) X(2, 4) X(4, 4) X(6, 4)
+    X(7, 3) X(8, 3) X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)
 #define S8_WIDE
 #include "kernels/gemm_s8_body.h"
 
-static const pith_gemm_s16 records[] = { { { "gemm_s16_6x64__x86_vnni", PITH_EXACT }, S8_NR, tile } };
+static const pith_gemm_s16 records[] = { { { "gemm_s16_6x64__x86_vnni", PITH_EXACT }, S8_NR, 0.5f, tile } };
 
 PITH_EXPORT_KERNEL(gemm_s16, x86_vnni, records);
