@@ -75,6 +75,8 @@ pith_status pithi_alloc_array(pith_ctx *ctx, size_t count, size_t item_bytes, vo
 /* Without zeroing, for memory that is filled at once. */
 pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out);
 /* Huge pages for such a block, if it lies in the context's own heap: what every run walks through has fewer misses. */
+/* Large blocks of about so many bytes in all are about to be allocated. */
+void pithi_alloc_expect(pith_ctx *ctx, size_t n_bytes);
 void pithi_alloc_prefer_huge(pith_ctx *ctx, const void *block, size_t n_bytes);
 /* Grows an array to hold at least `needed` items (doubling); contents move, new items are zero. */
 pith_status pithi_grow(pith_ctx *ctx, void **array, size_t *capacity, size_t needed, size_t item_bytes);
@@ -116,6 +118,14 @@ static inline bool pithi_add_size(size_t a, size_t b, size_t *sum_out)
 static inline size_t pithi_align_up(size_t n_bytes, size_t alignment)
 {
     return (n_bytes + alignment - 1) / alignment * alignment;
+}
+
+/* A float at any address. */
+static inline float pithi_load_f32(const void *from)
+{
+    float value;
+    memcpy(&value, from, sizeof value);
+    return value;
 }
 
 static inline int64_t pithi_min_s64(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -65,6 +65,10 @@ static void ask_for_huge(const pithi_heap *heap, region *r)
     size_t end = r->top / HUGE_BYTES * HUGE_BYTES, rest = r->top - end;
     bool is_wanted = end > 0 && rest >= HUGE_SHARE_BYTES;
     end += is_wanted || (rest > 0 && top_bytes(heap) >= MUCH_BYTES) ? HUGE_BYTES : 0;
+    size_t others = top_bytes(heap) - r->top, expected = heap->expected > others ? heap->expected - others : 0;
+    expected = (expected + HUGE_BYTES / 2) / HUGE_BYTES * HUGE_BYTES;
+    expected = expected < r->n_bytes ? expected : r->n_bytes;
+    end = expected > end ? expected : end;
     if (end > r->huge) {
         pithi_pages_prefer_huge(r->pages + r->huge, end - r->huge);
         r->huge = end;
@@ -172,6 +176,11 @@ void *pithi_heap_alloc(pithi_heap *heap, size_t n_bytes)
         block = added ? take_top(heap, added, taken) : NULL;
     }
     return block;
+}
+
+void pithi_heap_expect(pithi_heap *heap, size_t n_bytes)
+{
+    heap->expected = n_bytes < VAST_BYTES ? top_bytes(heap) + n_bytes : 0;
 }
 
 void pithi_heap_prefer_huge(const pithi_heap *heap, const void *block, size_t n_bytes)

@@ -11,11 +11,14 @@
 
 typedef struct pithi_heap {
     struct pithi_heap_region *regions; /* newest first */
+    size_t expected;                   /* bytes that blocks will lie on, as far as is known */
 } pithi_heap;
 
 /* Zero-initialise before. A block is aligned as malloc's are, and not zeroed; NULL: no memory. */
 void *pithi_heap_alloc(pithi_heap *heap, size_t n_bytes);
 void pithi_heap_release(pithi_heap *heap, void *block, size_t n_bytes);
+/* Blocks of so many bytes are about to come: huge pages that they fill for the greater part are asked for at once. */
+void pithi_heap_expect(pithi_heap *heap, size_t n_bytes);
 /* Asks for huge pages under a block however large (see VAST_BYTES): for what every run walks through. */
 void pithi_heap_prefer_huge(const pithi_heap *heap, const void *block, size_t n_bytes);
 /* Gives pages that no block lies on back to the system. */

@@ -96,6 +96,8 @@ pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out)
     return PITH_OK;
 }
 
+void pithi_alloc_expect(pith_ctx *ctx, size_t n_bytes) { pithi_heap_expect(&ctx->heap, n_bytes); }
+
 void pithi_alloc_prefer_huge(pith_ctx *ctx, const void *block, size_t n_bytes)
 {
     pithi_heap_prefer_huge(&ctx->heap, block, n_bytes);
@@ -152,6 +154,7 @@ void pithi_free(pith_ctx *ctx, void *block)
 /* ---- arena -------------------------------------------------------------------------------- */
 
 #define CHUNK_BYTES ((size_t)16 * 1024)
+#define MUCH_BYTES ((size_t)64 * 1024) /* an arena that holds so much grows by as much, in the pages of large blocks */
 #define LARGE_BYTES ((size_t)4 * 1024) /* from here on a block gets a chunk of its own */
 
 typedef struct pithi_arena_chunk {
@@ -161,13 +164,13 @@ typedef struct pithi_arena_chunk {
 
 #define CHUNK_HEAD_BYTES ((size_t)PITH_ALIGNMENT)
 
-static pith_status add_chunk(pithi_arena *arena, size_t capacity, bool is_zeroed)
+static pith_status add_chunk(pithi_arena *arena, size_t capacity)
 {
     size_t n_bytes = 0;
     void *block = NULL;
     PITH_CHECK(arena->ctx, pithi_add_size(capacity, CHUNK_HEAD_BYTES, &n_bytes), PITH_STATUS_LIMIT,
                "%zu bytes overflow a size", capacity);
-    PITH_TRY(is_zeroed ? pithi_alloc(arena->ctx, n_bytes, &block) : pithi_alloc_raw(arena->ctx, n_bytes, &block));
+    PITH_TRY(pithi_alloc_raw(arena->ctx, n_bytes, &block));
     pithi_arena_chunk *chunk = block;
     chunk->used = 0;
     chunk->capacity = capacity;
@@ -176,11 +179,11 @@ static pith_status add_chunk(pithi_arena *arena, size_t capacity, bool is_zeroed
     return PITH_OK;
 }
 
-static pith_status take(pithi_arena *arena, size_t n_bytes, bool is_zeroed, void **block_out)
+pith_status pithi_arena_alloc_raw(pithi_arena *arena, size_t n_bytes, void **block_out)
 {
     pithi_arena_chunk *chunk = arena->chunks;
     if (n_bytes >= LARGE_BYTES) {
-        PITH_TRY(add_chunk(arena, n_bytes, is_zeroed));
+        PITH_TRY(add_chunk(arena, n_bytes));
         chunk = arena->chunks;
         if (chunk->next) { /* keep the half-filled chunk in front */
             arena->chunks = chunk->next;
@@ -188,7 +191,7 @@ static pith_status take(pithi_arena *arena, size_t n_bytes, bool is_zeroed, void
             arena->chunks->next = chunk;
         }
     } else if (!chunk || chunk->capacity - chunk->used < n_bytes) {
-        PITH_TRY(add_chunk(arena, CHUNK_BYTES, true));
+        PITH_TRY(add_chunk(arena, arena->n_bytes < MUCH_BYTES ? CHUNK_BYTES : MUCH_BYTES));
         chunk = arena->chunks;
     }
     *block_out = (char *)chunk + CHUNK_HEAD_BYTES + chunk->used;
@@ -200,12 +203,9 @@ static pith_status take(pithi_arena *arena, size_t n_bytes, bool is_zeroed, void
 
 pith_status pithi_arena_alloc(pithi_arena *arena, size_t n_bytes, void **block_out)
 {
-    return take(arena, n_bytes, true, block_out);
-}
-
-pith_status pithi_arena_alloc_raw(pithi_arena *arena, size_t n_bytes, void **block_out)
-{
-    return take(arena, n_bytes, false, block_out);
+    PITH_TRY(pithi_arena_alloc_raw(arena, n_bytes, block_out));
+    memset(*block_out, 0, n_bytes);
+    return PITH_OK;
 }
 
 pith_status pithi_arena_array(pithi_arena *arena, size_t count, size_t item_bytes, void **block_out)

@@ -211,6 +211,7 @@ static pith_status take_graph(pith_model *model, pith_graph *graph)
 static pith_status import_into(pith_model *model, const void *data, size_t n_bytes, const char *folder)
 {
     pith_graph *graph = NULL;
+    model->import.keeps_unaligned = !model->program.keep_all_values; /* whose values callers see */
     PITH_TRY(pithi_import(model->ctx, data, n_bytes, folder, &model->import, &graph));
     pith_status status = take_graph(model, graph);
     if (status != PITH_OK) {
@@ -382,7 +383,8 @@ static pith_status copy_weights(pith_model *model, const pith_graph *from)
 static pith_status restore_weights(pithi_program *program)
 {
     pith_model *model = (pith_model *)(void *)((char *)program - offsetof(pith_model, program));
-    pithi_import_info info = { .is_mapped = model->import.is_mapped };
+    pithi_import_info info = { .is_mapped = model->import.is_mapped,
+                               .keeps_unaligned = model->import.keeps_unaligned };
     pith_graph *graph = NULL;
     pith_status status = PITH_OK;
     PITH_TRY_GOTO(pithi_import(model->ctx, model->file.data, model->file.n_bytes, model->folder, &info, &graph), done);
@@ -409,6 +411,9 @@ static pith_status load_file(pith_model *model, const char *path)
     const char *name = slash ? slash + 1 : path;
     PITH_TRY(pithi_arena_text(&model->memory, name, strlen(name), &model->file_name));
     model->import.is_mapped = is_mapped;
+    if (!model->cache_folder && !model->describe_only) { /* weights will be packed, for the most part */
+        pithi_alloc_expect(model->ctx, model->file.n_bytes);
+    }
     PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, model->folder), "%s", path);
     model->program.restore = restore_weights;
     /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed.

@@ -168,6 +168,9 @@ static pith_status instantiate(pithi_template *template, const pith_tensor *inpu
     PITH_TRY_GOTO(pithi_graph_clone(template->graph, &graph), done);
     for (size_t i = 0; i < graph->n_inputs; i++) {
         pith_value *value = graph->inputs[i];
+        const bool is_declared = value->has_shape && value->dtype == inputs[i].dtype &&
+                                 pith_shape_equal(&value->shape, &inputs[i].shape);
+        graph->settled = is_declared && !template->embeds[i] ? graph->settled : 0;
         value->dtype = inputs[i].dtype;
         value->shape = inputs[i].shape;
         value->has_shape = true;

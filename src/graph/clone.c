@@ -126,6 +126,7 @@ pith_status pithi_graph_clone(const pith_graph *graph, pith_graph **clone_out)
     pith_status status = PITH_OK;
     PITH_TRY_GOTO(pithi_graph_create(graph->ctx, &clone), done);
     PITH_TRY_GOTO(clone_into(graph, clone, &map), done);
+    clone->settled = graph->settled;
     *clone_out = clone;
     clone = NULL;
 done:

@@ -147,6 +147,7 @@ static void link_before(pith_graph *graph, pith_node *node, pith_node *before)
         graph->last = node;
     }
     graph->n_nodes++;
+    graph->settled = 0;
 }
 
 static void unlink_node(pith_graph *graph, pith_node *node)
@@ -161,6 +162,7 @@ static void unlink_node(pith_graph *graph, pith_node *node)
     } else {
         graph->last = node->previous;
     }
+    graph->settled = 0;
     node->previous = node->next = NULL;
     graph->n_nodes--;
 }
@@ -376,6 +378,7 @@ pith_node *pithi_graph_only_consumer(const pith_graph *graph, const pith_value *
 void pithi_graph_set_output(pith_graph *graph, size_t index, pith_value *value)
 {
     graph->outputs[index] = value;
+    graph->settled = 0;
     value->output_hint = index + 1;
 }
 

@@ -62,6 +62,8 @@ struct pith_graph {
     pith_value **values;     /* every value ever made, also those no longer used */
     size_t n_values, values_capacity;
     uint64_t n_unique_names;
+    uint64_t settled;        /* passes (bits by place in the pipeline) that found nothing to do since the last change:
+                              * whoever changes nodes, shapes or constants clears it; clones keep it */
 };
 
 /* ---- life --------------------------------------------------------------------------------- */
@@ -90,6 +92,16 @@ pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *b
 pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out);
 /* Keeps fresh names away from one that a value got by hand: files that pith has written have names that look fresh. */
 void pithi_graph_reserve_name(pith_graph *graph, const char *name);
+/* Weights of a mapped file may lie unaligned (import.h): only float32, and from so many bytes on. Where this says false,
+ * elements are read with pithi_load_f32() and copied with memcpy. */
+#define PITHI_UNALIGNED_BYTES ((size_t)4096)
+static inline bool pithi_is_aligned(const pith_tensor *tensor)
+{
+    return tensor->dtype != PITH_DTYPE_F32 || (uintptr_t)tensor->data % sizeof(float) == 0;
+}
+/* The same bytes in `arena`, where they are aligned. */
+pith_status pithi_tensor_align(pithi_arena *arena, pith_tensor *tensor);
+
 /* A constant; the tensor struct is copied, its data is borrowed and must outlive the graph. */
 pith_status pithi_graph_add_constant(pith_graph *graph, const char *name, const pith_tensor *tensor,
                                      pith_value **value_out);

@@ -212,11 +212,21 @@ void pithi_tensor_clear_rest(pith_tensor *tensor)
     }
 }
 
+pith_status pithi_tensor_align(pithi_arena *arena, pith_tensor *tensor)
+{
+    const size_t n_bytes = pith_tensor_bytes(tensor);
+    void *copy = NULL;
+    PITH_TRY(pithi_arena_alloc_raw(arena, n_bytes ? n_bytes : 1, &copy));
+    memcpy(copy, tensor->data, n_bytes);
+    tensor->data = copy;
+    return PITH_OK;
+}
+
 double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index)
 {
     const void *data = tensor->data;
     switch (tensor->dtype) {
-    case PITH_DTYPE_F32: return (double)((const float *)data)[index];
+    case PITH_DTYPE_F32: return (double)pithi_load_f32((const char *)data + index * (int64_t)sizeof(float));
     case PITH_DTYPE_F64: return ((const double *)data)[index];
     case PITH_DTYPE_F16: return (double)pithi_f16_to_f32(((const uint16_t *)data)[index]);
     case PITH_DTYPE_BF16: return (double)pithi_bf16_to_f32(((const uint16_t *)data)[index]);

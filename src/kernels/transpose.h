@@ -4,7 +4,7 @@
  *   dst[c * dst_stride + r] = src[r * src_stride + c]   for 0 <= r < n_rows, 0 <= c < n_cols
  *
  * of elements of 1, 2, 4 or 8 bytes, whose bits are copied as they are. Strides in elements, of any
- * sign. src and dst don't overlap; any alignment of vectors, elements are aligned. Nothing outside
+ * sign. src and dst don't overlap; src has any alignment, elements of dst are aligned. Nothing outside
  * the named elements is read or written. Exactness: PITH_EXACT. Batches are the caller's loop. */
 #ifndef PITH_KERNELS_TRANSPOSE_H
 #define PITH_KERNELS_TRANSPOSE_H

@@ -72,6 +72,7 @@ const pith_op pith_op_conv_transpose = {
     .ref = ref,
     .prepare = prepare,
     .run = pithi_conv_f32_run,
+    .packed_inputs = 1u << 1,
     .takes_window = pithi_conv_f32_takes_window,
     .cost = cost,
     .fused_activation_plus_1 = offsetof(pithi_conv_attrs, activation) + 1,

@@ -132,6 +132,7 @@ const pith_op pith_op_gather = {
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
+    .unaligned_inputs = 1u << 0,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

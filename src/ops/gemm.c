@@ -63,6 +63,7 @@ const pith_op pith_op_gemm = {
     .ref = pithi_product_ref,
     .prepare = pithi_product_prepare,
     .run = pithi_product_run,
+    .packed_inputs = 1u << 1,
     .cost = pithi_product_cost,
     .fused_activation_plus_1 = offsetof(pithi_product_attrs, activation) + 1,
     .residual_input_plus_1 = 4,

@@ -126,6 +126,7 @@ const pith_op pith_op_gru = {
     .infer = infer,
     .ref = ref, .ref_bytes = pithi_rnn_ref_bytes,
     .prepare = prepare, .run = pithi_rnn_run,
+    .packed_inputs = 1u << PITHI_RNN_W | 1u << PITHI_RNN_R,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

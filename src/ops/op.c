@@ -365,6 +365,25 @@ pith_status pithi_op_eval(pith_ctx *ctx, const pith_node *node, const pith_tenso
     return status;
 }
 
+/* References read elements as they are. */
+static pith_status align_inputs(pithi_arena *arena, pith_run *run)
+{
+    void *block = NULL;
+    pith_tensor *aligned = NULL;
+    for (int i = 0; i < run->n_inputs; i++) {
+        if (run->inputs[i].data && !pithi_is_aligned(&run->inputs[i])) {
+            if (!aligned) {
+                PITH_TRY(pithi_arena_array(arena, (size_t)run->n_inputs, sizeof *aligned, &block));
+                aligned = block;
+                memcpy(aligned, run->inputs, (size_t)run->n_inputs * sizeof *aligned);
+                run->inputs = aligned;
+            }
+            PITH_TRY(pithi_tensor_align(arena, &aligned[i]));
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const pith_tensor *inputs, int n_inputs,
                                pith_tensor *outputs, int n_outputs)
 {
@@ -375,11 +394,17 @@ pith_status pithi_op_eval_into(pithi_arena *heap, const pith_node *node, const p
     if (!is_any_wanted(outputs, n_outputs)) {
         return PITH_OK;
     }
-    if (node->op->ref_bytes) {
-        PITH_TRY(pithi_alloc(ctx, node->op->ref_bytes(&run), &run.shared));
+    pithi_arena copies = { .ctx = ctx };
+    pith_status status = align_inputs(&copies, &run);
+    if (status == PITH_OK && node->op->ref_bytes) {
+        status = pithi_alloc(ctx, node->op->ref_bytes(&run), &run.shared);
     }
-    pithi_op_run_ref(&run);
+    if (status == PITH_OK) {
+        pithi_op_run_ref(&run);
+    }
     pithi_free(ctx, run.shared);
+    pithi_arena_deinit(&copies);
+    PITH_TRY(status);
     PITH_CHECK(ctx, !fault.is_set, fault.status ? fault.status : PITH_STATUS_ARG, "%s", fault.message);
     return PITH_OK;
 }

@@ -201,7 +201,7 @@ static void pack_pointwise(void *user, void *block)
     for (int64_t n = 0; n < p->n; n++) {
         for (int64_t k = 0; k < p->k; k++) {
             size_t place = pithi_gemm_f32_place(p->gemm, p->fold, (size_t)p->k, (size_t)k, (size_t)(n % nr));
-            packed[(size_t)(n / nr * nr * p->k) + place] = p->w[n * p->k + k];
+            packed[(size_t)(n / nr * nr * p->k) + place] = pithi_load_f32(p->w + n * p->k + k);
         }
     }
 }
@@ -239,7 +239,7 @@ static void pack_depthwise(void *user, void *block)
     const separable *s = user;
     int64_t n_taps = s->g.kernel[1] * s->g.kernel[2], channels = s->g.in_channels;
     for (int64_t i = 0; i < n_taps * channels; i++) {
-        ((float *)block)[i] = s->w[i % channels * n_taps + i / channels];
+        ((float *)block)[i] = pithi_load_f32(s->w + i % channels * n_taps + i / channels);
     }
 }
 
@@ -464,6 +464,7 @@ const pith_op pith_op_separable_conv = {
     .ref = ref, .ref_bytes = ref_bytes,
     .prepare = prepare,
     .run = run,
+    .packed_inputs = 1u << 1 | 1u << 4 | 1u << 6, /* the weights */
     .cost = cost,
     .fused_activation_plus_1 = offsetof(pithi_separable_attrs, conv.activation) + 1,
     .residual_input_plus_1 = RESIDUAL + 1,

@@ -261,7 +261,7 @@ static void pack_tap(const pithi_conv_f32 *conv, const panel_weights *p, const f
     }
     for (int64_t c = 0; c < p->n_c; c++, from += p->c_stride, to += nr) {
         for (int64_t lane = 0; lane < p->n_lanes; lane++) {
-            to[lane] = from[p->lane_offset[lane]];
+            to[lane] = pithi_load_f32(from + p->lane_offset[lane]);
         }
     }
 }
@@ -273,7 +273,7 @@ static void pack_folded_tap(const pithi_conv_f32 *conv, const pithi_conv_variant
     for (int64_t c = 0; c < p->n_c; c++) {
         for (int64_t lane = 0; lane < p->n_lanes; lane++) {
             size_t at = pithi_gemm_f32_place(conv->gemm, conv->fold, v->segment_length, (size_t)(k + c), (size_t)lane);
-            to[at] = from[c * p->c_stride + p->lane_offset[lane]];
+            to[at] = pithi_load_f32(from + c * p->c_stride + p->lane_offset[lane]);
         }
     }
 }
@@ -310,7 +310,7 @@ void pithi_conv_f32_pack(const pithi_conv_f32 *conv, const float *w, float *pack
         int64_t n_taps = product3(conv->g.kernel), n_channels = conv->g.in_channels;
         for (int64_t c = begin; c < end; c++) {
             for (int64_t t = 0; t < n_taps; t++) {
-                packed[t * n_channels + c] = w[c * n_taps + t];
+                packed[t * n_channels + c] = pithi_load_f32(w + c * n_taps + t);
             }
         }
         return;

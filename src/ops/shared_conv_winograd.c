@@ -218,7 +218,9 @@ static void pack_panel(const pithi_conv_f32 *conv, const float *w, int64_t n0, f
     for (int64_t c = 0; c < n_c; c++) {
         float u[MAX_LANES][MAX_POSITIONS];
         for (int64_t lane = 0; lane < lanes; lane++) {
-            pithi_winograd_f32_weights(&rows, w + ((n0 + lane) * n_c + c) * 9, u[lane]);
+            float taps[9];
+            memcpy(taps, (const char *)w + ((n0 + lane) * n_c + c) * (int64_t)sizeof taps, sizeof taps);
+            pithi_winograd_f32_weights(&rows, taps, u[lane]);
         }
         /* Line by line: positions lie a power of two apart, so their lines share a set of the cache. */
         for (int64_t p = 0; p < positions; p++) {

@@ -170,7 +170,7 @@ static bool suits_dots(const pith_prepare *prepare, const product *p)
     const pithi_product_geometry *g = &p->g;
     const bool has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype;
     return g->trans_b && g->m == 1 && p->alpha == 1.0f && !prepare->is_exact && !has_residual && g->k >= MIN_DOT_K &&
-           g->n * g->k * (int64_t)sizeof(float) >= MIN_DOT_BYTES;
+           g->n * g->k * (int64_t)sizeof(float) >= MIN_DOT_BYTES && pithi_is_aligned(&prepare->inputs[1]);
 }
 
 static pith_status prepare_operands(pith_prepare *prepare, product *p)

@@ -14,6 +14,7 @@
  */
 #include <math.h>
 
+#include "kernels/transpose.h"
 #include "ops/shared_gemm.h"
 #include "ops/shared_rnn_state.h"
 
@@ -44,39 +45,42 @@ static const ptrdiff_t no_offset[1] = { 0 };
 
 typedef struct pack_job {
     const pith_gemm_f32 *gemm;
-    const float *from; /* [n][n_k] */
+    pith_transpose_fn *transpose;
+    const float *from; /* [n][n_k], at any alignment */
     size_t n_k, n;
 } pack_job;
-
-static void fill_pack(void *user, void *block)
-{
-    const pack_job *job = user;
-    pithi_gemm_f32_pack(job->gemm, job->from, job->n_k, job->n, 1, (ptrdiff_t)job->n_k, block);
-}
 
 /* Recurrent weights are read by a row or few at a time, as fast as they come from L2: slabs of so many panels side by
  * side, k by k, are read in one stream. A row of 128 by 512 columns took a quarter less than from panels one by one. */
 #define SLAB_PANELS 8
 
-static size_t slab_width(const pith_gemm_f32 *gemm, size_t n, size_t column)
+static size_t strip_width(const pith_gemm_f32 *gemm, size_t n, size_t column, size_t n_panels)
 {
     size_t nr = (size_t)gemm->nr, left = (n + nr - 1) / nr * nr - column;
-    return left < SLAB_PANELS * nr ? left : SLAB_PANELS * nr;
+    return left < n_panels * nr ? left : n_panels * nr;
 }
 
-static void fill_slabs(void *user, void *block)
+static size_t slab_width(const pith_gemm_f32 *gemm, size_t n, size_t column)
 {
-    const pack_job *job = user;
-    float *to = block;
-    for (size_t first = 0, width = 0; first < job->n; first += width) {
-        width = slab_width(job->gemm, job->n, first);
-        for (size_t k = 0; k < job->n_k; k++) {
-            for (size_t i = 0; i < width; i++) {
-                *to++ = first + i < job->n ? job->from[(first + i) * job->n_k + k] : 0.0f;
-            }
+    return strip_width(gemm, n, column, SLAB_PANELS);
+}
+
+/* Columns past the last are zero. */
+static void fill_strips(const pack_job *job, size_t n_panels, float *to)
+{
+    for (size_t first = 0, width = 0; first < job->n; first += width, to += width * job->n_k) {
+        width = strip_width(job->gemm, job->n, first, n_panels);
+        size_t lanes = job->n - first < width ? job->n - first : width;
+        if (lanes < width) {
+            memset(to, 0, width * job->n_k * sizeof *to);
         }
+        job->transpose(job->from + first * job->n_k, (int64_t)job->n_k, to, (int64_t)width, (int64_t)lanes,
+                       (int64_t)job->n_k);
     }
 }
+
+static void fill_pack(void *user, void *block) { fill_strips(user, 1, block); }
+static void fill_slabs(void *user, void *block) { fill_strips(user, SLAB_PANELS, block); }
 
 /* Rows [first, first + n) of a constant weight matrix with n_k columns. */
 static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int input, int64_t first, int64_t n,
@@ -84,7 +88,8 @@ static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int
 {
     int64_t n_k = prepare->inputs[input].shape.dims[2];
     const float *data = prepare->inputs[input].data;
-    pack_job job = { state->gemm, data + first * n_k, (size_t)n_k, (size_t)n };
+    pack_job job = { state->gemm, pithi_transpose_find(prepare->isa_limit, 2), data + first * n_k, (size_t)n_k,
+                     (size_t)n };
     const int64_t identity[2] = { first, n };
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, "rnn", 3), identity, sizeof identity);
     size_t n_bytes = pithi_gemm_f32_packed_size(state->gemm, job.n_k, job.n) * sizeof(float);

@@ -159,7 +159,7 @@ static void fill_conv(const pith_node *node, pithi_affine *map)
     for (int64_t o = 0; o < map->n_out; o++) {
         for (int64_t c = 0; c < width; c++) {
             for (int64_t k = 0; k < n_taps; k++) {
-                map->weights[(o * n_taps + k) * width + c] = (double)from[(o * width + c) * n_taps + k];
+                map->weights[(o * n_taps + k) * width + c] = (double)pithi_load_f32(from + (o * width + c) * n_taps + k);
             }
         }
         map->bias[o] = bias ? pithi_tensor_get_f64(bias, o) : 0.0;

@@ -104,7 +104,8 @@ static pith_status double_weights(pith_graph *graph, pith_node *conv, const focu
         for (int64_t tap = 0; tap < 4 * kh * kw; tap++) {
             int64_t row = tap / (2 * kw), column = tap % (2 * kw), m = mc / n_channels;
             int64_t channel = from->part_of[row % 2][column % 2] * n_channels + mc % n_channels;
-            to[mc * 4 * kh * kw + tap] = w[((m * N_PARTS * n_channels + channel) * kh + row / 2) * kw + column / 2];
+            to[mc * 4 * kh * kw + tap] = pithi_load_f32(
+                w + ((m * N_PARTS * n_channels + channel) * kh + row / 2) * kw + column / 2);
         }
     }
     pithi_set_input(conv, 1, value);

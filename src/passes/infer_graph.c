@@ -32,11 +32,12 @@ static bool is_known(const pith_value *value)
     return known;
 }
 
-static void forget_outputs(const pith_node *node)
+static void forget_outputs(const walker *walk, const pith_node *node)
 {
     for (int i = 0; i < node->n_outputs; i++) {
-        if (node->outputs[i]) {
+        if (node->outputs[i] && node->outputs[i]->has_shape) {
             node->outputs[i]->has_shape = false;
+            walk->graph->settled = 0;
         }
     }
 }
@@ -102,10 +103,14 @@ static void set_outputs(const walker *walk, const pith_node *node)
 {
     for (int i = 0; i < node->n_outputs; i++) {
         pith_value *value = node->outputs[i];
-        if (value) {
-            value->dtype = walk->outputs[i].dtype;
-            value->shape = walk->outputs[i].shape;
-            value->has_shape = value->dtype != PITH_DTYPE_NONE;
+        const pith_tensor *is = &walk->outputs[i];
+        const bool has_shape = is->dtype != PITH_DTYPE_NONE;
+        if (value && (value->dtype != is->dtype || value->has_shape != has_shape ||
+                      !pith_shape_equal(&value->shape, &is->shape))) {
+            value->dtype = is->dtype;
+            value->shape = is->shape;
+            value->has_shape = has_shape;
+            walk->graph->settled = 0;
         }
     }
 }
@@ -198,23 +203,20 @@ static pith_status fold(walker *walk, pith_node *node)
 static pith_status infer_node(walker *walk, pith_node *node)
 {
     bool is_ready = false;
-    if (!walk->checks_declared) {
-        forget_outputs(node);
-    }
     if (!node->op || node->op->flags & PITH_OP_CONTROL) {
-        forget_outputs(node);
+        forget_outputs(walk, node);
         return PITH_OK;
     }
     PITH_TRY(gather_operands(walk, node, &is_ready));
     if (!is_ready) {
-        forget_outputs(node);
+        forget_outputs(walk, node);
         return PITH_OK;
     }
     pith_infer infer = { .ctx = walk->graph->ctx, .node = node, .attrs = node->attrs, .inputs = walk->inputs,
                          .n_inputs = node->n_inputs, .outputs = walk->outputs, .n_outputs = node->n_outputs };
     pith_status status = pithi_op_infer(&infer);
     if (status == PITHI_STATUS_NEEDS_VALUE) {
-        forget_outputs(node);
+        forget_outputs(walk, node);
         return PITH_OK;
     }
     PITH_TRY(status);
@@ -261,7 +263,7 @@ pith_status pithi_graph_infer_all(pith_graph *graph, pithi_infer_report *report,
         next = node->next;
         status = infer_node(&walk, node);
         if (status != PITH_OK && status != PITH_STATUS_NOMEM) {
-            forget_outputs(node);
+            forget_outputs(&walk, node);
             status = report(user, node, pith_ctx_error(graph->ctx));
             pith_ctx_clear_error(graph->ctx);
         }

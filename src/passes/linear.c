@@ -167,7 +167,7 @@ static pith_status scale_weights(pith_graph *graph, const pithi_linear *linear, 
         const double *of_group = factors + outer / order.outer_per_group * order.n_channels;
         for (int64_t c = 0; c < order.n_channels; c++) {
             for (int64_t i = 0; i < order.n_inner; i++) {
-                *to++ = (float)((double)*from++ * of_group[c]);
+                *to++ = (float)((double)pithi_load_f32(from++) * of_group[c]);
             }
         }
     }

@@ -59,6 +59,8 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_region, IN(PHASE_REGIONS) },
 };
 
+_Static_assert(PITH_COUNT(pipeline) <= 64, "pith_graph.settled has a bit for each");
+
 int pithi_pass_count(void) { return PITH_COUNT(pipeline); }
 const pith_pass *pithi_pass_at(int index) { return pipeline[index].pass; }
 
@@ -105,12 +107,16 @@ static pith_status run_round(pith_graph *graph, pith_pass_stage stage, unsigned 
 {
     for (int i = 0; i < pithi_pass_count(); i++) {
         const pith_pass *pass = pipeline[i].pass;
-        if (!(pass->stages & (unsigned)stage) || !(pipeline[i].phases & phase_bit) || is_listed(disabled, pass->name)) {
+        const bool is_due = pass->stages & (unsigned)stage && pipeline[i].phases & phase_bit && !(graph->settled >> i & 1);
+        if (!is_due || is_listed(disabled, pass->name)) {
             continue;
         }
         int n_before = *n_changes;
         PITH_TRY_AT(graph->ctx, pass->run(graph, stage, n_changes), "pass %s", pass->name);
-        if (*n_changes != n_before) { /* the next pass finds shapes for what this one has made */
+        if (*n_changes == n_before) {
+            graph->settled |= (uint64_t)1 << i;
+        } else { /* the next pass finds shapes for what this one has made */
+            graph->settled = 0;
             PITH_TRY_AT(graph->ctx, pithi_graph_infer(graph), "after pass %s", pass->name);
         }
     }

@@ -163,7 +163,21 @@ static void spend_packed(const builder *b, const pith_prepare *prepare)
     }
 }
 
-static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *inputs, const pith_tensor *outputs)
+/* Constants that lie unaligned in the file are copied for this plan, but for those that are `read_anywhere`. */
+static pith_status align_constants(builder *b, const pith_step *step, pith_tensor *inputs, uint64_t read_anywhere)
+{
+    for (int i = 0; i < step->node->n_inputs; i++) {
+        pithi_operand *operand = &b->plan->operands[step->first_operand + i];
+        const bool is_readable = operand->place != PITHI_AT_CONSTANT || pithi_is_aligned(&inputs[i]);
+        if (!is_readable && !(i < 64 && read_anywhere >> i & 1)) {
+            PITH_TRY(pithi_tensor_align(&b->plan->graph->arena, &inputs[i]));
+            operand->tensor.data = inputs[i].data;
+        }
+    }
+    return PITH_OK;
+}
+
+static pith_status prepare_step(builder *b, pith_step *step, pith_tensor *inputs, const pith_tensor *outputs)
 {
     const pith_node *node = step->node;
     pith_prepare prepare = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
@@ -174,12 +188,14 @@ static pith_status prepare_step(builder *b, pith_step *step, const pith_tensor *
                              .strides = step->strides, .plan_constants = &b->plan->graph->arena, .max_parts = 1,
                              .n_phases = 1 };
     pithi_tuned tuned = PITHI_TUNED_DEFAULT;
+    PITH_TRY(align_constants(b, step, inputs, node->op->packed_inputs | node->op->unaligned_inputs));
     PITH_TRY(find_tuned(b, step, &prepare, &tuned));
     if (node->op->prepare) {
         PITH_TRY(node->op->prepare(&prepare));
     }
     PITH_CHECK(b->ctx, prepare.use_run || !prepare.strides, PITH_STATUS_INTERNAL,
                "%s has no way to run with operands that lie within others, though it said so", node->op->head.name);
+    PITH_TRY(align_constants(b, step, inputs, prepare.use_run ? prepare.packed | node->op->unaligned_inputs : 0));
     spend_packed(b, &prepare);
     step->use_run = prepare.use_run;
     step->state = prepare.state;

@@ -22,7 +22,7 @@ static pith_status add_weight(pithi_onnx *onnx, pithi_onnx_scope *scope, const p
     const char *problem = NULL;
     PITH_TRY_AT(onnx->ctx,
                 is_sparse ? pithi_onnx_sparse(onnx, scope->graph, message, &tensor, &name, &problem)
-                          : pithi_onnx_tensor(onnx, scope->graph, message, &tensor, &name, &problem),
+                          : pithi_onnx_weight(onnx, scope->graph, message, &tensor, &name, &problem),
                 "initializer");
     PITH_TRY_AT(onnx->ctx, pithi_onnx_define_constant(onnx, scope, &name, &tensor, problem), "initializer");
     return PITH_OK;

@@ -169,7 +169,7 @@ static pith_status import_model(pithi_onnx *onnx, const pithi_pb_span *message)
     PITH_TRY(describe(onnx, &model));
     PITH_TRY(pithi_onnx_graph(onnx, NULL, &model.graph, onnx->main, &problem));
     PITH_CHECK(onnx->ctx, !problem, PITH_STATUS_UNSUPPORTED, "%s", problem);
-    return PITH_OK;
+    return pithi_onnx_align(onnx);
 }
 
 static void release_tables(pithi_onnx *onnx)

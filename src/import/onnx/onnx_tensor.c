@@ -15,6 +15,7 @@ typedef struct tensor_fields {
     int n_chunks;         /* fields that hold them */
     pithi_onnx_external external;
     bool has_segment;
+    bool may_stay; /* where it lies unaligned */
 } tensor_fields;
 
 /* ---- fields -------------------------------------------------------------------------------- */
@@ -143,31 +144,80 @@ static size_t unit_bytes(pith_dtype dtype)
 }
 
 #define COPIED_AT_ONCE ((size_t)4 << 20) /* so that little lies in memory twice */
+#define FORGOTTEN_BYTES ((size_t)32 << 10) /* pages of less aren't worth a call of the system */
 
-/* Borrows little-endian bytes, or copies what is unaligned or has the wrong byte order. */
-static pith_status adopt_bytes(const pithi_onnx *onnx, pith_graph *graph, const unsigned char *bytes, size_t n_bytes,
-                               pith_tensor *tensor)
+/* Pages of a mapped file are given back as it goes. */
+static pith_status copy_bytes(const pithi_onnx *onnx, pith_graph *graph, const unsigned char *bytes, size_t n_bytes,
+                              void **copy_out)
 {
-    size_t item_bytes = unit_bytes(tensor->dtype);
-    if (n_bytes > 0 && host_is_little_endian() && (uintptr_t)bytes % item_bytes == 0) {
-        tensor->data = (void *)(uintptr_t)bytes;
-        return PITH_OK;
-    }
-    void *copy = NULL;
-    PITH_TRY(pithi_arena_alloc_raw(&graph->arena, n_bytes ? n_bytes : 1, &copy));
-    for (size_t i = 0; i < n_bytes && !host_is_little_endian(); i++) {
-        ((unsigned char *)copy)[i / item_bytes * item_bytes + (item_bytes - 1 - i % item_bytes)] = bytes[i];
-    }
     bool is_mapped = onnx->info->is_mapped && bytes >= onnx->file.origin && bytes < onnx->file.end;
-    for (size_t at = 0; at < n_bytes && host_is_little_endian(); at += COPIED_AT_ONCE) {
+    PITH_TRY(pithi_arena_alloc_raw(&graph->arena, n_bytes ? n_bytes : 1, copy_out));
+    for (size_t at = 0; at < n_bytes; at += COPIED_AT_ONCE) {
         size_t n = n_bytes - at < COPIED_AT_ONCE ? n_bytes - at : COPIED_AT_ONCE;
-        memcpy((char *)copy + at, bytes + at, n);
-        if (is_mapped) {
+        memcpy((char *)*copy_out + at, bytes + at, n);
+        if (is_mapped && n >= FORGOTTEN_BYTES) {
             pithi_file_forget(bytes + at, n);
         }
     }
-    tensor->data = copy;
     return PITH_OK;
+}
+
+/* Borrows little-endian bytes, or copies what has the wrong byte order, or is unaligned and small or read by anyone. */
+static pith_status adopt_bytes(const pithi_onnx *onnx, pith_graph *graph, const tensor_fields *fields,
+                               const unsigned char *bytes, size_t n_bytes, pith_tensor *tensor)
+{
+    size_t item_bytes = unit_bytes(tensor->dtype);
+    const bool may_stay = fields->may_stay && tensor->dtype == PITH_DTYPE_F32 && n_bytes >= PITHI_UNALIGNED_BYTES;
+    if (n_bytes > 0 && host_is_little_endian() && (may_stay || (uintptr_t)bytes % item_bytes == 0)) {
+        tensor->data = (void *)(uintptr_t)bytes;
+        return PITH_OK;
+    }
+    PITH_TRY(copy_bytes(onnx, graph, bytes, n_bytes, &tensor->data));
+    for (size_t i = 0; i < n_bytes && !host_is_little_endian(); i++) {
+        ((unsigned char *)tensor->data)[i / item_bytes * item_bytes + (item_bytes - 1 - i % item_bytes)] = bytes[i];
+    }
+    return PITH_OK;
+}
+
+/* ---- bytes that stay unaligned ----------------------------------------------------------------- */
+
+static pith_status align_value(const pithi_onnx *onnx, pith_value *value)
+{
+    void *block = NULL;
+    if (!value || !value->constant || pithi_is_aligned(value->constant)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(&onnx->main->arena, sizeof(pith_tensor), &block));
+    pith_tensor *aligned = block;
+    *aligned = *value->constant;
+    PITH_TRY(copy_bytes(onnx, onnx->main, value->constant->data, pith_tensor_bytes(aligned), &aligned->data));
+    value->constant = aligned;
+    return PITH_OK;
+}
+
+/* Whatever a body reads is copied. */
+static pith_status align_graph(const pithi_onnx *onnx, const pith_graph *graph, bool is_body)
+{
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_inputs; i++) {
+            uint32_t read_anywhere = node->op && !is_body ? node->op->packed_inputs | node->op->unaligned_inputs : 0;
+            if (i >= 32 || !(read_anywhere >> i & 1)) {
+                PITH_TRY(align_value(onnx, node->inputs[i]));
+            }
+        }
+        for (int i = 0; i < node->n_bodies; i++) {
+            PITH_TRY(align_graph(onnx, node->bodies[i], true));
+        }
+    }
+    for (size_t i = 0; i < graph->n_outputs; i++) {
+        PITH_TRY(align_value(onnx, graph->outputs[i]));
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_onnx_align(const pithi_onnx *onnx)
+{
+    return onnx->info->keeps_unaligned ? align_graph(onnx, onnx->main, false) : PITH_OK;
 }
 
 static pith_status check_bools(pithi_onnx *onnx, const unsigned char *bytes, size_t n_bytes)
@@ -195,7 +245,7 @@ static pith_status take_raw(pithi_onnx *onnx, pith_graph *graph, const tensor_fi
     if (tensor->dtype == PITH_DTYPE_BOOL) {
         PITH_TRY(check_bools(onnx, bytes, n_bytes));
     }
-    return adopt_bytes(onnx, graph, bytes, n_bytes, tensor);
+    return adopt_bytes(onnx, graph, fields, bytes, n_bytes, tensor);
 }
 
 /* ---- typed lists --------------------------------------------------------------------------- */
@@ -299,7 +349,7 @@ static pith_status take_typed(pithi_onnx *onnx, pith_graph *graph, const tensor_
     while (pithi_pb_next(&pb, &field)) {
         if (field.number == wanted && field.span.n_bytes > 0) {
             if (is_plain) { /* packed floats are little-endian bytes */
-                return adopt_bytes(onnx, graph, field.span.data, n_bytes, tensor);
+                return adopt_bytes(onnx, graph, fields, field.span.data, n_bytes, tensor);
             }
             PITH_TRY(decode_chunk(onnx, &pb, &field, tensor, &n_done));
         } else if (field.number == wanted && is_string) { /* an empty one */
@@ -349,13 +399,14 @@ static pith_status take_data(pithi_onnx *onnx, pith_graph *graph, const tensor_f
     return take_typed(onnx, graph, fields, n_bytes, tensor);
 }
 
-pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
-                              pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out)
+static pith_status read_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message, bool may_stay,
+                               pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out)
 {
     tensor_fields fields;
     const char *unused = NULL;
     *problem_out = NULL;
     PITH_TRY(read_fields(onnx, message, &fields));
+    fields.may_stay = may_stay;
     *tensor_out = (pith_tensor){ .dtype = pithi_onnx_elem_type(fields.data_type, &unused) };
     PITH_TRY_AT(onnx->ctx, lacks_type(onnx, graph, &fields, tensor_out->dtype, problem_out), "tensor '%.*s'",
                 PITHI_PB_TEXT(&fields.name));
@@ -367,6 +418,19 @@ pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_p
         *name_out = fields.name;
     }
     return PITH_OK;
+}
+
+pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
+                              pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out)
+{
+    return read_tensor(onnx, graph, message, false, tensor_out, name_out, problem_out);
+}
+
+pith_status pithi_onnx_weight(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
+                              pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out)
+{
+    bool may_stay = onnx->info->keeps_unaligned && graph == onnx->main;
+    return read_tensor(onnx, graph, message, may_stay, tensor_out, name_out, problem_out);
 }
 
 /* ---- sparse -------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tiles of 4x4 32-bit elements; pixels of three channels by the interleaving loads and stores. */
 #include <arm_neon.h>
+#include <string.h>
 
 #include "kernels/transpose.h"
 
@@ -22,7 +23,7 @@ static void edge_tile(const uint32_t *src, int64_t src_stride, uint32_t *dst, in
 {
     for (int64_t r = 0; r < n_rows; r++) {
         for (int64_t c = 0; c < n_cols; c++) {
-            dst[c * dst_stride + r] = src[r * src_stride + c];
+            memcpy(dst + c * dst_stride + r, (const char *)src + (r * src_stride + c) * (int64_t)sizeof *src, sizeof *dst);
         }
     }
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strips of 16 columns, so that the lines being written stay in the first cache. */
+#include <string.h>
+
 #include "kernels/transpose.h"
 
 #define STRIP 16
@@ -14,7 +16,7 @@
                 const type *from = (const type *)src + r * src_stride + c0;                        \
                 type *to = (type *)dst + c0 * dst_stride + r;                                      \
                 for (int64_t c = 0; c < width; c++) {                                              \
-                    to[c * dst_stride] = from[c];                                                  \
+                    memcpy(to + c * dst_stride, (const char *)from + (size_t)c * sizeof *to, sizeof *to);                                                 \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
