@@ -181,10 +181,16 @@ def _value(tensor):
     return numpy.frombuffer(ctypes.string_at(tensor.data, n_elements * dtype.itemsize), dtype=dtype).reshape(shape)
 
 
+_libraries = {}  # by path
+
+
 def load_library(path=None):
     """The library, ready for calls; Model() does this too."""
-    default = pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so"
-    library = ctypes.CDLL(str(path or os.environ.get("PITH_LIBRARY") or default))
+    path = str(path or os.environ.get("PITH_LIBRARY") or
+               pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so")
+    if path in _libraries:
+        return _libraries[path]
+    library = _libraries[path] = ctypes.CDLL(path)
     library.pith_ctx_error.restype = ctypes.c_char_p
     library.pith_version.restype = ctypes.c_char_p
     for name in ("pith_model_input", "pith_model_output"):

@@ -16,8 +16,8 @@ typedef struct pithi_import_info {
     size_t n_external_files, external_capacity;
     const char **locations;     /* names of them, below the model's folder; texts in the graph's arena */
     size_t locations_capacity;
-    bool keeps_unaligned;       /* set it if weights may stay where they lie unaligned (graph.h), where only operators read
-                                 * them that say so */
+    bool keeps_unaligned;       /* set it if weights may stay where they lie unaligned (graph.h) and only operators that
+                                 * say so read them */
     bool is_mapped;             /* set it if the bytes are a mapped file: pages of what is copied are given back then */
 } pithi_import_info;
 

@@ -254,8 +254,8 @@ struct pith_op {
     /* Optional fast path. Leaves use_run false when it has none for these dtypes and shapes. */
     pith_status (*prepare)(pith_prepare *prepare);
     void (*run)(const pith_run *run, const pith_part *part);
-    /* Inputs (one bit each) that prepare packs, or that run reads, at any alignment: constants there may stay where they
-     * lie in the file. */
+    /* Inputs (one bit each) that prepare packs, or that run reads, at any alignment: constants there may stay where
+     * they lie in the file. */
     uint32_t packed_inputs, unaligned_inputs;
     /* Optional: true if prepare finds a way to run with operand `index` (inputs, then outputs) as a window: rows
      * farther apart than they are long (pith_run.strides). Dense operands need no permission. */

@@ -153,13 +153,14 @@ bool pithi_affine_of_node(const pith_node *node, int *operand_out, pithi_affine 
 /* [M, C / group, taps] to [M, taps, C / group] */
 static void fill_conv(const pith_node *node, pithi_affine *map)
 {
-    const float *from = pithi_constant_input(node, PITHI_LINEAR_WEIGHTS)->data;
+    const float *from = pithi_constant_input(node, PITHI_LINEAR_WEIGHTS)->data; /* at any alignment */
     const pith_tensor *bias = pithi_constant_input(node, PITHI_LINEAR_BIAS);
     int64_t n_taps = pithi_affine_taps(map), width = map->n_in / map->group;
     for (int64_t o = 0; o < map->n_out; o++) {
         for (int64_t c = 0; c < width; c++) {
             for (int64_t k = 0; k < n_taps; k++) {
-                map->weights[(o * n_taps + k) * width + c] = (double)pithi_load_f32(from + (o * width + c) * n_taps + k);
+                const double weight = (double)pithi_load_f32(from + (o * width + c) * n_taps + k);
+                map->weights[(o * n_taps + k) * width + c] = weight;
             }
         }
         map->bias[o] = bias ? pithi_tensor_get_f64(bias, o) : 0.0;

@@ -107,8 +107,8 @@ static pith_status run_round(pith_graph *graph, pith_pass_stage stage, unsigned 
 {
     for (int i = 0; i < pithi_pass_count(); i++) {
         const pith_pass *pass = pipeline[i].pass;
-        const bool is_due = pass->stages & (unsigned)stage && pipeline[i].phases & phase_bit && !(graph->settled >> i & 1);
-        if (!is_due || is_listed(disabled, pass->name)) {
+        const bool fits = pass->stages & (unsigned)stage && pipeline[i].phases & phase_bit;
+        if (!fits || graph->settled >> i & 1 || is_listed(disabled, pass->name)) {
             continue;
         }
         int n_before = *n_changes;

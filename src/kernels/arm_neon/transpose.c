@@ -23,7 +23,8 @@ static void edge_tile(const uint32_t *src, int64_t src_stride, uint32_t *dst, in
 {
     for (int64_t r = 0; r < n_rows; r++) {
         for (int64_t c = 0; c < n_cols; c++) {
-            memcpy(dst + c * dst_stride + r, (const char *)src + (r * src_stride + c) * (int64_t)sizeof *src, sizeof *dst);
+            const char *from = (const char *)src + (r * src_stride + c) * (int64_t)sizeof *src;
+            memcpy(dst + c * dst_stride + r, from, sizeof *dst);
         }
     }
 }

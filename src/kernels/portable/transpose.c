@@ -16,7 +16,8 @@
                 const type *from = (const type *)src + r * src_stride + c0;                        \
                 type *to = (type *)dst + c0 * dst_stride + r;                                      \
                 for (int64_t c = 0; c < width; c++) {                                              \
-                    memcpy(to + c * dst_stride, (const char *)from + (size_t)c * sizeof *to, sizeof *to);                                                 \
+                    const char *item = (const char *)from + c * (int64_t)sizeof *to;              \
+                    memcpy(to + c * dst_stride, item, sizeof *to);                                 \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
