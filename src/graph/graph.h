@@ -92,8 +92,8 @@ pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *b
 pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out);
 /* Keeps fresh names away from one that a value got by hand: files that pith has written have names that look fresh. */
 void pithi_graph_reserve_name(pith_graph *graph, const char *name);
-/* Weights of a file may lie unaligned (import.h): only float32, and from so many bytes on. Where this says false, elements
- * are read with pithi_load_f32() and copied with memcpy. */
+/* Weights of a file may lie unaligned (import.h): only float32, and from so many bytes on. Where this says false,
+ * elements are read with pithi_load_f32() and copied with memcpy. */
 #define PITHI_UNALIGNED_BYTES ((size_t)4096)
 static inline bool pithi_is_aligned(const pith_tensor *tensor)
 {

@@ -12,7 +12,7 @@
 int64_t pithi_broadcast_offset(const pith_shape *shape, const pith_shape *to, int64_t index)
 {
     int64_t offset = 0, stride = 1;
-    for (int i = to->rank - 1, k = shape->rank - 1; k >= 0 && i >= 0; i--, k--) { /* more dims: leading ones */
+    for (int i = to->rank - 1, k = shape->rank - 1; k >= 0 && i >= 0 && index > 0; i--, k--) { /* more: leading ones */
         offset += shape->dims[k] == 1 ? 0 : index % to->dims[i] * stride;
         stride *= shape->dims[k];
         index /= to->dims[i];

@@ -140,6 +140,7 @@ pith_status pithi_passes_run(pith_graph *graph, pith_pass_stage stage, const cha
 {
     PITH_TRY(check_names(graph->ctx, disabled));
     PITH_TRY(check_operands(graph));
+    graph->settled = stage == PITH_STAGE_MODEL ? 0 : graph->settled; /* callers may have changed anything */
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (int round = 0; round < MAX_ROUNDS; round++) {
             int n_changes = 0;

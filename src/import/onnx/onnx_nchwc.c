@@ -34,8 +34,9 @@ static double cost_of(const pith_tensor *weights, int64_t n, int64_t block, doub
     for (int64_t first = 0; first < weights->shape.dims[0]; first += block) {
         double sums[LARGE] = { 0.0 }, counts[LARGE] = { 0.0 };
         for (int64_t i = 0; i < n * block; i++, at++) {
-            sums[i % block] += (double)*at * (double)*at;
-            counts[i % block] += *at != 0.0f;
+            const double weight = (double)pithi_load_f32(at);
+            sums[i % block] += weight * weight;
+            counts[i % block] += weight != 0.0;
         }
         for (int64_t c = 0; c < block; c++) {
             cost += counts[c] > 0.0 ? 0.5 * counts[c] * log(sums[c] / counts[c] + least) + 0.5 : 0.0;
@@ -55,7 +56,8 @@ static void weigh(const pith_tensor *weights, evidence *found)
     }
     found->n_weights += rows * n;
     for (int64_t i = 0; i < rows * n; i++) {
-        all += (double)((const float *)weights->data)[i] * (double)((const float *)weights->data)[i];
+        const double weight = pithi_tensor_get_f64(weights, i);
+        all += weight * weight;
     }
     if (all > 0.0 && isfinite(all)) {
         const double least = 1e-9 * all / (double)(rows * n);
