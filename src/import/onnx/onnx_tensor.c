@@ -144,6 +144,7 @@ static size_t unit_bytes(pith_dtype dtype)
 }
 
 #define COPIED_AT_ONCE ((size_t)4 << 20) /* so that little lies in memory twice */
+#define LARGE_BYTES ((size_t)16 << 20) /* a product may read such weights where they lie instead of packing them */
 #define FORGOTTEN_BYTES ((size_t)32 << 10) /* pages of less aren't worth a call of the system */
 
 /* Pages of a mapped file are given back as it goes. */
@@ -195,13 +196,23 @@ static pith_status align_value(const pithi_onnx *onnx, pith_value *value)
     return PITH_OK;
 }
 
+static bool is_read_anywhere(const pith_node *node, int input)
+{
+    const pith_tensor *constant = node->inputs[input] ? node->inputs[input]->constant : NULL;
+    if (!node->op || !constant || input >= 32) {
+        return false;
+    }
+    uint32_t inputs = node->op->unaligned_inputs;
+    inputs |= pith_tensor_bytes(constant) < LARGE_BYTES ? node->op->packed_inputs : 0;
+    return inputs >> input & 1;
+}
+
 /* Whatever a body reads is copied. */
 static pith_status align_graph(const pithi_onnx *onnx, const pith_graph *graph, bool is_body)
 {
     for (const pith_node *node = graph->first; node; node = node->next) {
         for (int i = 0; i < node->n_inputs; i++) {
-            uint32_t read_anywhere = node->op && !is_body ? node->op->packed_inputs | node->op->unaligned_inputs : 0;
-            if (i >= 32 || !(read_anywhere >> i & 1)) {
+            if (is_body || !is_read_anywhere(node, i)) {
                 PITH_TRY(align_value(onnx, node->inputs[i]));
             }
         }
