@@ -34,7 +34,8 @@ void pithi_conv_planar_pack(const pithi_conv_f32 *conv, const float *w, float *p
     for (int64_t i = begin * n_taps * nr; i < end * n_taps * nr; i++) {
         int64_t n = i / (n_taps * nr) * nr + i % nr, tap = i / nr % n_taps, kx = tap % g->kernel[2];
         int64_t c = tap / g->kernel[2] % g->in_channels, ky = tap / (g->kernel[2] * g->in_channels);
-        packed[i] = n < g->out_channels ? w[(n * g->in_channels + c) * taps + ky * g->kernel[2] + kx] : 0.0f;
+        const float *from = w + (n * g->in_channels + c) * taps + ky * g->kernel[2] + kx;
+        packed[i] = n < g->out_channels ? pithi_load_f32(from) : 0.0f;
     }
 }
 

@@ -53,7 +53,7 @@ static pith_status cut_weights(pith_graph *graph, const pith_tensor *w, const in
     float *to = fresh.data;
     for (int64_t i = 0; i < n_rows * n_all; i++) {
         if ((i % n_all >= range[0] && i % n_all < range[1]) == is_inside) {
-            *to++ = ((const float *)w->data)[i];
+            *to++ = pithi_load_f32((const float *)w->data + i);
         }
     }
     return PITH_OK;
