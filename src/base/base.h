@@ -74,9 +74,9 @@ pith_status pithi_alloc(pith_ctx *ctx, size_t n_bytes, void **block_out);
 pith_status pithi_alloc_array(pith_ctx *ctx, size_t count, size_t item_bytes, void **block_out);
 /* Without zeroing, for memory that is filled at once. */
 pith_status pithi_alloc_raw(pith_ctx *ctx, size_t n_bytes, void **block_out);
-/* Huge pages for such a block, if it lies in the context's own heap: what every run walks through has fewer misses. */
 /* Large blocks of about so many bytes in all are about to be allocated. */
 void pithi_alloc_expect(pith_ctx *ctx, size_t n_bytes);
+/* Huge pages for such a block, if it lies in the context's own heap: what every run walks through has fewer misses. */
 void pithi_alloc_prefer_huge(pith_ctx *ctx, const void *block, size_t n_bytes);
 /* Grows an array to hold at least `needed` items (doubling); contents move, new items are zero. */
 pith_status pithi_grow(pith_ctx *ctx, void **array, size_t *capacity, size_t needed, size_t item_bytes);

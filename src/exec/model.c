@@ -228,9 +228,10 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
     model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
     if (options) {
         if (options->disable_passes || options->exact) {
+            static const char inexact[] = ",widen_halves,reparameterize,fuse_recurrent,fold_pooled";
             PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s",
                                         options->disable_passes ? options->disable_passes : "",
-                                        options->exact ? ",widen_halves,reparameterize,fuse_recurrent" : ""));
+                                        options->exact ? inexact : ""));
         }
         if (options->plan_cache_bytes) {
             model->program.max_cached_bytes = options->plan_cache_bytes;
@@ -416,7 +417,7 @@ static pith_status load_file(pith_model *model, const char *path)
     }
     PITH_TRY_AT(model->ctx, import_into(model, model->file.data, model->file.n_bytes, model->folder), "%s", path);
     model->program.restore = restore_weights;
-    /* Weights that were copied (unaligned ones) or folded are not read there again; the others come back when packed.
+    /* Weights that were copied or folded are not read there again; the others come back when packed.
      */
     if (is_mapped) {
         pithi_file_forget(model->file.data, model->file.n_bytes);
@@ -442,6 +443,7 @@ void pith_model_destroy(pith_model *model)
     if (!model) {
         return;
     }
+    pithi_alloc_expect(model->ctx, 0);
     pithi_template_destroy(model->root);
     pithi_pack_cache_destroy(model->program.packs);
     pithi_tuning_deinit(&model->tuning);

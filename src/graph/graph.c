@@ -120,11 +120,13 @@ pith_status pithi_graph_add_s64s(pith_graph *graph, const int64_t *items, int n_
 
 pith_status pithi_graph_add_input(pith_graph *graph, pith_value *value)
 {
+    graph->settled = 0;
     return append(graph->ctx, &graph->inputs, &graph->n_inputs, &graph->inputs_capacity, value);
 }
 
 pith_status pithi_graph_add_output(pith_graph *graph, pith_value *value)
 {
+    graph->settled = 0;
     PITH_TRY(append(graph->ctx, &graph->outputs, &graph->n_outputs, &graph->outputs_capacity, value));
     value->output_hint = graph->n_outputs;
     return PITH_OK;

@@ -153,7 +153,7 @@ static __attribute__((noinline)) void copy_window(const pith_conv_planar_f32_tas
 PLANAR_INLINE void prefetch_below(const pith_conv_planar_f32_task *t, const tile_kind g, const row_range *r, int ix0)
 {
     const int iy = r->oy * t->stride_h - t->pad_top + t->kernel_h;
-    for (int i = iy; i >= 0 && i < iy + t->stride_h && i < t->in_h; i++) {
+    for (int i = iy; i >= 0 && i < iy + t->stride_h && i < iy + t->kernel_h && i < t->in_h; i++) {
         const float *row = t->x + (size_t)i * t->x_row_stride + (ix0 < 0 ? 0 : ix0);
         for (int c = 0; c < t->in_channels; c++, row += t->x_plane_stride) {
             PLANAR_UNROLL

@@ -52,7 +52,7 @@ static void pack_panel(const product *p, const float *b, int64_t panel, float *p
         p->transpose(b + n0 * k, k, packed, width, (int64_t)lanes, k);
     } else {
         for (int64_t i = 0; i < k; i++) {
-            memcpy(packed + i * width, b + i * p->g.n + n0, lanes * sizeof(float));
+            memcpy(packed + i * width, (const char *)b + (i * p->g.n + n0) * (int64_t)sizeof *b, lanes * sizeof *b);
         }
     }
     for (int64_t i = 0; i < nr * k && p->alpha != 1.0f; i++) {

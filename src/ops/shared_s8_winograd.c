@@ -211,7 +211,7 @@ pith_status pithi_s8_winograd_prepare(pith_prepare *prepare, const pithi_conv_ge
                             .gemm = pithi_gemm_s16(prepare->isa_limit), .flip = s8->a_flip ^ 0x80, .pad = s8->a_pad };
     void *block = NULL;
     if (!fits(g)) {
-        prepare->why = "direct: Winograd is for 3x3 filters of stride 1 with channels enough";
+        prepare->why = "direct: Winograd is for 8 to 4096 channels";
         return PITH_OK;
     }
     lay_out(&w, 1);

@@ -3,6 +3,7 @@
  * DeepLabV3, Chen et al. 2017): what that piece adds is computed once, and becomes the bias.
  *
  *   conv(concat(a spread over all pixels, b), [Wa Wb], bias) = conv(b, Wb, conv(a, Wa, bias)) */
+#include "ops/shared_resize.h"
 #include "passes/rewrite.h"
 
 enum { X, W, BIAS };
@@ -26,6 +27,23 @@ static bool is_pointwise(const pith_node *node)
            all_are(pithi_attr_ints(node, "strides"), 1) && all_are(pithi_attr_ints(node, "pads"), 0);
 }
 
+/* False for a resize that mixes channels, or may do so. */
+static bool keeps_channels(const pith_node *resize)
+{
+    pith_tensor inputs[4] = { { 0 } };
+    pithi_resize_axis axes[PITH_MAX_RANK];
+    inputs[0] = (pith_tensor){ .dtype = resize->inputs[0]->dtype, .shape = resize->inputs[0]->shape };
+    for (int i = 1; i < resize->n_inputs && i < PITH_COUNT(inputs); i++) {
+        const pith_value *value = resize->inputs[i];
+        if (value && !value->constant) {
+            return false;
+        }
+        inputs[i] = value ? *value->constant : inputs[i];
+    }
+    pithi_resize_axes(resize->attrs, inputs, PITH_COUNT(inputs), axes);
+    return axes[1].is_identity;
+}
+
 /* The single pixel [1, C, 1, 1] that `value` [1, C, H, W] repeats, or NULL. */
 static pith_value *find_pixel(const pith_value *value)
 {
@@ -37,7 +55,8 @@ static pith_value *find_pixel(const pith_value *value)
     }
     const pith_shape wanted = { 4, { 1, value->shape.dims[1], 1, 1 } };
     bool repeats = pithi_is(node, "expand") ||
-                   (pithi_is(node, "resize") && pithi_same_text(pithi_attr_choice(node, "mode"), "linear") &&
+                   (pithi_is(node, "resize") && keeps_channels(node) &&
+                    pithi_same_text(pithi_attr_choice(node, "mode"), "linear") &&
                     !pithi_same_text(pithi_attr_choice(node, "coordinate_transformation_mode"), "tf_crop_and_resize"));
     return repeats && pith_shape_equal(&pixel->shape, &wanted) ? pixel : NULL;
 }

@@ -123,7 +123,7 @@ pith_status pithi_plan_liveness(pith_graph *graph, const pithi_plan_options *opt
                                 pithi_arena *arena, pithi_liveness *liveness);
 
 /* Joins steps of a plan for several threads into jobs (n_together): their blocks live as long as the job. Operands and
- * scratch memory still have the numbers of their blocks. The most bytes alive at once stay what they were. */
+ * scratch memory still have the numbers of their blocks. The most bytes alive at once grow by 128 KiB at most. */
 pith_status pithi_plan_together(pith_plan *plan, pithi_block *blocks, int n_blocks);
 
 /* Gives every block an offset; returns the arena size. Lower bound: most bytes alive at one step. */

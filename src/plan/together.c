@@ -5,6 +5,7 @@
 #include "plan/plan.h"
 
 #define MAX_DISTANCE 32   /* steps that a branch may be moved up */
+#define MAX_OPERANDS 64   /* of a step that is moved, or lies between: pairs are compared */
 #define SPARE_BYTES ((size_t)128 << 10) /* that the arena may grow by: less than the stack of one more thread */
 #define LEAST_WORK_NS 500.0 /* of a step: less isn't worth a hand-over */
 
@@ -28,9 +29,9 @@ static bool are_apart(const pithi_operand *a, const pithi_operand *b)
     if (a->stride != b->stride || !a->tensor.shape.rank || !b->tensor.shape.rank) {
         return false;
     }
-    int64_t a_column = a->first % a->stride, b_column = b->first % b->stride;
-    return a_column + a->tensor.shape.dims[a->tensor.shape.rank - 1] <= b_column ||
-           b_column + b->tensor.shape.dims[b->tensor.shape.rank - 1] <= a_column;
+    const int64_t distance = ((b->first - a->first) % a->stride + a->stride) % a->stride;
+    return distance >= a->tensor.shape.dims[a->tensor.shape.rank - 1] &&
+           distance + b->tensor.shape.dims[b->tensor.shape.rank - 1] <= a->stride;
 }
 
 /* True if the order of the two steps doesn't matter: neither writes what the other one touches. */
@@ -52,14 +53,16 @@ static bool are_independent(const pith_plan *plan, const pith_step *a, const pit
 static bool may_join(const pith_plan *plan, const pith_step *step)
 {
     return step->use_run && step->n_phases == 1 && !(step->node->op->flags & PITH_OP_HEAP) &&
-           step->max_parts < plan->n_threads && step->work_ns >= LEAST_WORK_NS;
+           step->max_parts < plan->n_threads && step->work_ns >= LEAST_WORK_NS &&
+           count_operands(step) <= MAX_OPERANDS;
 }
 
 /* True if step `index` may as well run right behind step `begin`. */
 static bool may_move(const pith_plan *plan, int begin, int index)
 {
     for (int i = begin; i < index; i++) {
-        if (!are_independent(plan, &plan->steps[i], &plan->steps[index])) {
+        if (count_operands(&plan->steps[i]) > MAX_OPERANDS ||
+            !are_independent(plan, &plan->steps[i], &plan->steps[index])) {
             return false;
         }
     }

@@ -78,6 +78,20 @@ static void check_unchanged(pith_test *test)
           "%j:f32[1,7,6,7] = concat(%x, %e) axis=1\n"
           "%k:f32[1,5,6,7] = conv(%j, %w)\n"
           "outputs %f:f32[1,5,4,5], %i:f32[2,5,6,7], %j:f32[1,7,6,7], %k:f32[1,5,6,7]\n");
+    check(test, "a resize that mixes channels stays",
+          "input p f32[1,2,1,1]\n"
+          "input x f32[1,3,6,7]\n"
+          "const scales f32[4]{1,1.3,6,7}\n"
+          "const w f32[5,5,1,1]\n"
+          "r = resize p - scales | mode=linear\n"
+          "c = concat r x | axis=1\n"
+          "y = conv c w\n"
+          "output y\n",
+          "inputs %p:f32[1,2,1,1], %x:f32[1,3,6,7]\n"
+          "%r:f32[1,2,6,7] = resize(%p, -, %scales) mode=linear\n"
+          "%c:f32[1,5,6,7] = concat(%r, %x) axis=1\n"
+          "%y:f32[1,5,6,7] = conv(%c, %w)\n"
+          "outputs %y:f32[1,5,6,7]\n");
 }
 
 void test_fold_pooled(pith_test *test)
