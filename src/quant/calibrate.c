@@ -185,19 +185,19 @@ static pith_status keep_outputs(pithi_quant *quant, pithi_quant_runner *runner)
     return PITH_OK;
 }
 
-static bool is_one_choice(const pith_value *value)
+/* On a sample the value is one row; `shaped` is a clone that has its shapes. */
+static bool is_one_choice(const pith_graph *shaped, int value)
 {
-    const pith_shape *shape = &value->shape;
-    const int64_t n = value->has_shape ? pith_shape_elements(shape) : 0;
-    bool is_row = n > 1;
-    for (int i = 0; is_row && i < shape->rank; i++) {
-        is_row = shape->dims[i] == 1 || shape->dims[i] == n || shape->dims[i] < 0;
+    const pith_shape *shape = &shaped->values[value]->shape;
+    int n_long = 0;
+    for (int i = 0; i < shape->rank; i++) {
+        n_long += shape->dims[i] != 1;
     }
-    return is_row;
+    return n_long == 1 && pithi_value_has_dims(shaped->values[value]);
 }
 
 /* A classifier's values in front of its softmax: behind it, what the classes that compete lose is all that shows. */
-static const pith_value *measured_value(const pithi_quant *quant, const pith_value *output)
+static const pith_value *measured_value(const pith_graph *shaped, const pith_value *output)
 {
     const pith_node *node = output->producer;
     while (node && (pithi_is(node, "reshape") || pithi_is(node, "flatten") || pithi_is(node, "squeeze"))) {
@@ -207,7 +207,7 @@ static const pith_value *measured_value(const pithi_quant *quant, const pith_val
         return output;
     }
     const pith_value *scores = node->inputs[0];
-    return is_one_choice(scores) && scores->index < (int)quant->graph->n_values ? scores : output;
+    return is_one_choice(shaped, (int)scores->index) ? scores : output;
 }
 
 bool pithi_quant_is_reordering(const pith_node *node)
@@ -252,21 +252,27 @@ static void measure_operands(pithi_quant *quant, const pith_value *value, int *a
 /* First one value for each output, in their order; the further ones of outputs with several follow. */
 static pith_status choose_measured(pithi_quant *quant)
 {
+    const size_t n_most = (size_t)quant->n_outputs + MAX_OPERANDS;
     int n_left = MAX_OPERANDS;
-    void *block = NULL;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_outputs + MAX_OPERANDS, sizeof(int), &block));
-    quant->measured = block;
+    pith_graph *shaped = NULL;
+    void *measured = NULL, *decisions = NULL;
+    PITH_TRY(pithi_arena_array(&quant->arena, n_most, sizeof(int), &measured));
+    PITH_TRY(pithi_arena_array(&quant->arena, n_most, sizeof(pithi_decision), &decisions));
+    PITH_TRY(pithi_quant_clone_shaped(quant, quant->graph, &shaped));
+    pithi_quant_number(quant->graph);
+    quant->measured = measured;
+    quant->decisions = decisions;
     quant->n_measured = quant->n_outputs;
     for (int i = 0; i < quant->n_outputs; i++) {
-        const pith_value *value = measured_value(quant, quant->graph->outputs[i]);
+        const pith_value *value = measured_value(shaped, quant->graph->outputs[i]);
         measure_operands(quant, value, &quant->measured[i], &n_left);
     }
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_measured, sizeof(pithi_decision), &block));
-    quant->decisions = block;
+    const bool may_choose = quant->n_outputs == 1 && quant->n_measured == 1; /* a row of boxes isn't one of classes */
     for (int i = 0; i < quant->n_measured; i++) {
-        const pith_value *value = quant->graph->values[quant->measured[i]];
-        quant->decisions[i] = pithi_decision_of(value, quant->n_outputs == 1 && is_one_choice(value));
+        const int k = quant->measured[i];
+        quant->decisions[i] = pithi_decision_of(quant->graph->values[k], may_choose && is_one_choice(shaped, k));
     }
+    pithi_graph_destroy(shaped);
     return PITH_OK;
 }
 

@@ -326,8 +326,8 @@ static pith_status fill_report(const pithi_quant_search *search, pithi_arena *ar
 
 /* ---- biases -------------------------------------------------------------------------------- */
 
-/* Size and drop with biases as they are now. */
-static pith_status assess_biases(pithi_quant *quant, size_t *n_bytes_out, pithi_quant_verdict *verdict_out)
+/* Size and drop with weights and biases as they are now. */
+static pith_status assess_now(pithi_quant *quant, size_t *n_bytes_out, pithi_quant_verdict *verdict_out)
 {
     pith_graph *graph = NULL;
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
@@ -353,7 +353,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     if (chosen->shifts) {
         pithi_quant_note(quant, "bias-correction", chosen->before, chosen->score, true);
     }
-    if (search->chosen == 1 || chosen->before != 0.0 || quant->options->no_bias_correction ||
+    if (search->chosen == 1 || chosen->is_corrected || quant->options->no_bias_correction ||
         !pithi_quant_wants(quant, "bias-correction")) {
         return PITH_OK;
     }
@@ -364,7 +364,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
     bool helps = is_done && after.score > before.score + PITHI_QUANT_GAIN_DB;
     if (helps) {
-        PITH_TRY(assess_biases(quant, &fresh.n_bytes, &fresh.verdict));
+        PITH_TRY(assess_now(quant, &fresh.n_bytes, &fresh.verdict));
         helps = fresh.verdict.drop <= chosen->verdict.drop && (limit == 0 || fresh.n_bytes <= limit);
     }
     if (is_done) {
@@ -374,6 +374,22 @@ static pith_status correct_mix(pithi_quant_search *search)
         *chosen = fresh;
     } else {
         memcpy(quant->bias_shifts, kept, n_bytes);
+    }
+    return PITH_OK;
+}
+
+/* Weights learnt for the mix that was chosen, and their biases, keep to the limits as the mix does; its figures are
+ * measured anew. */
+static pith_status check_learnt(void *user, bool *is_allowed)
+{
+    pithi_quant_search *search = user;
+    const size_t limit = search->quant->options->max_bytes;
+    pithi_quant_point *chosen = &search->points[search->chosen], fresh = *chosen;
+    PITH_TRY(assess_now(search->quant, &fresh.n_bytes, &fresh.verdict));
+    *is_allowed = (limit == 0 || fresh.n_bytes <= limit) &&
+                  (search->max_drop == 0.0 || fresh.verdict.drop <= fmax(search->max_drop, chosen->verdict.drop));
+    if (*is_allowed) {
+        *chosen = fresh;
     }
     return PITH_OK;
 }
@@ -408,5 +424,8 @@ pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_
     }
     pithi_quant_apply_point(search, search->chosen);
     PITH_TRY(correct_mix(search));
+    if (pithi_quant_wants(quant, "adaround")) {
+        PITH_TRY(pithi_quant_learn_rounding(quant, check_learnt, search));
+    }
     return fill_report(search, arena, report);
 }

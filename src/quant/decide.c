@@ -2,6 +2,7 @@
 /* Decisions that users count: the class of a row of scores, and whether a probability passes one half. Few samples have
  * few decisions that change, so that changes aren't counted but expected: errors as wide as those seen near the border
  * (standard deviation sigma) change a decision with a distance m to it with probability Q(m / sigma). */
+#include <float.h>
 #include <math.h>
 
 #include "quant/decide.h"
@@ -11,11 +12,19 @@
 #define FAR        4.0  /* sigmas: errors beyond say nothing of those near the border */
 #define LEAST_NEAR 32   /* errors from which sigma is learnt, if there are so many */
 #define TINY       1e-30
+#define MOST_PAIRS ((int64_t)1 << 20) /* kept of large maps */
 #define MOST_BACKGROUND 3 /* decisions for the most frequent class, by those for all others */
 
 pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice)
 {
     const pith_node *node = value->producer;
+    const pith_node *moved = node;
+    while (pithi_quant_is_reordering(moved)) {
+        moved = moved->inputs[0]->producer;
+    }
+    if (pithi_is(moved, "sigmoid")) { /* a row of them has several labels */
+        return (pithi_decision){ PITHI_DECISION_SIGMOID, 0, false };
+    }
     if (is_one_choice) {
         return (pithi_decision){ PITHI_DECISION_SCORES, 0, true };
     }
@@ -23,10 +32,7 @@ pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice)
         return (pithi_decision){ pithi_is(node, "softmax") ? PITHI_DECISION_SOFTMAX : PITHI_DECISION_SCORES,
                                  (int)pithi_attr_int(node, "axis"), pithi_attr_int(node, "flatten") != 0 };
     }
-    while (pithi_quant_is_reordering(node)) {
-        node = node->inputs[0]->producer;
-    }
-    return (pithi_decision){ pithi_is(node, "sigmoid") ? PITHI_DECISION_SIGMOID : PITHI_DECISION_NONE, 0, false };
+    return (pithi_decision){ PITHI_DECISION_NONE, 0, false };
 }
 
 void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all)
@@ -36,43 +42,75 @@ void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all)
     *all = (pithi_decisions){ 0 };
 }
 
-static pith_status reserve(pith_ctx *ctx, pithi_decisions *all, int64_t n_more, int64_t n_classes)
+/* A larger array with the same items, the rest zero; frees the old one. */
+static pith_status grow(pith_ctx *ctx, void **items, int64_t n, int64_t n_wanted, size_t item_bytes)
 {
     void *block = NULL;
-    if (!all->n_of_class) {
-        PITH_TRY(pithi_alloc_array(ctx, (size_t)n_classes, sizeof(int64_t), &block));
-        all->n_of_class = block;
+    PITH_TRY(pithi_alloc_array(ctx, (size_t)n_wanted, item_bytes, &block));
+    if (n > 0) {
+        memcpy(block, *items, (size_t)n * item_bytes);
+    }
+    pithi_free(ctx, *items);
+    *items = block;
+    return PITH_OK;
+}
+
+/* Samples may have more classes than those before, as where these are places in a text. */
+static pith_status reserve(pith_ctx *ctx, pithi_decisions *all, int64_t n_more, int64_t n_classes)
+{
+    void *items = all->n_of_class;
+    if (n_classes > all->n_classes) {
+        PITH_TRY(grow(ctx, &items, all->n_classes, n_classes, sizeof *all->n_of_class));
+        all->n_of_class = items;
         all->n_classes = n_classes;
     }
-    PITH_CHECK(ctx, n_classes == all->n_classes, PITH_STATUS_UNSUPPORTED,
-               "decisions of the network: %lld classes in one sample, %lld in another", (long long)n_classes,
-               (long long)all->n_classes);
-    if (all->n + n_more > all->capacity) {
-        const int64_t capacity = pithi_max_s64(all->n + n_more, 2 * all->capacity);
-        PITH_TRY(pithi_alloc_array(ctx, (size_t)capacity, sizeof *all->pairs, &block));
-        if (all->n > 0) {
-            memcpy(block, all->pairs, (size_t)all->n * sizeof *all->pairs);
-        }
-        pithi_free(ctx, all->pairs);
-        all->pairs = block;
+    const int64_t n_wanted = pithi_min_s64(all->n + n_more, MOST_PAIRS);
+    if (n_wanted > all->capacity) {
+        const int64_t capacity = pithi_min_s64(pithi_max_s64(n_wanted, 2 * all->capacity), MOST_PAIRS);
+        items = all->pairs;
+        PITH_TRY(grow(ctx, &items, all->n, capacity, sizeof *all->pairs));
+        all->pairs = items;
         all->capacity = capacity;
     }
     return PITH_OK;
 }
 
-static void add_pair(pithi_decisions *all, double margin, double error, int64_t class_of)
+static void halve(pithi_decisions *all)
 {
-    all->n_of_class[class_of]++;
-    all->n_rows++;
-    if (margin <= FAR_LOGITS || !all->are_logits) {
-        all->pairs[all->n++] = (pithi_decision_pair){ (float)margin, (float)error };
+    all->n /= 2;
+    all->log_every++;
+    for (int64_t i = 0; i < all->n; i++) {
+        all->pairs[i] = all->pairs[2 * i];
     }
 }
+
+/* An error that is no number changes the decision; one of 0, as between two zeros, says that nothing moves here. */
+static void add_pair(pithi_decisions *all, double margin, double error, int64_t class_of)
+{
+    if (!isfinite((float)margin)) {
+        return;
+    }
+    const float moved = isfinite((float)error) ? (float)error : (float)fmax(-2.0 * margin, -(double)FLT_MAX);
+    all->n_of_class[class_of]++;
+    all->n_rows++;
+    if (moved == 0.0f || (margin > FAR_LOGITS && all->are_logits)) {
+        return;
+    }
+    if (all->n == MOST_PAIRS) {
+        halve(all);
+    }
+    if (all->n_seen++ % ((int64_t)1 << all->log_every) == 0) {
+        all->pairs[all->n++] = (pithi_decision_pair){ (float)margin, moved };
+    }
+}
+
+/* NaN stays NaN. */
+static double log_of(double p) { return log(p < TINY ? TINY : p); }
 
 static double score_at(const pith_tensor *tensor, pithi_decision_kind kind, int64_t i)
 {
     const double x = pithi_tensor_get_f64(tensor, i);
-    return kind == PITHI_DECISION_SOFTMAX ? log(fmax(x, TINY)) : x;
+    return kind == PITHI_DECISION_SOFTMAX ? log_of(x) : x;
 }
 
 /* The two best classes of a row, by the reference. */
@@ -95,7 +133,7 @@ static void add_row(pithi_decisions *all, pithi_decision_kind kind, const pith_t
     add_pair(all, margin, score_at(output, kind, i) - score_at(output, kind, k) - margin, best);
 }
 
-static double logit(double p) { return log(fmax(p, TINY)) - log(fmax(1.0 - p, TINY)); }
+static double logit(double p) { return log_of(p) - log_of(1.0 - p); }
 
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output)
@@ -149,9 +187,8 @@ static double sigma_near(const pithi_decisions *all)
 {
     int64_t n = 0;
     double sigma = sigma_within(all, INFINITY, &n), most = FAR * sigma;
-    for (int64_t n_near = 0; sigma > 0.0 && n_near < LEAST_NEAR && n_near < n; most *= 2.0) {
+    for (int64_t n_near = 0; n_near < LEAST_NEAR && n_near < n; most *= 2.0) {
         sigma = sigma_within(all, most, &n_near);
-        sigma = sigma > 0.0 ? sigma : most; /* nothing there yet */
     }
     return sigma;
 }
@@ -167,9 +204,10 @@ double pithi_decisions_changed(const pithi_decisions *all)
         most = pithi_max_s64(most, all->n_of_class[c]);
     }
     const double sigma = sigma_near(all);
-    for (int64_t i = 0; i < all->n && sigma > 0.0; i++) {
+    for (int64_t i = 0; i < all->n; i++) {
         sum += 0.5 * erfc((double)all->pairs[i].margin / (sigma * sqrt(2.0)));
     }
     const int64_t background = all->n_rows - most > 0 ? MOST_BACKGROUND * (all->n_rows - most) : most;
+    sum *= all->n > 0 ? (double)all->n_seen / (double)all->n : 1.0;
     return sum / (double)(all->n_rows - most + pithi_min_s64(most, background));
 }

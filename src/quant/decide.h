@@ -20,15 +20,18 @@ typedef struct pithi_decision {
 } pithi_decision;
 
 typedef struct pithi_decision_pair {
-    float margin, error;
+    float margin, error;    /* finite; error: not 0 */
 } pithi_decision_pair;
 
 /* Zero-initialise. */
 typedef struct pithi_decisions {
     pithi_decision_pair *pairs;
     int64_t n, capacity;
+    int64_t n_seen;         /* pairs there were; one of every 2^log_every is kept */
+    int log_every;
     int64_t *n_of_class;    /* of the reference's decisions */
-    int64_t n_classes, n_rows;
+    int64_t n_classes;      /* most of a sample */
+    int64_t n_rows;
     bool are_logits;        /* natural logarithms of probabilities */
 } pithi_decisions;
 

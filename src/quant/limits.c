@@ -55,10 +55,11 @@ static pith_status judge(const pithi_quant *quant, double *score_out, double *ch
 pith_status pithi_quant_judge_point(pithi_quant_search *search, int point)
 {
     pithi_quant_point *p = &search->points[point];
-    if (p->score != 0.0) {
+    if (p->is_judged) {
         return PITH_OK;
     }
     pithi_quant_apply_point(search, point);
+    p->is_judged = true;
     return judge(search->quant, &p->score, &p->changed);
 }
 
@@ -76,12 +77,16 @@ static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *
         return PITH_OK;
     }
     PITH_TRY(pithi_quant_judge_point(search, search->n_points));
+    point->is_corrected = true;
     point->before = point->score;
+    point->changed_before = point->changed;
     quant->plain_shifts = quant->rounding_shifts;
     pithi_quant_mix_apply(quant, &point->mix);
     quant->plain_shifts = plain;
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
-    PITH_TRY(judge(quant, &score, &changed));
+    if (is_done) {
+        PITH_TRY(judge(quant, &score, &changed));
+    }
     if (is_done && score > point->before + PITHI_QUANT_GAIN_DB) {
         PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &block));
         point->shifts = memcpy(block, quant->bias_shifts, n_bytes);
@@ -91,11 +96,62 @@ static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *
     return PITH_OK;
 }
 
+static void take_shifts_back(pithi_quant_point *point)
+{
+    point->shifts = NULL;
+    point->score = point->before;
+    point->changed = point->changed_before;
+}
+
+static bool keeps_drop(const pithi_quant_search *search, int point)
+{
+    const pithi_quant_verdict *verdict = &search->points[point].verdict;
+    return search->max_drop == 0.0 || (verdict->drop <= search->max_drop && verdict->sqnr_db >= search->least_db);
+}
+
+static bool keeps_size(const pithi_quant_search *search, size_t n_bytes)
+{
+    const size_t limit = search->quant->options->max_bytes;
+    return limit == 0 || n_bytes <= limit;
+}
+
+/* Biases that layers didn't have before take bytes: where these are too many, the point goes without. */
+static pith_status verify_point(pithi_quant_search *search, int number)
+{
+    pithi_quant_point *point = &search->points[number];
+    pith_graph *graph = NULL;
+    PITH_TRY(pithi_quant_point_graph(search, number, &graph));
+    pith_status status = pithi_quant_size_of(graph, &point->n_bytes);
+    if (status == PITH_OK && point->shifts && !keeps_size(search, point->n_bytes)) {
+        pithi_graph_destroy(graph);
+        take_shifts_back(point);
+        PITH_TRY(pithi_quant_point_graph(search, number, &graph));
+        status = pithi_quant_size_of(graph, &point->n_bytes);
+    }
+    if (status != PITH_OK) {
+        pithi_graph_destroy(graph);
+        return status;
+    }
+    return pithi_quant_verify(search->quant, graph, &point->verdict);
+}
+
+/* Biases were accepted by the score alone: what drops too much with them may drop less without. */
+static pith_status drop_without_shifts(pithi_quant_search *search, int number)
+{
+    pithi_quant_point *point = &search->points[number];
+    const pithi_quant_point with = *point;
+    take_shifts_back(point);
+    PITH_TRY(verify_point(search, number));
+    if (!keeps_drop(search, number) && point->verdict.drop >= with.verdict.drop) {
+        *point = with;
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out)
 {
     pithi_quant *quant = search->quant;
-    pith_graph *graph = NULL;
     PITH_CHECK(quant->ctx, search->n_points < PITHI_QUANT_MAX_POINTS, PITH_STATUS_INTERNAL,
                "choosing precision: more than %d mixes", PITHI_QUANT_MAX_POINTS);
     pithi_quant_point *point = &search->points[search->n_points];
@@ -104,13 +160,10 @@ pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix
     pithi_quant_mix_copy(quant, mix, &point->mix);
     point->predicted_ms = pithi_quant_mix_figures(quant, mix, &search->facts).ms;
     PITH_TRY(correct_point(search, point));
-    PITH_TRY(pithi_quant_point_graph(search, search->n_points, &graph));
-    const pith_status status = pithi_quant_size_of(graph, &point->n_bytes);
-    if (status != PITH_OK) {
-        pithi_graph_destroy(graph);
-        return status;
+    PITH_TRY(verify_point(search, search->n_points));
+    if (point->shifts && !keeps_drop(search, search->n_points)) {
+        PITH_TRY(drop_without_shifts(search, search->n_points));
     }
-    PITH_TRY(pithi_quant_verify(quant, graph, &point->verdict));
     *point_out = search->n_points++;
     if (quant->options->progress) {
         quant->options->progress(quant->options->progress_user, "trying mixes", search->n_points, 0);
@@ -326,12 +379,6 @@ static pith_status assess_step(pithi_quant_search *search, const pithi_quant_rai
     return pithi_quant_assess(search, &list->mixes[step], name, point_out);
 }
 
-static bool keeps_drop(const pithi_quant_search *search, int point)
-{
-    const pithi_quant_verdict *verdict = &search->points[point].verdict;
-    return search->max_drop == 0.0 || (verdict->drop <= search->max_drop && verdict->sqnr_db >= search->least_db);
-}
-
 static bool keeps_ram(const pithi_quant_search *search, int point)
 {
     const size_t limit = search->quant->options->max_ram_bytes;
@@ -340,9 +387,7 @@ static bool keeps_ram(const pithi_quant_search *search, int point)
 
 bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point)
 {
-    const size_t limit = search->quant->options->max_bytes;
-    return keeps_drop(search, point) && keeps_ram(search, point) &&
-           (limit == 0 || search->points[point].n_bytes <= limit);
+    return keeps_drop(search, point) && keeps_ram(search, point) && keeps_size(search, search->points[point].n_bytes);
 }
 
 /* What stood in the way, and what each limit would have to be. */
@@ -371,10 +416,23 @@ static pith_status fail(const pithi_quant_search *search, int best)
     return status;
 }
 
+/* Ends the list where files as they are written, and not as they were estimated, get too large. */
+static pith_status drop_large(const pithi_quant_search *search, const pithi_quant_raises *list, int *last)
+{
+    for (size_t n_bytes = 0; *last > 0 && search->quant->options->max_bytes > 0; (*last)--) {
+        PITH_TRY(measure_size(search->quant, &list->mixes[*last], &n_bytes));
+        if (keeps_size(search, n_bytes)) {
+            break;
+        }
+    }
+    return PITH_OK;
+}
+
 /* The first mix of the list with a small enough drop, by bisection. */
 static pith_status bisect(pithi_quant_search *search, const pithi_quant_raises *list)
 {
     int low = 0, high = list->n - 1, point = 0;
+    PITH_TRY(drop_large(search, list, &high));
     PITH_TRY(assess_step(search, list, 0, &point));
     search->chosen = point;
     if (keeps_drop(search, point)) {

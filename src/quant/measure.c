@@ -11,7 +11,7 @@
 typedef struct pithi_quant_sums {
     double signal, noise, product, square; /* of reference, difference, both, the quantised one */
     double scores;                         /* of the samples, added up */
-    double uncertain;                      /* of probabilities: of p (1 - p) */
+    double uncertain;                      /* of probabilities: of the squares of p (1 - p) */
     pithi_decisions decisions;
     int n_samples;
 } sums;

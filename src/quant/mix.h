@@ -107,8 +107,11 @@ typedef struct pithi_quant_point {
     double ms;               /* measured, or 0 */
     double predicted_ms;
     float **shifts;          /* of biases, corrected for this mix; NULL: those of its layers */
-    double before, score;    /* without and with them; 0: not measured */
-    double changed;          /* decisions, as pithi_quant_error has them */
+    double score, changed;   /* as pithi_quant_error has them; once is_judged */
+    double before;           /* the score without the shifts */
+    double changed_before;
+    bool is_judged;
+    bool is_corrected;       /* biases of its own were tried, whether or not these are `shifts` */
 } pithi_quant_point;
 
 #define PITHI_QUANT_MAX_POINTS 48
@@ -133,7 +136,8 @@ pith_status pithi_quant_judge_point(pithi_quant_search *search, int point);
 pith_status pithi_quant_point_graph(const pithi_quant_search *search, int point, pith_graph **graph_out);
 /* Bytes of the file. */
 pith_status pithi_quant_size_of(pith_graph *graph, size_t *n_bytes_out);
-/* A point for a copy of the mix: its size, arena and drop, with biases corrected for it where that is little work. */
+/* A point for a copy of the mix: its size, arena and drop, with biases corrected for it where that is little work and
+ * breaks no limit on size or drop. */
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out);
 /* Size, drop and arena are within the limits. */

@@ -145,6 +145,8 @@ pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out);
 
 /* Types of all values. */
 pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph);
+/* A clone with the shapes that all values have on the first sample; the values' numbers stay. */
+pith_status pithi_quant_clone_shaped(const pithi_quant *quant, pith_graph *graph, pith_graph **clone_out);
 
 /* Numbers of values (value->index) and nodes (node->index). Clones and passes use these fields for themselves. */
 void pithi_quant_number(pith_graph *graph);
@@ -381,8 +383,10 @@ pith_status pithi_round_adaround(pith_ctx *ctx, const pithi_rounding *rounding, 
                                  int n_steps, pithi_round_result *result);
 /* All products with integer weights: kept where the measured error falls. */
 pith_status pithi_quant_round(pithi_quant *quant);
-/* AdaRound for weights of few bits, or with the best effort for all. */
-pith_status pithi_quant_learn_rounding(pithi_quant *quant);
+/* AdaRound for weights of few bits, or with the best effort for all. Taken back if `check` doesn't allow what came
+ * out. */
+pith_status pithi_quant_learn_rounding(pithi_quant *quant, pith_status (*check)(void *user, bool *is_allowed),
+                                       void *user);
 /* The same for those that aren't rounded yet, without asking whether it helps. */
 pith_status pithi_quant_round_layers(pithi_quant *quant);
 

@@ -103,6 +103,20 @@ static void learn_type(const pith_value *from, pith_value *to)
     }
 }
 
+pith_status pithi_quant_clone_shaped(const pithi_quant *quant, pith_graph *graph, pith_graph **clone_out)
+{
+    pith_graph *clone = NULL;
+    PITH_TRY(pithi_graph_clone(graph, &clone));
+    pith_status status = set_shapes(quant, clone);
+    status = status == PITH_OK ? pithi_graph_infer(clone) : status;
+    if (status != PITH_OK) {
+        pithi_graph_destroy(clone);
+        return status;
+    }
+    *clone_out = clone;
+    return PITH_OK;
+}
+
 /* With shapes where the file gives those of the inputs, else by inference on a clone, with the shapes of the first
  * sample. */
 pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph)
@@ -111,17 +125,13 @@ pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph)
         return pithi_graph_infer(graph);
     }
     pith_graph *clone = NULL;
-    pith_status status = PITH_OK;
-    PITH_TRY(pithi_graph_clone(graph, &clone));
-    size_t n_values = graph->n_values;
-    PITH_TRY_GOTO(set_shapes(quant, clone), done);
-    PITH_TRY_GOTO(pithi_graph_infer(clone), done);
+    const size_t n_values = graph->n_values;
+    PITH_TRY(pithi_quant_clone_shaped(quant, graph, &clone));
     for (size_t i = 0; i < n_values; i++) {
         learn_type(clone->values[i], graph->values[i]);
     }
-done:
     pithi_graph_destroy(clone);
-    return status;
+    return PITH_OK;
 }
 
 static pith_status correct(pithi_quant *quant, pith_quantize_report *report)
@@ -262,8 +272,7 @@ static pith_status run_integers(pithi_quant *quant, pithi_arena *arena, pith_qua
     PITH_TRY(pithi_quant_calibrate(quant));
     quant->work->limit = quant->work->done + NORMAL_WORK * pow(10.0, pithi_quant_effort(quant));
     PITH_TRY(run_stages(quant, report));
-    PITH_TRY(pithi_quant_choose_mix(quant, arena, report));
-    return pithi_quant_wants(quant, "adaround") ? pithi_quant_learn_rounding(quant) : PITH_OK;
+    return pithi_quant_choose_mix(quant, arena, report);
 }
 
 static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *bytes)

@@ -261,7 +261,8 @@ pith_status pithi_quant_round(pithi_quant *quant)
     return PITH_OK;
 }
 
-pith_status pithi_quant_learn_rounding(pithi_quant *quant)
+pith_status pithi_quant_learn_rounding(pithi_quant *quant, pith_status (*check)(void *user, bool *is_allowed),
+                                       void *user)
 {
     const size_t n = (size_t)quant->n_nodes;
     pithi_quant_error error, start;
@@ -286,7 +287,10 @@ pith_status pithi_quant_learn_rounding(pithi_quant *quant)
     }
     PITH_TRY(pithi_quant_round_layers(quant));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    const bool is_kept = error.score > start.score + PITHI_QUANT_GAIN_DB;
+    bool is_kept = error.score > start.score + PITHI_QUANT_GAIN_DB;
+    if (is_kept) {
+        PITH_TRY(check(user, &is_kept));
+    }
     pithi_quant_note(quant, "adaround", start.score, error.score, is_kept);
     if (!is_kept) {
         memcpy(quant->layers, layers, n * sizeof(pithi_quant_layer));

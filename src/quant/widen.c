@@ -105,7 +105,8 @@ static pith_status spend_saved(pithi_quant_search *search, const pithi_quant_rai
         int end = list->n, point = -1;
         PITH_TRY(add_point(search, list, first + saved_shares[i] * saved, &end, &point));
         const double most = fmin(LEAST_LESS * changed, (1.0 - WORTH * saved_shares[i]) * all);
-        if (point >= 0 && search->points[point].changed < most) {
+        if (point >= 0 && search->points[point].changed < most &&
+            search->points[point].score >= search->points[start].score) {
             changed = search->points[point].changed;
             points[n++] = point;
         }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "quant/decide.h"
+#include "quant/quant.h"
 #include "support/graph_text.h"
 
 enum { N_ROWS = 4000, N_CLASSES = 5, N = N_ROWS * N_CLASSES };
@@ -115,6 +116,85 @@ static void test_halves(pith_test *test, scores *s)
     TEST_CHECK_MESSAGE(test, fabs(share - counted) < 0.1 * counted, "%.4f, counted %.4f", share, counted);
 }
 
+/* Rows of two scores with a margin each; what isn't finite, and what has no error. */
+static void test_odd_values(pith_test *test)
+{
+    enum { N_PAIRS = 200 };
+    const pithi_decision decision = { PITHI_DECISION_SCORES, 1, false };
+    const pith_shape shape = { 2, { N_PAIRS, 2 } };
+    float want[2 * N_PAIRS], got[2 * N_PAIRS];
+    pith_test_case(test, "numbers that aren't finite don't hide changes");
+    for (int i = 0; i < N_PAIRS; i++) {
+        want[2 * i] = got[2 * i] = 0.02f * (float)i;
+        want[2 * i + 1] = got[2 * i + 1] = 0.0f;
+        got[2 * i] += i % 2 ? 0.5f : -0.5f;
+    }
+    const double plain = changed(test, decision, &shape, want, got);
+    got[20] = NAN;
+    want[30] = INFINITY;
+    want[40] = want[41] = -INFINITY;
+    const double odd = changed(test, decision, &shape, want, got);
+    TEST_CHECK_MESSAGE(test, plain > 0.02 && fabs(odd - plain) < 0.15 * plain, "%.4f, without these %.4f", odd, plain);
+    float half[] = { 0.9f, 0.8f }, none[] = { NAN, 0.8f };
+    const pith_shape two = { 1, { 2 } };
+    const double lost = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &two, half, none);
+    TEST_CHECK_MESSAGE(test, lost > 0.1, "%.4f", lost);
+
+    pith_test_case(test, "decisions without an error aren't expected to change");
+    for (int i = 0; i < N_PAIRS; i++) {
+        want[2 * i] = got[2 * i] = i < 100 ? 0.0f : 12.0f;
+        want[2 * i + 1] = got[2 * i + 1] = 0.0f;
+        got[2 * i] += i < 100 ? 0.0f : i % 2 ? 1.0f : -1.0f;
+    }
+    const double still = changed(test, decision, &shape, want, got);
+    TEST_CHECK_MESSAGE(test, still >= 0.0 && still < 1e-6, "%.4f", still);
+}
+
+/* Two samples whose rows have other lengths. */
+static void test_lengths(pith_test *test)
+{
+    const pithi_decision decision = { PITHI_DECISION_SOFTMAX, 1, false };
+    pithi_decisions all = { 0 };
+    float x[7] = { 0.1f, 0.1f, 0.4f, 0.2f, 0.2f, 0.0f, 0.0f }, y[7] = { 0.1f, 0.1f, 0.2f, 0.1f, 0.1f, 0.1f, 0.3f };
+    const int lengths[] = { 5, 7, 5 };
+    pith_test_case(test, "the number of classes may change from sample to sample");
+    for (int i = 0; i < PITH_COUNT(lengths); i++) {
+        const pith_tensor reference = { PITH_DTYPE_F32, { 2, { 1, lengths[i] } }, lengths[i] == 7 ? y : x };
+        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &reference));
+    }
+    TEST_CHECK(test, all.n_rows == 3 && all.n_classes == 7 && all.n_of_class[2] == 2 && all.n_of_class[6] == 1);
+    pithi_decisions_destroy(test->ctx, &all);
+}
+
+/* More decisions than are kept: the share is that of all. */
+static void test_many(pith_test *test)
+{
+    enum { SIDE = 1024, N_MAPS = 3 };
+    const size_t n = (size_t)SIDE * SIDE;
+    const pithi_decision decision = { .kind = PITHI_DECISION_SIGMOID };
+    const pith_shape shape = { 3, { 1, SIDE, SIDE } };
+    float *want = malloc(n * sizeof(float)), *got = malloc(n * sizeof(float));
+    pithi_decisions all = { 0 };
+    pith_test_case(test, "maps of many decisions take limited memory");
+    for (size_t i = 0; want && got && i < n; i++) {
+        const float x = (float)pith_test_uniform(test, -3.0, 3.0);
+        want[i] = 1.0f / (1.0f + expf(-x));
+        got[i] = 1.0f / (1.0f + expf(-x - (i % 3 ? 0.2f : -0.3f)));
+    }
+    const double one = want && got ? changed(test, decision, &shape, want, got) : 0.0;
+    for (int i = 0; want && got && i < N_MAPS; i++) {
+        const pith_tensor reference = { PITH_DTYPE_F32, shape, want }, output = { PITH_DTYPE_F32, shape, got };
+        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &output));
+    }
+    const double share = pithi_decisions_changed(&all);
+    TEST_CHECK_MESSAGE(test, all.n_rows == (int64_t)n * N_MAPS && all.capacity * (int64_t)sizeof *all.pairs <= 8 << 20,
+                       "%lld pairs of %lld", (long long)all.capacity, (long long)all.n_rows);
+    TEST_CHECK_MESSAGE(test, one > 0.01 && fabs(share - one) < 0.02 * one, "%.5f, of one map %.5f", share, one);
+    pithi_decisions_destroy(test->ctx, &all);
+    free(want);
+    free(got);
+}
+
 static void test_values(pith_test *test)
 {
     pith_graph *graph = pith_test_graph(test, "input x f32[1,6,4]\n"
@@ -127,6 +207,7 @@ static void test_values(pith_test *test)
     TEST_CHECK(test, a.kind == PITHI_DECISION_SOFTMAX && a.axis == 1 && !a.is_flat);
     TEST_CHECK(test, b.kind == PITHI_DECISION_SCORES && b.axis == -1);
     TEST_CHECK(test, pithi_decision_of(graph->outputs[2], false).kind == PITHI_DECISION_SIGMOID);
+    TEST_CHECK(test, pithi_decision_of(graph->outputs[2], true).kind == PITHI_DECISION_SIGMOID);
     TEST_CHECK(test, pithi_decision_of(graph->outputs[3], false).kind == PITHI_DECISION_NONE);
     TEST_CHECK(test, pithi_decision_of(graph->outputs[3], true).kind == PITHI_DECISION_SCORES);
     const pithi_decisions none = { 0 };
@@ -134,14 +215,70 @@ static void test_values(pith_test *test)
     pithi_graph_destroy(graph);
 }
 
+static pith_status read_sample(void *user, int index, pith_tensor *inputs)
+{
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 2, { 1, 8 } }, (float *)user + 8 * index };
+    return PITH_OK;
+}
+
+/* What calibration measures of a network whose batch may be open, and what is decided by that. */
+static void check_measured(pith_test *test, const char *text, bool is_open, const char *measured,
+                           pithi_decision_kind kind)
+{
+    enum { N_SAMPLES = 4 };
+    static const pith_quantize_options options = { .n_threads = 1 };
+    float data[8 * N_SAMPLES];
+    const pith_samples samples = { read_sample, data, N_SAMPLES };
+    pithi_quant_work work = { .limit = INFINITY };
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &samples, .work = &work,
+                          .graph = pith_test_graph(test, text), .arena = { .ctx = test->ctx } };
+    for (int i = 0; i < PITH_COUNT(data); i++) {
+        data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
+    }
+    if (is_open) {
+        quant.graph->inputs[0]->shape.dims[0] = -1;
+    }
+    TEST_OK(test, pithi_quant_learn_types(&quant, quant.graph));
+    TEST_OK(test, pithi_quant_select(&quant));
+    TEST_OK(test, pithi_quant_calibrate(&quant));
+    const char *name = quant.measured ? quant.graph->values[quant.measured[0]]->name : "";
+    TEST_CHECK_MESSAGE(test, strcmp(name, measured) == 0, "%s is measured, not %s", name, measured);
+    for (int i = 0; quant.decisions && i < quant.n_measured; i++) {
+        TEST_CHECK_MESSAGE(test, quant.decisions[i].kind == kind, "value %d decides as %d", i,
+                           (int)quant.decisions[i].kind);
+    }
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(quant.graph);
+}
+
+static void test_measured(pith_test *test)
+{
+    static const char classes[] = "input x f32[1,8]\nconst w f32[8,5]\ns = matmul x w\ny = softmax s | axis=1\n"
+                                  "output y\n";
+    static const char boxes[] = "input x f32[1,8]\nconst w f32[8,4]\nconst v f32[8,3]\na = matmul x w\n"
+                                "b = matmul x v\ny = concat a b | axis=1\noutput y\n";
+    static const char labels[] = "input x f32[1,8]\nconst w f32[8,5]\ns = matmul x w\ny = sigmoid s\noutput y\n";
+    pith_test_case(test, "classifiers are measured in front of their softmax, with an open batch as well");
+    check_measured(test, classes, false, "s", PITHI_DECISION_SCORES);
+    check_measured(test, classes, true, "s", PITHI_DECISION_SCORES);
+    pith_test_case(test, "rows that a concatenation joins aren't classes, labels are no choice");
+    check_measured(test, boxes, false, "a", PITHI_DECISION_NONE);
+    check_measured(test, boxes, true, "a", PITHI_DECISION_NONE);
+    check_measured(test, labels, true, "y", PITHI_DECISION_SIGMOID);
+}
+
 void test_decide(pith_test *test)
 {
+    test_measured(test);
     scores *s = malloc(sizeof *s);
     float *turned = malloc(2 * N * sizeof(float));
     if (s && turned) {
         test_rows(test, s, turned);
         test_halves(test, s);
     }
+    test_odd_values(test);
+    test_lengths(test);
+    test_many(test);
     test_values(test);
     free(turned);
     free(s);

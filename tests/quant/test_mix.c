@@ -46,6 +46,18 @@ static const char spectrum[] = "input x f32[1,3,10,10]\n"
                                "y = gemm f w2 b2\n"
                                "output y\n";
 
+/* Without biases; the second convolution reads what isn't zero on average. */
+static const char unbiased[] = "input x f32[1,3,10,10]\n"
+                               "const w1 f32[8,3,3,3]{-0.4:0.4}\n"
+                               "a = conv x w1 | strides=[3,3]\n"
+                               "r = abs a\n"
+                               "const w2 f32[16,8,1,1]\n"
+                               "b = conv r w2\n"
+                               "f = flatten b\n"
+                               "const w3 f32[144,6]{-0.6:0.6}\n"
+                               "y = gemm f w3\n"
+                               "output y\n";
+
 typedef struct source {
     float samples[N_SAMPLES][N_IN];
     int64_t labels[N_SAMPLES];
@@ -115,6 +127,30 @@ static void test_size(pith_test *test, source *s)
     TEST_STATUS(test, quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_bytes = 1000 }, &small),
                 PITH_STATUS_LIMIT, "relax the limit on the size");
     release(test, &plain);
+}
+
+/* Layers get biases by their correction only where there is room for these. Each limit is a byte too small for the
+ * file before. */
+static void test_biases_fit(pith_test *test, source *s)
+{
+    size_t limit = 0;
+    int n_kept = 0;
+    pith_test_case(test, "corrected biases of layers that had none keep to the limit on the size");
+    for (int i = 0; i < 6; i++) {
+        result r;
+        const pith_status status =
+            quantize(test, s, (pith_quantize_options){ .no_timing = 1, .max_bytes = limit }, &r);
+        if (status != PITH_OK) {
+            TEST_CHECK(test, status == PITH_STATUS_LIMIT);
+            pith_ctx_clear_error(test->ctx);
+            break;
+        }
+        TEST_CHECK_MESSAGE(test, limit == 0 || r.n_bytes <= limit, "%zu bytes, more than %zu", r.n_bytes, limit);
+        limit = i == 0 ? r.n_bytes - 200 : r.n_bytes - 1;
+        n_kept += i > 0;
+        release(test, &r);
+    }
+    TEST_CHECK_MESSAGE(test, n_kept >= 2, "%d limits kept", n_kept);
 }
 
 static void test_drop(pith_test *test, source *s)
@@ -261,6 +297,9 @@ void test_mix(pith_test *test)
     }
     if (s && setup(test, spectrum, s)) {
         test_ruined(test, s);
+    }
+    if (s && setup(test, unbiased, s)) {
+        test_biases_fit(test, s);
     }
     free(s);
 }
