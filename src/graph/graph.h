@@ -92,16 +92,6 @@ pith_status pithi_graph_inline(pith_graph *graph, pith_node *node, pith_graph *b
 pith_status pithi_graph_add_value(pith_graph *graph, const char *name, pith_value **value_out);
 /* Keeps fresh names away from one that a value got by hand: files that pith has written have names that look fresh. */
 void pithi_graph_reserve_name(pith_graph *graph, const char *name);
-/* Weights of a file may lie unaligned (import.h): only float32, and from so many bytes on. Where this says false,
- * elements are read with pithi_load_f32() and copied with memcpy. */
-#define PITHI_UNALIGNED_BYTES ((size_t)4096)
-static inline bool pithi_is_aligned(const pith_tensor *tensor)
-{
-    return tensor->dtype != PITH_DTYPE_F32 || (uintptr_t)tensor->data % sizeof(float) == 0;
-}
-/* The same bytes in `arena`, where they are aligned. */
-pith_status pithi_tensor_align(pithi_arena *arena, pith_tensor *tensor);
-
 /* A constant; the tensor struct is copied, its data is borrowed and must outlive the graph. */
 pith_status pithi_graph_add_constant(pith_graph *graph, const char *name, const pith_tensor *tensor,
                                      pith_value **value_out);
@@ -159,6 +149,15 @@ pith_status pithi_shape_check(pith_ctx *ctx, const pith_shape *shape, pith_dtype
 /* "[1,3,?,224]"; buffer of at least PITHI_SHAPE_TEXT_BYTES. Returns `buffer`. */
 #define PITHI_SHAPE_TEXT_BYTES 200
 const char *pithi_shape_text(const pith_shape *shape, char *buffer);
+
+/* Float32 weights may lie unaligned in a file (import.h). Where this says false, elements are read with
+ * pithi_tensor_get_f64() or pithi_load_f32(), and copied with memcpy. */
+static inline bool pithi_is_aligned(const pith_tensor *tensor)
+{
+    return tensor->dtype != PITH_DTYPE_F32 || (uintptr_t)tensor->data % sizeof(float) == 0;
+}
+/* The same bytes in `arena`, where they are aligned. */
+pith_status pithi_tensor_align(pithi_arena *arena, pith_tensor *tensor);
 
 /* Element access with conversion, for references and shape arithmetic; index in elements. */
 double pithi_tensor_get_f64(const pith_tensor *tensor, int64_t index);

@@ -6,6 +6,8 @@
 #include "graph/graph.h"
 #include "platform/platform.h"
 
+#define PITHI_UNALIGNED_BYTES ((size_t)4096) /* less is copied to where it is aligned */
+
 /* Facts of a file, and the files that hold its weights. Everything is borrowed by the graph, so it must
  * outlive the graph (and clones). Zero-initialise. */
 typedef struct pithi_import_info {
@@ -16,8 +18,8 @@ typedef struct pithi_import_info {
     size_t n_external_files, external_capacity;
     const char **locations;     /* names of them, below the model's folder; texts in the graph's arena */
     size_t locations_capacity;
-    bool keeps_unaligned;       /* set it if weights may stay where they lie unaligned (graph.h) and only operators that
-                                 * say so read them */
+    bool keeps_unaligned;       /* set it if weights may stay where they lie unaligned: float32, PITHI_UNALIGNED_BYTES
+                                 * and more, and read only by operators that say they can */
     bool is_mapped;             /* set it if the bytes are a mapped file: pages of what is copied are given back then */
 } pithi_import_info;
 

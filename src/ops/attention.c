@@ -111,7 +111,7 @@ static void ref(const pith_run *run)
 
 static size_t ref_bytes(const pith_run *run)
 {
-    return pithi_attention_ref_bytes(run->attrs, run->inputs, run->n_inputs);
+    return (size_t)pithi_attention_geometry_of(run->attrs, run->inputs, run->n_inputs).n_keys * sizeof(double);
 }
 
 /* ---- shape -------------------------------------------------------------------------------- */

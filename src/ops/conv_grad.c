@@ -63,20 +63,6 @@ static void ref(const pith_run *run)
     }
 }
 
-static pith_status prepare(pith_prepare *prepare)
-{
-    const pith_run sizes = { .inputs = prepare->inputs };
-    prepare->shared_bytes = ref_bytes(&sizes);
-    prepare->use_run = true;
-    return PITH_OK;
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    (void)part;
-    ref(run);
-}
-
 static pith_status infer(pith_infer *infer)
 {
     pithi_conv_geometry g;
@@ -106,6 +92,6 @@ const pith_op pith_op_conv_grad = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref, .ref_bytes = ref_bytes, .prepare = prepare, .run = run,
+    .ref = ref, .ref_bytes = ref_bytes,
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

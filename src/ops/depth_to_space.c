@@ -3,19 +3,16 @@
 #include "ops/sample.h"
 #include "ops/shared_block.h"
 
-static void ref(const pith_run *run)
+static pithi_copy describe(const pith_run *run)
 {
     pithi_copy copy = pithi_copy_make(&run->inputs[0], &run->outputs[0]);
     pithi_block_copy(&copy, run->attrs, &run->outputs[0].shape, true);
-    pithi_copy_plain(&copy);
+    return copy;
 }
 
-static void run_part(const pith_run *run, const pith_part *part)
-{
-    pithi_copy copy = pithi_copy_make(&run->inputs[0], &run->outputs[0]);
-    pithi_block_copy(&copy, run->attrs, &run->outputs[0].shape, true);
-    pithi_copy_part(&copy, run->state, part);
-}
+static void ref(const pith_run *run) { pithi_copy_ref(run, describe); }
+
+static void run_part(const pith_run *run, const pith_part *part) { pithi_copy_run(run, part, describe); }
 
 static pith_status infer(pith_infer *infer)
 {

@@ -17,17 +17,9 @@ static pithi_copy describe(const pith_run *run)
     return copy;
 }
 
-static void ref(const pith_run *run)
-{
-    pithi_copy copy = describe(run);
-    pithi_copy_plain(&copy);
-}
+static void ref(const pith_run *run) { pithi_copy_ref(run, describe); }
 
-static void run_part(const pith_run *run, const pith_part *part)
-{
-    pithi_copy copy = describe(run);
-    pithi_copy_part(&copy, run->state, part);
-}
+static void run_part(const pith_run *run, const pith_part *part) { pithi_copy_run(run, part, describe); }
 
 static pith_status infer(pith_infer *infer)
 {

@@ -46,28 +46,11 @@ static void ref(const pith_run *run)
     }
 }
 
-static size_t matrix_bytes(const pith_tensor *x)
-{
-    size_t n = (size_t)x->shape.dims[x->shape.rank - 1];
-    return 2 * n * n * sizeof(double);
-}
-
 static size_t ref_bytes(const pith_run *run)
 {
-    return matrix_bytes(&run->inputs[0]);
-}
-
-static pith_status prepare(pith_prepare *prepare)
-{
-    prepare->use_run = true;
-    prepare->shared_bytes = matrix_bytes(&prepare->inputs[0]);
-    return PITH_OK;
-}
-
-static void run(const pith_run *run, const pith_part *part)
-{
-    (void)part; /* there is one */
-    ref(run);
+    const pith_shape *x = &run->inputs[0].shape;
+    const size_t n = (size_t)x->dims[x->rank - 1];
+    return 2 * n * n * sizeof(double);
 }
 
 static pith_status infer(pith_infer *infer)
@@ -97,7 +80,6 @@ const pith_op pith_op_inverse = {
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
     .ref = ref, .ref_bytes = ref_bytes,
-    .prepare = prepare, .run = run,
     .cost = cost,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

@@ -44,7 +44,6 @@ static const char *const samples[] = { "f32[2,33]", "f32[3]{-inf,1,inf}", "f32[3
 
 const pith_op pith_op_is_inf = {
     .head = { "is_inf", 1, PITH_ATTRS(attrs_table, is_inf_attrs) },
-    
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = pithi_y_bool, .n_outputs = 1,
     .infer = infer,

@@ -34,7 +34,6 @@ static const char *const samples[] = { "f32[2,33]", "f32[3]{nan,1,inf}", "f16[2]
 
 const pith_op pith_op_is_nan = {
     .head = { "is_nan", 1, PITH_NO_ATTRS },
-    
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = pithi_y_bool, .n_outputs = 1,
     .infer = infer,

@@ -248,14 +248,14 @@ struct pith_op {
     pith_status (*infer)(pith_infer *infer);
     /* Plain loops, float in double: the oracle, the fallback, and what folds constants. */
     void (*ref)(const pith_run *run);
-    /* Bytes that ref wants in run->shared (recurrent states, a matrix to eliminate in); NULL: none. Such an
-     * operator has a prepare that always sets use_run, so only pithi_op_eval() has to provide them. */
+    /* Bytes that ref wants in run->shared (recurrent states, a matrix to eliminate in); NULL: none. Looks at
+     * attributes and inputs only. */
     size_t (*ref_bytes)(const pith_run *run);
     /* Optional fast path. Leaves use_run false when it has none for these dtypes and shapes. */
     pith_status (*prepare)(pith_prepare *prepare);
     void (*run)(const pith_run *run, const pith_part *part);
-    /* Inputs (one bit each) that prepare packs, or that run reads, at any alignment: constants there may stay where
-     * they lie in the file. */
+    /* Inputs (one bit each, so of the first 32) that prepare packs, or that run reads, at any alignment: constants
+     * there may stay where they lie in the file. */
     uint32_t packed_inputs, unaligned_inputs;
     /* Optional: true if prepare finds a way to run with operand `index` (inputs, then outputs) as a window: rows
      * farther apart than they are long (pith_run.strides). Dense operands need no permission. */

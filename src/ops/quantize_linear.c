@@ -153,17 +153,6 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static bool to_channels_last(pith_graph *graph, pith_node *node)
-{
-    (void)graph;
-    quantize_attrs *attrs = node->attrs;
-    if (attrs->block_size > 0) {
-        return false; /* the scales have the layout of x */
-    }
-    attrs->axis = pithi_axis_channels_last(attrs->axis, node->inputs[0]->shape.rank);
-    return true;
-}
-
 static const pith_operand_spec inputs[] = {
     { "x", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32), PITH_ONE },
     { "scale", PITH_DTYPES_FLOAT | PITH_DTYPES(PITH_DTYPE_S32) | PITH_DTYPES(PITH_DTYPE_F8E8M0), PITH_ONE },
@@ -198,7 +187,7 @@ const pith_op pith_op_quantize_linear = {
     .prepare = prepare,
     .run = run_part,
     .layout = PITH_LAYOUT_FOLLOWS,
-    .to_channels_last = to_channels_last,
+    .to_channels_last = pithi_quant_to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -124,8 +124,3 @@ void pithi_attention_store_present(const pith_run *run, const pithi_attention_ge
         memcpy(to, (const char *)run->inputs[input].data + (size_t)at * item, (size_t)size * item);
     }
 }
-
-size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs)
-{
-    return (size_t)pithi_attention_geometry_of(attrs, inputs, n_inputs).n_keys * sizeof(double);
-}

@@ -54,9 +54,6 @@ double pithi_attention_bias(const pithi_attention_mask *row, int64_t key);
 /* Copies keys (or values) of one head to the present output, if that is wanted. */
 void pithi_attention_store_present(const pith_run *run, const pithi_attention_geometry *g, bool is_value, int64_t batch,
                                    int64_t head);
-/* Bytes of the reference's scores of one row. */
-size_t pithi_attention_ref_bytes(const pithi_attention_attrs *attrs, const pith_tensor *inputs, int n_inputs);
-
 /* The float32 path; for anything else, the reference as one part. */
 pith_status pithi_attention_prepare(pith_prepare *prepare);
 void pithi_attention_run(const pith_run *run, const pith_part *part);

@@ -44,10 +44,8 @@ static bool is_fast(const pith_prepare *prepare, const pithi_attention_geometry 
 pith_status pithi_attention_prepare(pith_prepare *prepare)
 {
     pithi_attention_geometry g = pithi_attention_geometry_of(prepare->attrs, prepare->inputs, prepare->n_inputs);
-    prepare->use_run = true; /* the reference needs memory, see ref_bytes */
-    if (!is_fast(prepare, &g)) {
-        prepare->shared_bytes = pithi_attention_ref_bytes(prepare->attrs, prepare->inputs, prepare->n_inputs);
-        prepare->kernel = "reference";
+    prepare->use_run = is_fast(prepare, &g);
+    if (!prepare->use_run) {
         return PITH_OK;
     }
     void *block = NULL;
@@ -325,10 +323,6 @@ static void attend_one(const attention_state *state, const pith_run *run, int64_
 void pithi_attention_run(const pith_run *run, const pith_part *part)
 {
     const attention_state *state = run->state;
-    if (!state) {
-        run->node->op->ref(run);
-        return;
-    }
     const pithi_attention_geometry *g = &state->g;
     bool is_packing = part->phase == 0 && g->n_rows > 1;
     int64_t n_items = g->n_batches * (is_packing ? g->n_key_heads : g->n_heads * state->n_row_blocks), begin, end;

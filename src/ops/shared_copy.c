@@ -472,6 +472,18 @@ bool pithi_copy_takes_window(const pith_node *node, int index)
     return pith_dtype_bytes(node->inputs[0]->dtype) > 0;
 }
 
+void pithi_copy_ref(const pith_run *run, pithi_copy (*describe)(const pith_run *run))
+{
+    const pithi_copy copy = describe(run);
+    pithi_copy_plain(&copy);
+}
+
+void pithi_copy_run(const pith_run *run, const pith_part *part, pithi_copy (*describe)(const pith_run *run))
+{
+    const pithi_copy copy = describe(run);
+    pithi_copy_part(&copy, run->state, part);
+}
+
 pith_status pithi_copy_prepare(pith_prepare *prepare)
 {
     void *block = NULL;

@@ -31,6 +31,9 @@ void pithi_copy_move(pithi_copy *copy, int64_t from_items, int64_t to_items);
 void pithi_copy_plain(const pithi_copy *copy);
 /* This part's share. `state` is what pithi_copy_prepare() left. */
 void pithi_copy_part(const pithi_copy *copy, const void *state, const pith_part *part);
+/* Both for operators whose copy `describe` tells. */
+void pithi_copy_ref(const pith_run *run, pithi_copy (*describe)(const pith_run *run));
+void pithi_copy_run(const pith_run *run, const pith_part *part, pithi_copy (*describe)(const pith_run *run));
 /* Sets use_run, state and max_parts for an operator that only copies. */
 pith_status pithi_copy_prepare(pith_prepare *prepare);
 

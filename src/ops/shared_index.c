@@ -92,6 +92,14 @@ int64_t pithi_run_index(const pith_run *run, const pith_tensor *indices, int64_t
 
 /* ---- layout ------------------------------------------------------------------------------- */
 
+bool pithi_axis_to_channels_last(pith_graph *graph, pith_node *node)
+{
+    int64_t *axis = pithi_attr_field(node, "axis", PITH_ATTR_KIND_INT);
+    (void)graph;
+    *axis = pithi_axis_channels_last(*axis, node->inputs[0]->shape.rank);
+    return true;
+}
+
 bool pithi_axes_input_channels_last(pith_graph *graph, pith_node *node, int index, int rank, int n_default)
 {
     int64_t axes[PITH_MAX_RANK];

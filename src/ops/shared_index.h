@@ -40,6 +40,9 @@ static inline int64_t pithi_axis_channels_last(int64_t axis, int rank)
     return positive == 0 ? 0 : positive == 1 ? rank - 1 : positive - 1;
 }
 
+/* to_channels_last of operators with an attribute `axis`. */
+bool pithi_axis_to_channels_last(pith_graph *graph, pith_node *node);
+
 /* For operators with an `axes` input: rewrites it for channels-last operands. Where it is absent, the axes
  * 0..n_default-1 that it stands for are written down. False if the axes aren't constant. */
 bool pithi_axes_input_channels_last(pith_graph *graph, pith_node *node, int index, int rank, int n_default);

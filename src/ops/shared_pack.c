@@ -72,8 +72,6 @@ void pithi_pack_cache_set_mapping(pithi_pack_cache *cache, const void *data, siz
     cache->mapping_bytes = n_bytes;
 }
 
-#define FORGOTTEN_BYTES ((size_t)32 << 10) /* pages of less aren't worth a call of the system */
-
 /* A packed weight is not read again as it lies in the file, so it need not stay in memory twice. */
 static void forget_source(const pith_prepare *prepare, const void *constant_data)
 {
@@ -83,9 +81,8 @@ static void forget_source(const pith_prepare *prepare, const void *constant_data
         return;
     }
     for (int i = 0; i < prepare->n_inputs; i++) {
-        const size_t n_bytes = pith_tensor_bytes(&prepare->inputs[i]);
-        if (prepare->inputs[i].data == constant_data && n_bytes >= FORGOTTEN_BYTES) {
-            pithi_file_forget(constant_data, n_bytes);
+        if (prepare->inputs[i].data == constant_data) {
+            pithi_file_forget(constant_data, pith_tensor_bytes(&prepare->inputs[i]));
         }
     }
 }

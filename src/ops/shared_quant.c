@@ -59,6 +59,14 @@ pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, 
     return PITH_OK;
 }
 
+bool pithi_quant_to_channels_last(pith_graph *graph, pith_node *node)
+{
+    if (pithi_attr_int(node, "block_size") > 0) {
+        return false; /* the scales have the layout of x */
+    }
+    return pithi_axis_to_channels_last(graph, node);
+}
+
 pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis,
                                        int64_t block_size)
 {

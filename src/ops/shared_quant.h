@@ -20,6 +20,9 @@ typedef struct pithi_quant_rows {
  * input 0; `divides`: by the scales, so none may be 0. */
 pith_status pithi_infer_quant(pith_infer *infer, int scale_index, int64_t axis, int64_t block_size, bool divides);
 
+/* to_channels_last of operators with attributes `axis` and `block_size`. */
+bool pithi_quant_to_channels_last(pith_graph *graph, pith_node *node);
+
 /* `axis` as in the attribute; block_size 0: none. */
 pithi_quant_rows pithi_quant_rows_make(const pith_shape *x, const pith_shape *scale, int64_t axis, int64_t block_size);
 /* Index of the scale of element `position` of x. */

@@ -168,11 +168,8 @@ static bool wants_cut(const pithi_rnn_state *state, int n_threads)
 
 pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
 {
-    prepare->use_run = true; /* the reference needs memory, see ref_bytes */
-    if (!is_fast(prepare)) {
-        pith_run run = { .inputs = prepare->inputs };
-        prepare->shared_bytes = pithi_rnn_ref_bytes(&run);
-        prepare->kernel = "reference";
+    prepare->use_run = is_fast(prepare);
+    if (!prepare->use_run) {
         return PITH_OK;
     }
     void *block = NULL;
@@ -555,10 +552,6 @@ static void run_cut(row_block *block, const pith_part *part)
 void pithi_rnn_run(const pith_run *run, const pith_part *part)
 {
     const pithi_rnn_state *state = run->state;
-    if (!state) {
-        run->node->op->ref(run);
-        return;
-    }
     row_block block = { .state = state, .run = run };
     if (state->is_cut) {
         run_cut(&block, part);

@@ -119,14 +119,6 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
-static bool to_channels_last(pith_graph *graph, pith_node *node)
-{
-    (void)graph;
-    split_attrs *attrs = node->attrs;
-    attrs->axis = pithi_axis_channels_last(attrs->axis, node->inputs[0]->shape.rank);
-    return true;
-}
-
 /* Before opset 13 the sizes were an attribute; opset 1 had an input besides, of x's type. */
 static pith_status map_1(pith_ctx *ctx, pith_source *source, void *attrs)
 {
@@ -163,7 +155,7 @@ const pith_op pith_op_split = {
     .takes_window = pithi_copy_takes_window,
     .piece = piece,
     .layout = PITH_LAYOUT_FOLLOWS,
-    .to_channels_last = to_channels_last,
+    .to_channels_last = pithi_axis_to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -208,6 +208,10 @@ static pith_status prepare_step(builder *b, pith_step *step, pith_tensor *inputs
     step->n_choices = prepare.n_choices;
     step->scratch_bytes = pithi_align_up(prepare.scratch_bytes, PITH_ALIGNMENT);
     step->shared_bytes = prepare.shared_bytes;
+    if (!prepare.use_run && node->op->ref_bytes) {
+        const pith_run run = { .node = node, .attrs = node->attrs, .inputs = inputs, .n_inputs = node->n_inputs };
+        step->shared_bytes = node->op->ref_bytes(&run);
+    }
     int n_workers = step->max_parts > 1 ? b->options->n_threads : 1; /* any worker may take any part */
     PITH_TRY(add_step_block(b, step->scratch_bytes, n_workers, node->index, &step->scratch_offset));
     return add_step_block(b, step->shared_bytes, 1, node->index, &step->shared_offset);

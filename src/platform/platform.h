@@ -28,7 +28,7 @@ bool pithi_file_exists(const char *path);
 /* Writes a file whole or not at all: to "<path>.part" first, which then takes its name. */
 pith_status pithi_file_write(pith_ctx *ctx, const char *path, const void *data, size_t n_bytes);
 /* Gives the pages that lie wholly in this part of a mapping back to the system; a later read fetches them again. The
- * same of memory that was allocated: a later read may find anything. */
+ * same of memory that was allocated: a later read may find anything. Parts below 32 KiB are left alone. */
 void pithi_file_forget(const void *data, size_t n_bytes);
 
 /* ---- time and machine --------------------------------------------------------------------- */

@@ -177,8 +177,13 @@ pith_status pithi_file_write(pith_ctx *ctx, const char *path, const void *data, 
     return PITH_OK;
 }
 
+#define FORGOTTEN_BYTES ((size_t)32 << 10) /* less isn't worth a call of the system */
+
 void pithi_file_forget(const void *data, size_t n_bytes)
 {
+    if (n_bytes < FORGOTTEN_BYTES) {
+        return;
+    }
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t begin = ((uintptr_t)data + page - 1) / page * page, end = ((uintptr_t)data + n_bytes) / page * page;
     if (begin < end) {

@@ -6,59 +6,46 @@
 #include <stdlib.h>
 
 #include "kernels/conv_planar_f32.h"
-#include "support/test.h"
+#include "support/float_operand.h"
 
 #define N_CASES 300
 
 enum { X, W, BIAS, RESIDUAL, Y, N_OPERANDS };
 
 typedef struct planar_case {
-    pith_guarded memory[N_OPERANDS];
-    size_t counts[N_OPERANDS];
+    pith_test_operand operands[N_OPERANDS];
     float *start; /* Y before the run */
     int out_h, nr;
     pith_conv_planar_f32_task task;
 } planar_case;
 
-static int pick(pith_test *test, int low, int high)
-{
-    return low + (int)(pith_test_random(test) % (uint64_t)(high - low + 1));
-}
-
 static float *make_operand(pith_test *test, planar_case *c, int index, size_t count)
 {
-    c->memory[index] = pith_guarded_alloc(count * sizeof(float), pith_test_random(test) & 1);
-    c->counts[index] = count;
-    float *data = c->memory[index].data;
-    bool specials = index == X && pick(test, 0, 3) == 0;
-    for (size_t i = 0; i < count; i++) {
-        bool is_special = specials && pick(test, 0, 63) == 0;
-        data[i] = is_special ? (pick(test, 0, 1) ? NAN : INFINITY) : (float)pith_test_uniform(test, -2.0, 2.0);
-    }
-    return data;
+    c->operands[index] = pith_test_operand_make(test, count, index == X && pith_test_pick(test, 0, 3) == 0);
+    return c->operands[index].data;
 }
 
 static void choose_geometry(pith_test *test, planar_case *c)
 {
     pith_conv_planar_f32_task *t = &c->task;
-    t->in_channels = pick(test, 1, PITH_CONV_PLANAR_MAX_CHANNELS);
-    t->kernel_h = pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
-    t->kernel_w = pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
-    t->stride_h = pick(test, 1, 3);
-    t->stride_w = pick(test, 1, PITH_CONV_PLANAR_MAX_STRIDE);
-    t->pad_top = pick(test, 0, 8);
-    t->pad_left = pick(test, 0, 3) ? pick(test, 0, 3) : pick(test, 0, 50);
-    t->in_h = pick(test, 1, 9);
-    t->in_w = pick(test, 1, 90);
-    int full_h = t->in_h + t->pad_top + pick(test, 0, 9) - t->kernel_h;
-    int full_w = t->in_w + t->pad_left + pick(test, 0, 3) - t->kernel_w;
+    t->in_channels = pith_test_pick(test, 1, PITH_CONV_PLANAR_MAX_CHANNELS);
+    t->kernel_h = pith_test_pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
+    t->kernel_w = pith_test_pick(test, 1, PITH_CONV_PLANAR_MAX_KERNEL);
+    t->stride_h = pith_test_pick(test, 1, 3);
+    t->stride_w = pith_test_pick(test, 1, PITH_CONV_PLANAR_MAX_STRIDE);
+    t->pad_top = pith_test_pick(test, 0, 8);
+    t->pad_left = pith_test_pick(test, 0, 3) ? pith_test_pick(test, 0, 3) : pith_test_pick(test, 0, 50);
+    t->in_h = pith_test_pick(test, 1, 9);
+    t->in_w = pith_test_pick(test, 1, 90);
+    int full_h = t->in_h + t->pad_top + pith_test_pick(test, 0, 9) - t->kernel_h;
+    int full_w = t->in_w + t->pad_left + pith_test_pick(test, 0, 3) - t->kernel_w;
     c->out_h = full_h > 0 ? full_h / t->stride_h + 1 : 1; /* a kernel larger than the image is fine too */
     t->out_w = full_w > 0 ? full_w / t->stride_w + 1 : 1;
-    t->n_columns = pick(test, 0, 2) ? pick(test, 1, 40) : 8 * pick(test, 1, 9);
-    t->x_row_stride = (size_t)(t->in_w + pick(test, 0, 2));
-    t->x_plane_stride = (size_t)t->in_h * t->x_row_stride + (size_t)pick(test, 0, 2);
-    t->y_pixel_stride = (size_t)(t->n_columns + pick(test, 0, 2));
-    t->y_row_stride = (size_t)t->out_w * t->y_pixel_stride + (size_t)pick(test, 0, 2);
+    t->n_columns = pith_test_pick(test, 0, 2) ? pith_test_pick(test, 1, 40) : 8 * pith_test_pick(test, 1, 9);
+    t->x_row_stride = (size_t)(t->in_w + pith_test_pick(test, 0, 2));
+    t->x_plane_stride = (size_t)t->in_h * t->x_row_stride + (size_t)pith_test_pick(test, 0, 2);
+    t->y_pixel_stride = (size_t)(t->n_columns + pith_test_pick(test, 0, 2));
+    t->y_row_stride = (size_t)t->out_w * t->y_pixel_stride + (size_t)pith_test_pick(test, 0, 2);
     t->y_end = c->out_h;
 }
 
@@ -77,16 +64,16 @@ static void make_case(pith_test *test, planar_case *c, int nr)
     t->x = make_operand(test, c, X, (size_t)(t->in_channels - 1) * t->x_plane_stride +
                                         (size_t)(t->in_h - 1) * t->x_row_stride + (size_t)t->in_w);
     float *w = make_operand(test, c, W, padded * n_taps(t));
-    for (size_t i = 0; i < c->counts[W]; i++) {
+    for (size_t i = 0; i < c->operands[W].count; i++) {
         w[i] = i / (n_taps(t) * (size_t)nr) * (size_t)nr + i % (size_t)nr < n ? w[i] : 0.0f;
     }
     t->w = w;
     float *bias = make_operand(test, c, BIAS, n), *residual = make_operand(test, c, RESIDUAL, y_count);
-    t->bias = pick(test, 0, 1) ? bias : NULL;
-    t->residual = pick(test, 0, 2) ? NULL : residual;
+    t->bias = pith_test_pick(test, 0, 1) ? bias : NULL;
+    t->residual = pith_test_pick(test, 0, 2) ? NULL : residual;
     t->y = make_operand(test, c, Y, y_count);
-    t->lo = pick(test, 0, 1) ? -0.5f : -INFINITY;
-    t->hi = pick(test, 0, 1) ? 1.5f : INFINITY;
+    t->lo = pith_test_pick(test, 0, 1) ? -0.5f : -INFINITY;
+    t->hi = pith_test_pick(test, 0, 1) ? 1.5f : INFINITY;
     c->start = malloc(y_count * sizeof(float));
     memcpy(c->start, t->y, y_count * sizeof(float));
 }
@@ -116,16 +103,11 @@ static double wanted_value(const planar_case *c, size_t at, int oy, int ox, size
     return sum > (double)t->hi ? (double)t->hi : sum;
 }
 
-static bool is_close(double got, double wanted, double bound)
-{
-    return (isnan(got) && isnan(wanted)) || got == wanted || fabs(got - wanted) <= bound;
-}
-
 /* Every element, those between the rows and pixels included. */
 static void check_values(pith_test *test, const planar_case *c)
 {
     const pith_conv_planar_f32_task *t = &c->task;
-    for (size_t i = 0; i < c->counts[Y]; i++) {
+    for (size_t i = 0; i < c->operands[Y].count; i++) {
         size_t oy = i / t->y_row_stride, ox = i % t->y_row_stride / t->y_pixel_stride;
         size_t n = i % t->y_row_stride % t->y_pixel_stride;
         if (ox >= (size_t)t->out_w || n >= (size_t)t->n_columns) {
@@ -134,8 +116,8 @@ static void check_values(pith_test *test, const planar_case *c)
             continue;
         }
         double bound = 0.0, wanted = wanted_value(c, i, (int)oy, (int)ox, n, &bound);
-        TEST_CHECK_MESSAGE(test, is_close((double)t->y[i], wanted, bound), "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox,
-                           n, (double)t->y[i], wanted);
+        TEST_CHECK_MESSAGE(test, pith_test_is_close((double)t->y[i], wanted, bound),
+                           "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox, n, (double)t->y[i], wanted);
     }
 }
 
@@ -143,13 +125,13 @@ static void check_case(pith_test *test, const pith_conv_planar_f32 *kernel)
 {
     planar_case c = { 0 };
     make_case(test, &c, kernel->nr);
-    size_t n_bytes = c.counts[Y] * sizeof(float);
+    size_t n_bytes = c.operands[Y].count * sizeof(float);
     kernel->run(&c.task);
     check_values(test, &c);
     float *whole = malloc(n_bytes);
     memcpy(whole, c.task.y, n_bytes);
     memcpy(c.task.y, c.start, n_bytes);
-    int row = pick(test, 0, c.out_h);
+    int row = pith_test_pick(test, 0, c.out_h);
     for (int i = 0; i < 2; i++) {
         pith_conv_planar_f32_task t = c.task;
         t.y_begin = i ? row : 0;
@@ -160,7 +142,7 @@ static void check_case(pith_test *test, const pith_conv_planar_f32 *kernel)
     free(whole);
     free(c.start);
     for (int i = 0; i < N_OPERANDS; i++) {
-        pith_guarded_free(&c.memory[i]);
+        pith_guarded_free(&c.operands[i].memory);
     }
 }
 

@@ -6,40 +6,15 @@
 #include <stdlib.h>
 
 #include "kernels/dwconv_f32.h"
-#include "support/test.h"
+#include "support/float_operand.h"
 
 #define N_CASES 400
 
-typedef struct operand {
-    pith_guarded memory;
-    float *data;
-    size_t count;
-} operand;
-
 typedef struct dw_case {
-    operand x, w, bias, residual, y, start;
+    pith_test_operand x, w, bias, residual, y, start;
     int out_h;
     pith_dwconv_f32_task task;
 } dw_case;
-
-static int pick(pith_test *test, int low, int high)
-{
-    return low + (int)(pith_test_random(test) % (uint64_t)(high - low + 1));
-}
-
-static operand make_operand(pith_test *test, size_t count, bool specials)
-{
-    static const float values[] = { 0.0f, -0.0f, NAN, INFINITY, -INFINITY, FLT_MIN, 1e-40f, 1.0f };
-    operand o = { .memory = pith_guarded_alloc(count * sizeof(float), pith_test_random(test) & 1), .count = count };
-    o.data = o.memory.data;
-    for (size_t i = 0; i < count; i++) {
-        o.data[i] = (float)pith_test_uniform(test, -2.0, 2.0);
-        if (specials && pith_test_random(test) % 64 == 0) {
-            o.data[i] = values[pith_test_random(test) % 8];
-        }
-    }
-    return o;
-}
 
 /* Pixels of an image without a tail behind the last channel. */
 static size_t extent(size_t rows, size_t row_stride, size_t columns, size_t pixel_stride, size_t n)
@@ -51,26 +26,26 @@ static void choose_geometry(pith_test *test, dw_case *c)
 {
     pith_dwconv_f32_task *t = &c->task;
     static const int widths[] = { 3, 3, 5, 5, 1, 2, 4, 7 };
-    t->kernel_w = widths[pick(test, 0, 7)];
-    t->kernel_h = pick(test, 0, 2) ? t->kernel_w : pick(test, 1, 4);
-    t->stride_w = pick(test, 1, 2) + (pick(test, 0, 7) == 0);
-    t->stride_h = pick(test, 1, 3);
-    t->dilation_h = pick(test, 0, 3) ? 1 : pick(test, 2, 4);
-    t->dilation_w = pick(test, 0, 3) ? 1 : pick(test, 2, 4);
-    t->pad_top = pick(test, 0, 3);
-    t->pad_left = pick(test, 0, 3);
-    t->in_h = pick(test, 1, 9);
-    t->in_w = pick(test, 1, 24);
-    int full_h = t->in_h + t->pad_top + pick(test, 0, 3) - (t->kernel_h - 1) * t->dilation_h - 1;
-    int full_w = t->in_w + t->pad_left + pick(test, 0, 3) - (t->kernel_w - 1) * t->dilation_w - 1;
+    t->kernel_w = widths[pith_test_pick(test, 0, 7)];
+    t->kernel_h = pith_test_pick(test, 0, 2) ? t->kernel_w : pith_test_pick(test, 1, 4);
+    t->stride_w = pith_test_pick(test, 1, 2) + (pith_test_pick(test, 0, 7) == 0);
+    t->stride_h = pith_test_pick(test, 1, 3);
+    t->dilation_h = pith_test_pick(test, 0, 3) ? 1 : pith_test_pick(test, 2, 4);
+    t->dilation_w = pith_test_pick(test, 0, 3) ? 1 : pith_test_pick(test, 2, 4);
+    t->pad_top = pith_test_pick(test, 0, 3);
+    t->pad_left = pith_test_pick(test, 0, 3);
+    t->in_h = pith_test_pick(test, 1, 9);
+    t->in_w = pith_test_pick(test, 1, 24);
+    int full_h = t->in_h + t->pad_top + pith_test_pick(test, 0, 3) - (t->kernel_h - 1) * t->dilation_h - 1;
+    int full_w = t->in_w + t->pad_left + pith_test_pick(test, 0, 3) - (t->kernel_w - 1) * t->dilation_w - 1;
     c->out_h = full_h > 0 ? full_h / t->stride_h + 1 : 1; /* a kernel larger than the image is fine too */
     t->out_w = full_w > 0 ? full_w / t->stride_w + 1 : 1;
-    t->n_channels = (size_t)pick(test, 1, 40);
-    t->x_pixel_stride = t->n_channels + (size_t)pick(test, 0, 3);
-    t->x_row_stride = (size_t)t->in_w * t->x_pixel_stride + (size_t)pick(test, 0, 3);
-    t->y_pixel_stride = t->n_channels + (size_t)pick(test, 0, 3);
-    t->y_row_stride = (size_t)t->out_w * t->y_pixel_stride + (size_t)pick(test, 0, 3);
-    t->w_stride = t->n_channels + (size_t)pick(test, 0, 3);
+    t->n_channels = (size_t)pith_test_pick(test, 1, 40);
+    t->x_pixel_stride = t->n_channels + (size_t)pith_test_pick(test, 0, 3);
+    t->x_row_stride = (size_t)t->in_w * t->x_pixel_stride + (size_t)pith_test_pick(test, 0, 3);
+    t->y_pixel_stride = t->n_channels + (size_t)pith_test_pick(test, 0, 3);
+    t->y_row_stride = (size_t)t->out_w * t->y_pixel_stride + (size_t)pith_test_pick(test, 0, 3);
+    t->w_stride = t->n_channels + (size_t)pith_test_pick(test, 0, 3);
     t->y_end = c->out_h;
 }
 
@@ -78,28 +53,28 @@ static void make_case(pith_test *test, dw_case *c)
 {
     pith_dwconv_f32_task *t = &c->task;
     choose_geometry(test, c);
-    bool specials = pick(test, 0, 2) == 0;
+    bool specials = pith_test_pick(test, 0, 2) == 0;
     size_t n = t->n_channels, n_taps = (size_t)(t->kernel_h * t->kernel_w);
     size_t y_count = extent((size_t)c->out_h, t->y_row_stride, (size_t)t->out_w, t->y_pixel_stride, n);
-    c->x = make_operand(test, extent((size_t)t->in_h, t->x_row_stride, (size_t)t->in_w, t->x_pixel_stride, n),
-                        specials);
-    c->w = make_operand(test, (n_taps - 1) * t->w_stride + n, false);
-    c->bias = make_operand(test, n, specials);
-    c->residual = make_operand(test, y_count, specials);
-    c->y = make_operand(test, y_count, false);
-    c->start = make_operand(test, y_count, false);
+    size_t x_count = extent((size_t)t->in_h, t->x_row_stride, (size_t)t->in_w, t->x_pixel_stride, n);
+    c->x = pith_test_operand_make(test, x_count, specials);
+    c->w = pith_test_operand_make(test, (n_taps - 1) * t->w_stride + n, false);
+    c->bias = pith_test_operand_make(test, n, specials);
+    c->residual = pith_test_operand_make(test, y_count, specials);
+    c->y = pith_test_operand_make(test, y_count, false);
+    c->start = pith_test_operand_make(test, y_count, false);
     t->x = c->x.data;
     t->w = c->w.data;
-    t->bias = pick(test, 0, 1) ? c->bias.data : NULL;
-    t->residual = pick(test, 0, 1) ? c->residual.data : NULL;
+    t->bias = pith_test_pick(test, 0, 1) ? c->bias.data : NULL;
+    t->residual = pith_test_pick(test, 0, 1) ? c->residual.data : NULL;
     t->y = c->y.data;
-    t->lo = pick(test, 0, 1) ? -0.5f : -INFINITY;
-    t->hi = pick(test, 0, 1) ? 1.5f : INFINITY;
+    t->lo = pith_test_pick(test, 0, 1) ? -0.5f : -INFINITY;
+    t->hi = pith_test_pick(test, 0, 1) ? 1.5f : INFINITY;
 }
 
 static void free_case(dw_case *c)
 {
-    operand *operands[] = { &c->x, &c->w, &c->bias, &c->residual, &c->y, &c->start };
+    pith_test_operand *operands[] = { &c->x, &c->w, &c->bias, &c->residual, &c->y, &c->start };
     for (int i = 0; i < PITH_COUNT(operands); i++) {
         pith_guarded_free(&operands[i]->memory);
     }
@@ -127,11 +102,6 @@ static double wanted_value(const pith_dwconv_f32_task *t, size_t at, int oy, int
     return sum > (double)t->hi ? (double)t->hi : sum;
 }
 
-static bool is_close(double got, double wanted, double bound)
-{
-    return (isnan(got) && isnan(wanted)) || got == wanted || fabs(got - wanted) <= bound;
-}
-
 /* Every element, those between the rows and pixels included. */
 static void check_values(pith_test *test, const dw_case *c)
 {
@@ -145,15 +115,15 @@ static void check_values(pith_test *test, const dw_case *c)
             continue;
         }
         double bound = 0.0, wanted = wanted_value(t, i, (int)oy, (int)ox, channel, &bound);
-        TEST_CHECK_MESSAGE(test, is_close((double)c->y.data[i], wanted, bound),
+        TEST_CHECK_MESSAGE(test, pith_test_is_close((double)c->y.data[i], wanted, bound),
                            "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox, channel, (double)c->y.data[i], wanted);
     }
 }
 
 static void run_in_pieces(pith_test *test, const pith_dwconv_f32 *kernel, const dw_case *c)
 {
-    int row = pick(test, 0, c->out_h);
-    size_t channel = (size_t)pick(test, 0, (int)c->task.n_channels);
+    int row = pith_test_pick(test, 0, c->out_h);
+    size_t channel = (size_t)pith_test_pick(test, 0, (int)c->task.n_channels);
     for (int i = 0; i < 4; i++) {
         pith_dwconv_f32_task t = c->task;
         size_t first = i & 1 ? channel : 0;

@@ -6,23 +6,17 @@
 #include <stdlib.h>
 
 #include "kernels/gemm_f32.h"
-#include "support/test.h"
+#include "support/float_operand.h"
 
 #define N_CASES 500
 #define MAX_SEGMENTS 3
-
-typedef struct operand {
-    pith_guarded memory;
-    float *data;
-    size_t count;
-} operand;
 
 typedef struct block_case {
     int mr, n, n_segments;
     size_t length, n_k, a_stride, b_stride, c_stride, residual_stride;
     ptrdiff_t offsets[MAX_SEGMENTS];
     bool is_packed, accumulate, has_specials;
-    operand a, b, plain_b, bias, residual, c, start;
+    pith_test_operand a, b, plain_b, bias, residual, c, start;
     const float **rows;
     pith_gemm_f32_tile tile;
 } block_case;
@@ -30,20 +24,6 @@ typedef struct block_case {
 static size_t pick(pith_test *test, size_t low, size_t high)
 {
     return low + pith_test_random(test) % (high - low + 1);
-}
-
-static operand make_operand(pith_test *test, size_t count, bool specials)
-{
-    static const float values[] = { 0.0f, -0.0f, NAN, INFINITY, -INFINITY, FLT_MIN, 1e-40f, 1.0f };
-    operand o = { .memory = pith_guarded_alloc(count * sizeof(float), pith_test_random(test) & 1), .count = count };
-    o.data = o.memory.data;
-    for (size_t i = 0; i < count; i++) {
-        o.data[i] = (float)pith_test_uniform(test, -2.0, 2.0);
-        if (specials && pith_test_random(test) % 64 == 0) {
-            o.data[i] = values[pith_test_random(test) % 8];
-        }
-    }
-    return o;
 }
 
 static void choose_sizes(pith_test *test, const pith_gemm_f32 *kernel, block_case *c)
@@ -75,14 +55,14 @@ static void make_case(pith_test *test, const pith_gemm_f32 *kernel, block_case *
 {
     choose_sizes(test, kernel, c);
     size_t rows = (size_t)c->mr, n = (size_t)c->n;
-    c->a = make_operand(test, rows * c->a_stride, c->has_specials);
-    c->plain_b = make_operand(test, extent(c->n_k, c->b_stride, n), c->has_specials);
-    c->b = make_operand(test, pithi_gemm_f32_packed_size(kernel, c->n_k, n), false);
+    c->a = pith_test_operand_make(test, rows * c->a_stride, c->has_specials);
+    c->plain_b = pith_test_operand_make(test, extent(c->n_k, c->b_stride, n), c->has_specials);
+    c->b = pith_test_operand_make(test, pithi_gemm_f32_packed_size(kernel, c->n_k, n), false);
     pithi_gemm_f32_pack(kernel, c->plain_b.data, c->n_k, n, (ptrdiff_t)c->b_stride, 1, c->b.data);
-    c->bias = make_operand(test, n, c->has_specials);
-    c->residual = make_operand(test, extent(rows, c->residual_stride, n), c->has_specials);
-    c->c = make_operand(test, extent(rows, c->c_stride, n), false);
-    c->start = make_operand(test, c->c.count, false);
+    c->bias = pith_test_operand_make(test, n, c->has_specials);
+    c->residual = pith_test_operand_make(test, extent(rows, c->residual_stride, n), c->has_specials);
+    c->c = pith_test_operand_make(test, extent(rows, c->c_stride, n), false);
+    c->start = pith_test_operand_make(test, c->c.count, false);
     c->rows = malloc(rows * sizeof *c->rows);
     bool is_even = pith_test_random(test) & 1;
     for (size_t m = 0; m < rows; m++) { /* in any order */
@@ -102,7 +82,7 @@ static void make_case(pith_test *test, const pith_gemm_f32 *kernel, block_case *
 
 static void free_case(block_case *c)
 {
-    operand *operands[] = { &c->a, &c->b, &c->plain_b, &c->bias, &c->residual, &c->c, &c->start };
+    pith_test_operand *operands[] = { &c->a, &c->b, &c->plain_b, &c->bias, &c->residual, &c->c, &c->start };
     for (int i = 0; i < PITH_COUNT(operands); i++) {
         pith_guarded_free(&operands[i]->memory);
     }
@@ -132,11 +112,6 @@ static double wanted_value(const block_case *c, size_t m, size_t n, double *boun
     return sum > (double)t->hi ? (double)t->hi : sum;
 }
 
-static bool is_close(double got, double wanted, double bound)
-{
-    return (isnan(got) && isnan(wanted)) || got == wanted || fabs(got - wanted) <= bound;
-}
-
 static void check_values(pith_test *test, const block_case *c)
 {
     for (size_t i = 0; i < c->c.count; i++) {
@@ -147,7 +122,7 @@ static void check_values(pith_test *test, const block_case *c)
             continue;
         }
         double bound = 0.0, wanted = wanted_value(c, m, n, &bound);
-        TEST_CHECK_MESSAGE(test, is_close((double)c->c.data[i], wanted, bound),
+        TEST_CHECK_MESSAGE(test, pith_test_is_close((double)c->c.data[i], wanted, bound),
                            "[%zu][%zu] is %.9g, not %.9g (bound %g)", m, n, (double)c->c.data[i], wanted, bound);
     }
 }
@@ -185,8 +160,8 @@ static void check_few(pith_test *test, const pith_gemm_f32 *kernel, block_case *
 {
     int most = fold ? kernel->nr / fold : 4, n_columns = c->n < most ? c->n : most;
     size_t length = c->length, folded = (size_t)c->n_segments * ((length + 3) / 2) * (size_t)kernel->nr;
-    operand b = make_operand(test, fold ? folded : (size_t)n_columns * c->n_k, false);
-    operand rows = make_operand(test, c->c.count, false);
+    pith_test_operand b = pith_test_operand_make(test, fold ? folded : (size_t)n_columns * c->n_k, false);
+    pith_test_operand rows = pith_test_operand_make(test, c->c.count, false);
     if (fold) {
         memset(b.data, 0, b.count * sizeof(float));
     }
@@ -208,8 +183,8 @@ static void check_few(pith_test *test, const pith_gemm_f32 *kernel, block_case *
         double bound = 0.0, got = (double)c->c.data[i];
         bool is_done = i % c->c_stride < (size_t)n_columns;
         double wanted = is_done ? wanted_value(c, i / c->c_stride, i % c->c_stride, &bound) : (double)c->start.data[i];
-        TEST_CHECK_MESSAGE(test, is_close(got, wanted, bound), "fold %d: element %zu is %.9g, not %.9g", fold, i,
-                           got, wanted);
+        TEST_CHECK_MESSAGE(test, pith_test_is_close(got, wanted, bound),
+                           "fold %d: element %zu is %.9g, not %.9g", fold, i, got, wanted);
     }
     t.mr = 1;
     for (t.c = rows.data; t.a_rows < c->tile.a_rows + c->mr; t.a_rows++, t.c += t.c_stride) {

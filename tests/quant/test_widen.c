@@ -85,6 +85,25 @@ static bool save(pith_test *test, const char *text)
     return ok;
 }
 
+typedef struct quantized {
+    void *bytes;
+    size_t n_bytes;
+    pith_quantize_report *report; /* NULL if it failed */
+} quantized;
+
+static quantized quantize(pith_test *test, const pith_samples *samples, const pith_quantize_options *options)
+{
+    quantized made = { 0 };
+    TEST_OK(test, pith_quantize(test->ctx, PATH, options, samples, &made.bytes, &made.n_bytes, &made.report));
+    return made;
+}
+
+static void forget(pith_test *test, const quantized *made)
+{
+    pith_free_bytes(test->ctx, made->bytes);
+    pith_quantize_report_destroy(made->report);
+}
+
 static bool has_tensor(const pith_quantize_report *report, const char *name)
 {
     for (int i = 0; i < report->n_tensors; i++) {
@@ -104,17 +123,14 @@ static void test_heads(pith_test *test, const pith_samples *samples)
     }
     for (int k = 0; k < 2; k++) {
         const pith_quantize_options options = { .n_threads = 1, .no_timing = 1, .no_mix = k };
-        void *bytes = NULL;
-        size_t n_bytes = 0;
-        pith_quantize_report *report = NULL;
-        TEST_OK(test, pith_quantize(test->ctx, PATH, &options, samples, &bytes, &n_bytes, &report));
-        if (report) {
-            scores[k] = noise_of_channels(test, bytes, n_bytes, samples, N_BOXES, N_BOXES + N_SCORES);
-            TEST_CHECK(test, has_tensor(report, "a") && has_tensor(report, "m") && !has_tensor(report, "g"));
-            TEST_CHECK(test, has_tensor(report, "y") == (k == 1));
+        const quantized made = quantize(test, samples, &options);
+        if (made.report) {
+            scores[k] = noise_of_channels(test, made.bytes, made.n_bytes, samples, N_BOXES, N_BOXES + N_SCORES);
+            TEST_CHECK(test, has_tensor(made.report, "a") && has_tensor(made.report, "m"));
+            TEST_CHECK(test, !has_tensor(made.report, "g"));
+            TEST_CHECK(test, has_tensor(made.report, "y") == (k == 1));
         }
-        pith_free_bytes(test->ctx, bytes);
-        pith_quantize_report_destroy(report);
+        forget(test, &made);
     }
     TEST_CHECK_MESSAGE(test, scores[0] < 1e-3 && scores[0] < 0.01 * scores[1],
                        "noise of scores %.3g, in one scale %.3g", scores[0], scores[1]);
@@ -152,17 +168,13 @@ static void test_result(pith_test *test, const pith_samples *samples)
     }
     for (int k = 0; k < 2; k++) {
         const pith_quantize_options options = { .n_threads = 1, .no_timing = 1, .without = k ? "widening" : NULL };
-        void *bytes = NULL;
-        size_t n_bytes = 0;
-        pith_quantize_report *report = NULL;
-        TEST_OK(test, pith_quantize(test->ctx, PATH, &options, samples, &bytes, &n_bytes, &report));
-        if (report) {
-            nearness[k] = pith_test_compare_models(test, PATH, bytes, n_bytes, samples);
-            TEST_CHECK(test, is_wide_result(report) == (k == 0));
-            TEST_CHECK(test, is_wide_tensor(report, "y") == (k == 0));
+        const quantized made = quantize(test, samples, &options);
+        if (made.report) {
+            nearness[k] = pith_test_compare_models(test, PATH, made.bytes, made.n_bytes, samples);
+            TEST_CHECK(test, is_wide_result(made.report) == (k == 0));
+            TEST_CHECK(test, is_wide_tensor(made.report, "y") == (k == 0));
         }
-        pith_free_bytes(test->ctx, bytes);
-        pith_quantize_report_destroy(report);
+        forget(test, &made);
     }
     TEST_CHECK_MESSAGE(test, nearness[0].sqnr_db > nearness[1].sqnr_db, "%.2f dB, without 16 bits %.2f dB",
                        nearness[0].sqnr_db, nearness[1].sqnr_db);
@@ -200,16 +212,12 @@ static void test_decisions(pith_test *test, const pith_samples *samples)
     }
     for (int k = 0; k < 2; k++) {
         const pith_quantize_options options = { .n_threads = 1, .no_timing = 1, .without = k ? "widening" : NULL };
-        void *bytes = NULL;
-        size_t n_bytes = 0;
-        pith_quantize_report *report = NULL;
-        TEST_OK(test, pith_quantize(test->ctx, PATH, &options, samples, &bytes, &n_bytes, &report));
-        if (report) {
-            nearness[k] = pith_test_compare_models(test, PATH, bytes, n_bytes, samples);
-            TEST_CHECK(test, report->n_float_nodes < report->n_nodes / 2);
+        const quantized made = quantize(test, samples, &options);
+        if (made.report) {
+            nearness[k] = pith_test_compare_models(test, PATH, made.bytes, made.n_bytes, samples);
+            TEST_CHECK(test, made.report->n_float_nodes < made.report->n_nodes / 2);
         }
-        pith_free_bytes(test->ctx, bytes);
-        pith_quantize_report_destroy(report);
+        forget(test, &made);
     }
     TEST_CHECK_MESSAGE(test,
                        nearness[0].sqnr_db > nearness[1].sqnr_db + 3.0 && nearness[0].n_agree >= nearness[1].n_agree,

@@ -145,7 +145,6 @@ static size_t unit_bytes(pith_dtype dtype)
 
 #define COPIED_AT_ONCE ((size_t)4 << 20) /* so that little lies in memory twice */
 #define LARGE_BYTES ((size_t)16 << 20) /* a product may read such weights where they lie instead of packing them */
-#define FORGOTTEN_BYTES ((size_t)32 << 10) /* pages of less aren't worth a call of the system */
 
 /* Pages of a mapped file are given back as it goes. */
 static pith_status copy_bytes(const pithi_onnx *onnx, pith_graph *graph, const unsigned char *bytes, size_t n_bytes,
@@ -156,7 +155,7 @@ static pith_status copy_bytes(const pithi_onnx *onnx, pith_graph *graph, const u
     for (size_t at = 0; at < n_bytes; at += COPIED_AT_ONCE) {
         size_t n = n_bytes - at < COPIED_AT_ONCE ? n_bytes - at : COPIED_AT_ONCE;
         memcpy((char *)*copy_out + at, bytes + at, n);
-        if (is_mapped && n >= FORGOTTEN_BYTES) {
+        if (is_mapped) {
             pithi_file_forget(bytes + at, n);
         }
     }
