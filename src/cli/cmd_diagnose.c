@@ -125,6 +125,9 @@ static pith_status run_job(diagnose_job *job)
     const cli_net_options how = { .n_threads = (int)job->given->n_threads };
     CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
     CLI_TRY(cli_choose_path(job->given->output, job->quantised, ".repaired.onnx", &job->output));
+    if (job->given->repair) {
+        CLI_TRY(cli_file_check_writable(job->output));
+    }
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith profile: where time and memory of a run go, and how far from this machine's limits each step stays. */
+#include <errno.h>
+
 #include "profile.h"
 
 typedef struct profile_settings {
@@ -43,7 +45,7 @@ static pith_status write_file(const char *path, const cli_profile_view *view, bo
 {
     pith_status status = PITH_OK;
     FILE *file = fopen(path, "w");
-    CLI_CHECK(file, PITH_STATUS_IO, "can't write '%s'", path);
+    CLI_CHECK(file, PITH_STATUS_IO, "can't write '%s': %s", path, strerror(errno));
     if (is_html) {
         status = cli_profile_write_html(view, file);
     } else {
@@ -51,7 +53,7 @@ static pith_status write_file(const char *path, const cli_profile_view *view, bo
     }
     bool is_written = !ferror(file);
     is_written = fclose(file) == 0 && is_written;
-    CLI_CHECK(is_written, PITH_STATUS_IO, "can't write all of '%s'", path);
+    CLI_CHECK(is_written, PITH_STATUS_IO, "can't write all of '%s': %s", path, strerror(errno));
     return status;
 }
 

@@ -56,7 +56,7 @@ static const cli_option options[] = {
     { 0 },
 };
 
-enum { N_GENERATED = 16, N_VERIFIED = 1000 };
+enum { N_GENERATED = 16, N_VERIFIED = 1000, FEW_SAMPLES = 8 };
 
 /* ---- quantising ---------------------------------------------------------------------------- */
 
@@ -149,6 +149,10 @@ static pith_status open_samples(quantize_job *job)
     }
     CLI_TRY(cli_samples_open(&reader, given->calib ? &job->dataset : NULL, (int)n_most, &job->samples));
     if (given->calib) {
+        if (job->samples.n < FEW_SAMPLES) {
+            cli_warn("%d calibration sample%s: ranges and the report mean little; some hundred are usual",
+                     job->samples.n, job->samples.n == 1 ? "" : "s");
+        }
         return open_verified(job);
     }
     CLI_TRY(cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes));
@@ -162,6 +166,7 @@ static pith_status run_job(quantize_job *job)
 {
     const cli_net_options how = { .n_threads = (int)job->given->n_threads };
     CLI_TRY(choose_output(job));
+    CLI_TRY(cli_file_check_writable(job->output));
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));

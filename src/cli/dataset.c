@@ -122,11 +122,11 @@ static pith_status open_files(const char *folder, char **names, int n_names, cli
     return PITH_OK;
 }
 
-/* ---- .npz ---------------------------------------------------------------------------------- */
+/* ---- .npz, .npy ---------------------------------------------------------------------------- */
 
 static bool is_label_name(const char *name)
 {
-    return strcmp(name, "y") == 0 || strcmp(name, "label") == 0 || strcmp(name, "labels") == 0;
+    return name && (strcmp(name, "y") == 0 || strcmp(name, "label") == 0 || strcmp(name, "labels") == 0);
 }
 
 static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
@@ -142,7 +142,7 @@ static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
     return PITH_OK;
 }
 
-static pith_status open_npz(const char *path, cli_dataset *dataset)
+static pith_status open_arrays(const char *path, cli_dataset *dataset)
 {
     cli_tensors loaded = { 0 };
     pith_status status = PITH_OK;
@@ -157,7 +157,7 @@ static pith_status open_npz(const char *path, cli_dataset *dataset)
         }
         if (n <= 0 || n > INT32_MAX || (dataset->n && n != dataset->n)) {
             status = cli_fail(PITH_STATUS_SHAPE, "array '%s' has %lld samples along its first axis, other arrays have "
-                              "%d", loaded.items[i].name, (long long)n, dataset->n);
+                              "%d", loaded.items[i].name ? loaded.items[i].name : "", (long long)n, dataset->n);
         }
         dataset->n = (int)n;
     }
@@ -330,12 +330,22 @@ static pith_status open_any(const char *path, cli_dataset *dataset)
     if (cli_is_folder(path)) {
         return open_folder(path, 0, dataset);
     }
-    if (cli_ends_with(path, ".npz")) {
-        return open_npz(path, dataset);
+    if (cli_ends_with(path, ".npz") || cli_ends_with(path, ".npy")) {
+        return open_arrays(path, dataset);
     }
-    CLI_CHECK(strstr(path, idx_images), PITH_STATUS_ARG,
-              "a data set is a folder, an .npz file or a file named ...%s[.gz]", idx_images);
-    return open_idx(path, dataset);
+    if (strstr(path, idx_images)) {
+        return open_idx(path, dataset);
+    }
+    const bool exists = cli_is_file(path);
+    if (exists && is_sample_name(path)) { /* one sample */
+        size_t capacity[2] = { 0 };
+        char *copy = NULL;
+        CLI_TRY(cli_text_copy(path, strlen(path), &copy));
+        return add_file(dataset, capacity, copy, -1);
+    }
+    return cli_fail(PITH_STATUS_ARG, "%s; a data set is a folder of pictures or arrays, an .npz or .npy file whose "
+                    "first axis counts samples, or a file named ...%s[.gz]",
+                    exists ? "this is none" : "no such file or folder", idx_images);
 }
 
 pith_status cli_dataset_open(const char *path, cli_dataset *dataset_out)

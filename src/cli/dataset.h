@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Data sets: samples with labels, from a folder, an .npz or IDX files.
+/* Data sets: samples with labels, from a folder, an .npz, an .npy or IDX files.
  *
  *   a folder with one folder per class     class = place among the sorted names
  *   a folder of files                      class = as a list y_labels.csv or labels.csv of lines FILE,...,CLASS says,
@@ -7,6 +7,8 @@
  *   a folder with nothing but a folder     that one
  *   data.npz                               arrays by the inputs' names (or "x" for the only one), first axis =
  *                                          samples; labels in "y", "label" or "labels"
+ *   data.npy                               one array, first axis = samples; no labels
+ *   one picture or tensor file             one sample, no labels
  *   NAME-images-idx3-ubyte[.gz]            with NAME-labels-idx1-ubyte[.gz] beside it; or the folder of both
  *                                          (http://yann.lecun.com/exdb/mnist) */
 #ifndef PITH_CLI_DATASET_H

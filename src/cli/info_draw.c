@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith info --svg and --dot: the graph as a drawing. Boxes are coloured by what a node does, weights stand in them with
  * their shapes, edges carry types; bodies of control flow are drawn inside of their node. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "diagram.h"
@@ -421,11 +422,13 @@ pith_status cli_info_draw(const cli_net *net, const pith_shape *shapes, int n_th
         return cli_net_fail(net, status);
     }
     drawing d = { .view = view, .file = svg_path ? fopen(svg_path, "w") : stdout };
-    CLI_CHECK(d.file, PITH_STATUS_IO, "can't write '%s'", svg_path);
+    CLI_CHECK(d.file, PITH_STATUS_IO, "can't write '%s': %s", svg_path, strerror(errno));
     if (svg_path) {
         status = draw_svg(&d);
         bool is_written = fclose(d.file) == 0;
-        status = status == PITH_OK && !is_written ? cli_fail(PITH_STATUS_IO, "can't write '%s'", svg_path) : status;
+        if (status == PITH_OK && !is_written) {
+            status = cli_fail(PITH_STATUS_IO, "can't write '%s': %s", svg_path, strerror(errno));
+        }
     } else {
         write_dot(&d);
     }

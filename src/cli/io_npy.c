@@ -59,7 +59,10 @@ static pith_status parse_descr(const char *at, const char *end, npy_header *head
             return PITH_OK;
         }
     }
-    int n_shown = (int)(end - at < 12 ? end - at : 12);
+    int n_shown = 2; /* with both quotes */
+    while (n_shown < 12 && n_shown < end - at && at[n_shown - 1] != *at) {
+        n_shown++;
+    }
     return cli_fail(PITH_STATUS_DTYPE, "npy: element type %.*s has no counterpart in pith", n_shown, at);
 }
 

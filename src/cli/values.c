@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "values.h"
 
 #include "file.h"
@@ -152,7 +154,7 @@ void cli_value_write_json(cli_json *json, const char *key, const pith_tensor *va
 static pith_status save_json(const cli_net *net, const char *path)
 {
     FILE *file = fopen(path, "wb");
-    CLI_CHECK(file, PITH_STATUS_IO, "can't write '%s'", path);
+    CLI_CHECK(file, PITH_STATUS_IO, "can't write '%s': %s", path, strerror(errno));
     cli_json json = { .file = file };
     cli_json_object(&json, NULL);
     for (int i = 0; i < pith_model_n_outputs(net->model); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The context's cap on instruction sets: from the environment, or set by the caller. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/ctx.h"
@@ -18,10 +19,12 @@ int pithi_isa_limit(pith_ctx *ctx)
 pith_status pith_ctx_set_isa_limit(pith_ctx *ctx, const char *isa)
 {
     int found = isa ? pithi_isa_find(isa) : PITHI_ISA_LIMIT_NONE;
-    PITH_CHECK(
-        ctx, !isa || found >= 0, PITH_STATUS_ARG,
-        "unknown instruction set '%s'; this build has portable and the folders of src/kernels for this CPU family",
-        isa);
+    char names[200] = "";
+    for (int i = 0; found < 0 && isa && i < pithi_isa_count(); i++) {
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", pithi_isa_name(i));
+    }
+    PITH_CHECK(ctx, !isa || found >= 0, PITH_STATUS_ARG, "unknown instruction set '%s'; this build has %s", isa, names);
     ctx->isa_limit = found;
     return PITH_OK;
 }

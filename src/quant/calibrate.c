@@ -40,10 +40,26 @@ pith_status pithi_quant_start_without(const pithi_quant *quant, pith_graph *grap
     return status;
 }
 
+/* Ranges and errors pass over what isn't a number, so such samples would only look as if they were right. */
+static pith_status check_numbers(const pithi_quant *quant, const pithi_quant_runner *runner, int sample)
+{
+    for (int i = 0; i < pith_model_n_inputs(runner->model); i++) {
+        const pith_tensor *input = &runner->inputs[i];
+        const float *x = input->data;
+        for (int64_t k = 0; input->dtype == PITH_DTYPE_F32 && k < pith_shape_elements(&input->shape); k++) {
+            PITH_CHECK(quant->ctx, !isnan(x[k]), PITH_STATUS_ARG,
+                       "calibration sample %d: element %lld of input '%s' isn't a number (NaN); leave the sample out",
+                       sample, (long long)k, pith_model_input(runner->model, i)->name);
+        }
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner, int sample)
 {
     pith_status status = quant->samples->read(quant->samples->user, sample, runner->inputs);
     PITH_CHECK(quant->ctx, status == PITH_OK, status, "calibration sample %d can't be read", sample);
+    PITH_TRY(check_numbers(quant, runner, sample));
     if (quant->work) {
         quant->work->done += quant->work->per_run;
     }

@@ -202,10 +202,33 @@ static pith_status check_float(const pith_graph *graph)
     return PITH_OK;
 }
 
+static bool is_word(const char *text, const char *word, size_t n)
+{
+    return strncmp(text, word, n) == 0 && text[n] == 0;
+}
+
+/* Every word of keep_float names a node or an operator. */
+static pith_status check_kept(const pithi_quant *quant)
+{
+    for (const char *word = quant->options->keep_float; word && *word;) {
+        const size_t n = strcspn(word, ",");
+        const pith_node *node = quant->graph->first;
+        while (n > 0 && node && !is_word(node->name, word, n) && !is_word(node->source_op, word, n)) {
+            node = node->next;
+        }
+        PITH_CHECK(quant->ctx, node || n == 0, PITH_STATUS_ARG,
+                   "keep_float: '%.*s' is neither a node nor an operator of the network, upper and lower case count "
+                   "('pith info --layers' lists the nodes)", (int)pithi_min_s64((int64_t)n, 200), word);
+        word += n + (word[n] == ',');
+    }
+    return PITH_OK;
+}
+
 static pith_status prepare(pithi_quant *quant)
 {
     PITH_TRY(check_complete(quant->graph));
     PITH_TRY(check_float(quant->graph));
+    PITH_TRY(check_kept(quant));
     PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
     PITH_TRY(pithi_quant_learn_types(quant, quant->graph));
     return pithi_quant_select(quant);

@@ -71,7 +71,13 @@ has err "rtn, gptq or awq"
 run 2 quantize tiny.onnx --shape x=2x3 --weights palette4 --method gptq
 has err "is for integers"
 run 2 quantize tiny.onnx --calib nowhere
-has err "data set 'nowhere'"
+has err "data set 'nowhere': no such file or folder"
+run 2 quantize tiny.onnx --calib tiny.onnx
+has err "this is none; a data set is a folder"
+run 2 quantize tiny.onnx --shape x=2x3 --keep-float MatMul,Matmul
+has err "'Matmul' is neither a node nor an operator of the network"
+run 2 quantize tiny.onnx --shape x=2x3 -o nowhere/q.onnx
+has err "can't write 'nowhere/q.onnx': No such file"
 run 2 quantize tiny.onnx --observer best
 has err "auto, min-max, percentile, mse, kl, aciq, average or moving-average"
 run 2 quantize odd.onnx
@@ -94,6 +100,18 @@ numpy.save("listed/9_first.npy", x[1:2])
 numpy.save("listed/second.npy", x[0:1])
 open("listed/y_labels.csv", "w").write("file,classes,class\r\nsecond.npy,2,0\r\n9_first.npy,2,1")
 END
+    python3 -c 'import numpy; x = numpy.load("data.npz")["x"]; numpy.save("all.npy", x); numpy.save("one.npy", x[:1]); \
+x[1, 1] = numpy.nan; numpy.save("nan.npy", x)'
+    run 0 quantize tiny.onnx --calib all.npy --int8 -o all.int8.onnx
+    has out "on 4 calibration samples"
+    has err "4 calibration samples: ranges and the report mean little"
+    run 0 quantize tiny.onnx --calib one.npy --int8 -o one.int8.onnx
+    run 2 quantize tiny.onnx --calib nan.npy --int8 -o nan.int8.onnx
+    has err "calibration sample 1: element 1 of input 'x' isn't a number (NaN)"
+    run 2 evaluate tiny.onnx --data all.npy
+    has err "no labels"
+    run 2 info all.npy
+    has err "this is an array of NumPy"
     run 0 evaluate tiny.onnx --data data.npz --json
     has out '"n": 4,'
     has out '"top1": 0.75,'

@@ -93,8 +93,8 @@ static pith_status read_field(pithi_pb *pb, pithi_pb_field *field)
         PITH_TRY(read_varint(pb, "a length", &field->value));
         return take_bytes(pb, field->number, field->value, &field->span);
     default:
-        PITH_FAIL(pb->ctx, PITH_STATUS_FORMAT, "byte %zu: field %u has wire type %d, which ONNX doesn't use",
-                  offset_of(pb), field->number, (int)(tag & 7));
+        PITH_FAIL(pb->ctx, PITH_STATUS_FORMAT, "byte %zu: field %u has wire type %d, which ONNX doesn't use (is "
+                  "this an ONNX file?)", offset_of(pb), field->number, (int)(tag & 7));
     }
 }
 
