@@ -16,11 +16,20 @@
 typedef void pith_transpose_fn(const void *src, int64_t src_stride, void *dst, int64_t dst_stride, int64_t n_rows,
                                int64_t n_cols);
 
+/* Two runs of 4-byte elements by turns, for each of n_rows rows (halves of shuffled channels):
+ *
+ *   dst[r * dst_stride + 2 i + k] = src[r * src_stride + k * second + i]   for k = 0, 1 and 0 <= i < count
+ *
+ * under the same conditions. */
+typedef void pith_turns_fn(const void *src, int64_t second, int64_t src_stride, void *dst, int64_t dst_stride,
+                           int64_t n_rows, int64_t count);
+
 #define PITH_TRANSPOSE_SIZES 4 /* elements of 1, 2, 4 and 8 bytes */
 
 typedef struct pith_transpose {
     pith_kernel head;
     pith_transpose_fn *functions[PITH_TRANSPOSE_SIZES]; /* by log2 of the bytes; NULL: that of a lower ISA */
+    pith_turns_fn *turns; /* may be NULL */
 } pith_transpose;
 
 /* The function for elements of 1 << log2_bytes bytes of the best ISA under a limit that has one; never NULL. */

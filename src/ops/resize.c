@@ -130,7 +130,7 @@ typedef struct resize_state {
 } resize_state;
 
 /* Rows of x that are already resized along the columns: a worker's scratch. A row waits in the slot that its
- * number modulo the number of taps names, and its plane's likewise: taps are neighbours, so no two of a sum
+ * number in the plane modulo the number of taps names, its plane's likewise: taps are neighbours, so no two of a sum
  * share a slot. */
 typedef struct row_cache {
     float *data;
@@ -167,23 +167,24 @@ static row_cache open_cache(const resize_state *state, void *scratch)
 static void resize_columns(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache, float *to)
 {
     const int64_t n = state->x.in * state->inner;
-    const float one = 1.0f, *from = (const float *)run->inputs[0].data + (state->bytes ? 0 : row * n);
-    if (state->bytes) {
-        const void *x = (const char *)run->inputs[0].data + row * n;
-        if (state->is_signed) {
-            state->bytes->dequantize_s8(x, &one, NULL, 0, cache->source, n);
-        } else {
-            state->bytes->dequantize_u8(x, &one, NULL, 0, cache->source, n);
-        }
-        from = cache->source;
+    const float one = 1.0f, *from = state->bytes ? cache->source : (const float *)run->inputs[0].data + row * n;
+    const void *bytes = (const char *)run->inputs[0].data + row * n;
+    if (state->bytes && state->is_signed) {
+        state->bytes->dequantize_s8(bytes, &one, NULL, 0, cache->source, n);
+    } else if (state->bytes) {
+        state->bytes->dequantize_u8(bytes, &one, NULL, 0, cache->source, n);
     }
     state->kernel->columns(&state->x.taps, from, state->inner, to);
 }
 
-static const float *resized_row(const pith_run *run, const resize_state *state, int64_t row, row_cache *cache)
+/* Row `index` of the image that begins at row `first`. 64-bit divisions would take as long as half of a row. */
+static const float *resized_row(const pith_run *run, const resize_state *state, int64_t first, int32_t index,
+                                row_cache *cache)
 {
-    int64_t n_planes = state->y.taps.n_taps / state->row_taps;
-    int64_t slot = row / state->plane_rows % n_planes * state->row_taps + row % state->plane_rows % state->row_taps;
+    const uint32_t i = (uint32_t)index, rows = (uint32_t)state->plane_rows, taps = (uint32_t)state->row_taps;
+    const uint32_t n_planes = (uint32_t)(state->y.taps.n_taps / state->row_taps);
+    const uint32_t slot = (n_planes > 1 ? i / rows % n_planes * taps : 0) + i % rows % taps;
+    const int64_t row = first + index;
     float *to = cache->data + slot * state->x.taps.n_out * state->inner;
     if (cache->held[slot] != row) {
         resize_columns(run, state, row, cache, to);
@@ -218,14 +219,14 @@ static void interpolate_rows(const pith_run *run, const resize_state *state, int
     const pith_resize_taps_f32 *taps = &state->y.taps;
     const int64_t n = state->x.taps.n_out * state->inner;
     row_cache cache = open_cache(state, scratch);
+    int64_t first_row = begin / taps->n_out * state->y.in, y = begin % taps->n_out;
     for (int64_t row = begin; row < end; row++) {
-        int64_t first_row = row / taps->n_out * state->y.in, y = row % taps->n_out;
         float *to = state->bytes ? cache.result : (float *)run->outputs[0].data + row * n;
         if (taps->n_taps == 1) {
             resize_columns(run, state, first_row + taps->indices[y], &cache, to);
         } else {
             for (int64_t k = 0; k < taps->n_taps; k++) {
-                cache.sources[k] = resized_row(run, state, first_row + taps->indices[k * taps->n_out + y], &cache);
+                cache.sources[k] = resized_row(run, state, first_row, taps->indices[k * taps->n_out + y], &cache);
                 cache.weights[k] = taps->weights[k * taps->n_out + y];
             }
             state->kernel->rows(cache.sources, cache.weights, taps->n_taps, to, n);
@@ -236,6 +237,8 @@ static void interpolate_rows(const pith_run *run, const resize_state *state, int
         if (state->bytes) {
             store_bytes(run, state, row, to);
         }
+        y = y + 1 < taps->n_out ? y + 1 : 0;
+        first_row += y == 0 ? state->y.in : 0;
     }
 }
 
@@ -367,12 +370,12 @@ static pith_status fill_tables(pith_prepare *prepare, const pithi_resize_axis *a
     PITH_TRY(fill_table(prepare, first < last ? &axes[last - 1] : &one, &y));
     state->plane_rows = y.in;
     state->row_taps = y.taps.n_taps;
-    if (first + 2 == last) {
-        PITH_TRY(fill_table(prepare, &axes[first], &z));
-        return combine_tables(prepare, &z, &y, &state->y);
-    }
     state->y = y;
-    return PITH_OK;
+    if (first + 2 != last) {
+        return PITH_OK;
+    }
+    PITH_TRY(fill_table(prepare, &axes[first], &z));
+    return combine_tables(prepare, &z, &y, &state->y);
 }
 
 static pith_status prepare(pith_prepare *prepare)
@@ -558,23 +561,20 @@ static const pith_spelling spellings[] = {
 };
 static const char *const samples[] = {
     "c64[1,2,4,5] - f32[4]{1,1,2,1.5} | mode=linear", "c128[2,3] - f32[2]{2,2}",
-    "f32[1,2,3,5] - f32[4]{1,1,2,2}",
-    "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
+    "f32[1,2,3,5] - f32[4]{1,1,2,2}", "f32[1,5,7,6] - - s64[2]{9,4} | axes=[1,2] mode=linear",
     "f32[2,3,4,5] - - s64[4]{2,3,7,9} | mode=linear coordinate_transformation_mode=align_corners",
     "f32[1,1,5,7] - f32[4]{1,1,0.6,1.7} | mode=cubic exclude_outside=1",
     "s8[1,4,3,2] - f32[2]{2,3} | axes=[1,2] nearest_mode=floor",
     "f32[1,9,8,3] - - s64[2]{4,3} | axes=[1,2] mode=linear antialias=1",
     "f32[1,1,9,8] - f32[2]{0.4,0.7} | axes=[2,-1] mode=cubic antialias=1",
     "f32[1,1,4,5] f32[4]{0.2,-0.1,0.9,0.8} - s64[2]{3,5} | axes=[2,3] mode=linear "
-    "coordinate_transformation_mode=tf_crop_and_resize "
-    "extrapolation_value=7",
+    "coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=7",
     "f32[1,40,40,12] - f32[2]{2,2} | axes=[1,2] coordinate_transformation_mode=asymmetric nearest_mode=floor",
     "u8[1,2,3,3] - f32[4]{1,1,2,1.5} | mode=linear coordinate_transformation_mode=half_pixel_symmetric",
     "f32[3,4,5] - - s64[3]{5,6,4} | mode=linear coordinate_transformation_mode=pytorch_half_pixel",
     "f32[1,1,6,8] - - s64[2]{5,5} | axes=[2,3] keep_aspect_ratio_policy=not_larger",
-    "f32[2,0,4] - f32[3]{1,2,2}",
+    "f32[2,0,4] - f32[3]{1,2,2}", "f32[2,3] - f32[2]{1,1}",
     "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn",
-    "f32[2,3] - f32[2]{1,1}",
     "f32[1,2,3,4,5] - - s64[3]{5,7,9} | axes=[2,3,4] mode=linear",
     "f32[1,4,5,6,3] - - s64[3]{7,3,9} | axes=[1,2,3] mode=cubic",
     "s8[1,5,7,9]{-128:128} - - s64[2]{13,17} | axes=[1,2] mode=linear",

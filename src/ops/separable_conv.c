@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* separable_conv: [1x1 convolution] -> depthwise convolution -> [1x1 convolution], each with bias and activation, the
- * last with a residual, on channels-last images. Made by pass fuse_separable of the blocks of MobileNets (Howard et al.
- * 2017, Sandler et al. 2018) and their kin; no file has it.
+ * last with a residual -> [max pooling of windows that don't overlap], on channels-last images. Made by pass
+ * fuse_separable of the blocks of MobileNets (Howard et al. 2017, Sandler et al. 2018) and their kin; no file has it.
  *
  * A band of output rows goes through all stages while its rows stay in L2; the rows that the next band sees again
  * are kept. */
+#include <math.h>
+
 #include "kernels/dwconv_f32.h"
+#include "kernels/pool_f32.h"
 #include "ops/sample.h"
 #include "ops/separable_conv.h"
 #include "ops/shared_gemm.h"
@@ -27,6 +30,7 @@ static const pith_attr_spec attrs[] = {
     PITH_ATTR_OWN_INT(pithi_separable_attrs, depthwise.kind, "depthwise_activation", 0),
     PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, depthwise.alpha, "depthwise_alpha", 0),
     PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, depthwise.beta, "depthwise_beta", 0),
+    PITH_ATTR_OWN_INT(pithi_separable_attrs, pool, "pool", 1),
 };
 
 static const pith_tensor *operand(const pith_tensor *inputs, int n_inputs, int index)
@@ -90,6 +94,15 @@ static pith_status infer_stages(pith_infer *infer, stage *stages, int n, pith_sh
     return PITH_OK;
 }
 
+static int64_t pool_of(const pithi_separable_attrs *a) { return pithi_max_s64(a->pool, 1); }
+
+static pith_shape pooled(const pithi_separable_attrs *a, pith_shape shape)
+{
+    shape.dims[1] /= pool_of(a);
+    shape.dims[2] /= pool_of(a);
+    return shape;
+}
+
 static pith_status infer(pith_infer *infer)
 {
     const pith_shape *x = &infer->inputs[X].shape, *w = &infer->inputs[W].shape;
@@ -97,6 +110,9 @@ static pith_status infer(pith_infer *infer)
     pith_shape shapes[4];
     PITH_CHECK(infer->ctx, x->rank == 4 && w->rank == 4 && w->dims[1] == 1, PITH_STATUS_SHAPE,
                "x must have rank 4, w the shape [channels, 1, height, width]");
+    PITH_CHECK(infer->ctx, pool_of(infer->attrs) <= PITHI_SEPARABLE_MAX_POOL, PITH_STATUS_UNSUPPORTED,
+               "windows of %lld pixels a side, at most %d can be pooled", (long long)pool_of(infer->attrs),
+               PITHI_SEPARABLE_MAX_POOL);
     int n = split(infer->attrs, infer->inputs, infer->n_inputs, stages);
     for (int i = 0; i < n; i++) {
         bool is_pointwise = stages[i].w->shape.rank == 4 && stages[i].w->shape.dims[2] == 1 &&
@@ -106,7 +122,7 @@ static pith_status infer(pith_infer *infer)
     }
     PITH_TRY(infer_stages(infer, stages, n, shapes));
     infer->outputs[0].dtype = PITH_DTYPE_F32;
-    infer->outputs[0].shape = shapes[n];
+    infer->outputs[0].shape = pooled(infer->attrs, shapes[n]);
     return PITH_OK;
 }
 
@@ -115,7 +131,8 @@ static void cost(const pith_infer *infer, pith_cost *cost)
     const pith_shape *y = &infer->outputs[0].shape, *w = &infer->inputs[W].shape, *x = &infer->inputs[X].shape;
     const pith_tensor *expand = operand(infer->inputs, infer->n_inputs, EXPAND_W);
     const pith_tensor *project = operand(infer->inputs, infer->n_inputs, PROJECT_W);
-    uint64_t out_pixels = (uint64_t)(y->dims[0] * y->dims[1] * y->dims[2]);
+    int64_t pool = pool_of(infer->attrs);
+    uint64_t out_pixels = (uint64_t)(y->dims[0] * y->dims[1] * y->dims[2] * pool * pool); /* about */
     uint64_t in_pixels = (uint64_t)(x->dims[0] * x->dims[1] * x->dims[2]);
     cost->macs = out_pixels * (uint64_t)pith_shape_elements(w);
     cost->macs += expand ? in_pixels * (uint64_t)pith_shape_elements(&expand->shape) : 0;
@@ -133,10 +150,10 @@ static int find_shapes(const pithi_separable_attrs *a, const pith_tensor *inputs
     return infer_stages(&infer, stages, n, shapes) == PITH_OK ? n : 0;
 }
 
-static size_t between_bytes(const pith_shape shapes[4], int n)
+static size_t between_bytes(const pithi_separable_attrs *a, const pith_shape shapes[4], int n)
 {
     size_t total = 0;
-    for (int i = 1; i < n; i++) {
+    for (int i = 1; i < n + (pool_of(a) > 1); i++) {
         total += pithi_align_up((size_t)pith_shape_elements(&shapes[i]) * sizeof(float), PITH_ALIGNMENT);
     }
     return total;
@@ -147,7 +164,23 @@ static size_t ref_bytes(const pith_run *run)
     stage stages[3];
     pith_shape shapes[4];
     int n = find_shapes(run->attrs, run->inputs, run->n_inputs, stages, shapes);
-    return between_bytes(shapes, n);
+    return between_bytes(run->attrs, shapes, n);
+}
+
+/* NaN wins. */
+static void ref_pool(const pith_tensor *x, int64_t pool, pith_tensor *y)
+{
+    const int64_t width = x->shape.dims[2], n_c = x->shape.dims[3], rows = y->shape.dims[1], columns = y->shape.dims[2];
+    for (int64_t i = 0; i < pith_shape_elements(&y->shape); i++) {
+        const int64_t c = i % n_c, column = i / n_c % columns, row = i / n_c / columns % rows;
+        const int64_t first = (i / n_c / columns / rows * x->shape.dims[1] + row * pool) * width + column * pool;
+        float most = -INFINITY;
+        for (int64_t tap = 0; tap < pool * pool; tap++) {
+            const float value = ((const float *)x->data)[(first + tap / pool * width + tap % pool) * n_c + c];
+            most = isnan(most) || value <= most ? most : value;
+        }
+        ((float *)y->data)[i] = most;
+    }
 }
 
 static void ref(const pith_run *run)
@@ -161,12 +194,15 @@ static void ref(const pith_run *run)
         const pith_tensor *residual = i == n - 1 ? operand(run->inputs, run->n_inputs, RESIDUAL) : NULL;
         pith_tensor inputs[STAGE_INPUTS], y = { .dtype = PITH_DTYPE_F32, .shape = shapes[i + 1] };
         fill_inputs(&stages[i], &x, residual, inputs);
-        y.data = i == n - 1 ? run->outputs[0].data : between;
+        y.data = i == n - 1 && pool_of(run->attrs) == 1 ? run->outputs[0].data : between;
         between += pithi_align_up((size_t)pith_shape_elements(&y.shape) * sizeof(float), PITH_ALIGNMENT);
         pith_run one = { .attrs = &stages[i].attrs, .inputs = inputs, .n_inputs = STAGE_INPUTS,
                          .outputs = &y, .n_outputs = 1 };
         pithi_conv_ref(&one, false);
         x = y;
+    }
+    if (pool_of(run->attrs) > 1) {
+        ref_pool(&x, pool_of(run->attrs), &run->outputs[0]);
     }
 }
 
@@ -188,8 +224,11 @@ typedef struct separable {
     const pith_dwconv_f32 *dwconv;
     const float *w, *bias; /* [taps][channels] */
     pithi_finish finish;
+    const pith_pool_f32 *pools;
+    int64_t pool;                        /* 1: none */
     int64_t n_bands, in_rows;            /* in_rows: of a band's input, at most */
-    size_t rows_bytes, expanded_bytes;   /* in scratch: row pointers, then expanded rows, then depthwise ones */
+    size_t rows_bytes, expanded_bytes, projected_bytes; /* in scratch: row pointers, then expanded rows, then depthwise
+                                                         * ones; those that are pooled in front of them */
 } separable;
 
 static void pack_pointwise(void *user, void *block)
@@ -257,25 +296,29 @@ static pith_status prepare_depthwise(pith_prepare *prepare, const stage *d, cons
     return prepare_finish(prepare, d, &s->finish);
 }
 
-/* Bands as high as L2 allows, and low enough for all threads. */
+static int64_t out_channels(const separable *s) { return s->project.gemm ? s->project.n : s->g.out_channels; }
+
+/* Bands as high as L2 allows, and low enough for all threads; of whole rows of pooled results. */
 static void cut(pith_prepare *prepare, separable *s)
 {
     const pithi_conv_geometry *g = &s->g;
     int64_t in_row = g->in[2] * g->in_channels * (int64_t)sizeof(float);
     int64_t extent = (g->kernel[1] - 1) * g->dilation[1] + 1;
-    int64_t out_row = g->out[2] * g->in_channels * (int64_t)sizeof(float);
-    int64_t each = g->stride[1] * in_row + (s->project.gemm ? out_row : 0);
+    int64_t out_row = g->out[2] * g->in_channels * (int64_t)sizeof(float), n_rows = g->out[1] / s->pool;
+    int64_t last_row = s->pool > 1 ? g->out[2] * out_channels(s) * (int64_t)sizeof(float) : 0;
+    int64_t each = g->stride[1] * in_row + (s->project.gemm ? out_row : 0) + last_row;
     int64_t rows = (BAND_BYTES - pithi_max_s64(extent - g->stride[1], 0) * in_row) / pithi_max_s64(each, 1);
-    s->n_bands = pithi_div_up(g->out[1], pithi_max_s64(rows, 1));
+    s->n_bands = pithi_div_up(n_rows, pithi_max_s64(rows / s->pool, 1));
     s->n_bands = pithi_even_count(pithi_max_s64(s->n_bands, prepare->n_threads > 1 ? 2 * prepare->n_threads : 1),
                                   prepare->n_threads);
-    s->n_bands = pithi_min_s64(s->n_bands, g->out[1]);
-    int64_t band_rows = s->n_bands ? pithi_div_up(g->out[1], s->n_bands) : 1;
+    s->n_bands = pithi_min_s64(s->n_bands, n_rows);
+    int64_t band_rows = s->n_bands ? pithi_div_up(n_rows, s->n_bands) * s->pool : 1;
     s->in_rows = pithi_min_s64((band_rows - 1) * g->stride[1] + extent, g->in[1]);
     int64_t pixels = pithi_max_s64(s->in_rows * g->in[2], band_rows * g->out[2]);
     s->rows_bytes = pithi_align_up((size_t)pixels * sizeof(float *), PITH_ALIGNMENT);
     s->expanded_bytes = s->expand.gemm ? pithi_align_up((size_t)(s->in_rows * in_row), PITH_ALIGNMENT) : 0;
-    prepare->scratch_bytes = s->rows_bytes + s->expanded_bytes;
+    s->projected_bytes = pithi_align_up((size_t)(band_rows * last_row), PITH_ALIGNMENT);
+    prepare->scratch_bytes = s->rows_bytes + s->expanded_bytes + s->projected_bytes;
     prepare->scratch_bytes += s->project.gemm ? (size_t)(band_rows * out_row) : 0;
     prepare->max_parts = (int)pithi_min_s64(pithi_max_s64(g->batch * s->n_bands, 1), 1 << 20);
 }
@@ -296,8 +339,10 @@ static pith_status prepare(pith_prepare *prepare)
     prepare->use_run = true;
     prepare->state = s;
     prepare->kernel = "separable_conv";
+    s->pools = pithi_pool_f32(prepare->isa_limit);
+    s->pool = pool_of(prepare->attrs);
     if (!s->is_constant) {
-        prepare->shared_bytes = between_bytes(shapes, n);
+        prepare->shared_bytes = between_bytes(prepare->attrs, shapes, n);
         return PITH_OK;
     }
     int depthwise = operand(prepare->inputs, prepare->n_inputs, EXPAND_W) ? 1 : 0;
@@ -341,9 +386,9 @@ typedef struct band {
 static band find_band(const separable *s, int64_t grain)
 {
     const pithi_conv_geometry *g = &s->g;
-    int64_t i = grain % s->n_bands;
-    band b = { .image = grain / s->n_bands, .out_begin = g->out[1] * i / s->n_bands,
-               .out_end = g->out[1] * (i + 1) / s->n_bands };
+    int64_t i = grain % s->n_bands, n_rows = g->out[1] / s->pool;
+    band b = { .image = grain / s->n_bands, .out_begin = n_rows * i / s->n_bands * s->pool,
+               .out_end = n_rows * (i + 1) / s->n_bands * s->pool };
     int64_t first = b.out_begin * g->stride[1] - g->pad[1];
     int64_t last = (b.out_end - 1) * g->stride[1] - g->pad[1] + (g->kernel[1] - 1) * g->dilation[1];
     b.begin = pithi_min_s64(pithi_max_s64(first, 0), g->in[1] - 1);
@@ -386,13 +431,37 @@ static void run_depthwise(const separable *s, const band *b, const float *x, con
     pithi_finish_apply(&s->finish, y, n_pixels, channels, channels, 0);
 }
 
+/* Rows [out_begin, out_end) of results, which begin at x, to y. */
+static void pool_rows(const separable *s, const band *b, const float *x, float *y)
+{
+    const size_t n = (size_t)out_channels(s), columns = (size_t)(s->g.out[2] / s->pool);
+    const float *taps[PITHI_SEPARABLE_MAX_POOL * PITHI_SEPARABLE_MAX_POOL];
+    for (int64_t row = 0; row < b->out_end - b->out_begin && columns > 0; row += s->pool, y += columns * n) {
+        for (int64_t tap = 0; tap < s->pool * s->pool; tap++) {
+            taps[tap] = x + ((row + tap / s->pool) * s->g.out[2] + tap % s->pool) * (int64_t)n;
+        }
+        s->pools->run[PITH_POOL_MAX](taps, (size_t)(s->pool * s->pool), (size_t)s->pool * n, y, n, columns, 1.0f);
+    }
+}
+
+/* Where a worker keeps what a band makes on the way. */
+typedef struct band_memory {
+    const float **rows;
+    float *expanded, *projected, *between;
+} band_memory;
+
+static band_memory find_memory(const separable *s, void *scratch)
+{
+    char *expanded = (char *)scratch + s->rows_bytes, *projected = expanded + s->expanded_bytes;
+    return (band_memory){ scratch, (float *)(void *)expanded, (float *)(void *)projected,
+                          (float *)(void *)(projected + s->projected_bytes) };
+}
+
 static void run_bands(const pith_run *run, const separable *s, const pith_part *part)
 {
     const pithi_conv_geometry *g = &s->g;
-    const float **rows = part->scratch;
-    float *expanded = (float *)(void *)((char *)part->scratch + s->rows_bytes);
-    float *between = (float *)(void *)((char *)expanded + s->expanded_bytes);
-    int64_t begin, end, n = s->project.gemm ? s->project.n : g->out_channels, in_row = g->in[2] * g->in_channels;
+    const band_memory memory = find_memory(s, part->scratch);
+    int64_t begin, end, n = out_channels(s), in_row = g->in[2] * g->in_channels, out_row = g->out[2] / s->pool * n;
     const float *residual = run->n_inputs > RESIDUAL ? run->inputs[RESIDUAL].data : NULL, *x = run->inputs[X].data;
     band before = { .image = -1 };
     pithi_part_range(part, g->batch * s->n_bands, &begin, &end);
@@ -401,18 +470,21 @@ static void run_bands(const pith_run *run, const separable *s, const pith_part *
     }
     for (int64_t grain = begin; grain < end; grain++) {
         band b = find_band(s, grain);
-        int64_t at = (b.image * g->out[1] + b.out_begin) * g->out[2] * n;
-        const float *rest = residual ? residual + at : NULL;
-        float *y = (float *)run->outputs[0].data + at;
+        const float *rest = residual ? residual + (b.image * g->out[1] + b.out_begin) * g->out[2] * n : NULL;
+        float *to = (float *)run->outputs[0].data + (b.image * (g->out[1] / s->pool) + b.out_begin / s->pool) * out_row;
+        float *y = s->pool > 1 ? memory.projected : to;
         const float *from = x + (b.image * g->in[1] + b.begin) * in_row;
         if (s->expand.gemm) {
-            expand_rows(s, &b, &before, x, expanded, rows);
+            expand_rows(s, &b, &before, x, memory.expanded, memory.rows);
             before = b;
-            from = expanded;
+            from = memory.expanded;
         }
-        run_depthwise(s, &b, from, s->project.gemm ? NULL : rest, s->project.gemm ? between : y);
+        run_depthwise(s, &b, from, s->project.gemm ? NULL : rest, s->project.gemm ? memory.between : y);
         if (s->project.gemm) {
-            run_pointwise(&s->project, between, rest, y, (b.out_end - b.out_begin) * g->out[2], rows);
+            run_pointwise(&s->project, memory.between, rest, y, (b.out_end - b.out_begin) * g->out[2], memory.rows);
+        }
+        if (s->pool > 1) {
+            pool_rows(s, &b, y, to);
         }
     }
 }
@@ -454,6 +526,8 @@ static const char *const samples[] = {
     "f32[6]{-1:1} | "
     "pads=[1,1,1,1] expand_activation=5 depthwise_activation=5 activation=5",
     "f32[1,9,8,12] f32[12,1,3,3] f32[12] - - - - - - f32[12]{-1:1} | pads=[1,1,1,1] activation=5",
+    "f32[2,9,7,12] f32[12,1,3,3] f32[12] | pads=[1,1,1,1] activation=3 pool=2",
+    "f32[1,25,9,5] f32[20,1,3,3] - f32[1,25,9,6] f32[20,5,1,1] - f32[6,20,1,1] | pads=[1,1,1,1] activation=3 pool=3",
 };
 
 const pith_op pith_op_separable_conv = {

@@ -5,9 +5,12 @@
 
 #include "ops/shared_conv.h"
 
+#define PITHI_SEPARABLE_MAX_POOL 4
+
 typedef struct pithi_separable_attrs {
     pithi_conv_attrs conv;               /* of the depthwise convolution; its activation is the last one of all */
     pith_activation expand, depthwise;   /* of the inner convolutions; depthwise: if a 1x1 one follows */
+    int64_t pool;                        /* above 1: the largest of each pool x pool results, side by side, is y */
 } pithi_separable_attrs;
 
 #endif

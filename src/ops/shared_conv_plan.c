@@ -492,6 +492,12 @@ static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, boo
 }
 
 /* Kernels take residuals with y's strides, but products any. */
+static bool is_product(const pithi_conv_geometry *g)
+{
+    return g->group == 1 && !g->reads_planes &&
+           (pithi_conv_taps(g) == 1 || (!g->is_transposed && !pithi_conv_is_3x3(g)));
+}
+
 bool pithi_conv_f32_takes_window(const pith_node *node, int index)
 {
     enum { X, W, RESIDUAL = 3 };
@@ -507,7 +513,7 @@ bool pithi_conv_f32_takes_window(const pith_node *node, int index)
            pithi_conv_geometry_of(NULL, attrs, &node->inputs[X]->shape, w, is_transposed, &g) == PITH_OK &&
            pithi_conv_is_reasonable(&g) && pithi_finish_make(&attrs->activation, 0, &finish) &&
            (!(is_y && is_transposed) || g.out_channels % WHOLE_PANELS == 0) &&
-           (index == X || !has_residual || (pithi_conv_taps(&g) == 1 && g.group == 1 && !g.reads_planes));
+           (index == X || !has_residual || is_product(&g));
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)

@@ -114,6 +114,12 @@ void pithi_copy_plain(const pithi_copy *copy)
     }
 }
 
+/* What a plan's steps keep. */
+typedef struct copy_kernels {
+    pith_transpose_fn *transposes[PITH_TRANSPOSE_SIZES];
+    pith_turns_fn *turns; /* of items of 4 bytes, or NULL */
+} copy_kernels;
+
 /* ---- planning ----------------------------------------------------------------------------- */
 
 /* Outer dimensions stay in `copy`; inside lies either a loop of rows or a 2-D transposition. A grain is
@@ -385,7 +391,7 @@ static void copy_rows(const char *from, int64_t from_step, char *to, int64_t to_
     }
 }
 
-static void copy_grain(const copy_plan *plan, pith_transpose_fn *const *transposes, const char *from, char *to,
+static void copy_grain(const copy_plan *plan, const copy_kernels *kernels, const char *from, char *to,
                        int64_t grain)
 {
     int64_t item_bytes = plan->copy.item_bytes;
@@ -395,7 +401,7 @@ static void copy_grain(const copy_plan *plan, pith_transpose_fn *const *transpos
     if (plan->is_transposition) {
         int64_t col = col_grain * plan->cols_per_grain;
         int64_t n_cols = pithi_min_s64(plan->cols_per_grain, plan->n_cols - col);
-        transposes[item_bytes == 1 ? 0 : item_bytes == 2 ? 1 : item_bytes == 4 ? 2 : 3](
+        kernels->transposes[item_bytes == 1 ? 0 : item_bytes == 2 ? 1 : item_bytes == 4 ? 2 : 3](
             from + (row * plan->from_step + col) * item_bytes, plan->from_step,
             to + (col * plan->to_step + row) * item_bytes, plan->to_step, n_rows, n_cols);
         return;
@@ -404,6 +410,10 @@ static void copy_grain(const copy_plan *plan, pith_transpose_fn *const *transpos
         const int64_t count = plan->row_bytes / 2 / item_bytes;
         from += row * plan->from_step * item_bytes;
         to += row * plan->to_step * item_bytes;
+        if (item_bytes == 4 && kernels->turns) {
+            kernels->turns(from, plan->second_run, plan->from_step, to, plan->to_step, n_rows, count);
+            return;
+        }
         for (; n_rows > 0; n_rows--, from += plan->from_step * item_bytes, to += plan->to_step * item_bytes) {
             (item_bytes == 1 ? turns_uint8_t : turns_uint32_t)(from, plan->second_run, to, count);
         }
@@ -487,19 +497,21 @@ void pithi_copy_run(const pith_run *run, const pith_part *part, pithi_copy (*des
 pith_status pithi_copy_prepare(pith_prepare *prepare)
 {
     void *block = NULL;
-    PITH_TRY(pithi_arena_array(prepare->arena, PITH_TRANSPOSE_SIZES, sizeof(pith_transpose_fn *), &block));
-    pith_transpose_fn **transposes = block;
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(copy_kernels), &block));
+    copy_kernels *kernels = block;
     int64_t n_bytes = 0;
     if (pith_dtype_bytes(prepare->inputs[0].dtype) == 0) {
         return PITH_OK; /* elements of less than a byte */
     }
     for (int i = 0; i < PITH_TRANSPOSE_SIZES; i++) {
-        transposes[i] = pithi_transpose_find(prepare->isa_limit, i);
+        kernels->transposes[i] = pithi_transpose_find(prepare->isa_limit, i);
     }
+    kernels->turns =
+        ((const pith_transpose *)pithi_kernel_find("transpose", prepare->isa_limit)->records)->turns;
     for (int i = 0; i < prepare->n_outputs; i++) {
         n_bytes += prepare->outputs[i].dtype == PITH_DTYPE_NONE ? 0 : (int64_t)pith_tensor_bytes(&prepare->outputs[i]);
     }
-    prepare->state = transposes;
+    prepare->state = kernels;
     prepare->use_run = true;
     prepare->max_parts = pithi_copy_max_parts(n_bytes);
     prepare->kernel = "copy";

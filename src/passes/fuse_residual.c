@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A sum of a convolution's or product's result and another value of the same shape is made by that operator, which
- * adds the other value before its activation. */
+ * adds the other value before its activation. So is a sum of several results side by side and a value that a split has
+ * cut in the same way (LEDNet, Wang et al. 2019): each convolution adds its piece. */
 #include "passes/rewrite.h"
 
 static bool same_f32(const pith_value *a, const pith_value *b)
@@ -51,6 +52,76 @@ static pith_status fuse(pith_graph *graph, pith_node *sum, pith_node *node, int 
     return PITH_OK;
 }
 
+/* ---- results side by side ------------------------------------------------------------------ */
+
+static int axis_of(const pith_node *node)
+{
+    const int64_t *axis = pithi_attr_field(node, "axis", PITH_ATTR_KIND_INT);
+    return (int)(*axis < 0 ? *axis + node->inputs[0]->shape.rank : *axis);
+}
+
+/* A convolution along one dimension, or of single pixels: others may go Winograd's way, which wants dense pieces. */
+static bool takes_piece(const pith_value *value, const pith_value *piece)
+{
+    const pith_node *node = value->n_uses == 1 ? value->producer : NULL;
+    const pith_value *w = pithi_is(node, "conv") ? node->inputs[1] : NULL;
+    const int64_t *group = w ? pithi_attr_field(node, "group", PITH_ATTR_KIND_INT) : NULL;
+    return w && w->shape.rank == 4 && (w->shape.dims[2] == 1 || w->shape.dims[3] == 1) && *group == 1 &&
+           pithi_has_no_activation(node) && !pithi_node_input(node, node->op->residual_input_plus_1 - 1) &&
+           same_f32(value, piece) && piece->producer->index < node->index;
+}
+
+/* The split that cuts `whole` into what `join` puts together, all of which can add its piece; or NULL. */
+static pith_node *find_cut(const pith_graph *graph, const pith_value *whole, const pith_node *join)
+{
+    for (pith_node *node = graph->first; node && node->index < join->index; node = node->next) {
+        if (!pithi_is(node, "split") || node->inputs[0] != whole || node->n_outputs != join->n_inputs ||
+            axis_of(node) != axis_of(join)) {
+            continue;
+        }
+        int i = 0;
+        while (i < join->n_inputs && node->outputs[i] && takes_piece(join->inputs[i], node->outputs[i])) {
+            i++;
+        }
+        if (i == join->n_inputs) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* A function behind the sum will be part of it after pass fuse_activation. */
+static bool waits_for_activation(const pith_graph *graph, const pith_node *sum)
+{
+    const pith_node *next = pithi_has_no_activation(sum) ? pithi_graph_only_consumer(graph, sum->outputs[0]) : NULL;
+    return next && next->op && next->op->as_activation;
+}
+
+static pith_status fuse_pieces(pith_graph *graph, pith_node *sum, int *n_changes)
+{
+    for (int operand = 0; operand < 2; operand++) {
+        pith_node *join = pithi_sole_producer(sum->inputs[operand], "concat");
+        const pith_value *whole = sum->inputs[1 - operand];
+        if (!join || !same_f32(join->outputs[0], whole) || waits_for_activation(graph, sum)) {
+            continue;
+        }
+        pith_node *cut = find_cut(graph, whole, join);
+        for (int i = 0; cut && i < join->n_inputs; i++) {
+            pith_node *node = join->inputs[i]->producer;
+            const int slot = node->op->residual_input_plus_1 - 1;
+            PITH_TRY(node->n_inputs <= slot ? pithi_node_resize_inputs(graph, node, slot + 1) : PITH_OK);
+            pithi_set_input(node, slot, cut->outputs[i]);
+            *pithi_activation_of(node) = *pithi_activation_of(sum);
+        }
+        if (cut) {
+            pithi_absorb(graph, join, sum);
+            ++*n_changes;
+            return PITH_OK;
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
@@ -67,6 +138,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
         if (node) {
             PITH_TRY(fuse(graph, sum, node, operand));
             ++*n_changes;
+        } else if (is_sum) {
+            PITH_TRY(fuse_pieces(graph, sum, n_changes));
         }
     }
     return PITH_OK;

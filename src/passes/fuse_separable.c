@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A depthwise convolution and the 1x1 convolutions around it become one operator that works in bands of rows, where
- * what passes between them is too large to stay in L2. */
+/* A depthwise convolution, the 1x1 convolutions around it and the max pooling behind become one operator that works in
+ * bands of rows, where what passes between them is too large to stay in L2. */
 #include "ops/separable_conv.h"
 #include "passes/rewrite.h"
 
@@ -85,13 +85,41 @@ static bool is_expanding(const pith_node *expand)
     return w && w->shape.dims[0] >= EXPANSION * w->shape.dims[1];
 }
 
+/* Side of the windows of a max pooling that don't overlap, in front of which `node` alone stands; else 1. */
+static int64_t pool_behind(const pith_graph *graph, const pith_node *node, pith_node **pool_out)
+{
+    const pith_value *y = pithi_node_result(node);
+    pith_node *pool = y && y->n_uses == 1 ? pithi_graph_only_consumer(graph, y) : NULL;
+    if (!pithi_is(pool, "max_pool") || !pithi_node_result(pool) || pithi_graph_is_output(graph, y) ||
+        (pool->n_outputs > 1 && pool->outputs[1])) {
+        return 1;
+    }
+    const pith_ints *kernel = pithi_attr_field(pool, "kernel_shape", PITH_ATTR_KIND_INTS);
+    const pith_ints *lists[] = { pithi_attr_field(pool, "strides", PITH_ATTR_KIND_INTS),
+                                 pithi_attr_field(pool, "pads", PITH_ATTR_KIND_INTS),
+                                 pithi_attr_field(pool, "dilations", PITH_ATTR_KIND_INTS) };
+    const int64_t *is_last = pithi_attr_field(pool, "channels_last", PITH_ATTR_KIND_INT);
+    const int64_t side = kernel->n_items == 2 ? kernel->items[0] : 1;
+    const pith_shape *to = &pool->outputs[0]->shape, *from = &y->shape;
+    bool fits = *is_last && side > 1 && kernel->items[1] == side && side <= PITHI_SEPARABLE_MAX_POOL &&
+                lists[0]->n_items == 2 && pithi_value_has_dims(pool->outputs[0]) && from->rank == 4 &&
+                to->dims[1] == from->dims[1] / side && to->dims[2] == from->dims[2] / side;
+    for (int list = 0; list < PITH_COUNT(lists) && fits; list++) {
+        for (int i = 0; i < lists[list]->n_items; i++) {
+            fits &= lists[list]->items[i] == (list == 0 ? side : list == 1 ? 0 : 1);
+        }
+    }
+    *pool_out = pool;
+    return fits ? side : 1;
+}
+
 /* `last` becomes the operator; depthwise may be the same node. */
 static pith_status fuse(pith_graph *graph, pith_node *expand, pith_node *depthwise, pith_node *last)
 {
     pith_node *project = last != depthwise ? last : NULL;
     pith_value *inputs[11] = { expand ? expand->inputs[0] : depthwise->inputs[0], depthwise->inputs[1],
                               pithi_node_input(depthwise, 2), pithi_node_input(last, 3) };
-    pithi_separable_attrs fused = { .conv = *(const pithi_conv_attrs *)depthwise->attrs };
+    pithi_separable_attrs fused = { .conv = *(const pithi_conv_attrs *)depthwise->attrs, .pool = 1 };
     if (expand) {
         inputs[4] = expand->inputs[1];
         inputs[5] = pithi_node_input(expand, 2);
@@ -132,6 +160,27 @@ static pith_status fuse_projections(pith_graph *graph, bool only_expanded, int *
     return PITH_OK;
 }
 
+/* Max pooling becomes part of the operator in front of it, or of one that a depthwise convolution becomes. */
+static pith_status fuse_pools(pith_graph *graph, int *n_changes)
+{
+    for (pith_node *node = graph->first, *pool = NULL; node; node = node->next) {
+        const pith_value *y = pithi_node_result(node);
+        const bool is_separable = pithi_is(node, "separable_conv");
+        if ((!is_separable && !(is_depthwise(node) && has_short_rows(node))) || !pithi_value_has_dims(y) ||
+            !is_large(y) || has_residual(node) || (is_separable && ((const pithi_separable_attrs *)node->attrs)->pool > 1)) {
+            continue;
+        }
+        const int64_t side = pool_behind(graph, node, &pool);
+        if (side > 1) {
+            PITH_TRY(is_separable ? PITH_OK : fuse(graph, NULL, node, node));
+            ((pithi_separable_attrs *)node->attrs)->pool = side;
+            pithi_absorb(graph, node, pool);
+            ++*n_changes;
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
     (void)stage;
@@ -145,7 +194,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
             ++*n_changes;
         }
     }
-    return PITH_OK;
+    pithi_graph_count_uses(graph);
+    return fuse_pools(graph, n_changes);
 }
 
 const pith_pass pithi_pass_fuse_separable = {

@@ -56,6 +56,30 @@ static void check_sizes(pith_test *test, pith_transpose_fn *function, int log2_b
     }
 }
 
+static void check_turns(pith_test *test, pith_turns_fn *turns)
+{
+    enum { ROWS = 3, SECOND = 50, SRC_STRIDE = 110, DST_STRIDE = 101 };
+    for (int64_t count = 0; count <= 50; count++) {
+        pith_guarded src = pith_guarded_alloc((2 * SRC_STRIDE + SECOND + (size_t)count) * 4, true);
+        pith_guarded dst = pith_guarded_alloc((2 * DST_STRIDE + 2 * (size_t)count) * 4, true);
+        int32_t *from = src.data, *to = dst.data;
+        for (int64_t i = 0; i < 2 * SRC_STRIDE + SECOND + count; i++) {
+            from[i] = (int32_t)i;
+        }
+        memset(to, 0xff, (2 * DST_STRIDE + 2 * (size_t)count) * 4);
+        turns(from, SECOND, SRC_STRIDE, to, DST_STRIDE, ROWS, count);
+        bool is_same = true;
+        for (int64_t i = 0; i < 2 * DST_STRIDE + 2 * count; i++) {
+            const int64_t r = i / DST_STRIDE, at = i % DST_STRIDE;
+            const int64_t wanted = at < 2 * count ? r * SRC_STRIDE + at % 2 * SECOND + at / 2 : -1;
+            is_same &= to[i] == wanted;
+        }
+        TEST_CHECK_MESSAGE(test, is_same, "%lld by turns", (long long)count);
+        pith_guarded_free(&src);
+        pith_guarded_free(&dst);
+    }
+}
+
 void test_transpose(pith_test *test)
 {
     for (int isa = 0; isa < pithi_isa_count(); isa++) {
@@ -64,6 +88,10 @@ void test_transpose(pith_test *test)
             continue;
         }
         const pith_transpose *kernel = set->records;
+        if (kernel->turns) {
+            pith_test_case(test, "%s, by turns", kernel->head.name);
+            check_turns(test, kernel->turns);
+        }
         for (int i = 0; i < PITH_TRANSPOSE_SIZES; i++) {
             if (kernel->functions[i]) {
                 pith_test_case(test, "%s, %d bytes", kernel->head.name, 1 << i);

@@ -85,6 +85,42 @@ static void check_residual(pith_test *test)
           "outputs %y:f32[2,4,5,5]\n");
 }
 
+static void check_pieces(pith_test *test)
+{
+    check(test, &pithi_pass_fuse_residual, "convolutions side by side add the pieces of what they were cut from",
+          "input x f32[1,8,5,6]\n"
+          "const w f32[4,4,3,1]\n"
+          "const v f32[4,4,1,3]\n"
+          "a b = split x | axis=1\n"
+          "c = conv a w | pads=[1,0,1,0]\n"
+          "d = conv b v | pads=[0,1,0,1]\n"
+          "e = concat c d | axis=1\n"
+          "y = add x e | activation=3\n"
+          "output y\n",
+          "inputs %x:f32[1,8,5,6]\n"
+          "%a:f32[1,4,5,6], %b:f32[1,4,5,6] = split(%x) axis=1\n"
+          "%c:f32[1,4,5,6] = conv(%a, %w, -, %a) pads=[1,0,1,0] activation=3\n"
+          "%d:f32[1,4,5,6] = conv(%b, %v, -, %b) pads=[0,1,0,1] activation=3\n"
+          "%y:f32[1,8,5,6] = concat(%c, %d) axis=1\n"
+          "outputs %y:f32[1,8,5,6]\n");
+    check(test, &pithi_pass_fuse_residual, "other pieces, and convolutions that may be Winograd's, stay",
+          "input x f32[1,8,5,6]\n"
+          "const w f32[4,4,3,3]\n"
+          "a b = split x | axis=1\n"
+          "c = conv a w | pads=[1,1,1,1]\n"
+          "d = conv b w | pads=[1,1,1,1]\n"
+          "e = concat c d | axis=1\n"
+          "y = add x e\n"
+          "output y\n",
+          "inputs %x:f32[1,8,5,6]\n"
+          "%a:f32[1,4,5,6], %b:f32[1,4,5,6] = split(%x) axis=1\n"
+          "%c:f32[1,4,5,6] = conv(%a, %w) pads=[1,1,1,1]\n"
+          "%d:f32[1,4,5,6] = conv(%b, %w) pads=[1,1,1,1]\n"
+          "%e:f32[1,8,5,6] = concat(%c, %d) axis=1\n"
+          "%y:f32[1,8,5,6] = add(%x, %e)\n"
+          "outputs %y:f32[1,8,5,6]\n");
+}
+
 static void check_activation(pith_test *test)
 {
     check(test, &pithi_pass_fuse_activation, "into convolution, sum and product, with parameters",
@@ -165,5 +201,6 @@ void test_fuse(pith_test *test)
     check_prelu(test);
     check_bias(test);
     check_residual(test);
+    check_pieces(test);
     check_activation(test);
 }

@@ -76,15 +76,38 @@ static void columns(const pith_resize_taps_f32 *taps, const float *src, int64_t 
     }
 }
 
+/* Four vectors at a time: one after the other waits for its sum. */
+static inline int64_t sum_blocks(const float *const *src, const float *weights, const int64_t n_taps, float *dst,
+                                 int64_t n)
+{
+    enum { VECTORS = 4 };
+    int64_t at = 0;
+    for (; at + VECTORS * WIDTH <= n; at += VECTORS * WIDTH) {
+        __m512 sums[VECTORS];
+        for (int i = 0; i < VECTORS; i++) {
+            sums[i] = _mm512_mul_ps(_mm512_set1_ps(weights[0]), _mm512_loadu_ps(src[0] + at + i * WIDTH));
+        }
+        for (int64_t k = 1; k < n_taps; k++) {
+            const __m512 weight = _mm512_set1_ps(weights[k]);
+            for (int i = 0; i < VECTORS; i++) {
+                sums[i] = _mm512_fmadd_ps(weight, _mm512_loadu_ps(src[k] + at + i * WIDTH), sums[i]);
+            }
+        }
+        for (int i = 0; i < VECTORS; i++) {
+            _mm512_storeu_ps(dst + at + i * WIDTH, sums[i]);
+        }
+    }
+    return at;
+}
+
 static void rows(const float *const *src, const float *weights, int64_t n_taps, float *dst, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += WIDTH) {
+    int64_t i = n_taps == 2 ? sum_blocks(src, weights, 2, dst, n) : sum_blocks(src, weights, n_taps, dst, n);
+    for (; i < n; i += WIDTH) {
         __mmask16 mask = lanes_below(n - i);
-        __m512 sum = _mm512_setzero_ps();
-        for (int64_t k = 0; k < n_taps; k++) {
-            __m512 values = _mm512_maskz_loadu_ps(mask, src[k] + i);
-            __m512 weight = _mm512_set1_ps(weights[k]);
-            sum = k == 0 ? _mm512_mul_ps(weight, values) : _mm512_fmadd_ps(weight, values, sum);
+        __m512 sum = _mm512_mul_ps(_mm512_set1_ps(weights[0]), _mm512_maskz_loadu_ps(mask, src[0] + i));
+        for (int64_t k = 1; k < n_taps; k++) {
+            sum = _mm512_fmadd_ps(_mm512_set1_ps(weights[k]), _mm512_maskz_loadu_ps(mask, src[k] + i), sum);
         }
         _mm512_mask_storeu_ps(dst + i, mask, sum);
     }

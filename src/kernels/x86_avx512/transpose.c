@@ -128,28 +128,42 @@ static void transpose_3(const float *src, float *dst, int64_t plane_stride, int6
     }
 }
 
+/* Lane i of result k of two vectors: merged it is lane (16 k + i) / 2 of vector i % 2, split it is element 2 i + k. */
+static const int32_t merged_2[2][TILE] = { { 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23 },
+                                           { 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31 } };
+static const int32_t split_2[2][TILE] = { { 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30 },
+                                          { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31 } };
+
 /* Two planes into pixels of two channels (halves of shuffled channels, factor-2 pixel shuffles) and back. */
-static void transpose_2(const float *src, float *dst, int64_t plane_stride, int64_t n, bool is_merge)
+static inline void transpose_2(const float *src, float *dst, int64_t plane_stride, int64_t n, bool is_merge)
 {
-    int32_t lanes[2][TILE];
-    for (int i = 0; i < TILE; i++) {
-        for (int k = 0; k < 2; k++) { /* merge: lane i of result k is pixel (16 k + i) / 2; split: element 2 i + k */
-            lanes[k][i] = is_merge ? i % 2 * TILE + k * TILE / 2 + i / 2 : 2 * i + k;
-        }
-    }
-    const __m512i first = _mm512_loadu_si512(lanes[0]), second = _mm512_loadu_si512(lanes[1]);
+    const __m512i first = _mm512_loadu_si512(is_merge ? merged_2[0] : split_2[0]);
+    const __m512i second = _mm512_loadu_si512(is_merge ? merged_2[1] : split_2[1]);
     int64_t from_step = is_merge ? plane_stride : TILE, to_step = is_merge ? TILE : plane_stride;
     for (int64_t i = 0; i < n; i += TILE) {
         const float *from = src + (is_merge ? i : 2 * i);
         float *to = dst + (is_merge ? 2 * i : i);
-        const int64_t count = n - i < TILE ? n - i : TILE;
-        const __mmask16 plane = (__mmask16)((1u << count) - 1);
-        const __mmask32 pixels = (__mmask32)(((uint64_t)1 << 2 * count) - 1);
+        if (n - i >= TILE) {
+            const __m512 a = _mm512_loadu_ps(from), b = _mm512_loadu_ps(from + from_step);
+            _mm512_storeu_ps(to, _mm512_permutex2var_ps(a, first, b));
+            _mm512_storeu_ps(to + to_step, _mm512_permutex2var_ps(a, second, b));
+            continue;
+        }
+        const __mmask16 plane = (__mmask16)((1u << (n - i)) - 1);
+        const __mmask32 pixels = (__mmask32)(((uint64_t)1 << 2 * (n - i)) - 1);
         const __mmask16 low = (__mmask16)pixels, high = (__mmask16)(pixels >> TILE);
         const __m512 a = _mm512_maskz_loadu_ps(is_merge ? plane : low, from);
         const __m512 b = _mm512_maskz_loadu_ps(is_merge ? plane : high, from + from_step);
         _mm512_mask_storeu_ps(to, is_merge ? low : plane, _mm512_permutex2var_ps(a, first, b));
         _mm512_mask_storeu_ps(to + to_step, is_merge ? high : plane, _mm512_permutex2var_ps(a, second, b));
+    }
+}
+
+static void turns(const void *src, int64_t second, int64_t src_stride, void *dst, int64_t dst_stride, int64_t n_rows,
+                  int64_t count)
+{
+    for (int64_t r = 0; r < n_rows; r++) {
+        transpose_2((const float *)src + r * src_stride, (float *)dst + r * dst_stride, second, count, true);
     }
 }
 
@@ -205,7 +219,8 @@ static void transpose_x32(const void *src_data, int64_t src_stride, void *dst_da
 }
 
 static const pith_transpose records[] = {
-    { .head = { "transpose_16x16__x86_avx512", PITH_EXACT }, .functions = { NULL, NULL, transpose_x32, NULL } }
+    { .head = { "transpose_16x16__x86_avx512", PITH_EXACT }, .functions = { NULL, NULL, transpose_x32, NULL },
+      .turns = turns }
 };
 
 PITH_EXPORT_KERNEL(transpose, x86_avx512, records);
