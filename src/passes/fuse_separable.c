@@ -166,8 +166,9 @@ static pith_status fuse_pools(pith_graph *graph, int *n_changes)
     for (pith_node *node = graph->first, *pool = NULL; node; node = node->next) {
         const pith_value *y = pithi_node_result(node);
         const bool is_separable = pithi_is(node, "separable_conv");
+        const bool has_pool = is_separable && ((const pithi_separable_attrs *)node->attrs)->pool > 1;
         if ((!is_separable && !(is_depthwise(node) && has_short_rows(node))) || !pithi_value_has_dims(y) ||
-            !is_large(y) || has_residual(node) || (is_separable && ((const pithi_separable_attrs *)node->attrs)->pool > 1)) {
+            !is_large(y) || has_residual(node) || has_pool) {
             continue;
         }
         const int64_t side = pool_behind(graph, node, &pool);
