@@ -145,7 +145,7 @@ def _fill(view, value, dtype, address, kept):
     else:
         array = numpy.asarray(value, dtype=DTYPES[dtype], order="C")
         shape, stored = array.shape, _pack(array, BITS[dtype]) if dtype in BITS else array
-        view.data = stored.ctypes.data
+        view.data = stored.__array_interface__["data"][0]
     kept.append(stored)
     view.dtype, view.shape.rank = dtype, len(shape)
     view.shape.dims[:len(shape)] = shape
@@ -196,6 +196,8 @@ def load_library(path=None):
     for name in ("pith_model_input", "pith_model_output"):
         getattr(library, name).restype = ctypes.POINTER(_ValueInfo)
     library.pith_session_output.restype = ctypes.POINTER(_Tensor)
+    for name in ("ctx_create", "model_load", "model_n_inputs", "model_n_outputs", "session_create", "session_run"):
+        getattr(library, "pith_" + name)  # looked up now, not while a model starts
     return library
 
 

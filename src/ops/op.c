@@ -20,25 +20,40 @@ static const pith_op *const ops[] = { /* the generator sorts by name */
 int pithi_op_count(void) { return PITH_COUNT(ops); }
 const pith_op *pithi_op_at(int index) { return ops[index]; }
 
-const pith_op *pithi_op_find(const char *name)
+/* Of the first operator whose name isn't before this one. */
+static int place_of(const char *name)
 {
-    for (int i = 0; i < PITH_COUNT(ops); i++) {
-        if (pithi_same_text(ops[i]->head.name, name)) {
-            return ops[i];
+    int begin = 0, end = PITH_COUNT(ops);
+    while (begin < end) {
+        const int middle = (begin + end) / 2;
+        if (strcmp(ops[middle]->head.name, name) < 0) {
+            begin = middle + 1;
+        } else {
+            end = middle;
         }
     }
-    return NULL;
+    return begin;
 }
 
+const pith_op *pithi_op_find(const char *name)
+{
+    const int place = place_of(name);
+    return place < PITH_COUNT(ops) && pithi_same_text(ops[place]->head.name, name) ? ops[place] : NULL;
+}
+
+/* All spellings of a name are one operator's. Most operators have a name with the same first letter: these come first,
+ * since each record that is looked at for the first time costs some misses of the cache. */
 const pith_op *pithi_op_spelled(const char *format, const char *domain, const char *name, int64_t opset,
                                 const pith_spelling **spelling_out, int *since_out)
 {
-    const pith_op *best_op = NULL;
     const pith_spelling *best = NULL;
+    const char initial[2] = { (char)(*name | 0x20), '\0' };
+    const pith_op *op = NULL;
     *since_out = 0;
-    for (int i = 0; i < PITH_COUNT(ops); i++) {
-        for (int k = 0; k < ops[i]->n_spellings; k++) {
-            const pith_spelling *spelling = &ops[i]->spellings[k];
+    for (int i = 0, first = place_of(initial); i < PITH_COUNT(ops) && *since_out == 0; i++) {
+        op = ops[(first + i) % PITH_COUNT(ops)];
+        for (int k = 0; k < op->n_spellings; k++) {
+            const pith_spelling *spelling = &op->spellings[k];
             if (!pithi_same_text(spelling->name, name) || !pithi_same_text(spelling->domain, domain) ||
                 !pithi_same_text(spelling->format, format)) {
                 continue;
@@ -48,12 +63,11 @@ const pith_op *pithi_op_spelled(const char *format, const char *domain, const ch
             }
             if (spelling->since <= opset && (!best || spelling->since > best->since)) {
                 best = spelling;
-                best_op = ops[i];
             }
         }
     }
     *spelling_out = best;
-    return best_op;
+    return best ? op : NULL;
 }
 
 /* ---- attributes --------------------------------------------------------------------------- */
