@@ -128,6 +128,9 @@ static const bad_model models[] = {
       FORMAT, "node 'i' (If, opset 13): attribute 'then_branch': node 'r' (Relu, opset 13): input 0 is 'q'" },
     { "graph { input c bool[] ; node If c -> y { graph then_branch { node Relu y -> a\noutput a } }\n" Y "}",
       FORMAT, "comes later or is the same" },
+    { "graph { " X "input c bool[] ; node If c -> y as i { graph then_branch { node Relu t -> a\noutput a } }\n"
+      "node Abs s -> t\nnode Neg y -> s as n\n" Y "}",
+      FORMAT, "node 'n' (Neg, opset 13): input 0 is 'y', which is made by node 'i' (If) that comes later" },
 };
 
 static void check_model(pith_test *test, pith_proto *proto, const bad_model *model)

@@ -15,6 +15,7 @@ typedef struct pithi_onnx_name {
     const char *text; /* key; NULL: empty slot */
     size_t n_bytes;
     uint64_t hash;
+    size_t maker;        /* number of a node: onnx_order.c */
     pith_value *value;   /* NULL: an absent argument of a function, or a name that is taken */
     const char *problem; /* why pith can't hold this value, or NULL */
     bool is_taken;       /* display name of a value of a function's body; can't be read */
@@ -77,6 +78,7 @@ typedef struct pithi_onnx_scope {
     const char *prefix;          /* of values and nodes of an expanded function, else "" */
     pithi_pb_span message;       /* holds the nodes, as fields `node_field` */
     uint32_t node_field;
+    bool is_out_of_order;        /* a node's body reads what a later node makes */
     int nchwc_block;             /* pithi_onnx.nchwc_block, or another reason for refusing; 0: not looked at yet */
 } pithi_onnx_scope;
 
@@ -133,8 +135,9 @@ pith_status pithi_onnx_define_constant(pithi_onnx *onnx, pithi_onnx_scope *scope
                                        const pith_tensor *tensor, const char *problem);
 /* Through bodies outwards; NULL if nothing (yet) defines the name. */
 pithi_onnx_name *pithi_onnx_lookup(const pithi_onnx_scope *scope, const pithi_pb_span *name);
-/* The failure for a name that isn't defined: says which later node makes it, if one does. */
-pith_status pithi_onnx_undefined(pithi_onnx *onnx, const pithi_onnx_scope *scope, const char *what,
+/* The failure for a name that isn't defined: says which later node makes it, if one does; an outer
+ * scope of such a node is marked as out of order. */
+pith_status pithi_onnx_undefined(pithi_onnx *onnx, pithi_onnx_scope *scope, const char *what,
                                  const pithi_pb_span *name);
 void pithi_onnx_scope_deinit(pithi_onnx *onnx, pithi_onnx_scope *scope);
 
@@ -196,6 +199,8 @@ pith_status pithi_onnx_node_read(pithi_onnx *onnx, const pithi_onnx_scope *scope
 pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_pb_span *message);
 /* All nodes of scope->message. */
 pith_status pithi_onnx_nodes(pithi_onnx *onnx, pithi_onnx_scope *scope);
+/* Those from number n_done on, each behind the nodes that it and its bodies read (onnx_order.c). */
+pith_status pithi_onnx_nodes_in_order(pithi_onnx *onnx, pithi_onnx_scope *scope, size_t n_done);
 /* Marks a node as one that pith can't run; the first reason stays. */
 void pithi_onnx_refuse(pith_node *node, const char *reason);
 /* Counts one more body or function around; nesting-- afterwards. */

@@ -419,11 +419,20 @@ pith_status pithi_onnx_nodes(pithi_onnx *onnx, pithi_onnx_scope *scope)
     pithi_pb pb;
     pithi_pb_field field;
     pithi_pb_span node;
+    size_t n_done = 0;
+    const int nesting = onnx->nesting;
     PITH_TRY(pithi_pb_open(&onnx->file, &scope->message, &pb));
     while (pithi_pb_next(&pb, &field)) {
         if (field.number == scope->node_field) {
             PITH_TRY(pithi_pb_get_span(&pb, &field, "node", &node));
-            PITH_TRY(pithi_onnx_node_import(onnx, scope, &node));
+            pith_status status = pithi_onnx_node_import(onnx, scope, &node);
+            if (status != PITH_OK && scope->is_out_of_order) {
+                pith_ctx_clear_error(onnx->ctx);
+                onnx->nesting = nesting;
+                return pithi_onnx_nodes_in_order(onnx, scope, n_done);
+            }
+            PITH_TRY(status);
+            n_done++;
         }
     }
     return pb.status;

@@ -157,18 +157,19 @@ static bool makes(const pithi_onnx *onnx, const pithi_pb_span *message, const pi
     return found;
 }
 
-pith_status pithi_onnx_undefined(pithi_onnx *onnx, const pithi_onnx_scope *scope, const char *what,
+pith_status pithi_onnx_undefined(pithi_onnx *onnx, pithi_onnx_scope *scope, const char *what,
                                  const pithi_pb_span *name)
 {
-    for (; scope; scope = scope->parent) {
+    for (const pithi_onnx_scope *inner = scope; scope; scope = scope->parent) {
         pithi_pb pb;
         pithi_pb_field field;
         pithi_onnx_node node;
         PITH_TRY(pithi_pb_open(&onnx->file, &scope->message, &pb));
         while (pithi_pb_next(&pb, &field)) {
-            PITH_CHECK(onnx->ctx, field.number != scope->node_field || field.wire != PITHI_PB_LENGTH ||
-                                      !makes(onnx, &field.span, name, &node),
-                       PITH_STATUS_FORMAT,
+            const bool is_maker = field.number == scope->node_field && field.wire == PITHI_PB_LENGTH &&
+                                  makes(onnx, &field.span, name, &node);
+            scope->is_out_of_order = scope->is_out_of_order || (is_maker && scope != inner);
+            PITH_CHECK(onnx->ctx, !is_maker, PITH_STATUS_FORMAT,
                        "%s is '%.*s', which is made by node '%.*s' (%.*s) that comes later or is the same; ONNX wants "
                        "nodes in topological order and without cycles", what, PITHI_PB_TEXT(name),
                        PITHI_PB_TEXT(&node.name), PITHI_PB_TEXT(&node.op_type));
