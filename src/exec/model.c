@@ -228,7 +228,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
     model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
     if (options) {
         if (options->disable_passes || options->exact) {
-            static const char inexact[] = ",widen_halves,reparameterize,fuse_recurrent,fold_pooled";
+            static const char inexact[] = ",widen_dynamic,widen_halves,reparameterize,fuse_recurrent,fold_pooled";
             PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s",
                                         options->disable_passes ? options->disable_passes : "",
                                         options->exact ? inexact : ""));

@@ -8,7 +8,8 @@
  *   sum:      a[i] = fma(a[i], a_scale, fma(b[i], b_scale, offset))
  *   product:  a[i] = (a[i] * b[i]) * a_scale + offset, every operation rounded; b_scale unused
  *   join:     y[m][n] = store( (float)(256 high[m][n] + low[m][n]) * scale[n] ), the sum exact; high NULL: 0
- *   floats:   y[m][n] = (float)sums[m][n] * scale[n] + bias[n], every operation rounded; bias NULL: no sum
+ *   floats:   y[m][n] = clamp( (float)(sums[m][n] - row_sums[m] b_zero[n]) * scale[n] + bias[n] + residual[m][n],
+ *             lo, hi ), every float operation rounded; row_sums, bias, residual NULL: without these; NaN stays
  *   encode:   m = largest |x[i]|; high[i] and low[i] are the bytes of 32768 + round_half_even( x[i] * (top / m) );
  *             gives m / top. Where m < 2^-100 all are 32768 and it gives 0, where m isn't finite NaN
  *   decode:   y[i] = bias[i] + (float)(256 high[i] + low[i]) * (factor * scale[i]), the sum wrapping around in s32;
@@ -46,9 +47,13 @@ typedef struct pith_s16_join {
 
 typedef struct pith_s16_floats {
     const int32_t *sums;       /* [n_rows][n_columns] */
+    const int32_t *row_sums;   /* n_rows, or NULL */
+    const int32_t *b_zero;     /* n_columns; read with row_sums */
     const float *scale, *bias; /* n_columns */
-    float *y;                  /* rows y_step elements apart */
+    const float *residual;     /* rows y_step elements apart, as those of y */
+    float *y;
     size_t y_step;
+    float lo, hi;
     int n_rows, n_columns;
 } pith_s16_floats;
 

@@ -114,21 +114,40 @@ static void join(const pith_s16_join *j)
     }
 }
 
+/* The flags are known when compiling. Comparisons that are false for a NaN keep it. */
+S16_INLINE void floats_row(const pith_s16_floats *f, const int m, const bool has_zero, const bool has_bias,
+                           const bool has_residual)
+{
+    const int32_t *restrict zero = f->b_zero;
+    const uint32_t row_sum = has_zero ? (uint32_t)f->row_sums[m] : 0;
+    const float lo = f->lo, hi = f->hi, *restrict scale = f->scale, *restrict bias = f->bias;
+    const int32_t *restrict sums = f->sums + (size_t)m * (size_t)f->n_columns;
+    const size_t start = (size_t)m * f->y_step;
+    const float *restrict residual = has_residual ? f->residual + start : NULL;
+    float *restrict y = f->y + start;
+    for (int i = 0; i < f->n_columns; i++) {
+        const int32_t sum = has_zero ? (int32_t)((uint32_t)sums[i] - row_sum * (uint32_t)zero[i]) : sums[i];
+        float value = (float)sum * scale[i];
+        value = has_bias ? value + bias[i] : value;
+        value = has_residual ? value + residual[i] : value;
+        value = lo > value ? lo : value;
+        y[i] = hi < value ? hi : value;
+    }
+}
+
 static void floats(const pith_s16_floats *f)
 {
-    const float *restrict scale = f->scale, *restrict bias = f->bias;
-    const int n = f->n_columns;
+    const int flags = (f->row_sums ? 4 : 0) + (f->bias ? 2 : 0) + (f->residual ? 1 : 0);
     for (int m = 0; m < f->n_rows; m++) {
-        const int32_t *restrict sums = f->sums + (size_t)m * (size_t)n;
-        float *restrict y = f->y + (size_t)m * f->y_step;
-        if (bias) {
-            for (int i = 0; i < n; i++) {
-                y[i] = (float)sums[i] * scale[i] + bias[i];
-            }
-        } else {
-            for (int i = 0; i < n; i++) {
-                y[i] = (float)sums[i] * scale[i];
-            }
+        switch (flags) {
+        case 0: floats_row(f, m, false, false, false); break;
+        case 1: floats_row(f, m, false, false, true); break;
+        case 2: floats_row(f, m, false, true, false); break;
+        case 3: floats_row(f, m, false, true, true); break;
+        case 4: floats_row(f, m, true, false, false); break;
+        case 5: floats_row(f, m, true, false, true); break;
+        case 6: floats_row(f, m, true, true, false); break;
+        default: floats_row(f, m, true, true, true); break;
         }
     }
 }

@@ -86,6 +86,14 @@ static pith_status infer(pith_infer *infer)
     return PITH_OK;
 }
 
+/* Elementwise, once the range is known. */
+static bool to_channels_last(pith_graph *graph, pith_node *node)
+{
+    (void)graph;
+    (void)node;
+    return true;
+}
+
 static const pith_operand_spec inputs[] = { { "x", PITH_DTYPES(PITH_DTYPE_F32), PITH_ONE } };
 static const pith_operand_spec outputs[] = {
     { "y", PITH_DTYPES(PITH_DTYPE_U8), PITH_ONE },
@@ -93,7 +101,7 @@ static const pith_operand_spec outputs[] = {
     { "zero_point", PITH_DTYPES(PITH_DTYPE_U8), PITH_ONE },
 };
 static const pith_spelling spellings[] = { { "onnx", "", "DynamicQuantizeLinear", 11, NULL } };
-static const char *const samples[] = { "f32[3,7]", "f32[4]{1:3}", "f32[2]{0,0}", "f32[0]" };
+static const char *const samples[] = { "f32[3,7]", "f32[2,3,5,4]", "f32[4]{1:3}", "f32[2]{0,0}", "f32[0]" };
 
 const pith_op pith_op_dynamic_quantize_linear = {
     .head = { "dynamic_quantize_linear", 1, PITH_NO_ATTRS },
@@ -103,6 +111,8 @@ const pith_op pith_op_dynamic_quantize_linear = {
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
+    .layout = PITH_LAYOUT_FOLLOWS,
+    .to_channels_last = to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -31,7 +31,7 @@ static pith_status prepare(pith_prepare *prepare)
     if (is_channels_last(prepare->attrs) && pithi_int_is_wide(prepare->inputs, prepare->outputs)) {
         return pithi_s16_conv_prepare(prepare);
     }
-    return is_channels_last(prepare->attrs) ? pithi_s8_conv_prepare(prepare)
+    return is_channels_last(prepare->attrs) ? pithi_s8_conv_prepare(prepare, false)
                                             : pithi_int_conv_prepare(prepare, true);
 }
 

@@ -6,12 +6,14 @@
 
 #define PART_MACS 20000
 
-static pithi_int_product operands_of(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs,
-                                     const void *attrs, bool is_qlinear)
+pithi_int_product pithi_int_conv_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs,
+                                          const void *attrs, bool is_qlinear)
 {
     pithi_int_product product = pithi_int_operands(inputs, n_inputs, outputs, is_qlinear);
     if (is_qlinear) {
         product.limits = ((const pithi_qlinear_conv_attrs *)attrs)->limits;
+    } else {
+        product.activation = &((const pithi_conv_attrs *)attrs)->activation;
     }
     return product;
 }
@@ -76,7 +78,7 @@ static int64_t sum_taps(const pithi_conv_geometry *g, const pithi_int_product *p
 void pithi_int_conv_ref(const pith_run *run, bool is_qlinear)
 {
     pithi_int_product product =
-        operands_of(run->inputs, run->n_inputs, run->outputs, run->attrs, is_qlinear);
+        pithi_int_conv_operands(run->inputs, run->n_inputs, run->outputs, run->attrs, is_qlinear);
     pithi_conv_geometry g;
     if (geometry_of(NULL, &product, run->attrs, &g) != PITH_OK) {
         return; /* infer has checked it */
@@ -153,7 +155,7 @@ static void run_row(const pithi_conv_geometry *g, const pithi_int_product *produ
 void pithi_int_conv_run(const pith_run *run, const pith_part *part, bool is_qlinear)
 {
     pithi_int_product product =
-        operands_of(run->inputs, run->n_inputs, run->outputs, run->attrs, is_qlinear);
+        pithi_int_conv_operands(run->inputs, run->n_inputs, run->outputs, run->attrs, is_qlinear);
     pithi_conv_geometry g;
     int64_t begin, end;
     if (geometry_of(NULL, &product, run->attrs, &g) != PITH_OK) {
@@ -169,7 +171,7 @@ pith_status pithi_int_conv_prepare(pith_prepare *prepare, bool is_qlinear)
 {
     pith_tensor y = prepare->outputs[0];
     pithi_int_product product =
-        operands_of(prepare->inputs, prepare->n_inputs, &y, prepare->attrs, is_qlinear);
+        pithi_int_conv_operands(prepare->inputs, prepare->n_inputs, &y, prepare->attrs, is_qlinear);
     pithi_conv_geometry g;
     PITH_TRY(geometry_of(prepare->ctx, &product, prepare->attrs, &g));
     if (g.channels_last || pithi_int_is_wide(prepare->inputs, prepare->outputs)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batched products of 8-bit matrices. */
+#include "ops/shared_gemm.h"
 #include "ops/shared_index.h"
 #include "ops/shared_int_product.h"
 #include "ops/shared_s16.h"
@@ -9,8 +10,11 @@
 static pithi_int_product operands_of(const pith_run *run, bool is_qlinear)
 {
     pithi_int_product product = pithi_int_operands(run->inputs, run->n_inputs, run->outputs, is_qlinear);
+    const pithi_int_matmul_attrs *attrs = run->attrs;
     if (is_qlinear) {
-        product.limits = ((const pithi_int_matmul_attrs *)run->attrs)->limits;
+        product.limits = attrs->limits;
+    } else {
+        product.activation = &attrs->activation;
     }
     return product;
 }
@@ -50,6 +54,8 @@ pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear)
         shape.dims[shape.rank++] = g.n;
     }
     infer->outputs[0].shape = shape;
+    PITH_CHECK(infer->ctx, !product.a_factor || product.b->shape.rank == 2, PITH_STATUS_FORMAT,
+               "with factors b must be one matrix, not of rank %d", product.b->shape.rank);
     return pithi_int_check(infer, &product, g.m, g.n);
 }
 
@@ -131,6 +137,7 @@ typedef struct matmul_state {
     int64_t n_matrices, n_panels, n_bands, n_blocks;
     size_t panel_bytes, packed_bytes; /* packed_bytes without the sums */
     const pith_s16 *rows; /* makes floats of sums */
+    pithi_finish finish;
     bool is_s8; /* all but a is known: `s8` does it */
     pithi_s8_gemm s8;
 } matmul_state;
@@ -191,11 +198,12 @@ static bool is_single(const pith_tensor *list) { return !list || pith_shape_elem
 /* Scales of columns from `begin` on; plain lists without a look at each. */
 static void fold_scales(const pithi_int_product *p, int64_t row, int64_t begin, int64_t end, float *to)
 {
-    const float factor = p->a_factor ? *(const float *)p->a_factor->data : 0.0f;
-    const bool moves = p->a_factor && !is_single(p->b_factor);
+    if (p->a_factor) {
+        pithi_int_fold_factors(p, begin, end, to);
+        return;
+    }
     for (int64_t i = begin; i < end; i++) {
-        to[i - begin] = p->a_factor ? factor * ((const float *)p->b_factor->data)[moves ? i : 0]
-                                    : pithi_int_scale(p, row, i);
+        to[i - begin] = pithi_int_scale(p, row, i);
     }
 }
 
@@ -249,16 +257,21 @@ typedef struct late_block {
 static void make_floats(const pithi_int_product *p, const matmul_state *state, pith_gemm_s8_tile *tile,
                         const late_block *block, int32_t *sums)
 {
+    const size_t n = (size_t)state->g.n, n_rows = (size_t)block->n_rows, n_columns = (size_t)block->n;
     const pith_s16_floats floats = {
-        .sums = sums, .scale = tile->scale, .bias = p->offset ? (const float *)p->offset->data + block->n0 : NULL,
-        .y = (float *)p->y->data + block->position, .y_step = (size_t)state->g.n, .n_rows = (int)block->n_rows,
-        .n_columns = (int)block->n,
+        .sums = sums, .row_sums = tile->row_sums, .b_zero = tile->b_zero, .scale = tile->scale,
+        .bias = p->offset ? (const float *)p->offset->data + block->n0 : NULL,
+        .residual = p->residual ? (const float *)p->residual->data + block->position : NULL,
+        .y = (float *)p->y->data + block->position, .y_step = n, .n_rows = (int)n_rows, .n_columns = (int)n_columns,
+        .lo = state->finish.lo, .hi = state->finish.hi,
     };
     tile->scale = NULL;
+    tile->row_sums = NULL;
     tile->c = sums;
     tile->c_stride = (size_t)block->n;
     state->kernel->tile(tile);
     state->rows->floats(&floats);
+    pithi_finish_apply(&state->finish, floats.y, n_rows, n, n_columns, 0);
 }
 
 static void run_block(const pithi_int_product *p, const matmul_state *state, const late_columns *columns,
@@ -443,10 +456,10 @@ pith_status pithi_int_matmul_prepare(pith_prepare *prepare, bool is_qlinear)
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(matmul_state), &block));
     matmul_state *state = block;
     PITH_TRY(geometry_of(prepare->ctx, &product, prepare->attrs, is_qlinear, &state->g));
-    if (is_qlinear) {
-        product.limits = ((const pithi_int_matmul_attrs *)prepare->attrs)->limits;
-    }
-    if (state->g.k <= 0 || pith_shape_elements(&y.shape) == 0) {
+    const pithi_int_matmul_attrs *attrs = prepare->attrs;
+    product.limits = is_qlinear ? attrs->limits : product.limits;
+    if (state->g.k <= 0 || pith_shape_elements(&y.shape) == 0 ||
+        (!is_qlinear && !pithi_finish_make(&attrs->activation, prepare->isa_limit, &state->finish))) {
         return PITH_OK;
     }
     const bool is_possible = is_s8_possible(&product, &state->g);

@@ -3,6 +3,7 @@
 
 #include "ops/shared_index.h"
 #include "ops/shared_quant.h"
+#include "ops/shared_unary.h"
 
 pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs,
                                      bool is_qlinear)
@@ -19,6 +20,7 @@ pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pi
                                     .a_factor = given[4],
                                     .b_factor = given[5],
                                     .offset = given[6],
+                                    .residual = given[PITHI_INT_RESIDUAL],
                                     .y = outputs,
                                     .limits = { PITHI_LIMIT_LOW, PITHI_LIMIT_HIGH } };
     }
@@ -65,6 +67,15 @@ float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t col
     return scale / scale_at(product->y_scale, row);
 }
 
+void pithi_int_fold_factors(const pithi_int_product *product, int64_t begin, int64_t end, float *to)
+{
+    const float factor = *(const float *)product->a_factor->data, *factors = product->b_factor->data;
+    const bool moves = pith_shape_elements(&product->b_factor->shape) > 1;
+    for (int64_t i = begin; i < end; i++) {
+        to[i - begin] = factor * factors[moves ? i : 0];
+    }
+}
+
 void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_t row,
                       int64_t column, int64_t sum)
 {
@@ -73,9 +84,11 @@ void pithi_int_finish(const pithi_int_product *product, int64_t position, int64_
         sum = (int32_t)(uint32_t)(uint64_t)sum;
     }
     if (product->a_factor) {
-        const float value = (float)sum * pithi_int_scale(product, row, column);
-        const float offset = product->offset ? scale_at(product->offset, column) : 0.0f;
-        ((float *)product->y->data)[position] = product->offset ? value + offset : value;
+        float value = (float)sum * pithi_int_scale(product, row, column);
+        value = product->offset ? value + scale_at(product->offset, column) : value;
+        value = product->residual ? value + ((const float *)product->residual->data)[position] : value;
+        ((float *)product->y->data)[position] =
+            product->activation ? (float)pithi_activation_f64(product->activation, (double)value) : value;
         return;
     }
     if (!product->y_scale) {
@@ -161,8 +174,9 @@ pith_status pithi_int_check(pith_infer *infer, const pithi_int_product *product,
     }
     product->y->dtype = product->y_scale ? product->y_zero->dtype : PITH_DTYPE_S32;
     if (product->a_factor) {
-        PITH_CHECK(infer->ctx, product->b_factor && product->b->shape.rank == 2, PITH_STATUS_FORMAT,
-                   "factors come for both operands, and b is one matrix");
+        PITH_CHECK(infer->ctx, product->b_factor, PITH_STATUS_FORMAT, "factors come for both operands");
+        PITH_CHECK(infer->ctx, !product->residual || pith_shape_equal(&product->residual->shape, &product->y->shape),
+                   PITH_STATUS_SHAPE, "the residual must have the shape of the result");
         PITH_TRY(check_list(infer, "factor of the left operand", product->a_factor, 1));
         PITH_TRY(check_list(infer, "factor of the right operand", product->b_factor, n_columns));
         PITH_CHECK(infer->ctx, !product->offset || pith_shape_elements(&product->offset->shape) == n_columns,

@@ -13,10 +13,19 @@
  * y = saturate(round((sum + bias) a_scale b_scale / y_scale) + y_zero), without it y = sum. */
 typedef struct pithi_int_product {
     const pith_tensor *a, *b, *a_zero, *b_zero, *a_scale, *b_scale, *y_scale, *y_zero, *bias;
-    const pith_tensor *a_factor, *b_factor, *offset; /* y = sum (a_factor b_factor) + offset in float32 */
+    /* y = activation(sum (a_factor b_factor) + offset + residual) in float32 */
+    const pith_tensor *a_factor, *b_factor, *offset, *residual;
+    const pith_activation *activation; /* NULL: none */
     pith_tensor *y;
     pithi_limits limits;
 } pithi_int_product;
+
+#define PITHI_INT_RESIDUAL 7 /* input of matmul_integer and conv_integer */
+#define PITHI_INT_FLOAT_INPUTS                                                                                       \
+    { "a_factor", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },                                                     \
+    { "b_factor", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },                                                     \
+    { "offset", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL },                                                       \
+    { "residual", PITH_DTYPES(PITH_DTYPE_F32), PITH_OPTIONAL }
 
 /* Attributes of qlinear_conv; conv_integer has those of conv alone. */
 typedef struct pithi_qlinear_conv_attrs {
@@ -24,15 +33,19 @@ typedef struct pithi_qlinear_conv_attrs {
     pithi_limits limits;
 } pithi_qlinear_conv_attrs;
 
-/* Attributes of qlinear_matmul; matmul_integer has none. */
+/* Attributes of qlinear_matmul (the first two) and of matmul_integer (the last). */
 typedef struct pithi_int_matmul_attrs {
     int64_t trans_b; /* of b's last two dimensions */
     pithi_limits limits;
+    pith_activation activation;
 } pithi_int_matmul_attrs;
 
-/* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero; a_factor, b_factor, offset), or of
- * qlinear_matmul and qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */
+/* Inputs in the order of matmul_integer and conv_integer (a, b, a_zero, b_zero; a_factor, b_factor, offset, residual),
+ * or of qlinear_matmul and qlinear_conv (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero, bias). */
 pithi_int_product pithi_int_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs, bool is_qlinear);
+/* The same for convolutions, with what their attributes say. */
+pithi_int_product pithi_int_conv_operands(const pith_tensor *inputs, int n_inputs, pith_tensor *outputs,
+                                          const void *attrs, bool is_qlinear);
 
 pith_status pithi_int_matmul_infer(pith_infer *infer, bool is_qlinear);
 void pithi_int_matmul_ref(const pith_run *run, bool is_qlinear);
@@ -58,6 +71,8 @@ typedef struct pithi_int_line {
 void pithi_int_finish_line(const pithi_int_product *product, const pithi_int_line *line);
 /* a_scale b_scale / y_scale for a row and column, rounded to float32 after each step. */
 float pithi_int_scale(const pithi_int_product *product, int64_t row, int64_t column);
+/* a_factor b_factor of columns [begin, end). */
+void pithi_int_fold_factors(const pithi_int_product *product, int64_t begin, int64_t end, float *to);
 /* Zero point (or 0) for index `index` of what it may be given for. */
 int32_t pithi_int_zero(const pith_tensor *zero, int64_t index);
 /* Roles, counts and dtypes of scales and zero points: n_rows of a, n_columns of b (for all batches n_batches). */

@@ -46,9 +46,9 @@ pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *
 void pithi_s8_fill_tile(const pithi_s8_weights *weights, int64_t group, int64_t n_per_group,
                         int64_t n0, int64_t n, pith_gemm_s8_tile *tile);
 
-/* Everything that the fast path of qlinear_conv needs is constant and channels-last: sets use_run.
- */
-pith_status pithi_s8_conv_prepare(pith_prepare *prepare);
+/* Everything that the fast path of qlinear_conv needs is constant and channels-last: sets use_run. is_dynamic: of
+ * conv_integer, where what belongs to x may be made in the run. */
+pith_status pithi_s8_conv_prepare(pith_prepare *prepare, bool is_dynamic);
 void pithi_s8_conv_run(const pith_run *run, const pith_part *part);
 /* x of 1x1 convolutions and y of many channels may be windows, of 8 bits. */
 bool pithi_s8_conv_takes_window(const pith_node *node, int index);

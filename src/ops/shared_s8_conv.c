@@ -8,15 +8,20 @@
 #include "ops/shared_int_product.h"
 #include "ops/shared_s8.h"
 
-enum { X, X_SCALE, X_ZERO, W, W_SCALE, W_ZERO, Y_SCALE, Y_ZERO, BIAS };
+enum { X, N_INPUTS = 9 };
 
 #define GATHER_BYTES 65536 /* of a band's input */
+#define SUM_BYTES    65536 /* of a band's sums that become floats, in L1 */
+#define SUM_COLUMNS  256
 #define WIDE_WINDOW  64    /* bytes of a pixel */
 #define SLACK        3     /* bytes behind the gathered band that the kernel may read */
 
 typedef struct conv_s8 {
     pithi_conv_geometry g;
-    pithi_s8_weights weights;
+    pithi_s8_weights weights; /* of conv_integer: bias is what each 1 of x's zero point adds */
+    bool makes_floats, is_dynamic;
+    const pith_s16 *row_kernel; /* makes floats of sums */
+    pithi_finish finish;
     const pith_dwconv_s8 *depthwise; /* NULL: products */
     pith_dwconv_s8_task task;        /* of depthwise, without images */
     pithi_s8_winograd *winograd;     /* NULL: direct */
@@ -28,23 +33,30 @@ typedef struct conv_s8 {
     int64_t block, n_blocks; /* columns */
     int64_t rows, columns;   /* of a gathered band */
     int64_t x_pixel, y_pixel; /* bytes between pixels: more than the channels of windows */
-    size_t scratch_sums, scratch_gathered;
+    size_t scratch_sums, scratch_gathered, scratch_columns, scratch_floats;
 } conv_s8;
 
 /* ---- prepare ------------------------------------------------------------------------------------
  */
 
-/* One image row of three dimensions with depth 1; all but x known. */
-static bool is_possible(const pith_tensor *inputs, int n_inputs, const pithi_conv_geometry *g)
+/* One image row of three dimensions with depth 1; all but x known, of dynamic ones all but what belongs to x. */
+static bool is_possible(const pithi_int_product *p, const pithi_conv_geometry *g, bool is_dynamic)
 {
-    for (int i = X_SCALE; i < n_inputs; i++) {
-        if (inputs[i].dtype != PITH_DTYPE_NONE && !inputs[i].data) {
+    const pith_tensor *known[] = { p->b, p->b_zero, p->b_factor, p->a_zero, p->a_scale, p->b_scale, p->y_scale,
+                                   p->y_zero, p->bias };
+    const pith_tensor *floats[] = { p->a_scale, p->b_scale, p->y_scale };
+    for (int i = 0; i < (is_dynamic ? 3 : PITH_COUNT(known)); i++) {
+        if (known[i] && !known[i]->data) {
+            return false;
+        }
+    }
+    for (int i = 0; i < PITH_COUNT(floats); i++) {
+        if (floats[i] && floats[i]->dtype != PITH_DTYPE_F32) {
             return false;
         }
     }
     return pithi_conv_is_reasonable(g) && g->channels_last && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 &&
-           g->in_channels > 0 && inputs[X_SCALE].dtype == PITH_DTYPE_F32 &&
-           inputs[W_SCALE].dtype == PITH_DTYPE_F32 && inputs[Y_SCALE].dtype == PITH_DTYPE_F32;
+           g->in_channels > 0;
 }
 
 /* Only where pixels are read as they lie and written by whole vectors: narrow stores and depthwise kernels are faster
@@ -52,18 +64,19 @@ static bool is_possible(const pith_tensor *inputs, int n_inputs, const pithi_con
 bool pithi_s8_conv_takes_window(const pith_node *node, int index)
 {
     const pithi_qlinear_conv_attrs *attrs = node->attrs;
-    pith_tensor inputs[BIAS + 1] = { { .dtype = node->inputs[X]->dtype } };
+    pith_tensor inputs[N_INPUTS] = { { .dtype = node->inputs[X]->dtype } };
     pithi_conv_geometry g;
-    for (int i = X_SCALE; i < node->n_inputs && i <= BIAS; i++) {
+    for (int i = 1; i < node->n_inputs && i < N_INPUTS; i++) {
         const pith_value *value = node->inputs[i];
         inputs[i] = value && value->constant ? *value->constant : (pith_tensor){ .dtype = value ? value->dtype : 0 };
     }
-    const pith_shape *x = &node->inputs[X]->shape, *w = &node->inputs[W]->shape;
+    const pithi_int_product p = pithi_int_conv_operands(inputs, node->n_inputs, NULL, attrs, true);
+    const pith_shape *x = &node->inputs[X]->shape, *w = &node->inputs[3]->shape;
     return pithi_conv_geometry_of(NULL, &attrs->conv, x, w, false, &g) == PITH_OK &&
            (index == X ? pithi_conv_taps(&g) == 1 : index == node->n_inputs && g.out_channels >= WIDE_WINDOW) &&
            g.group == 1 && pithi_is_8bit(inputs[X].dtype) &&
            pithi_is_8bit(node->outputs[0]->dtype) && pith_shape_elements(&node->outputs[0]->shape) > 0 &&
-           is_possible(inputs, node->n_inputs, &g);
+           is_possible(&p, &g, false);
 }
 
 static bool leaves_image(const pithi_conv_geometry *g, int d)
@@ -72,34 +85,27 @@ static bool leaves_image(const pithi_conv_geometry *g, int d)
     return g->pad[d] > 0 || last >= g->in[d];
 }
 
-static void fill_scales(const pith_prepare *prepare, conv_s8 *conv)
+static void fill_scales(const pithi_int_product *p, conv_s8 *conv)
 {
-    const pith_tensor *w_scale = &prepare->inputs[W_SCALE];
-    float x = ((const float *)prepare->inputs[X_SCALE].data)[0],
-          y = ((const float *)prepare->inputs[Y_SCALE].data)[0];
-    int64_t n_scales = pith_shape_elements(&w_scale->shape);
     for (int64_t i = 0; i < conv->g.out_channels; i++) {
-        conv->weights.scale[i] = x * ((const float *)w_scale->data)[n_scales == 1 ? 0 : i] / y;
+        conv->weights.scale[i] = pithi_int_scale(p, 0, i);
     }
 }
 
-static pithi_s8_finish finish_of(const pith_prepare *prepare)
+static pithi_s8_finish finish_of(const pithi_int_product *p)
 {
-    const pithi_qlinear_conv_attrs *attrs = prepare->attrs;
-    pithi_limits limits = pithi_limits_in(&attrs->limits, prepare->outputs[0].dtype);
-    return (pithi_s8_finish){ (int32_t)pithi_tensor_get_s64(&prepare->inputs[Y_ZERO], 0),
-                              (int32_t)limits.low, (int32_t)limits.high };
+    const pithi_limits limits = pithi_limits_in(&p->limits, p->y->dtype);
+    return (pithi_s8_finish){ pithi_int_zero(p->y_zero, 0), (int32_t)limits.low, (int32_t)limits.high };
 }
 
-static pith_status make_weights(pith_prepare *prepare, conv_s8 *conv)
+static pith_status make_weights(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
-    const pith_tensor *in = prepare->inputs;
     int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
     pithi_s8_source source = {
-        .weights = &in[W],
-        .zero = &in[W_ZERO],
-        .bias = pithi_has_operand(in, prepare->n_inputs, BIAS) ? &in[BIAS] : NULL,
+        .weights = p->b,
+        .zero = p->b_zero,
+        .bias = p->bias,
         .n_groups = g->group,
         .n = n,
         .n_channels = n_channels,
@@ -109,12 +115,15 @@ static pith_status make_weights(pith_prepare *prepare, conv_s8 *conv)
         .c_stride = pithi_conv_taps(g),
         .t_stride = 1,
         .segment_length = (int64_t)conv->segment_length,
-        .a_dtype = in[X].dtype,
-        .a_zero = (int32_t)pithi_tensor_get_s64(&in[X_ZERO], 0),
+        .a_dtype = conv->is_dynamic ? PITH_DTYPE_U8 : p->a->dtype,
+        .a_zero = conv->is_dynamic ? 1 : pithi_int_zero(p->a_zero, 0),
     };
-    PITH_TRY(pithi_s8_weights_make(prepare, &source, true, &conv->weights));
-    conv->weights.finish = finish_of(prepare);
-    fill_scales(prepare, conv);
+    PITH_TRY(pithi_s8_weights_make(prepare, &source, !conv->is_dynamic, &conv->weights));
+    conv->weights.a_flip = p->a->dtype == PITH_DTYPE_S8 ? 0x80 : 0;
+    if (!conv->is_dynamic) {
+        conv->weights.finish = finish_of(p);
+        fill_scales(p, conv);
+    }
     return PITH_OK;
 }
 
@@ -151,6 +160,10 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
     int64_t total = conv->gathers ? g->out[1] : pixels;
     int64_t bytes =
         conv->gathers ? conv->columns * n_channels * g->stride[1] : n_channels * pithi_conv_taps(g);
+    if (conv->makes_floats) {
+        const int64_t sums = (conv->gathers ? g->out[2] : 1) * pithi_min_s64(n, SUM_COLUMNS) * (int64_t)sizeof(int32_t);
+        bytes = pithi_max_s64(bytes, sums * (GATHER_BYTES / SUM_BYTES));
+    }
     conv->band = pithi_max_s64(
         pithi_min_s64(GATHER_BYTES / pithi_max_s64(bytes, 1), pithi_div_up(total, wanted)), 1);
     if (!conv->gathers) {
@@ -163,6 +176,7 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
     conv->n_bands = pithi_div_up(total, conv->band);
     int64_t nr = 4 * pithi_gemm_s8(prepare->isa_limit)->nr,
             n_blocks = pithi_div_up(wanted, pithi_max_s64(conv->n_bands, 1));
+    n_blocks = conv->makes_floats ? pithi_max_s64(n_blocks, n / SUM_COLUMNS) : n_blocks;
     conv->block = pithi_div_up(pithi_div_up(n, n_blocks), nr) * nr;
     conv->n_blocks = conv->block ? pithi_div_up(n, conv->block) : 0;
 }
@@ -207,41 +221,36 @@ static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
 }
 
 /* What makes bytes of sums, for kernels whose weights aren't pithi_s8_weights. */
-static pith_status make_finish(pith_prepare *prepare, conv_s8 *conv)
+static pith_status make_finish(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
-    const pith_tensor *in = prepare->inputs;
     const size_t n = (size_t)conv->g.out_channels;
-    const bool has_bias = pithi_has_operand(in, prepare->n_inputs, BIAS);
     void *block = NULL;
-    conv->weights = (pithi_s8_weights){ .a_flip = in[X].dtype == PITH_DTYPE_S8 ? 0x80 : 0,
-                                        .a_pad = (uint8_t)pithi_tensor_get_s64(&in[X_ZERO], 0),
-                                        .finish = finish_of(prepare) };
+    conv->weights = (pithi_s8_weights){ .a_flip = p->a->dtype == PITH_DTYPE_S8 ? 0x80 : 0,
+                                        .a_pad = (uint8_t)pithi_int_zero(p->a_zero, 0), .finish = finish_of(p) };
     PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(int32_t), &block));
     conv->weights.bias = block;
     for (size_t c = 0; c < n; c++) {
-        conv->weights.bias[c] = has_bias ? (int32_t)pithi_tensor_get_s64(&in[BIAS], (int64_t)c) : 0;
+        conv->weights.bias[c] = p->bias ? (int32_t)pithi_tensor_get_s64(p->bias, (int64_t)c) : 0;
     }
     PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(float), &block));
     conv->weights.scale = block;
-    fill_scales(prepare, conv);
+    fill_scales(p, conv);
     return PITH_OK;
 }
 
 /* Weights minus their zero points, [tap][channel]; the kernel takes x's zero point off itself. */
-static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
+static pith_status make_depthwise(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
-    const pith_tensor *w = &prepare->inputs[W], *zero = &prepare->inputs[W_ZERO];
-    const int64_t n_taps = pithi_conv_taps(g), n_zeros = pith_shape_elements(&zero->shape);
+    const int64_t n_taps = pithi_conv_taps(g);
     void *block = NULL;
     conv->depthwise = pithi_dwconv_s8(prepare->isa_limit);
-    PITH_TRY(make_finish(prepare, conv));
+    PITH_TRY(make_finish(prepare, p, conv));
     PITH_TRY(pithi_arena_array(prepare->arena, (size_t)(n_taps * g->in_channels), sizeof(int16_t), &block));
     int16_t *weights = block;
     for (int64_t i = 0; i < n_taps * g->in_channels; i++) {
         int64_t c = i % g->in_channels, t = i / g->in_channels;
-        weights[i] = (int16_t)(pithi_tensor_get_s64(w, c * n_taps + t) -
-                               pithi_tensor_get_s64(zero, n_zeros == 1 ? 0 : c));
+        weights[i] = (int16_t)(pithi_tensor_get_s64(p->b, c * n_taps + t) - pithi_int_zero(p->b_zero, c));
     }
     describe_depthwise(conv, weights);
     const size_t packed_bytes = conv->depthwise->pack_bytes ? conv->depthwise->pack_bytes(&conv->task) : 0;
@@ -253,11 +262,11 @@ static pith_status make_depthwise(pith_prepare *prepare, conv_s8 *conv)
     return PITH_OK;
 }
 
-static pith_status make_products(pith_prepare *prepare, conv_s8 *conv)
+static pith_status make_products(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
     PITH_TRY(make_segments(prepare, conv));
-    PITH_TRY(make_weights(prepare, conv));
+    PITH_TRY(make_weights(prepare, p, conv));
     size_t n_pixels = (size_t)band_pixels(conv);
     conv->scratch_sums = pithi_align_up(n_pixels * sizeof(void *), PITH_ALIGNMENT);
     conv->scratch_gathered =
@@ -265,46 +274,60 @@ static pith_status make_products(pith_prepare *prepare, conv_s8 *conv)
     size_t gathered =
         conv->gathers ? (size_t)(conv->rows * conv->columns * (g->in_channels / g->group)) + SLACK
                       : 0;
-    prepare->scratch_bytes = conv->scratch_gathered + gathered;
+    conv->scratch_columns = conv->scratch_gathered + pithi_align_up(gathered, PITH_ALIGNMENT);
+    conv->scratch_floats = conv->scratch_columns + (conv->is_dynamic ? 2 * (size_t)conv->block * sizeof(int32_t) : 0);
+    prepare->scratch_bytes =
+        conv->scratch_floats + (conv->makes_floats ? n_pixels * (size_t)conv->block * sizeof(int32_t) : 0);
     int64_t n_grains = g->batch * g->group * conv->n_bands * conv->n_blocks;
     prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
     return PITH_OK;
 }
 
-pith_status pithi_s8_conv_prepare(pith_prepare *prepare)
+static pith_status make_kernels(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
-    const pithi_qlinear_conv_attrs *attrs = prepare->attrs;
+    const pithi_conv_geometry *g = &conv->g;
+    if (!conv->is_dynamic && pithi_conv_is_depthwise(g)) {
+        PITH_TRY(make_depthwise(prepare, p, conv));
+        int64_t macs = g->out[1] * g->out[2] * g->in_channels * pithi_conv_taps(g);
+        conv->n_bands = pithi_max_s64(pithi_min_s64(pithi_min_s64(4 * prepare->n_threads, g->out[1]),
+                                                    macs / (2 * PITHI_PART_MACS)),
+                                      1);
+        prepare->max_parts = (int)pithi_min_s64(g->batch * conv->n_bands, 1024);
+        return PITH_OK;
+    }
+    if (!conv->is_dynamic && pithi_conv_is_3x3(g)) {
+        PITH_TRY(make_finish(prepare, p, conv));
+        PITH_TRY(pithi_s8_winograd_prepare(prepare, g, p->b, p->b_zero, &conv->weights, &conv->winograd));
+    }
+    return conv->winograd ? PITH_OK : make_products(prepare, p, conv);
+}
+
+pith_status pithi_s8_conv_prepare(pith_prepare *prepare, bool is_dynamic)
+{
+    const pithi_conv_attrs *attrs = prepare->attrs; /* also of qlinear_conv */
     pithi_conv_geometry g;
+    pithi_finish finish;
+    pith_tensor y = prepare->outputs[0];
     void *block = NULL;
-    PITH_TRY(pithi_conv_geometry_of(prepare->ctx, &attrs->conv, &prepare->inputs[X].shape,
-                                    &prepare->inputs[W].shape, false, &g));
-    if (!is_possible(prepare->inputs, prepare->n_inputs, &g) || pith_shape_elements(&prepare->outputs[0].shape) == 0) {
+    const pithi_int_product p =
+        pithi_int_conv_operands(prepare->inputs, prepare->n_inputs, &y, prepare->attrs, !is_dynamic);
+    PITH_TRY(pithi_conv_geometry_of(prepare->ctx, attrs, &p.a->shape, &p.b->shape, false, &g));
+    if (!is_possible(&p, &g, is_dynamic) || pith_shape_elements(&y.shape) == 0 ||
+        !pithi_finish_make(&attrs->activation, prepare->isa_limit, &finish)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(conv_s8), &block));
     conv_s8 *conv = block;
     conv->g = g;
+    conv->is_dynamic = is_dynamic;
+    conv->makes_floats = p.a_factor != NULL;
+    conv->row_kernel = pithi_s16(prepare->isa_limit);
+    conv->finish = finish;
     conv->x_pixel = pithi_stride(prepare->strides, X, g.in_channels);
     conv->y_pixel = pithi_stride(prepare->strides, prepare->n_inputs, g.out_channels);
     conv->gathers = leaves_image(&g, 1) || leaves_image(&g, 2) || (g.group > 1 && pithi_conv_taps(&g) > 1);
     cut(prepare, conv);
-    if (pithi_conv_is_depthwise(&g)) {
-        PITH_TRY(make_depthwise(prepare, conv));
-        int64_t macs = g.out[1] * g.out[2] * g.in_channels * pithi_conv_taps(&g);
-        conv->n_bands = pithi_max_s64(pithi_min_s64(pithi_min_s64(4 * prepare->n_threads, g.out[1]),
-                                                    macs / (2 * PITHI_PART_MACS)),
-                                      1);
-        prepare->max_parts = (int)pithi_min_s64(g.batch * conv->n_bands, 1024);
-    } else {
-        if (pithi_conv_is_3x3(&g)) {
-            PITH_TRY(make_finish(prepare, conv));
-            PITH_TRY(pithi_s8_winograd_prepare(prepare, &g, &prepare->inputs[W], &prepare->inputs[W_ZERO],
-                                               &conv->weights, &conv->winograd));
-        }
-        if (!conv->winograd) {
-            PITH_TRY(make_products(prepare, conv));
-        }
-    }
+    PITH_TRY(make_kernels(prepare, &p, conv));
     prepare->state = conv;
     prepare->use_run = true;
     prepare->kernel = conv->depthwise  ? conv->depthwise->head.name
@@ -317,13 +340,13 @@ pith_status pithi_s8_conv_prepare(pith_prepare *prepare)
  */
 
 /* One row of a gathered band from column `first` of the image; `row` NULL: outside. */
-static void gather_row(const conv_s8 *conv, const uint8_t *row, int64_t first, uint8_t *to)
+static void gather_row(const conv_s8 *conv, const uint8_t *row, int64_t first, uint8_t pad, uint8_t *to)
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t n = g->in_channels / g->group, count = conv->columns;
     int64_t begin = row ? pithi_min_s64(pithi_max_s64(-first, 0), count) : count;
     int64_t end = row ? pithi_max_s64(pithi_min_s64(count, g->in[2] - first), begin) : count;
-    memset(to, conv->weights.a_pad, (size_t)(begin * n));
+    memset(to, pad, (size_t)(begin * n));
     if (n == conv->x_pixel && end > begin) {
         memcpy(to + begin * n, row + (first + begin) * n, (size_t)((end - begin) * n));
     } else {
@@ -331,11 +354,11 @@ static void gather_row(const conv_s8 *conv, const uint8_t *row, int64_t first, u
             memcpy(to + i * n, row + (first + i) * conv->x_pixel, (size_t)n);
         }
     }
-    memset(to + end * n, conv->weights.a_pad, (size_t)((count - end) * n));
+    memset(to + end * n, pad, (size_t)((count - end) * n));
 }
 
 static void gather(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t out_row,
-                   int64_t n_rows, uint8_t *to)
+                   int64_t n_rows, uint8_t pad, uint8_t *to)
 {
     const pithi_conv_geometry *g = &conv->g;
     int64_t n = g->in_channels / g->group, y = out_row * g->stride[1] - g->pad[1];
@@ -343,7 +366,7 @@ static void gather(const conv_s8 *conv, const uint8_t *image, int64_t group, int
     for (int64_t i = 0; i < needed; i++, y++) {
         bool is_inside = y >= 0 && y < g->in[1];
         const uint8_t *row = is_inside ? image + y * g->in[2] * conv->x_pixel + group * n : NULL;
-        gather_row(conv, row, -g->pad[2], to + i * conv->columns * n);
+        gather_row(conv, row, -g->pad[2], pad, to + i * conv->columns * n);
     }
 }
 
@@ -362,7 +385,7 @@ static void point_at(const pithi_conv_geometry *g, const uint8_t *from, int64_t 
 }
 
 /* Prepares the row pointers of a band. */
-static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t band,
+static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t band, uint8_t pad,
                           char *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
@@ -371,7 +394,7 @@ static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t gro
     if (conv->gathers) {
         uint8_t *gathered = (uint8_t *)scratch + conv->scratch_gathered;
         int64_t n_rows = pithi_min_s64(conv->band, g->out[1] - first);
-        gather(conv, image, group, first, n_rows, gathered);
+        gather(conv, image, group, first, n_rows, pad, gathered);
         point_at(g, gathered, 0, n_rows * g->out[2], (ptrdiff_t)(conv->columns * n), (ptrdiff_t)n, rows);
         return n_rows * g->out[2];
     }
@@ -382,9 +405,47 @@ static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t gro
     return n_pixels;
 }
 
+/* What the run's zero point and factor make of the tile's columns, `column` on; sums go to scratch or to y. */
+static void start_dynamic(const conv_s8 *conv, const pithi_int_product *p, int64_t column, char *scratch,
+                          pith_gemm_s8_tile *tile)
+{
+    const uint32_t a_zero = (uint8_t)pithi_int_zero(p->a_zero, 0) ^ conv->weights.a_flip;
+    int32_t *bias = (int32_t *)(void *)(scratch + conv->scratch_columns);
+    for (int i = 0; i < tile->n_columns; i++) {
+        bias[i] = (int32_t)(a_zero * (uint32_t)tile->bias[i]);
+    }
+    tile->bias = bias;
+    if (conv->makes_floats) {
+        pithi_int_fold_factors(p, column, column + tile->n_columns, (float *)(bias + conv->block));
+        tile->c = scratch + conv->scratch_floats;
+        tile->c_stride = (size_t)tile->n_columns;
+    }
+}
+
+/* Sums of a tile become floats at element `at` of y. */
+static void make_floats(const conv_s8 *conv, const pithi_int_product *p, const pith_gemm_s8_tile *tile, int64_t column,
+                        int64_t at, const int32_t *row_sums)
+{
+    const size_t step = (size_t)conv->y_pixel, n_pixels = (size_t)tile->mr, n = (size_t)tile->n_columns;
+    const pith_s16_floats floats = {
+        .sums = tile->c, .row_sums = row_sums, .b_zero = tile->b_zero,
+        .scale = (const float *)(const void *)(tile->bias + conv->block),
+        .bias = p->offset ? (const float *)p->offset->data + column : NULL,
+        .residual = p->residual ? (const float *)p->residual->data + at : NULL,
+        .y = (float *)p->y->data + at, .y_step = step, .lo = conv->finish.lo, .hi = conv->finish.hi,
+        .n_rows = tile->mr, .n_columns = tile->n_columns,
+    };
+    conv->row_kernel->floats(&floats);
+    pithi_finish_apply(&conv->finish, floats.y, n_pixels, step, n, 0);
+}
+
 static void run_products(const pith_run *run, const conv_s8 *conv, const pith_part *part)
 {
     const pithi_conv_geometry *g = &conv->g;
+    const pithi_int_product p =
+        pithi_int_conv_operands(run->inputs, run->n_inputs, run->outputs, run->attrs, !conv->is_dynamic);
+    const size_t item_bytes = conv->is_dynamic ? sizeof(int32_t) : 1;
+    const uint8_t pad = conv->is_dynamic ? (uint8_t)pithi_int_zero(p.a_zero, 0) : conv->weights.a_pad;
     int64_t n = g->out_channels / g->group, n_out = g->out[1] * g->out[2], n_pixels = 0,
             current = -1, begin, end;
     int32_t *sums = (int32_t *)(void *)((char *)part->scratch + conv->scratch_sums);
@@ -395,12 +456,12 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
         int64_t image = at / conv->n_bands / g->group, n0 = i % conv->n_blocks * conv->block;
         bool is_new = at != current;
         if (is_new) {
-            const uint8_t *x =
-                (const uint8_t *)run->inputs[X].data + image * g->in[1] * g->in[2] * conv->x_pixel;
-            n_pixels = start_band(conv, x, group, band, part->scratch);
+            const uint8_t *x = (const uint8_t *)p.a->data + image * g->in[1] * g->in[2] * conv->x_pixel;
+            n_pixels = start_band(conv, x, group, band, pad, part->scratch);
             current = at;
         }
-        int64_t pixel = image * n_out + band * band_pixels(conv);
+        const int64_t pixel = image * n_out + band * band_pixels(conv), column = group * n + n0;
+        const int64_t position = pixel * conv->y_pixel + column;
         pith_gemm_s8_tile tile = {
             .a_rows = part->scratch,
             .segment_offsets = conv->segment_offsets,
@@ -408,17 +469,23 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
             .segment_length = conv->segment_length,
             .a_is_padded = conv->gathers,
             .mr = (int)n_pixels,
-            .c = (uint8_t *)run->outputs[0].data + pixel * conv->y_pixel + group * n + n0,
+            .c = (char *)p.y->data + (size_t)position * item_bytes,
             .c_stride = (size_t)conv->y_pixel,
         };
         pithi_s8_fill_tile(&conv->weights, group, n, n0, pithi_min_s64(conv->block, n - n0), &tile);
+        if (conv->is_dynamic) {
+            start_dynamic(conv, &p, column, part->scratch, &tile);
+        }
         if (conv->weights.has_b_zero) {
             if (is_new) {
                 conv->weights.kernel->row_sums(&tile, sums);
             }
-            tile.row_sums = sums;
+            tile.row_sums = conv->makes_floats ? NULL : sums;
         }
         conv->weights.kernel->tile(&tile);
+        if (conv->makes_floats) {
+            make_floats(conv, &p, &tile, column, position, conv->weights.has_b_zero ? sums : NULL);
+        }
     }
 }
 

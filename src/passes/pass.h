@@ -48,6 +48,7 @@ extern const pith_pass pithi_pass_remove_dead;
 extern const pith_pass pithi_pass_remove_identity;
 extern const pith_pass pithi_pass_reparameterize;
 extern const pith_pass pithi_pass_sink_reshape;
+extern const pith_pass pithi_pass_widen_dynamic;
 extern const pith_pass pithi_pass_widen_halves;
 
 /* The passes in order of the pipeline. */

@@ -26,6 +26,7 @@ typedef struct entry {
 static const entry pipeline[] = {
     /* What makes graphs smaller comes first, so that the patterns behind it stand closer together. */
     { &pithi_pass_fuse_qdq, IN(PHASE_SIMPLIFY) }, /* before weights are spread to floats */
+    { &pithi_pass_widen_dynamic, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fuse_dynamic, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_widen_halves, IN(PHASE_SIMPLIFY) }, /* what follows knows float32 best */
     { &pithi_pass_fuse_nbits, IN(PHASE_SIMPLIFY) }, /* before stored weights are spread to floats */

@@ -115,6 +115,42 @@ static void check_join(pith_test *test, const pith_s16 *kernel)
     pith_guarded_free(&y);
 }
 
+static void check_floats(pith_test *test, const pith_s16 *kernel)
+{
+    enum { ROWS = 3, MOST = 90 };
+    const int n = pick(test, 1, MOST), step = n + pick(test, 0, 3), flags = pick(test, 0, 7);
+    int32_t sums[ROWS * MOST], row_sums[ROWS], zero[MOST];
+    float scale[MOST], bias[MOST], residual[ROWS * (MOST + 3)];
+    pith_guarded y = pith_guarded_alloc(sizeof(float) * (size_t)(2 * step + n), n & 1);
+    for (int i = 0; i < ROWS * MOST; i++) {
+        sums[i] = (int32_t)pith_test_random(test);
+        row_sums[i % ROWS] = pick(test, 0, 1 << 20);
+        zero[i % MOST] = pick(test, -128, 127);
+        scale[i % MOST] = (float)pith_test_uniform(test, -1e-7, 1e-7);
+        bias[i % MOST] = (float)pith_test_uniform(test, -9, 9);
+    }
+    for (int i = 0; i < ROWS * (MOST + 3); i++) {
+        residual[i] = i % 50 == 49 ? NAN : (float)pith_test_uniform(test, -9, 9);
+    }
+    const pith_s16_floats f = { .sums = sums, .row_sums = flags & 4 ? row_sums : NULL, .b_zero = zero, .scale = scale,
+                                .bias = flags & 2 ? bias : NULL, .residual = flags & 1 ? residual : NULL, .y = y.data,
+                                .y_step = (size_t)step, .lo = n % 3 ? -INFINITY : -5.0f, .hi = n % 2 ? INFINITY : 8.0f,
+                                .n_rows = ROWS, .n_columns = n };
+    kernel->floats(&f);
+    for (int i = 0; i < ROWS * n; i++) {
+        const int m = i / n, c = i % n;
+        const int64_t sum = sums[i] - (flags & 4 ? (int64_t)row_sums[m] * zero[c] : 0);
+        volatile float wanted = (float)(int32_t)(uint32_t)(uint64_t)sum * scale[c];
+        wanted = flags & 2 ? wanted + bias[c] : wanted;
+        wanted = flags & 1 ? wanted + residual[m * step + c] : wanted;
+        wanted = isnan(wanted) ? wanted : fminf(fmaxf(wanted, f.lo), f.hi);
+        const float got = f.y[m * step + c];
+        TEST_CHECK_MESSAGE(test, got == wanted || (isnan(got) && isnan(wanted)), "[%d][%d] is %g, not %g", m, c,
+                           (double)got, (double)wanted);
+    }
+    pith_guarded_free(&y);
+}
+
 static void check_taps(pith_test *test, const pith_s16 *kernel)
 {
     const size_t n = (size_t)pick(test, 1, 100), n_taps = (size_t)pick(test, 1, 9);
@@ -532,6 +568,7 @@ void test_s16(pith_test *test)
                 check_row(test, rows->records);
                 check_join(test, rows->records);
                 check_taps(test, rows->records);
+                check_floats(test, rows->records);
                 check_code(test, rows->records);
             }
             if (depthwise) {
