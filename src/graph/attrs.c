@@ -232,6 +232,24 @@ bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b)
     return true;
 }
 
+uint64_t pithi_attrs_hash(uint64_t seed, const pith_op_head *head, const void *attrs)
+{
+    uint64_t hash = seed;
+    for (int i = 0; i < head->n_attrs; i++) {
+        const pith_attr_spec *spec = &head->attrs[i];
+        const void *field = const_field_of(attrs, spec);
+        if (spec->kind == PITH_ATTR_KIND_INT || spec->kind == PITH_ATTR_KIND_CHOICE) {
+            hash = pithi_hash(hash, field, sizeof(int64_t));
+        } else if (spec->kind == PITH_ATTR_KIND_FLOAT) {
+            hash = pithi_hash(hash, field, sizeof(float));
+        } else if (spec->kind == PITH_ATTR_KIND_INTS) {
+            const pith_ints *list = field;
+            hash = pithi_hash(hash, list->items, (size_t)list->n_items * sizeof *list->items);
+        }
+    }
+    return hash;
+}
+
 /* ---- by name ------------------------------------------------------------------------------ */
 
 static const pith_attr_spec *find_spec(const pith_node *node, const char *name)

@@ -144,6 +144,8 @@ void pithi_attrs_print(const pith_op_head *head, const void *attrs, pithi_text *
 bool pithi_attr_is_default(const pith_attr_spec *spec, const void *field);
 /* 1 if every attribute has the same value (tensors: same data pointer or same bytes). */
 bool pithi_attrs_equal(const pith_op_head *head, const void *a, const void *b);
+/* The same for attributes that are equal: of numbers and lists of integers. */
+uint64_t pithi_attrs_hash(uint64_t seed, const pith_op_head *head, const void *attrs);
 
 /* ---- by name, for passes: they see no attribute structs ------------------------------------- */
 

@@ -57,7 +57,7 @@ static uint64_t hash_of_node(const pith_node *node)
     const pith_value *pair[2];
     ordered_pair(node, &pair[0], &pair[1]);
     uint64_t hash = pithi_hash(PITHI_HASH_START, &node->op, sizeof node->op);
-    hash = pithi_hash(hash, pair, sizeof pair);
+    hash = pithi_attrs_hash(pithi_hash(hash, pair, sizeof pair), pithi_op_head(node->op), node->attrs);
     return node->n_inputs > 2 ? pithi_hash(hash, node->inputs + 2, (size_t)(node->n_inputs - 2) * sizeof *node->inputs)
                               : hash;
 }
