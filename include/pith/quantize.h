@@ -105,6 +105,7 @@ typedef struct pith_quantized_tensor {
     int zero_point;       /**< Of u8, or u16 where it has 16 bits: real = scale * (q - zero_point). */
     double sqnr_db;       /**< Of quantising this tensor alone, over its histogram. */
     double clipped;       /**< Fraction of elements outside of the range. */
+    int bits;             /**< 8 (u8) or 16 (u16). */
 } pith_quantized_tensor;
 
 /** What one stage of the work gave. */

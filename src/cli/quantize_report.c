@@ -95,6 +95,7 @@ static void print_json(const quantize_job *job)
         const pith_quantized_tensor *tensor = &report->tensors[i];
         cli_json_object(&json, NULL);
         cli_json_text(&json, "name", tensor->name);
+        cli_json_text(&json, "type", tensor->bits == 16 ? "u16" : "u8");
         cli_json_number(&json, "low", (double)tensor->low);
         cli_json_number(&json, "high", (double)tensor->high);
         cli_json_number(&json, "scale", (double)tensor->scale);
@@ -109,8 +110,8 @@ static void print_json(const quantize_job *job)
 
 static void print_tensor(const pith_quantized_tensor *tensor)
 {
-    printf("  %-40.40s %10.4g %10.4g %10.4g %5d %8.1f %8.3f %%\n", tensor->name, (double)tensor->low,
-           (double)tensor->high, (double)tensor->scale, tensor->zero_point, tensor->sqnr_db, 100.0 * tensor->clipped);
+    printf("  %-40.40s %-4s %10.4g %10.4g %10.4g %5d %8.1f %8.3f %%\n", tensor->name,
+           tensor->bits == 16 ? "u16" : "u8", (double)tensor->low, (double)tensor->high, (double)tensor->scale, tensor->zero_point, tensor->sqnr_db, 100.0 * tensor->clipped);
 }
 
 /* The worst by their own signal-to-noise ratio, or all in order. */
@@ -120,8 +121,8 @@ static void print_tensors(const pith_quantize_report *report, bool all)
     if (report->n_tensors == 0) {
         return;
     }
-    printf("\n  %-40s %10s %10s %10s %5s %8s %10s\n", all ? "tensor" : "worst tensors", "low", "high", "scale", "zero",
-           "SQNR dB", "clipped");
+    printf("\n  %-40s %-4s %10s %10s %10s %5s %8s %10s\n", all ? "tensor" : "worst tensors", "type", "low", "high",
+           "scale", "zero", "SQNR dB", "clipped");
     for (int row = 0; row < (all ? report->n_tensors : N_WORST); row++) {
         const pith_quantized_tensor *next = all ? &report->tensors[row] : NULL;
         for (int i = 0; !all && i < report->n_tensors; i++) {

@@ -212,20 +212,6 @@ static bool is_one_choice(const pith_graph *shaped, int value)
     return n_long == 1 && pithi_value_has_dims(shaped->values[value]);
 }
 
-/* A classifier's values in front of its softmax: behind it, what the classes that compete lose is all that shows. */
-static const pith_value *measured_value(const pith_graph *shaped, const pith_value *output)
-{
-    const pith_node *node = output->producer;
-    while (node && (pithi_is(node, "reshape") || pithi_is(node, "flatten") || pithi_is(node, "squeeze"))) {
-        node = node->inputs[0]->producer;
-    }
-    if (!node || !(pithi_is(node, "softmax") || pithi_is(node, "log_softmax")) || !node->inputs[0]->producer) {
-        return output;
-    }
-    const pith_value *scores = node->inputs[0];
-    return is_one_choice(shaped, (int)scores->index) ? scores : output;
-}
-
 bool pithi_quant_is_reordering(const pith_node *node)
 {
     static const char *const movers[] = { "reshape", "flatten", "squeeze", "unsqueeze", "transpose" };
@@ -265,6 +251,18 @@ static void measure_operands(pithi_quant *quant, const pith_value *value, int *a
     }
 }
 
+/* The softmax whose elements an output has, in whatever order: it is measured in front of it. Behind it, what the
+ * classes that compete lose is all that shows, and a few of many rows hide the others. */
+static const pith_node *softmax_behind(const pith_value *output)
+{
+    const pith_node *node = output->producer;
+    while (pithi_quant_is_reordering(node)) {
+        node = node->inputs[0]->producer;
+    }
+    const bool is_softmax = pithi_is(node, "softmax") || pithi_is(node, "log_softmax");
+    return is_softmax && node->inputs[0]->producer ? node : NULL;
+}
+
 /* First one value for each output, in their order; the further ones of outputs with several follow. */
 static pith_status choose_measured(pithi_quant *quant)
 {
@@ -280,13 +278,19 @@ static pith_status choose_measured(pithi_quant *quant)
     quant->decisions = decisions;
     quant->n_measured = quant->n_outputs;
     for (int i = 0; i < quant->n_outputs; i++) {
-        const pith_value *value = measured_value(shaped, quant->graph->outputs[i]);
-        measure_operands(quant, value, &quant->measured[i], &n_left);
+        const pith_node *softmax = softmax_behind(quant->graph->outputs[i]);
+        if (softmax) {
+            quant->measured[i] = (int)softmax->inputs[0]->index;
+        } else {
+            measure_operands(quant, quant->graph->outputs[i], &quant->measured[i], &n_left);
+        }
     }
     const bool may_choose = quant->n_outputs == 1 && quant->n_measured == 1; /* a row of boxes isn't one of classes */
     for (int i = 0; i < quant->n_measured; i++) {
         const int k = quant->measured[i];
-        quant->decisions[i] = pithi_decision_of(quant->graph->values[k], may_choose && is_one_choice(shaped, k));
+        const pith_node *softmax = i < quant->n_outputs ? softmax_behind(quant->graph->outputs[i]) : NULL;
+        const bool is_choice = may_choose && is_one_choice(shaped, k);
+        quant->decisions[i] = pithi_decision_of(quant->graph->values[k], softmax, is_choice);
     }
     pithi_graph_destroy(shaped);
     return PITH_OK;

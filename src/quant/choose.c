@@ -242,10 +242,13 @@ static void report_layer(const pithi_quant_search *search, const pith_node *node
     const pithi_quant_mix *mix = &search->points[search->chosen].mix;
     const int i = node->index;
     const double *noise = search->facts.weight_noise[0];
+    pithi_quant_weights weights[2];
     *row = (pith_quantized_layer){
         .name = node->name[0] ? node->name : node->outputs[0]->name, .op = node->source_op,
-        .activations = computes[is_widened(quant, mix, node) ? PITHI_COMPUTE_INT16 : mix->compute[i]],
-        .weights = quant->roles[i] == PITHI_QUANT_PRODUCT ? weights_name(&quant->layers[i].format) : "",
+        .activations = computes[is_widened(quant, mix, node)                   ? PITHI_COMPUTE_INT16
+                                : quant->roles[i] == PITHI_QUANT_FLOAT         ? PITHI_COMPUTE_FLOAT
+                                                                               : mix->compute[i]],
+        .weights = pithi_quant_all_weights(quant, node, weights) > 0 ? weights_name(&quant->layers[i].format) : "",
         .why = mix->why[i] ? mix->why[i] : is_widened(quant, mix, node) ? "16 bits cost little here" : "",
         .float_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_FLOAT][i] : 0.0,
         .int8_ms = search->facts.is_measured ? search->facts.ms[PITHI_COMPUTE_INT8][i] : 0.0,
@@ -263,7 +266,8 @@ static pith_status report_layers(const pithi_quant_search *search, pithi_arena *
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const int i = node->index;
         bool differs = mix->compute[i] != PITHI_COMPUTE_INT8 || mix->bits[i] != 8 || is_widened(quant, mix, node);
-        if (differs && pithi_quant_chooses(quant, node)) {
+        bool is_raised = mix->bits[i] > 8 && pithi_quant_is_recurrent(quant, node);
+        if (is_raised || (differs && pithi_quant_chooses(quant, node))) {
             pith_quantized_layer *row = &rows[report->n_layers++];
             report_layer(search, node, row);
             PITH_TRY(pithi_arena_text(arena, row->name, strlen(row->name), &row->name));
@@ -346,7 +350,7 @@ static pith_status correct_mix(pithi_quant_search *search)
 {
     pithi_quant *quant = search->quant;
     pithi_quant_point *chosen = &search->points[search->chosen], fresh = *chosen;
-    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *), limit = quant->options->max_bytes;
+    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
     pithi_quant_error before, after;
     bool is_done = false;
     void *kept = NULL;
@@ -365,7 +369,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     bool helps = is_done && after.score > before.score + PITHI_QUANT_GAIN_DB;
     if (helps) {
         PITH_TRY(assess_now(quant, &fresh.n_bytes, &fresh.verdict));
-        helps = fresh.verdict.drop <= chosen->verdict.drop && (limit == 0 || fresh.n_bytes <= limit);
+        helps = fresh.verdict.drop <= chosen->verdict.drop && pithi_quant_keeps_bytes(search, &fresh);
     }
     if (is_done) {
         pithi_quant_note(quant, "bias-correction", before.score, after.score, helps);
@@ -383,10 +387,9 @@ static pith_status correct_mix(pithi_quant_search *search)
 static pith_status check_learnt(void *user, bool *is_allowed)
 {
     pithi_quant_search *search = user;
-    const size_t limit = search->quant->options->max_bytes;
     pithi_quant_point *chosen = &search->points[search->chosen], fresh = *chosen;
     PITH_TRY(assess_now(search->quant, &fresh.n_bytes, &fresh.verdict));
-    *is_allowed = (limit == 0 || fresh.n_bytes <= limit) &&
+    *is_allowed = pithi_quant_keeps_bytes(search, &fresh) &&
                   (search->max_drop == 0.0 || fresh.verdict.drop <= fmax(search->max_drop, chosen->verdict.drop));
     if (*is_allowed) {
         *chosen = fresh;

@@ -207,8 +207,10 @@ static void summarise(const pithi_quant *quant, const way *ways, pithi_quant_fac
     for (int i = 0; i < quant->n_nodes; i++) {
         facts->ms[PITHI_COMPUTE_FLOAT][i] = 1e-6 * ways[FLOAT_WAY].least_ns[i];
         facts->ms[PITHI_COMPUTE_INT8][i] = 1e-6 * ways[INTEGER_WAY].least_ns[i];
-        bool is_float = quant->roles[i] == PITHI_QUANT_FLOAT;
-        facts->other_ms += is_float ? 1e-6 * ways[FLOAT_WAY].least_ns[i] : 0.0;
+    }
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const bool is_other = quant->roles[node->index] == PITHI_QUANT_FLOAT && !pithi_quant_is_recurrent(quant, node);
+        facts->other_ms += is_other ? facts->ms[PITHI_COMPUTE_FLOAT][node->index] : 0.0;
     }
     facts->other_ms += 1e-6 * ways[FLOAT_WAY].other_ns;
     facts->quantize_ns = ways[INTEGER_WAY].n_q > 0.0 ? ways[INTEGER_WAY].q_ns / ways[INTEGER_WAY].n_q : BORDER_NS;

@@ -15,7 +15,7 @@
 #define MOST_PAIRS ((int64_t)1 << 20) /* kept of large maps */
 #define MOST_BACKGROUND 3 /* decisions for the most frequent class, by those for all others */
 
-pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice)
+pithi_decision pithi_decision_of(const pith_value *value, const pith_node *softmax, bool is_one_choice)
 {
     const pith_node *node = value->producer;
     const pith_node *moved = node;
@@ -28,9 +28,11 @@ pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice)
     if (is_one_choice) {
         return (pithi_decision){ PITHI_DECISION_SCORES, 0, true };
     }
-    if (pithi_is(node, "softmax") || pithi_is(node, "log_softmax")) {
-        return (pithi_decision){ pithi_is(node, "softmax") ? PITHI_DECISION_SOFTMAX : PITHI_DECISION_SCORES,
-                                 (int)pithi_attr_int(node, "axis"), pithi_attr_int(node, "flatten") != 0 };
+    const bool is_behind = pithi_is(node, "softmax");
+    if (softmax || is_behind || pithi_is(node, "log_softmax")) {
+        softmax = softmax ? softmax : node;
+        return (pithi_decision){ is_behind ? PITHI_DECISION_SOFTMAX : PITHI_DECISION_SCORES,
+                                 (int)pithi_attr_int(softmax, "axis"), pithi_attr_int(softmax, "flatten") != 0 };
     }
     return (pithi_decision){ PITHI_DECISION_NONE, 0, false };
 }
@@ -42,36 +44,15 @@ void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all)
     *all = (pithi_decisions){ 0 };
 }
 
-/* A larger array with the same items, the rest zero; frees the old one. */
-static pith_status grow(pith_ctx *ctx, void **items, int64_t n, int64_t n_wanted, size_t item_bytes)
-{
-    void *block = NULL;
-    PITH_TRY(pithi_alloc_array(ctx, (size_t)n_wanted, item_bytes, &block));
-    if (n > 0) {
-        memcpy(block, *items, (size_t)n * item_bytes);
-    }
-    pithi_free(ctx, *items);
-    *items = block;
-    return PITH_OK;
-}
-
 /* Samples may have more classes than those before, as where these are places in a text. */
 static pith_status reserve(pith_ctx *ctx, pithi_decisions *all, int64_t n_more, int64_t n_classes)
 {
-    void *items = all->n_of_class;
-    if (n_classes > all->n_classes) {
-        PITH_TRY(grow(ctx, &items, all->n_classes, n_classes, sizeof *all->n_of_class));
-        all->n_of_class = items;
-        all->n_classes = n_classes;
-    }
     const int64_t n_wanted = pithi_min_s64(all->n + n_more, MOST_PAIRS);
-    if (n_wanted > all->capacity) {
-        const int64_t capacity = pithi_min_s64(pithi_max_s64(n_wanted, 2 * all->capacity), MOST_PAIRS);
-        items = all->pairs;
-        PITH_TRY(grow(ctx, &items, all->n, capacity, sizeof *all->pairs));
-        all->pairs = items;
-        all->capacity = capacity;
-    }
+    void *classes = all->n_of_class, *pairs = all->pairs;
+    PITH_TRY(pithi_grow(ctx, &classes, &all->n_classes, (size_t)n_classes, sizeof *all->n_of_class));
+    all->n_of_class = classes;
+    PITH_TRY(pithi_grow(ctx, &pairs, &all->capacity, (size_t)n_wanted, sizeof *all->pairs));
+    all->pairs = pairs;
     return PITH_OK;
 }
 
@@ -193,6 +174,29 @@ static double sigma_near(const pithi_decisions *all)
     return sigma;
 }
 
+/* Mean square of the errors, weighted with p (1 - p) of a logit m / scale; *n_out: as of so many of the same weight. */
+static double noise_within(const pithi_decisions *all, double scale, double *n_out)
+{
+    double sum = 0.0, weights = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < all->n; i++) {
+        const double e = (double)all->pairs[i].error, w = 1.0 / (2.0 + 2.0 * cosh((double)all->pairs[i].margin / scale));
+        sum += w * e * e;
+        weights += w;
+        squares += w * w;
+    }
+    *n_out = squares > 0.0 ? weights * weights / squares : 0.0;
+    return weights > 0.0 ? sum / weights : 0.0;
+}
+
+double pithi_decisions_noise(const pithi_decisions *all)
+{
+    double scale = 1.0, n = 0.0, noise = noise_within(all, scale, &n);
+    for (; n < LEAST_NEAR && scale < FAR_LOGITS; scale *= 2.0) {
+        noise = noise_within(all, 2.0 * scale, &n);
+    }
+    return all->n_rows < 2 * LEAST_NEAR || !all->are_logits ? -1.0 : noise;
+}
+
 double pithi_decisions_changed(const pithi_decisions *all)
 {
     int64_t most = 0;
@@ -200,7 +204,7 @@ double pithi_decisions_changed(const pithi_decisions *all)
     if (all->n_rows == 0) {
         return -1.0;
     }
-    for (int64_t c = 0; c < all->n_classes; c++) {
+    for (size_t c = 0; c < all->n_classes; c++) {
         most = pithi_max_s64(most, all->n_of_class[c]);
     }
     const double sigma = sigma_near(all);

@@ -26,23 +26,26 @@ typedef struct pithi_decision_pair {
 /* Zero-initialise. */
 typedef struct pithi_decisions {
     pithi_decision_pair *pairs;
-    int64_t n, capacity;
+    int64_t n;
+    size_t capacity;
     int64_t n_seen;         /* pairs there were; one of every 2^log_every is kept */
     int log_every;
     int64_t *n_of_class;    /* of the reference's decisions */
-    int64_t n_classes;      /* most of a sample */
+    size_t n_classes;       /* room for them */
     int64_t n_rows;
     bool are_logits;        /* natural logarithms of probabilities */
 } pithi_decisions;
 
-/* `is_one_choice`: the value is one row of scores. */
-pithi_decision pithi_decision_of(const pith_value *value, bool is_one_choice);
+/* `softmax` reads the value (NULL: none does); `is_one_choice`: it is one row of scores. */
+pithi_decision pithi_decision_of(const pith_value *value, const pith_node *softmax, bool is_one_choice);
 /* Those of one sample; sizes of both tensors are the same. */
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output);
 /* Expected changes as a fraction of the decisions for any class but the most frequent one, so that background doesn't
  * hide what is looked for; -1 without decisions. */
 double pithi_decisions_changed(const pithi_decisions *all);
+/* Mean square of the errors near the border, in logits; -1 with less than some ten decisions. */
+double pithi_decisions_noise(const pithi_decisions *all);
 void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all);
 
 #endif

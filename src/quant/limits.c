@@ -109,10 +109,11 @@ static bool keeps_drop(const pithi_quant_search *search, int point)
     return search->max_drop == 0.0 || (verdict->drop <= search->max_drop && verdict->sqnr_db >= search->least_db);
 }
 
+static bool keeps(size_t limit, size_t n_bytes) { return limit == 0 || n_bytes <= limit; }
+
 static bool keeps_size(const pithi_quant_search *search, size_t n_bytes)
 {
-    const size_t limit = search->quant->options->max_bytes;
-    return limit == 0 || n_bytes <= limit;
+    return keeps(search->quant->options->max_bytes, n_bytes);
 }
 
 /* Biases that layers didn't have before take bytes: where these are too many, the point goes without. */
@@ -291,8 +292,9 @@ static const char loses_most[] = "its error weighs most at the outputs";
 
 /* Candidate number `k`: a tensor, the weights of node k - n_tensors, or a tensor in 16 bits. False if it can't be
  * raised. */
-static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
+static bool raise_one(const pithi_quant_search *search, int k, pithi_quant_mix *mix)
 {
+    const pithi_quant *quant = search->quant;
     const int node = k - quant->n_tensors, wide = node - quant->n_nodes;
     if (wide >= 0) {
         mix->wide[wide] = 1;
@@ -305,10 +307,10 @@ static bool raise_one(const pithi_quant *quant, int k, pithi_quant_mix *mix)
         pithi_quant_mix_raise_tensor(quant, k, PITHI_COMPUTE_FLOAT, loses_most, mix);
         return true;
     }
-    if (quant->roles[node] != PITHI_QUANT_PRODUCT || mix->bits[node] >= 16) {
+    if (mix->bits[node] >= 16 || !(search->facts.weight_noise[0][node] > 0.0)) { /* noise: products, recurrent nodes */
         return false;
     }
-    mix->bits[node] = 16;
+    mix->bits[node] = quant->roles[node] == PITHI_QUANT_PRODUCT ? 16 : 32; /* recurrent ones have no halves */
     mix->compute[node] = PITHI_COMPUTE_FLOAT;
     mix->why[node] = loses_most;
     return true;
@@ -333,7 +335,7 @@ static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, 
     for (int k = 0; k < n; k++) {
         pithi_quant_mix_apply(quant, from);
         pithi_quant_mix_copy(quant, from, trial);
-        if (!raise_one(quant, k, trial)) {
+        if (!raise_one(search, k, trial)) {
             continue;
         }
         const pithi_quant_figures after = pithi_quant_mix_figures(quant, trial, &search->facts);
@@ -381,13 +383,18 @@ static pith_status assess_step(pithi_quant_search *search, const pithi_quant_rai
 
 static bool keeps_ram(const pithi_quant_search *search, int point)
 {
-    const size_t limit = search->quant->options->max_ram_bytes;
-    return limit == 0 || search->points[point].verdict.ram_bytes <= limit;
+    return keeps(search->quant->options->max_ram_bytes, search->points[point].verdict.ram_bytes);
+}
+
+bool pithi_quant_keeps_bytes(const pithi_quant_search *search, const pithi_quant_point *point)
+{
+    return keeps_size(search, point->n_bytes) &&
+           keeps(search->quant->options->max_ram_bytes, point->verdict.ram_bytes);
 }
 
 bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point)
 {
-    return keeps_drop(search, point) && keeps_ram(search, point) && keeps_size(search, search->points[point].n_bytes);
+    return keeps_drop(search, point) && pithi_quant_keeps_bytes(search, &search->points[point]);
 }
 
 /* What stood in the way, and what each limit would have to be. */

@@ -97,14 +97,15 @@ const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_qu
     return pith_session_output(runner->session, i < quant->n_outputs ? i : n - quant->n_measured + i);
 }
 
-/* Of saturated probabilities, which are most, errors don't count. */
+/* Where much is decided, errors count near the border; else those of saturated probabilities, which are most, don't. */
 static double noise_of(const pithi_quant_error_sums *all, int i)
 {
     const sums *own = &all->items[i];
     const pithi_decision_kind kind = all->decisions ? all->decisions[i].kind : PITHI_DECISION_NONE;
     const bool is_probability = kind == PITHI_DECISION_SOFTMAX || kind == PITHI_DECISION_SIGMOID;
     const double signal = is_probability ? fmax(own->uncertain, LEAST_UNCERTAIN * own->signal) : own->signal;
-    return pithi_quant_noise(pithi_quant_decibel(signal, own->noise));
+    const double near = kind == PITHI_DECISION_NONE ? -1.0 : pithi_decisions_noise(&own->decisions);
+    return pithi_quant_noise(near >= 0.0 ? pithi_quant_decibel(1.0, near) : pithi_quant_decibel(signal, own->noise));
 }
 
 /* The mean over outputs, so that an output of large values doesn't hide the others. */

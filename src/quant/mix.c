@@ -162,7 +162,7 @@ void pithi_quant_mix_apply(pithi_quant *quant, const pithi_quant_mix *mix)
         pithi_quant_layer *layer = &quant->layers[node->index];
         bool has_int8 = mix->compute[node->index] == PITHI_COMPUTE_INT8; /* what biases were corrected for */
         quant->bias_shifts[node->index] = has_int8 ? quant->plain_shifts[node->index] : NULL;
-        if (quant->roles[node->index] != PITHI_QUANT_PRODUCT) { /* recurrent ones have no choice of their own */
+        if (quant->roles[node->index] != PITHI_QUANT_PRODUCT) { /* recurrent ones: bytes or floats */
             layer->format.kind = mix->bits[node->index] > 8 ? PITHI_WEIGHT_F32 : PITHI_WEIGHT_INT;
             continue;
         }
@@ -254,15 +254,20 @@ pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quan
     find_borders(quant, mix, facts->borders);
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
         const int i = node->index;
-        const bool is_product = quant->roles[i] == PITHI_QUANT_PRODUCT;
-        pithi_quant_weights weights;
-        sum.ms += quant->roles[i] == PITHI_QUANT_FLOAT ? 0.0 : facts->ms[mix->compute[i]][i];
-        if (is_product && pithi_quant_weights_of(node, &weights)) {
-            const pithi_weight_format *format = &quant->layers[i].format;
-            sum.n_bytes += weight_bytes(&quant->layers[i], &weights);
-            sum.noise += facts->weight_noise[0] && format->kind == PITHI_WEIGHT_INT
-                             ? facts->weight_noise[pithi_quant_bits_index(format->bits ? format->bits : 8)][i]
-                             : 0.0;
+        const pithi_weight_format *format = &quant->layers[i].format;
+        const bool is_int = format->kind == PITHI_WEIGHT_INT;
+        pithi_quant_weights weights[2];
+        const int n_weights = pithi_quant_all_weights(quant, node, weights);
+        if (quant->roles[i] != PITHI_QUANT_FLOAT) {
+            sum.ms += facts->ms[mix->compute[i]][i];
+        } else if (n_weights > 0) {
+            sum.ms += facts->ms[is_int ? PITHI_COMPUTE_INT8 : PITHI_COMPUTE_FLOAT][i];
+        }
+        for (int k = 0; k < n_weights; k++) {
+            sum.n_bytes += weight_bytes(&quant->layers[i], &weights[k]);
+        }
+        if (n_weights > 0 && is_int && facts->weight_noise[0]) {
+            sum.noise += facts->weight_noise[pithi_quant_bits_index(format->bits ? format->bits : 8)][i];
         }
     }
     for (int t = 0; t < quant->n_tensors; t++) {

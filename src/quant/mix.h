@@ -17,7 +17,8 @@ typedef enum pithi_compute {
 /* A choice for each node; only nodes with a role other than FLOAT have one. */
 typedef struct pithi_quant_mix {
     uint8_t *compute;  /* pithi_compute, by number of the node */
-    uint8_t *bits;     /* of a product's weights: 2 to 8, 16 (float16) or 32, by number of the node */
+    uint8_t *bits;     /* of a product's weights: 2 to 8, 16 (float16) or 32; of a recurrent node's 8 or 32; by number
+                        * of the node */
     const char **why;  /* one line for the report, NULL: the plain choice */
     uint8_t *wide;     /* by number of the tensor: 16 bits instead of 8 */
 } pithi_quant_mix;
@@ -140,7 +141,9 @@ pith_status pithi_quant_size_of(pith_graph *graph, size_t *n_bytes_out);
  * breaks no limit on size or drop. */
 pith_status pithi_quant_assess(pithi_quant_search *search, const pithi_quant_mix *mix, const char *name,
                                int *point_out);
-/* Size, drop and arena are within the limits. */
+/* Size and arena are within the limits. */
+bool pithi_quant_keeps_bytes(const pithi_quant_search *search, const pithi_quant_point *point);
+/* These, and the drop. */
 bool pithi_quant_keeps_limits(const pithi_quant_search *search, int point);
 /* From `start` to a point that keeps to the limits on size, drop and arena; fails with LIMIT. */
 pith_status pithi_quant_keep_limits(pithi_quant_search *search, const pithi_quant_mix *start);

@@ -168,6 +168,8 @@ bool pithi_quant_weights_of(const pith_node *node, pithi_quant_weights *weights_
 bool pithi_quant_is_recurrent(const pithi_quant *quant, const pith_node *node);
 /* Its weights W (0) or R (1). */
 pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int which);
+/* Weights whose format is chosen: one of a product, two of a recurrent node, else none. Their number. */
+int pithi_quant_all_weights(const pithi_quant *quant, const pith_node *node, pithi_quant_weights weights_out[2]);
 /* The node adds a constant row to a matmul that is quantised: its bias. */
 bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node);
 /* The constant bias of a product: of a matmul that row behind it. NULL: none. */

@@ -22,6 +22,7 @@ static pith_status report_tensors(const pithi_quant *quant, pithi_arena *arena, 
         row->low = (float)source->histogram.low;
         row->high = (float)source->histogram.high;
         row->sqnr_db = pithi_quant_decibel(signal, noise);
+        row->bits = source->format == PITHI_ACTIVATION_U16 ? 16 : 8;
         PITH_TRY(pithi_arena_text(arena, name, strlen(name), &row->name));
     }
     report->tensors = rows;
@@ -39,21 +40,17 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
         const bool is_recurrent = quant->layers[node->index].format.kind == PITHI_WEIGHT_INT &&
                                   pithi_quant_is_recurrent(quant, node);
         const bool is_integer = is_recurrent || pithi_quant_is_integer(quant, node);
-        pithi_quant_weights weights;
+        pithi_quant_weights weights[2];
         report->n_nodes++;
         report->n_integer_nodes += is_integer;
         if (!is_integer && result && pithi_dtype_is_float(result->dtype)) {
             PITH_TRY(pithi_arena_format(arena, &names[report->n_float_nodes++], "%s (%s)", node->name,
                                         node->source_op));
         }
-        if (quant->roles[node->index] == PITHI_QUANT_PRODUCT && pithi_quant_weights_of(node, &weights)) {
-            report->quantized_bytes += pithi_quant_code_bytes(&quant->layers[node->index], weights.tensor);
-            report->float_bytes += pith_tensor_bytes(weights.tensor);
-        }
-        for (int i = 0; i < 2 && is_recurrent; i++) {
-            weights = pithi_quant_recurrent_weights(node, i);
-            report->quantized_bytes += (size_t)pith_shape_elements(&weights.tensor->shape);
-            report->float_bytes += pith_tensor_bytes(weights.tensor);
+        const int n_weights = pithi_quant_all_weights(quant, node, weights);
+        for (int i = 0; i < n_weights; i++) {
+            report->quantized_bytes += pithi_quant_code_bytes(&quant->layers[node->index], weights[i].tensor);
+            report->float_bytes += pith_tensor_bytes(weights[i].tensor);
         }
     }
     report->float_nodes = names;

@@ -226,6 +226,18 @@ pithi_quant_weights pithi_quant_recurrent_weights(const pith_node *node, int whi
                                   .groups = 1, .has_own_rows = tensor->shape.dims[0] > 1 };
 }
 
+int pithi_quant_all_weights(const pithi_quant *quant, const pith_node *node, pithi_quant_weights weights_out[2])
+{
+    if (quant->roles[node->index] == PITHI_QUANT_PRODUCT) {
+        return pithi_quant_weights_of(node, weights_out) ? 1 : 0;
+    }
+    const int n = pithi_quant_is_recurrent(quant, node) ? 2 : 0;
+    for (int i = 0; i < n; i++) {
+        weights_out[i] = pithi_quant_recurrent_weights(node, i);
+    }
+    return n;
+}
+
 /* ---- values -------------------------------------------------------------------------------- */
 
 enum { UNREAD = -1, READ_OTHERWISE = -2 }; /* pithi_quant_tensor.read_as */

@@ -45,10 +45,15 @@ static pith_status learn_tensors(pithi_quant *quant, pithi_quant_facts *facts, i
     return PITH_OK;
 }
 
+/* Recurrent weights have 8 bits or none: multiplied in integers, their inputs and states are rounded as well. */
 static pith_status learn_weights(pithi_quant *quant, pithi_quant_facts *facts, int n_formats, int total)
 {
-    for (int i = 0; i < quant->n_nodes; i++) {
-        for (int k = 0; quant->roles[i] == PITHI_QUANT_PRODUCT && k < n_formats; k++) {
+    pithi_quant_number(quant->graph);
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const int i = node->index;
+        const bool is_product = quant->roles[i] == PITHI_QUANT_PRODUCT;
+        const int n = is_product ? n_formats : pithi_quant_is_recurrent(quant, node);
+        for (int k = 0; k < n; k++) {
             quant->layers[i].format = (pithi_weight_format){ .bits = bits_of[k] };
             quant->layers[i].rounded = k == 0 ? quant->plain[i].rounded : (pithi_quant_rounded){ 0 };
             quant->bias_shifts[i] = quant->layers[i].rounded.q ? quant->rounding_shifts[i] : NULL;
