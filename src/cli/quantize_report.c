@@ -111,7 +111,8 @@ static void print_json(const quantize_job *job)
 static void print_tensor(const pith_quantized_tensor *tensor)
 {
     printf("  %-40.40s %-4s %10.4g %10.4g %10.4g %5d %8.1f %8.3f %%\n", tensor->name,
-           tensor->bits == 16 ? "u16" : "u8", (double)tensor->low, (double)tensor->high, (double)tensor->scale, tensor->zero_point, tensor->sqnr_db, 100.0 * tensor->clipped);
+           tensor->bits == 16 ? "u16" : "u8", (double)tensor->low, (double)tensor->high,
+           (double)tensor->scale, tensor->zero_point, tensor->sqnr_db, 100.0 * tensor->clipped);
 }
 
 /* The worst by their own signal-to-noise ratio, or all in order. */

@@ -97,7 +97,7 @@ double pithi_quant_time_of(const pithi_quant_search *search, int point)
     return p->ms > 0.0 ? p->ms : p->predicted_ms;
 }
 
-/* Adds the fastest mix as predicted, unless that is what int8 or float are anyway. */
+/* Adds the fastest mix as predicted, unless that is what int8 is anyway. */
 static pith_status add_fastest(pithi_quant_search *search, pithi_quant_mix *mix, int *point_out)
 {
     pithi_quant *quant = search->quant;
@@ -106,7 +106,7 @@ static pith_status add_fastest(pithi_quant_search *search, pithi_quant_mix *mix,
     explain_faster(quant, mix);
     double ms = pithi_quant_mix_figures(quant, mix, &search->facts).ms;
     *point_out = 1;
-    return ms < search->points[1].predicted_ms * (1.0 - NOISE_SHARE)
+    return ms < search->points[1].predicted_ms
                ? pithi_quant_assess(search, mix, "int8 where it is faster", point_out)
                : PITH_OK;
 }
@@ -164,6 +164,18 @@ static pith_status mend(pithi_quant_search *search, int stored)
     return PITH_OK;
 }
 
+pith_status pithi_quant_prefer(pithi_quant_search *search, int a, int b, int *better_out)
+{
+    const double a_ms = pithi_quant_time_of(search, a), b_ms = pithi_quant_time_of(search, b);
+    *better_out = a_ms <= b_ms ? a : b;
+    if (a != b && fabs(a_ms - b_ms) <= NOISE_SHARE * fmax(a_ms, b_ms)) {
+        PITH_TRY(pithi_quant_judge_point(search, a));
+        PITH_TRY(pithi_quant_judge_point(search, b));
+        *better_out = search->points[b].score > search->points[a].score ? b : a;
+    }
+    return PITH_OK;
+}
+
 static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *mix)
 {
     int mixed = 1, stored = 0;
@@ -173,8 +185,7 @@ static pith_status choose_fastest(pithi_quant_search *search, pithi_quant_mix *m
         const int points[] = { 0, 1, stored, mixed };
         PITH_TRY(pithi_quant_time_points(search, points, mixed == 1 ? 3 : 4));
     }
-    bool mixed_wins = pithi_quant_time_of(search, mixed) < pithi_quant_time_of(search, 1) * (1.0 - NOISE_SHARE);
-    search->chosen = mixed_wins ? mixed : 1;
+    PITH_TRY(pithi_quant_prefer(search, 1, mixed, &search->chosen));
     if (pithi_quant_time_of(search, search->chosen) > pithi_quant_time_of(search, 0)) {
         bool stored_is_faster = pithi_quant_time_of(search, stored) < pithi_quant_time_of(search, search->chosen);
         search->chosen = stored_is_faster ? stored : search->chosen;

@@ -12,6 +12,7 @@
 #define FAR        4.0  /* sigmas: errors beyond say nothing of those near the border */
 #define LEAST_NEAR 32   /* errors from which sigma is learnt, if there are so many */
 #define TINY       1e-30
+#define END        1e-3 /* of probabilities that pass one half */
 #define MOST_PAIRS ((int64_t)1 << 20) /* kept of large maps */
 #define MOST_BACKGROUND 3 /* decisions for the most frequent class, by those for all others */
 
@@ -114,7 +115,12 @@ static void add_row(pithi_decisions *all, pithi_decision_kind kind, const pith_t
     add_pair(all, margin, score_at(output, kind, i) - score_at(output, kind, k) - margin, best);
 }
 
-static double logit(double p) { return log_of(p) - log_of(1.0 - p); }
+/* Beyond the ends nothing is said of the border: 8 bits hold no probabilities between 0 and 1 / 512. NaN stays NaN. */
+static double logit(double p)
+{
+    const double inside = p < END ? END : p > 1.0 - END ? 1.0 - END : p;
+    return log(inside) - log(1.0 - inside);
+}
 
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output)
@@ -179,8 +185,9 @@ static double noise_within(const pithi_decisions *all, double scale, double *n_o
 {
     double sum = 0.0, weights = 0.0, squares = 0.0;
     for (int64_t i = 0; i < all->n; i++) {
-        const double e = (double)all->pairs[i].error, w = 1.0 / (2.0 + 2.0 * cosh((double)all->pairs[i].margin / scale));
-        sum += w * e * e;
+        const double margin = (double)all->pairs[i].margin, error = (double)all->pairs[i].error;
+        const double w = 1.0 / (2.0 + 2.0 * cosh(margin / scale));
+        sum += w * error * error;
         weights += w;
         squares += w * w;
     }

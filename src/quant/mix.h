@@ -30,6 +30,7 @@ typedef struct pithi_quant_facts {
     double quantize_ns, dequantize_ns; /* per element, at the borders between formats */
     double other_ms;                 /* of nodes that are float in any case */
     double *tensor_noise;            /* by tensor: noise over signal at the outputs, in u8 alone; NULL: not measured */
+    int n_samples;                   /* that they are measured on */
     double float_noise;              /* without any quantiser: channels were rescaled, clips left out */
     double *weight_noise[4];         /* by node: with 8, 4, 3 and 2 bits alone; NULL: not measured */
     size_t fixed_bytes;              /* of the file beside the weights of products, about */
@@ -86,6 +87,8 @@ pith_status pithi_quant_mix_graph(pithi_quant *quant, const pithi_quant_mix *mix
 
 /* ---- sensitivity.c ---- */
 pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts);
+/* How many samples the work that is left allows for that; 0: none. */
+int pithi_quant_noise_samples(const pithi_quant *quant);
 
 /* ---- verify.c ---- */
 typedef struct pithi_quant_verdict {
@@ -161,6 +164,8 @@ pith_status pithi_quant_list_raises(pithi_quant_search *search, const pithi_quan
 /* Times points in turns, at most PITHI_QUANT_MAX_TIMED. */
 pith_status pithi_quant_time_points(pithi_quant_search *search, const int *points, int n_points);
 double pithi_quant_time_of(const pithi_quant_search *search, int point);
+/* The faster of two points; the one with the better score where the times are the same but for noise. */
+pith_status pithi_quant_prefer(pithi_quant_search *search, int a, int b, int *better_out);
 /* Chooses the mix that keeps to the limits of the options, or without limits the fastest; the formats are set then, and
  * the report has what was looked at (memory of `arena`). */
 pith_status pithi_quant_choose_mix(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);

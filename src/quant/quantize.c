@@ -10,6 +10,7 @@
 
 /* Of all stages together, in multiplications: at most about a minute on one core. */
 #define NORMAL_WORK 2e12
+#define STAGES_SHARE 0.6 /* of it; the rest is for the choice of precisions */
 
 void pithi_quant_tell(const pithi_quant *quant, const char *stage, int done, int total)
 {
@@ -293,8 +294,10 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
 static pith_status run_integers(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
 {
     PITH_TRY(pithi_quant_calibrate(quant));
-    quant->work->limit = quant->work->done + NORMAL_WORK * pow(10.0, pithi_quant_effort(quant));
+    const double begin = quant->work->done, all = NORMAL_WORK * pow(10.0, pithi_quant_effort(quant));
+    quant->work->limit = begin + STAGES_SHARE * all;
     PITH_TRY(run_stages(quant, report));
+    quant->work->limit = fmax(begin, quant->work->done - STAGES_SHARE * all) + all; /* stages may go too far */
     return pithi_quant_choose_mix(quant, arena, report);
 }
 

@@ -6,7 +6,7 @@
 
 #include "quant/mix.h"
 
-#define N_SAMPLES 4
+#define MOST_SAMPLES 4
 
 static const int bits_of[] = { 8, 4, 3, 2 };
 
@@ -21,10 +21,26 @@ static void set_all_float(pithi_quant *quant)
     }
 }
 
+int pithi_quant_noise_samples(const pithi_quant *quant)
+{
+    pithi_quant_weights weights[2];
+    int n = MOST_SAMPLES, n_quantisers = 0;
+    for (int t = 0; t < quant->n_tensors; t++) {
+        n_quantisers += quant->tensors[t].source == t;
+    }
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        n_quantisers += pithi_quant_all_weights(quant, node, weights) > 0;
+    }
+    while (n > 0 && !pithi_quant_affords(quant, n * n_quantisers)) {
+        n /= 2;
+    }
+    return n;
+}
+
 static pith_status measure(const pithi_quant *quant, const pithi_quant_facts *facts, double *noise_out)
 {
     pithi_quant_error error;
-    PITH_TRY(pithi_quant_measure(quant, N_SAMPLES, &error));
+    PITH_TRY(pithi_quant_measure(quant, facts->n_samples, &error));
     *noise_out = fmax(error.noise - facts->float_noise, 0.0);
     return PITH_OK;
 }
@@ -79,6 +95,8 @@ pith_status pithi_quant_learn_noise(pithi_quant *quant, pithi_quant_facts *facts
     }
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(double), &block));
     facts->tensor_noise = block;
+    const int n_samples = pithi_quant_noise_samples(quant);
+    facts->n_samples = n_samples > 0 ? n_samples : 1;
     for (int k = 0; k < PITH_COUNT(bits_of); k++) {
         PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(double), &block));
         facts->weight_noise[k] = block;

@@ -14,7 +14,6 @@
 #define LEAST_LESS  0.9  /* of the changes of what was taken last */
 #define MOST_SPENT  0.3  /* of the time that integers save, as predicted */
 #define MOST_SAVED  0.4  /* of the time that integers save, as measured */
-#define LEARNT_RUNS 4    /* at most, for each tensor and each node: sensitivity.c */
 
 static const double saved_shares[] = { 0.1, 0.2, MOST_SPENT }; /* of what integers save, as predicted */
 
@@ -127,8 +126,7 @@ pith_status pithi_quant_widen(pithi_quant_search *search)
     pithi_quant *quant = search->quant;
     const int start = search->chosen;
     pithi_quant_raises *list = NULL;
-    const bool affords = pithi_quant_affords(quant, LEARNT_RUNS * (quant->n_tensors + quant->n_nodes));
-    if (!search->facts.wide_ms || (!search->facts.tensor_noise && !affords)) {
+    if (!search->facts.wide_ms || (!search->facts.tensor_noise && pithi_quant_noise_samples(quant) == 0)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_quant_judge_point(search, start));

@@ -15,6 +15,7 @@ if "$pith" version | grep -q 'libpng  *built in'; then
                ms int8_ms float_ms drop drop_kind verified verified_apart layers choices tensors; do
         has out "\"$key\": "
     done
+    has out '"type": "u8"'
     run 0 info line.int8.onnx
     has out "quantize_linear"
     run 0 quantize line.onnx --calib "$samples" --observer min-max --keep-float LogSoftmax

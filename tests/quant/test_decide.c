@@ -133,6 +133,14 @@ static void test_halves(pith_test *test, scores *s)
     const double counted = (double)n_changed / N;
     const double share = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &shape, s->want, s->got);
     TEST_CHECK_MESSAGE(test, fabs(share - counted) < 0.1 * counted, "%.4f, counted %.4f", share, counted);
+
+    pith_test_case(test, "small probabilities that 8 bits make 0 change nothing");
+    for (int i = 0; i < N; i += 2) {
+        s->want[i] = i % 4 ? 5e-4f : 1.0f - 5e-4f;
+        s->got[i] = i % 4 ? 0.0f : 1.0f;
+    }
+    const double half = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &shape, s->want, s->got);
+    TEST_CHECK_MESSAGE(test, fabs(half - 0.5 * counted) < 0.15 * counted, "%.4f of %.4f", half, counted);
 }
 
 /* Rows of two scores with a margin each; what isn't finite, and what has no error. */
