@@ -9,6 +9,7 @@ Strings are arrays of dtype object that hold str. Sequences are lists, maps are 
 The library is found through the argument, the environment variable PITH_LIBRARY, or build/libpith.so of this checkout.
 """
 import ctypes
+import functools
 import os
 import pathlib
 
@@ -220,7 +221,7 @@ class Model:
                        for i in range(self._library.pith_model_n_inputs(self._model))]
         self.output_names = [self._library.pith_model_output(self._model, i)[0].name.decode()
                              for i in range(self._library.pith_model_n_outputs(self._model))]
-        self._run, self._views, self._arrays = self._library.pith_session_run, None, None
+        self._run, self._arrays = None, None
 
     def close(self):
         """Releases everything; called by the garbage collector too."""
@@ -228,6 +229,7 @@ class Model:
         self._library.pith_model_destroy(self._model)
         self._library.pith_ctx_destroy(self._ctx)
         self._session = self._model = self._ctx = ctypes.c_void_p()
+        self._run = None
 
     def __del__(self):
         if getattr(self, "_ctx", None):
@@ -239,16 +241,17 @@ class Model:
 
     def bind(self, feeds):
         """Takes the inputs for execute(): a dict from input name to array."""
-        self._views = (_Tensor * len(self.inputs))()
+        views = (_Tensor * len(self.inputs))()
         self._arrays = []
-        for view, info in zip(self._views, self.inputs):
+        for view, info in zip(views, self.inputs):
             _fill(view, feeds[info.name.decode()], info.dtype, info.type, self._arrays)
+        self._run = functools.partial(self._library.pith_session_run, self._session, views, len(views))
 
     def execute(self):
         """Runs on the bound inputs without touching the outputs: what benchmarks time."""
-        if self._views is None:
+        if self._run is None:
             raise Error("execute() has no inputs yet: bind() them first")
-        status = self._run(self._session, self._views, len(self._views))
+        status = self._run()
         if status:
             self._check(status)
 

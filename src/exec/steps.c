@@ -59,6 +59,12 @@ static int run_step(pith_session *session, const pithi_slot *slot, int index, in
     }
     step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0, count_parts(step, n_threads),
                      recorder };
+    if (job.n_parts == 1 && !recorder) {
+        for (; job.phase < step->n_phases; job.phase++) {
+            run_part(&job, 0, 0, false);
+        }
+        return 1;
+    }
     for (; job.phase < step->n_phases; job.phase++) {
         pithi_exec_pool_run(session->pool, job.n_parts,
                             recorder && recorder->times_parts ? run_part_recorded : run_part, &job);

@@ -11,6 +11,12 @@
  *
  *   panel: [segment][segment_length / 4, rounded up][nr][4]       columns past the last are zero
  *
+ * Tiles of one or two rows may take the whole strips of B, `strip` panels each, in another order: a strip's panels side
+ * by side, four k by four k (b_in_strips). Panels behind the last whole strip stay as they are, and panels begin where
+ * they would:
+ *
+ *   strip: [segment][segment_length / 4, rounded up][strip][nr][4]
+ *
  * Whoever packs turns what is unsigned in B into signed (b - 128), and folds zero points into bias: with a' = a ^
  * a_flip, za' and b', zb' likewise, sum (a' - za')(b' - zb') = sum a'b' - za' sum b' - zb' sum a' + n za' zb'. Only
  * sum a' (the row sums) depends on the row; row_sums NULL: zb' is 0.
@@ -26,6 +32,8 @@
 
 #include "kernels/kernel.h"
 
+#define PITH_GEMM_S8_STRIP_ROWS 2
+
 typedef struct pith_gemm_s8_tile {
     const uint8_t *const *a_rows;     /* mr pointers */
     const ptrdiff_t *segment_offsets; /* n_segments */
@@ -35,6 +43,7 @@ typedef struct pith_gemm_s8_tile {
     bool a_is_padded;
     const int8_t *b;                  /* first panel */
     size_t b_panel_stride;            /* bytes */
+    bool b_in_strips;                 /* mr is at most PITH_GEMM_S8_STRIP_ROWS, b begins a strip */
     const int8_t *b_next;             /* first panel of the next call, to be fetched early, or NULL */
     const int32_t *bias;              /* n_columns */
     const int32_t *row_sums;          /* mr, or NULL */
@@ -69,6 +78,7 @@ typedef struct pith_gemm_s8_columns {
 typedef struct pith_gemm_s8 {
     pith_kernel head;
     int nr;     /* panel width */
+    int strip;  /* panels; 1: b_in_strips changes nothing */
     int mr_max; /* rows of the register tile */
     float cycles; /* for four k of a row by a panel, where all lies in L1: for estimates */
     void (*tile)(const pith_gemm_s8_tile *tile);

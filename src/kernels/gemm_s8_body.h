@@ -7,7 +7,7 @@
  *   s8_bytes(byte)        the same byte everywhere
  *   s8_spread(from, flip) reads an s8_a: (four bytes at `from`) ^ flip;  s8_load_b
  *   s8_start(bias), s8_dot(acc, a, b), s8_end(acc, bias)
- *   s8_less(sums, row_sum, zeros)   sums - row_sum * zeros
+ *   s8_add(a, b), s8_less(sums, row_sum, zeros)   a + b; sums - row_sum * zeros
  *   s8_weave(from, step, to)        the first S8_NR bytes of four rows, byte by byte in turn
  *   s8_store_flipped(to, from, flip)   4 S8_NR bytes ^ flip
  *   s8_segment_sum(from, n, flip)   sum of n bytes ^ flip
@@ -46,7 +46,7 @@
 #define S8_STEPS 1
 #endif
 
-enum { S8_TALLEST = 16, S8_FULL = 4 * S8_NR };
+enum { S8_TALLEST = 16, S8_STRIP = 4, S8_FULL = S8_STRIP * S8_NR };
 
 /* What tiles of the same columns share, and where the next one is. */
 typedef struct s8_strip {
@@ -503,6 +503,7 @@ static bool s8_is_thin(const s8_strip *p, s8_thin_plan *plan)
     }
     return is_small;
 }
+#include "kernels/gemm_s8_low_body.h"
 #endif
 
 static void tile(const pith_gemm_s8_tile *t)
@@ -524,8 +525,11 @@ static void tile(const pith_gemm_s8_tile *t)
         s8_run_thin(&strip, &plan);
         return;
     }
+    const int begin = !t->b_in_strips ? 0 : t->mr == 1 ? s8_low_1(&strip) : s8_low_2(&strip);
+#else
+    const int begin = 0;
 #endif
-    for (int n0 = 0; n0 < t->n_columns; n0 += S8_NV * S8_NR) {
+    for (int n0 = begin; n0 < t->n_columns; n0 += S8_NV * S8_NR) {
         s8_start_strip(&strip, n0, S8_NV);
         s8_run_strip(&strip);
     }

@@ -145,8 +145,8 @@ bool pithi_run_string(const pith_run *run, const char *text, size_t n_bytes, pit
 /* First and last+1 of `total` items for this part. */
 static inline void pithi_part_range(const pith_part *part, int64_t total, int64_t *begin, int64_t *end)
 {
-    *begin = total * part->index / part->count;
-    *end = total * (part->index + 1) / part->count;
+    *begin = part->count == 1 ? 0 : total * part->index / part->count; /* the usual case, without divisions */
+    *end = part->count == 1 ? total : total * (part->index + 1) / part->count;
 }
 
 /* Elements between rows of `length`. */

@@ -130,6 +130,7 @@ static pith_status prepare(pith_prepare *prepare)
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_s8_gemm), &block));
     pithi_s8_gemm *gemm = block;
     *gemm = (pithi_s8_gemm){ .m = m, .n = n, .k = k };
+    source.n_rows = m;
     PITH_TRY(pithi_s8_weights_make(prepare, &source, false, &gemm->weights));
     gemm->weights.scale = scales;
     gemm->weights.finish = finish;

@@ -418,7 +418,8 @@ static pith_status prepare_s8(pith_prepare *prepare, const pithi_int_product *p,
     const pithi_product_geometry *g = &state->g;
     pithi_s8_gemm *gemm = &state->s8;
     *gemm = (pithi_s8_gemm){ .m = g->n_batches * g->m, .n = g->n, .k = g->k };
-    const pithi_s8_source source = source_of(p, g);
+    pithi_s8_source source = source_of(p, g);
+    source.n_rows = gemm->m;
     PITH_TRY(pithi_s8_weights_make(prepare, &source, p->y_scale != NULL, &gemm->weights));
     for (int64_t i = 0; i < g->n && p->y_scale; i++) {
         gemm->weights.scale[i] = pithi_int_scale(p, 0, i);

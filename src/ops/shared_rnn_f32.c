@@ -100,12 +100,21 @@ static pith_status pack(pith_prepare *prepare, const pithi_rnn_state *state, int
     return PITH_OK;
 }
 
-static pith_status pack_s8(pith_prepare *prepare, int input, int64_t first, int64_t n, pithi_s8_rows *rows_out)
+static pith_status pack_s8(pith_prepare *prepare, int input, int64_t first, int64_t n, int64_t n_rows,
+                           pithi_s8_rows *rows_out)
 {
-    const pith_tensor *weights = &prepare->inputs[input];
-    return pithi_s8_rows_make(prepare, weights, first, n,
-                              prepare->inputs[PITHI_RNN_W_SCALE + input - PITHI_RNN_W].data,
-                              pithi_s8_rows_top(weights), rows_out);
+    return pithi_s8_rows_make(prepare, &prepare->inputs[input], first, n,
+                              prepare->inputs[PITHI_RNN_W_SCALE + input - PITHI_RNN_W].data, n_rows, rows_out);
+}
+
+/* Units are whole strips where all threads get some. */
+static void choose_units(const pith_prepare *prepare, pithi_rnn_state *state)
+{
+    const pith_gemm_s8 *gemm = pithi_gemm_s8(prepare->isa_limit);
+    const int64_t strip = gemm->strip * gemm->nr, n_units = state->shape.hidden_size / strip;
+    const bool is_whole = state->shape.hidden_size % strip == 0 && n_units >= prepare->n_threads;
+    state->nr = is_whole ? (int)strip : gemm->nr;
+    state->r_rows = is_whole || prepare->n_threads == 1 ? state->n_rows : 0;
 }
 
 static pith_status pack_direction(pith_prepare *prepare, pithi_rnn_state *state, int direction)
@@ -113,11 +122,12 @@ static pith_status pack_direction(pith_prepare *prepare, pithi_rnn_state *state,
     const pithi_rnn_cell *cell = state->cell;
     int64_t n = state->shape.hidden_size, first = direction * cell->n_gates * n;
     if (state->is_s8) {
-        PITH_TRY(pack_s8(prepare, PITHI_RNN_W, first, cell->n_gates * n, &state->w_s8[direction]));
+        PITH_TRY(pack_s8(prepare, PITHI_RNN_W, first, cell->n_gates * n, state->n_rows * state->n_chunk_steps,
+                         &state->w_s8[direction]));
     }
     for (int group = 0; group < cell->n_groups && state->is_s8; group++) {
         const int64_t n_rows = cell->group_gates[group] * n;
-        PITH_TRY(pack_s8(prepare, PITHI_RNN_R, first, n_rows, &state->r_s8[direction][group]));
+        PITH_TRY(pack_s8(prepare, PITHI_RNN_R, first, n_rows, state->r_rows, &state->r_s8[direction][group]));
         first += n_rows;
     }
     if (state->is_s8) {
@@ -178,12 +188,15 @@ pith_status pithi_rnn_prepare(pith_prepare *prepare, const pithi_rnn_cell *cell)
     state->cell = cell;
     state->gemm = pithi_gemm_f32(prepare->isa_limit);
     state->is_s8 = prepare->inputs[PITHI_RNN_W].dtype == PITH_DTYPE_S8;
-    state->nr = state->is_s8 ? pithi_gemm_s8(prepare->isa_limit)->nr : state->gemm->nr;
+    state->nr = state->gemm->nr;
     state->vunary = pithi_vunary_f32(prepare->isa_limit);
     state->vbinary = pithi_vbinary_f32(prepare->isa_limit);
     pithi_rnn_shape_of(prepare->attrs, prepare->inputs, cell->n_gates, &state->shape);
     state->n_rows = (int)pithi_min_s64(state->shape.n_batches, ROWS);
     state->n_chunk_steps = (int)pithi_min_s64(state->shape.n_steps, CHUNK_ROWS / state->n_rows);
+    if (state->is_s8) {
+        choose_units(prepare, state);
+    }
     for (int direction = 0; direction < state->shape.n_directions; direction++) {
         pithi_rnn_activations_of(prepare->attrs, direction, cell->defaults, cell->n_activations,
                                  state->activations[direction]);

@@ -18,7 +18,8 @@ typedef struct pithi_rnn_state {
     bool is_s8;
     pithi_s8_rows w_s8[2], r_s8[2][PITHI_RNN_MAX_GROUPS];
     size_t rows_bytes; /* scratch of products of 8 bits, in front of everything else */
-    int64_t nr;        /* columns of a panel of R */
+    int64_t nr;        /* columns that R is cut at */
+    int64_t r_rows;    /* of 8 bits: rows that R is packed for, 0: many */
     pithi_rnn_activation activations[2][PITHI_RNN_MAX_ACTIVATIONS];
     int n_rows, n_chunk_steps;
     bool is_cut; /* by hidden units */

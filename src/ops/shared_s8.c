@@ -25,16 +25,17 @@ static int32_t weight_at(const pithi_s8_source *s, int64_t group, int64_t n, int
     return value + shift_of(s->weights->dtype);
 }
 
-static void pack_panel(const pack_job *job, int64_t group, int64_t panel, int8_t *to)
+/* `step` bytes from four k to the next ones. */
+static void pack_panel(const pack_job *job, int64_t group, int64_t panel, int8_t *to, int64_t step)
 {
     const pithi_s8_source *s = job->source;
     int64_t n_k = s->n_channels * s->n_taps, nr = job->weights->kernel->nr;
     for (int64_t first = 0; first < n_k; first += s->segment_length) {
-        for (int64_t k = 0; k < s->segment_length; k += 4) {
+        for (int64_t k = 0; k < s->segment_length; k += 4, to += step) {
             for (int64_t i = 0; i < 4 * nr; i++) {
                 int64_t n = panel * nr + i / 4, at = k + i % 4;
                 bool is_there = n < s->n && at < s->segment_length;
-                *to++ = is_there ? (int8_t)weight_at(s, group, n, first + at) : 0;
+                to[i] = is_there ? (int8_t)weight_at(s, group, n, first + at) : 0;
             }
         }
     }
@@ -44,9 +45,12 @@ static void pack_all(void *user, void *block)
 {
     const pack_job *job = user;
     const pithi_s8_weights *w = job->weights;
-    int64_t n_panels = pithi_div_up(job->source->n, w->kernel->nr);
+    const int64_t nr = w->kernel->nr, n_panels = pithi_div_up(job->source->n, nr);
+    const int64_t strip = w->in_strips ? w->kernel->strip : 1, n_in_strips = job->source->n / nr / strip * strip;
     for (int64_t i = 0; i < job->source->n_groups * n_panels; i++) {
-        pack_panel(job, i / n_panels, i % n_panels, (int8_t *)block + (size_t)i * w->panel_bytes);
+        const int64_t group = i / n_panels, panel = i % n_panels, step = panel < n_in_strips ? strip : 1;
+        int8_t *to = (int8_t *)block + (size_t)(i - panel % step) * w->panel_bytes + panel % step * 4 * nr;
+        pack_panel(job, group, panel, to, step * 4 * nr);
     }
 }
 
@@ -80,6 +84,7 @@ pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *
     *w = (pithi_s8_weights){ .kernel = pithi_gemm_s8(prepare->isa_limit),
                              .a_flip = s->a_dtype == PITH_DTYPE_S8 ? 0x80 : 0,
                              .a_pad = (uint8_t)s->a_zero };
+    w->in_strips = s->n_rows > 0 && s->n_rows <= PITH_GEMM_S8_STRIP_ROWS && w->kernel->strip > 1;
     size_t n_segments = (size_t)(s->n_channels * s->n_taps / pithi_max_s64(s->segment_length, 1));
     n_panels = (size_t)pithi_div_up(s->n, w->kernel->nr);
     w->panel_bytes = pithi_gemm_s8_panel_bytes(w->kernel, n_segments, (size_t)s->segment_length);
@@ -96,7 +101,7 @@ pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *
         fold_column(s, w, (int64_t)i / s->n, (int64_t)i % s->n);
     }
     int64_t facts[] = { s->n_groups, s->n,        s->n_channels, s->n_taps,        s->group_stride,
-                        s->n_stride, s->c_stride, s->t_stride,   s->segment_length };
+                        s->n_stride, s->c_stride, s->t_stride,   s->segment_length, w->in_strips };
     const char *name = w->kernel->head.name;
     uint64_t key =
         pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
@@ -115,6 +120,7 @@ void pithi_s8_fill_tile(const pithi_s8_weights *w, int64_t group, int64_t n_per_
     tile->b =
         w->packed + (size_t)group * w->group_bytes + (size_t)(n0 / w->kernel->nr) * w->panel_bytes;
     tile->b_panel_stride = w->panel_bytes;
+    tile->b_in_strips = w->in_strips;
     tile->bias = w->bias + column;
     tile->b_zero = w->b_zero + column;
     tile->scale = w->scale ? w->scale + column : NULL;
@@ -129,6 +135,8 @@ void pithi_s8_fill_tile(const pithi_s8_weights *w, int64_t group, int64_t n_per_
 
 #define BAND_BYTES 32768 /* of a, per band */
 
+static const ptrdiff_t no_offset = 0;
+
 static size_t rows_bytes(int64_t n)
 {
     return pithi_align_up((size_t)n * sizeof(void *), PITH_ALIGNMENT);
@@ -142,40 +150,42 @@ void pithi_s8_gemm_cut(pith_prepare *prepare, pithi_s8_gemm *gemm)
     wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (4 * PITHI_PART_MACS)), 1);
     gemm->band = pithi_max_s64(BAND_BYTES / pithi_max_s64(gemm->k, 1) / mr, 1) * mr;
     gemm->band = pithi_min_s64(gemm->band, pithi_max_s64(gemm->m, 1));
-    int64_t n_bands = pithi_div_up(gemm->m, gemm->band),
-            n_blocks = pithi_div_up(wanted, pithi_max_s64(n_bands, 1));
-    gemm->block = pithi_div_up(pithi_div_up(gemm->n, n_blocks), nr) * nr;
-    n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0;
+    gemm->n_bands = pithi_div_up(gemm->m, gemm->band);
+    gemm->n_blocks = pithi_div_up(wanted, pithi_max_s64(gemm->n_bands, 1));
+    gemm->block = pithi_div_up(pithi_div_up(gemm->n, gemm->n_blocks), nr) * nr;
+    gemm->n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0;
+    gemm->tile = (pith_gemm_s8_tile){ .segment_offsets = &no_offset,
+                                      .n_segments = gemm->k > 0,
+                                      .segment_length = (size_t)pithi_max_s64(gemm->k, 1),
+                                      .c_stride = (size_t)gemm->n };
+    pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, 0, gemm->n, &gemm->tile);
     prepare->use_run = true;
     prepare->scratch_bytes = rows_bytes(gemm->band) + (size_t)gemm->band * sizeof(int32_t);
-    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_bands * n_blocks, 1024), 1);
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(gemm->n_bands * gemm->n_blocks, 1024), 1);
     prepare->kernel = gemm->weights.kernel->head.name;
 }
 
 void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, const pith_part *part)
 {
-    static const ptrdiff_t no_offset = 0;
-    int64_t n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0, begin, end;
+    int64_t begin, end;
     const uint8_t **rows = part->scratch;
     int32_t *sums = (int32_t *)(void *)((char *)part->scratch + rows_bytes(gemm->band));
     size_t item_bytes = gemm->weights.scale ? 1 : sizeof(int32_t);
-    pithi_part_range(part, pithi_div_up(gemm->m, pithi_max_s64(gemm->band, 1)) * n_blocks, &begin,
-                     &end);
+    pithi_part_range(part, gemm->n_bands * gemm->n_blocks, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        int64_t row = i / n_blocks * gemm->band, n0 = i % n_blocks * gemm->block;
+        const int64_t band = gemm->n_blocks == 1 ? i : i / gemm->n_blocks;
+        int64_t row = band * gemm->band, n0 = (i - band * gemm->n_blocks) * gemm->block;
         int64_t n_rows = pithi_min_s64(gemm->band, gemm->m - row);
         for (int64_t m = 0; m < n_rows; m++) {
             rows[m] = a + (row + m) * gemm->k;
         }
-        pith_gemm_s8_tile tile = { .a_rows = rows,
-                                   .segment_offsets = &no_offset,
-                                   .n_segments = gemm->k > 0,
-                                   .segment_length = (size_t)pithi_max_s64(gemm->k, 1),
-                                   .mr = (int)n_rows,
-                                   .c = (char *)c + (size_t)(row * gemm->n + n0) * item_bytes,
-                                   .c_stride = (size_t)gemm->n };
-        pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_min_s64(gemm->block, gemm->n - n0),
-                           &tile);
+        pith_gemm_s8_tile tile = gemm->tile;
+        tile.a_rows = rows;
+        tile.mr = (int)n_rows;
+        tile.c = (char *)c + (size_t)(row * gemm->n + n0) * item_bytes;
+        if (gemm->n_blocks > 1) {
+            pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_min_s64(gemm->block, gemm->n - n0), &tile);
+        }
         if (gemm->weights.has_b_zero) {
             gemm->weights.kernel->row_sums(&tile, sums);
             tile.row_sums = sums;

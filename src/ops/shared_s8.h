@@ -19,6 +19,7 @@ typedef struct pithi_s8_source {
     int64_t n_groups, n, n_channels, n_taps;
     int64_t group_stride, n_stride, c_stride, t_stride;
     int64_t segment_length; /* k of a segment; divides n_channels * n_taps */
+    int64_t n_rows;         /* the most that a tile has; 0: many */
     pith_dtype a_dtype;
     int32_t a_zero;
 } pithi_s8_source;
@@ -34,7 +35,7 @@ typedef struct pithi_s8_weights {
     size_t panel_bytes, group_bytes;
     int32_t *bias, *b_zero; /* of all groups' columns */
     float *scale;           /* to be filled by the caller; NULL: sums are wanted */
-    bool has_b_zero;
+    bool has_b_zero, in_strips; /* in_strips: columns are taken from whole strips of panels on */
     uint8_t a_flip, a_pad; /* a_pad: the byte that stands for the number 0 */
     pithi_s8_finish finish;
 } pithi_s8_weights;
@@ -89,7 +90,8 @@ void pithi_s8_winograd_run(const pithi_s8_winograd *w, const pithi_s8_weights *s
 /* y = a b for row-major a [m][k], with m rows of c; finishes as the weights say. */
 typedef struct pithi_s8_gemm {
     pithi_s8_weights weights;
-    int64_t m, n, k, band, block;
+    int64_t m, n, k, band, n_bands, block, n_blocks;
+    pith_gemm_s8_tile tile; /* of all columns, without rows */
 } pithi_s8_gemm;
 
 /* Sets use_run, max_parts and scratch; state stays the caller's. */

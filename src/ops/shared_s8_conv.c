@@ -98,6 +98,11 @@ static pithi_s8_finish finish_of(const pithi_int_product *p)
     return (pithi_s8_finish){ pithi_int_zero(p->y_zero, 0), (int32_t)limits.low, (int32_t)limits.high };
 }
 
+static int64_t band_pixels(const conv_s8 *conv)
+{
+    return conv->gathers ? conv->band * conv->g.out[2] : conv->band;
+}
+
 static pith_status make_weights(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
@@ -115,6 +120,7 @@ static pith_status make_weights(pith_prepare *prepare, const pithi_int_product *
         .c_stride = pithi_conv_taps(g),
         .t_stride = 1,
         .segment_length = (int64_t)conv->segment_length,
+        .n_rows = band_pixels(conv),
         .a_dtype = conv->is_dynamic ? PITH_DTYPE_U8 : p->a->dtype,
         .a_zero = conv->is_dynamic ? 1 : pithi_int_zero(p->a_zero, 0),
     };
@@ -179,11 +185,6 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
     n_blocks = conv->makes_floats ? pithi_max_s64(n_blocks, n / SUM_COLUMNS) : n_blocks;
     conv->block = pithi_div_up(pithi_div_up(n, n_blocks), nr) * nr;
     conv->n_blocks = conv->block ? pithi_div_up(n, conv->block) : 0;
-}
-
-static int64_t band_pixels(const conv_s8 *conv)
-{
-    return conv->gathers ? conv->band * conv->g.out[2] : conv->band;
 }
 
 static void describe_depthwise(conv_s8 *conv, const int16_t *weights)

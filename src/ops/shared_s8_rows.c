@@ -36,16 +36,17 @@ float pithi_s8_rows_top(const pith_tensor *tensor)
 }
 
 pith_status pithi_s8_rows_make(pith_prepare *prepare, const pith_tensor *weights, int64_t first, int64_t n,
-                               const float *scale, float top, pithi_s8_rows *rows_out)
+                               const float *scale, int64_t n_rows, pithi_s8_rows *rows_out)
 {
     const int64_t n_k = weights->shape.dims[weights->shape.rank - 1];
     pith_tensor part = { .dtype = PITH_DTYPE_S8, .shape = { 2, { n, n_k } },
                          .data = (int8_t *)weights->data + first * n_k };
     const pithi_s8_source source = { .weights = &part, .n_groups = 1, .n = n, .n_channels = n_k, .n_taps = 1,
-                                     .n_stride = n_k, .c_stride = 1, .segment_length = n_k,
+                                     .n_stride = n_k, .c_stride = 1, .segment_length = n_k, .n_rows = 2 * n_rows,
                                      .a_dtype = PITH_DTYPE_U8, .a_zero = 32768 };
     pithi_s8_rows *w = rows_out;
-    *w = (pithi_s8_rows){ .coder = pithi_s16(prepare->isa_limit), .scale = scale + first, .n_k = n_k, .top = top };
+    *w = (pithi_s8_rows){ .coder = pithi_s16(prepare->isa_limit), .scale = scale + first, .n_k = n_k,
+                          .top = pithi_s8_rows_top(weights) };
     PITH_TRY(pithi_s8_weights_make(prepare, &source, false, &w->weights));
     for (int64_t i = 0; i < n; i++) { /* added to 256 high and to low: 257 times in all, of which this is the inverse */
         w->weights.bias[i] = (int32_t)((uint32_t)w->weights.bias[i] * 0xff00ff01u);

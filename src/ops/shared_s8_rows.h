@@ -24,16 +24,18 @@ typedef struct pithi_s8_rows {
     float top;
 } pithi_s8_rows;
 
-/* Rows [first, first + n) of all of `weights`, s8 [..., n_k]; `scale` (of all of them) lives as long as the plan. */
+/* Rows [first, first + n) of all of `weights`, s8 [..., n_k]; `scale` (of all of them) lives as long as the plan. Up to
+ * n_rows are multiplied at once (0: many); of a single one, columns are cut at whole strips of gemm_s8.h. */
 pith_status pithi_s8_rows_make(pith_prepare *prepare, const pith_tensor *weights, int64_t first, int64_t n,
-                               const float *scale, float top, pithi_s8_rows *rows_out);
+                               const float *scale, int64_t n_rows, pithi_s8_rows *rows_out);
 /* top of the rule above, for all rows of `weights`. */
 float pithi_s8_rows_top(const pith_tensor *weights);
 /* What encode fills and multiply reads. */
 size_t pithi_s8_rows_scratch_bytes(int64_t n_k, int64_t n_rows);
 void pithi_s8_rows_encode(const pithi_s8_rows *w, const float *const *x, int n_rows, void *scratch);
 
-/* Columns [first, first + n) (first begins a panel) of n_rows rows that have been encoded; y is that of `first`. */
+/* Columns [first, first + n) (first begins a panel, or a strip) of n_rows rows that have been encoded; y is that of
+ * `first`. */
 typedef struct pithi_s8_rows_product {
     int64_t first, n;
     int n_rows;

@@ -13,7 +13,7 @@
 
 typedef struct s8_case {
     int mr, n, n_segments;
-    bool is_padded, is_sum;
+    bool is_padded, is_sum, in_strips;
     size_t length, n_k, a_stride, c_stride, item_bytes;
     ptrdiff_t offsets[MAX_SEGMENTS];
     pith_guarded a, b, bias, scale, b_zero, sums, c;
@@ -53,17 +53,17 @@ static pith_guarded ints(pith_test *test, size_t n, int32_t low, int32_t high)
     return memory;
 }
 
-static void pack(const pith_gemm_s8 *kernel, const s8_case *c, int8_t *to)
+static void pack(const pith_gemm_s8 *kernel, const s8_case *c, size_t panel_bytes, int8_t *to)
 {
-    size_t nr = (size_t)kernel->nr, n = (size_t)c->n;
-    for (size_t n0 = 0; n0 < n; n0 += nr) {
+    const size_t nr = (size_t)kernel->nr, n = (size_t)c->n, strip = c->in_strips ? (size_t)kernel->strip : 1;
+    for (size_t panel = 0; panel < (n + nr - 1) / nr; panel++) {
+        const size_t step = panel < n / nr / strip * strip ? strip : 1;
+        int8_t *group = to + panel / step * step * panel_bytes + panel % step * 4 * nr;
         for (size_t s = 0; s < (size_t)c->n_segments; s++) {
-            for (size_t k = 0; k < c->length; k += 4) {
+            for (size_t k = 0; k < c->length; k += 4, group += step * 4 * nr) {
                 for (size_t i = 0; i < 4 * nr; i++) {
-                    size_t column = n0 + i / 4, at = k + i % 4;
-                    *to++ = column < n && at < c->length
-                                ? c->plain[(s * c->length + at) * n + column]
-                                : 0;
+                    size_t column = panel * nr + i / 4, at = k + i % 4;
+                    group[i] = column < n && at < c->length ? c->plain[(s * c->length + at) * n + column] : 0;
                 }
             }
         }
@@ -72,7 +72,8 @@ static void pack(const pith_gemm_s8 *kernel, const s8_case *c, int8_t *to)
 
 static void choose_sizes(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
 {
-    c->mr = pick(test, 1, 2 * kernel->mr_max + 1);
+    c->in_strips = pith_test_random(test) % 3 == 0;
+    c->mr = pick(test, 1, c->in_strips ? PITH_GEMM_S8_STRIP_ROWS : 2 * kernel->mr_max + 1);
     c->n = pick(test, 1, 9 * kernel->nr + 1);
     c->n_segments = pick(test, 0, MAX_SEGMENTS);
     c->length = (size_t)pick(test, 1, pith_test_random(test) % 4 ? 21 : 200);
@@ -100,7 +101,7 @@ static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
         c->plain[i] = (int8_t)any_byte(test);
     }
     c->b = pith_guarded_alloc(panels * panel_bytes, pith_test_random(test) & 1);
-    pack(kernel, c, c->b.data);
+    pack(kernel, c, panel_bytes, c->b.data);
     c->bias = ints(test, n, -20000, 20000);
     c->b_zero = ints(test, n, -128, 128);
     c->scale = pith_guarded_alloc(n * sizeof(float), pith_test_random(test) & 1);
@@ -124,6 +125,7 @@ static void make_case(pith_test *test, const pith_gemm_s8 *kernel, s8_case *c)
         .a_is_padded = c->is_padded,
         .b = c->b.data,
         .b_panel_stride = panel_bytes,
+        .b_in_strips = c->in_strips,
         .bias = c->bias.data,
         .b_zero = c->b_zero.data,
         .scale = c->is_sum ? NULL : c->scale.data,
@@ -189,10 +191,11 @@ static void check_values(pith_test *test, const s8_case *c)
     }
 }
 
-/* The block in four calls, cut at a row and at a panel. */
+/* The block in four calls, cut at a row and at a panel, or a strip of them. */
 static void run_in_pieces(pith_test *test, const pith_gemm_s8 *kernel, const s8_case *c)
 {
-    int m = pick(test, 0, c->mr), n = pick(test, 0, c->n / kernel->nr) * kernel->nr;
+    int m = pick(test, 0, c->mr), unit = kernel->nr * (c->in_strips ? kernel->strip : 1);
+    const int n = pick(test, 0, c->n / unit) * unit;
     const int rows[] = { 0, m, c->mr }, columns[] = { 0, n, c->n };
     for (int i = 0; i < 4; i++) {
         int r = i & 1, q = i >> 1;

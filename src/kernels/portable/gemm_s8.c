@@ -90,7 +90,7 @@ static void pack(const pith_gemm_s8_columns *p)
 }
 
 static const pith_gemm_s8 records[] = {
-    { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, 48.0f, tile, row_sums, pack }
+    { { "gemm_s8_1x8__portable", PITH_EXACT }, NR, 1, 1, 48.0f, tile, row_sums, pack }
 };
 
 PITH_EXPORT_KERNEL(gemm_s8, portable, records);

@@ -10,7 +10,7 @@
 #include "kernels/gemm_s8_body.h"
 
 static const pith_gemm_s8 records[] = {
-    { { "gemm_s8_4x16__x86_avx2", PITH_EXACT }, S8_NR, 4, 1.5f, tile, row_sums, pack }
+    { { "gemm_s8_4x16__x86_avx2", PITH_EXACT }, S8_NR, S8_STRIP, 4, 1.5f, tile, row_sums, pack }
 };
 
 PITH_EXPORT_KERNEL(gemm_s8, x86_avx2, records);

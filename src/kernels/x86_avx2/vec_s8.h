@@ -43,6 +43,7 @@ S8_WORD s8_f s8_load_n_f(const float *from, int n)
     return n >= S8_NR ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, s8_mask(n));
 }
 
+S8_WORD s8_v s8_add(s8_v a, s8_v b) { return _mm256_add_epi32(a, b); }
 S8_WORD s8_v s8_less(s8_v sums, int32_t row_sum, s8_v zeros)
 {
     return _mm256_sub_epi32(sums, _mm256_mullo_epi32(_mm256_set1_epi32(row_sum), zeros));

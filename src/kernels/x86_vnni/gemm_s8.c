@@ -18,7 +18,7 @@
 #include "kernels/gemm_s8_body.h"
 
 static const pith_gemm_s8 records[] = {
-    { { "gemm_s8_6x64__x86_vnni", PITH_EXACT }, S8_NR, 6, 0.5f, tile, row_sums, pack }
+    { { "gemm_s8_6x64__x86_vnni", PITH_EXACT }, S8_NR, S8_STRIP, 6, 0.5f, tile, row_sums, pack }
 };
 
 PITH_EXPORT_KERNEL(gemm_s8, x86_vnni, records);

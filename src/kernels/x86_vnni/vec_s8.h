@@ -53,6 +53,7 @@ S8_WORD s8_a s8_spread(const uint8_t *from, s8_v flip)
     return _mm512_xor_si512(_mm512_set1_epi32(four), flip);
 }
 
+S8_WORD s8_v s8_add(s8_v a, s8_v b) { return _mm512_add_epi32(a, b); }
 S8_WORD s8_v s8_less(s8_v sums, int32_t row_sum, s8_v zeros)
 {
     return _mm512_sub_epi32(sums, _mm512_mullo_epi32(_mm512_set1_epi32(row_sum), zeros));
