@@ -44,6 +44,7 @@ extern const pith_pass pithi_pass_merge_common;
 extern const pith_pass pithi_pass_merge_reshape;
 extern const pith_pass pithi_pass_merge_transpose;
 extern const pith_pass pithi_pass_read_planes;
+extern const pith_pass pithi_pass_strip_rows;
 extern const pith_pass pithi_pass_remove_dead;
 extern const pith_pass pithi_pass_remove_identity;
 extern const pith_pass pithi_pass_reparameterize;

@@ -5,7 +5,8 @@
 #include "plan/plan.h"
 
 /* Where so much has been written since a piece was made, it is in no cache any more. A copy then reads it faster than
- * kernels do (U-Net was 8 % slower without), and the whole would take memory all that time. */
+ * kernels do (U-Net was 8 % slower without), and the whole would take memory all that time. Pieces in one stretch of
+ * memory (strips of rows) are read as they would be alone. */
 #define FAR_BYTES ((size_t)8 << 20)
 
 /* What is known of a value. */
@@ -161,7 +162,8 @@ static bool can_lie_in(const finder *f, const pith_node *node, const pith_value 
 {
     const pith_node *maker = piece->constant ? NULL : maker_of(piece, stride == 0, base);
     pith_span span = { 0 };
-    if (!maker || f->written[node->index] - f->written[maker->index] > FAR_BYTES || (*base)->constant ||
+    const bool is_far = maker && f->written[node->index] - f->written[maker->index] > FAR_BYTES && stride != 0;
+    if (!maker || is_far || (*base)->constant ||
         f->windows[(*base)->index].whole || is_output(f, *base)) {
         return false;
     }

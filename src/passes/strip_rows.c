@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolutions one behind the other, on images that outgrow the caches, run on strips of rows: all of them on the first
+ * strip, then on the next one. What passes between them is then as small as a strip. Rows that two strips see are
+ * computed twice, except for those of the first input and the last result, where strips lie within the whole. */
+#include "ops/shared_conv.h"
+#include "passes/rewrite.h"
+
+#define MIN_BYTES ((int64_t)8 << 20)   /* of what passes between; it and what is made of it don't stay in L3 */
+#define STRIP_BYTES ((int64_t)6 << 20) /* of the same in a strip, about */
+#define STEP 12                        /* rows of strips are multiples: tiles of Winograd's have 2, 4 or 6 */
+#define MAX_EXTRA 0.125                /* of the multiply-adds may be done twice */
+#define MAX_LINKS 32
+
+enum { X, W, BIAS, RESIDUAL };
+
+typedef struct link {
+    pith_node *node;
+    pithi_conv_geometry g;
+} link;
+
+typedef struct chain {
+    link links[MAX_LINKS];
+    int n_links;
+} chain;
+
+typedef struct row_span {
+    int64_t begin, end;
+} row_span;
+
+/* A channels-last convolution of one float32 image, or one that makes such an image of planes. */
+static bool is_link(const pith_node *node, link *link_out)
+{
+    const pithi_conv_attrs *attrs = pithi_is(node, "conv") ? node->attrs : NULL;
+    const pith_value *y = attrs ? pithi_node_result(node) : NULL, *x = attrs ? node->inputs[X] : NULL;
+    const pith_value *slope = attrs ? pithi_node_input(node, PITHI_CONV_SLOPE) : NULL;
+    if (!y || !attrs->channels_last || !pithi_value_has_dims(x) || !pithi_value_has_dims(y) ||
+        !pithi_constant_input(node, W) || x->dtype != PITH_DTYPE_F32 || x->shape.rank != 4 ||
+        (slope && !slope->constant)) {
+        return false;
+    }
+    link_out->node = (pith_node *)(uintptr_t)node;
+    return pithi_conv_geometry_of(NULL, attrs, &x->shape, &node->inputs[W]->shape, false, &link_out->g) == PITH_OK &&
+           link_out->g.batch == 1;
+}
+
+static int64_t bytes_of(const pith_value *value)
+{
+    return pith_shape_elements(&value->shape) * (int64_t)sizeof(float);
+}
+
+/* The convolution that alone reads the result of `node`, if that is large. */
+static pith_node *next_link(const pith_graph *graph, const pith_node *node)
+{
+    const pith_value *y = node->outputs[0];
+    pith_node *next = y->n_uses == 1 && bytes_of(y) >= MIN_BYTES ? pithi_graph_only_consumer(graph, y) : NULL;
+    return next && pithi_is(next, "conv") && next->inputs[X] == y &&
+                   !((const pithi_conv_attrs *)next->attrs)->reads_planes ? next : NULL;
+}
+
+static void find_chain(const pith_graph *graph, pith_node *first, chain *c)
+{
+    c->n_links = 0;
+    for (pith_node *node = first; node && c->n_links < MAX_LINKS && is_link(node, &c->links[c->n_links]);) {
+        node = next_link(graph, c->links[c->n_links++].node);
+    }
+}
+
+static int64_t extent_of(const pithi_conv_geometry *g)
+{
+    return (g->kernel[1] - 1) * g->dilation[1] + 1;
+}
+
+/* Input rows that output rows see; those outside of the image are padding. */
+static row_span seen_rows(const pithi_conv_geometry *g, row_span out)
+{
+    const int64_t first = out.begin * g->stride[1] - g->pad[1], end = (out.end - 1) * g->stride[1] - g->pad[1];
+    return (row_span){ pithi_max_s64(first, 0), pithi_min_s64(end + extent_of(g), g->in[1]) };
+}
+
+/* Rows of the last result in a strip; as many as there are where strips aren't worth it. */
+static int64_t strip_rows(const chain *c)
+{
+    int64_t most = 0, n_rows = c->links[c->n_links - 1].g.out[1];
+    double wanted = 0.0, done = 0.0;
+    for (int i = 0; i + 1 < c->n_links; i++) {
+        most = pithi_max_s64(most, bytes_of(c->links[i].node->outputs[0]));
+    }
+    const int64_t length = pithi_div_up(pithi_div_up(n_rows, pithi_div_up(most, STRIP_BYTES)), STEP) * STEP;
+    for (int64_t begin = 0; begin < n_rows; begin += length) {
+        row_span rows = { begin, pithi_min_s64(begin + length, n_rows) };
+        for (int i = c->n_links - 1; i >= 0; i--) {
+            const pithi_conv_geometry *g = &c->links[i].g;
+            const double row = (double)(g->out[2] * g->out_channels) * (double)(g->in_channels / g->group) *
+                               (double)(g->kernel[1] * g->kernel[2]);
+            wanted += begin == 0 ? row * (double)g->out[1] : 0.0;
+            done += row * (double)(rows.end - rows.begin);
+            rows = seen_rows(g, rows);
+            if (rows.begin >= rows.end) { /* of padding alone */
+                return n_rows;
+            }
+        }
+    }
+    return done <= (1.0 + MAX_EXTRA) * wanted ? length : n_rows;
+}
+
+/* ---- building ----------------------------------------------------------------------------- */
+
+/* Rows lie along `axis`. */
+static pith_status slice_rows(pith_graph *graph, pith_node *before, pith_value *value, int64_t axis, row_span rows,
+                              pith_value **piece_out)
+{
+    pith_value *operands[4] = { value };
+    pith_node *node = NULL;
+    *piece_out = value;
+    if (rows.begin == 0 && rows.end == value->shape.dims[axis]) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_graph_add_s64s(graph, &rows.begin, 1, &operands[1]));
+    PITH_TRY(pithi_graph_add_s64s(graph, &rows.end, 1, &operands[2]));
+    PITH_TRY(pithi_graph_add_s64s(graph, &axis, 1, &operands[3]));
+    PITH_TRY(pithi_insert(graph, before, "slice", operands, PITH_COUNT(operands), &node));
+    *piece_out = node->outputs[0];
+    (*piece_out)->has_shape = true;
+    (*piece_out)->shape = value->shape;
+    (*piece_out)->shape.dims[axis] = rows.end - rows.begin;
+    return PITH_OK;
+}
+
+/* The convolution of a link for output rows `out`; x begins at input row `in.begin`. */
+static pith_status add_conv(pith_graph *graph, pith_node *before, const link *from, row_span out, pith_value **x)
+{
+    const pithi_conv_geometry *g = &from->g;
+    const row_span in = seen_rows(g, out);
+    const int64_t first = out.begin * g->stride[1] - g->pad[1], end = (out.end - 1) * g->stride[1] - g->pad[1];
+    const int64_t right = (g->out[2] - 1) * g->stride[2] - g->pad[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
+    const int64_t pads[4] = { in.begin - first, g->pad[2], end + extent_of(g) - in.end,
+                              pithi_max_s64(right - g->in[2], 0) };
+    pith_value *operands[PITHI_CONV_SLOPE + 1] = { NULL };
+    pith_node *node = NULL;
+    void *block = NULL;
+    for (int i = 0; i < from->node->n_inputs; i++) {
+        operands[i] = from->node->inputs[i];
+    }
+    operands[X] = *x;
+    if (operands[RESIDUAL]) {
+        PITH_TRY(slice_rows(graph, before, operands[RESIDUAL], 1, out, &operands[RESIDUAL]));
+    }
+    PITH_TRY(pithi_insert(graph, before, "conv", operands, from->node->n_inputs, &node));
+    PITH_TRY(pithi_arena_array(&graph->arena, 4, sizeof(int64_t), &block));
+    memcpy(block, pads, sizeof pads);
+    pithi_conv_attrs *attrs = node->attrs;
+    *attrs = *(const pithi_conv_attrs *)from->node->attrs;
+    attrs->auto_pad = PITHI_AUTO_PAD_NOTSET;
+    attrs->pads = (pith_ints){ block, 4 };
+    *x = node->outputs[0];
+    (*x)->has_shape = true;
+    (*x)->shape = from->node->outputs[0]->shape;
+    (*x)->shape.dims[1] = out.end - out.begin;
+    return PITH_OK;
+}
+
+static pith_status add_strip(pith_graph *graph, const chain *c, row_span out, pith_value **result_out)
+{
+    pith_node *last = c->links[c->n_links - 1].node;
+    row_span rows[MAX_LINKS + 1];
+    rows[c->n_links] = out;
+    for (int i = c->n_links - 1; i >= 0; i--) {
+        rows[i] = seen_rows(&c->links[i].g, rows[i + 1]);
+    }
+    const link *first = &c->links[0];
+    PITH_TRY(slice_rows(graph, last, first->node->inputs[X], first->g.reads_planes ? 2 : 1, rows[0], result_out));
+    for (int i = 0; i < c->n_links; i++) {
+        PITH_TRY(add_conv(graph, last, &c->links[i], rows[i + 1], result_out));
+    }
+    return PITH_OK;
+}
+
+static pith_status cut(pith_graph *graph, const chain *c, int64_t length)
+{
+    pith_node *last = c->links[c->n_links - 1].node;
+    const int64_t n_rows = last->outputs[0]->shape.dims[1], n_strips = pithi_div_up(n_rows, length);
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&graph->arena, (size_t)n_strips, sizeof(pith_value *), &block));
+    pith_value **pieces = block;
+    for (int64_t i = 0; i < n_strips; i++) {
+        const row_span rows = { i * length, pithi_min_s64((i + 1) * length, n_rows) };
+        PITH_TRY(add_strip(graph, c, rows, &pieces[i]));
+    }
+    PITH_TRY(pithi_become(graph, last, "concat", pieces, (int)n_strips));
+    PITH_TRY(pithi_attr_set_int(graph->ctx, last, "axis", 1));
+    for (int i = c->n_links - 2; i >= 0; i--) {
+        pithi_graph_remove_node(graph, c->links[i].node);
+    }
+    pithi_graph_count_uses(graph);
+    return PITH_OK;
+}
+
+static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
+{
+    (void)stage;
+    chain c;
+    pithi_graph_count_uses(graph);
+    for (pith_node *node = graph->first; node; node = node->next) {
+        find_chain(graph, node, &c);
+        const int64_t length = c.n_links > 1 ? strip_rows(&c) : 0;
+        if (c.n_links > 1 && length < c.links[c.n_links - 1].g.out[1]) {
+            node = c.links[c.n_links - 1].node;
+            PITH_TRY(cut(graph, &c, length));
+            ++*n_changes;
+        }
+    }
+    return PITH_OK;
+}
+
+const pith_pass pithi_pass_strip_rows = {
+    .name = "strip_rows",
+    .stages = PITH_STAGE_SHAPE,
+    .help = "runs convolutions on images that outgrow the caches in strips of rows",
+    .run = run,
+};
