@@ -182,13 +182,13 @@ def _value(tensor):
     return numpy.frombuffer(ctypes.string_at(tensor.data, n_elements * dtype.itemsize), dtype=dtype).reshape(shape)
 
 
+DEFAULT_LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so"
 _libraries = {}  # by path
 
 
 def load_library(path=None):
     """The library, ready for calls; Model() does this too."""
-    path = str(path or os.environ.get("PITH_LIBRARY") or
-               pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so")
+    path = str(path or os.environ.get("PITH_LIBRARY") or DEFAULT_LIBRARY)
     if path in _libraries:
         return _libraries[path]
     library = _libraries[path] = ctypes.CDLL(path)

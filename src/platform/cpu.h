@@ -14,4 +14,11 @@ typedef struct pithi_cpu_words {
 
 pithi_cpu_words pithi_cpu_read(void);
 
+/* Of probes: compilers bring cold functions together, so that a start reads no page of kernels that it won't run. */
+#if defined(__GNUC__)
+#define PITHI_PROBE __attribute__((cold))
+#else
+#define PITHI_PROBE
+#endif
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Advanced SIMD is part of every 64-bit Arm core. */
-#include <stdbool.h>
+#include "platform/cpu.h"
 
-bool pithi_isa_probe_arm_neon(void);
+PITHI_PROBE bool pithi_isa_probe_arm_neon(void);
 
 bool pithi_isa_probe_arm_neon(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdbool.h>
+#include "platform/cpu.h"
 
-bool pithi_isa_probe_portable(void);
+PITHI_PROBE bool pithi_isa_probe_portable(void);
 
 bool pithi_isa_probe_portable(void)
 {

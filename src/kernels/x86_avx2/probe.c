@@ -2,7 +2,7 @@
 /* AVX2, FMA and F16C, with the operating system saving ymm registers. */
 #include "platform/cpu.h"
 
-bool pithi_isa_probe_x86_avx2(void);
+PITHI_PROBE bool pithi_isa_probe_x86_avx2(void);
 
 bool pithi_isa_probe_x86_avx2(void)
 {

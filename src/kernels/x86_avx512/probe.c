@@ -2,7 +2,7 @@
 /* AVX-512 F, DQ, BW and VL, with the operating system saving zmm and mask registers. */
 #include "platform/cpu.h"
 
-bool pithi_isa_probe_x86_avx512(void);
+PITHI_PROBE bool pithi_isa_probe_x86_avx512(void);
 
 bool pithi_isa_probe_x86_avx512(void)
 {

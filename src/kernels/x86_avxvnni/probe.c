@@ -2,7 +2,7 @@
 /* AVX2 as in x86_avx2, and VNNI in its VEX encoding (Intel since Alder Lake, AMD since Zen 5). */
 #include "platform/cpu.h"
 
-bool pithi_isa_probe_x86_avxvnni(void);
+PITHI_PROBE bool pithi_isa_probe_x86_avxvnni(void);
 
 bool pithi_isa_probe_x86_avxvnni(void)
 {

@@ -2,7 +2,7 @@
 /* AVX-512 with VNNI as in x86_vnni, and permutations of bytes (VBMI: Intel since Ice Lake, AMD since Zen 4). */
 #include "platform/cpu.h"
 
-bool pithi_isa_probe_x86_vbmi(void);
+PITHI_PROBE bool pithi_isa_probe_x86_vbmi(void);
 
 bool pithi_isa_probe_x86_vbmi(void)
 {

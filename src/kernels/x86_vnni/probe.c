@@ -2,7 +2,7 @@
 /* AVX-512 as in x86_avx512, and VNNI. */
 #include "platform/cpu.h"
 
-bool pithi_isa_probe_x86_vnni(void);
+PITHI_PROBE bool pithi_isa_probe_x86_vnni(void);
 
 bool pithi_isa_probe_x86_vnni(void)
 {
