@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products with packed weights on kernels/gemm_nbits.h: few rows are multiplied by weights unpacked in registers, many
- * by panels that are unpacked into cache for kernels/gemm_f32.h. */
+ * by panels that are unpacked into cache for kernels/gemm_f32.h. With accuracy_level 4 rows are rounded to 8 bits and
+ * multiplied in integers, kernels/gemm_nbits_s8.h. */
 #include <math.h>
 
-#include "kernels/gemm_nbits.h"
+#include "kernels/gemm_nbits_s8.h"
 #include "ops/shared_gemm.h"
 #include "ops/shared_nbits.h"
 
@@ -15,13 +16,15 @@
 typedef struct nbits_state {
     const pith_gemm_nbits *kernel;
     const pith_gemm_f32 *gemm;
+    const pith_gemm_nbits_s8 *s8; /* NULL: floats */
+    int nr;
     pithi_finish finish;
     pith_gemm_nbits_tile tile;   /* all but what depends on the rows */
     float table[256];
     int32_t *map;                /* k of value i of the packed rows, -1: none; NULL: the same, and all are there */
     int64_t n, k, n_rows, n_packed; /* n_packed: values of a packed row */
     int64_t group_packed, n_panels;
-    size_t shared_sums;          /* offset in shared memory */
+    size_t shared_sums;          /* offset in shared memory; of integers: of q */
     bool arranges, unpacks;
     int64_t strip_panels, strip_words, n_grains;
 } nbits_state;
@@ -103,7 +106,7 @@ typedef struct nbits_sizes {
 static nbits_sizes sizes_of(const nbits_state *s)
 {
     const pith_gemm_nbits_tile *t = &s->tile;
-    const size_t n_lists = (size_t)s->n_panels * t->n_groups * (size_t)s->kernel->nr;
+    const size_t n_lists = (size_t)s->n_panels * t->n_groups * (size_t)s->nr;
     return (nbits_sizes){ pithi_align_up((size_t)s->n_panels * t->panel_bytes, PITH_ALIGNMENT),
                           pithi_align_up(n_lists * sizeof(float), PITH_ALIGNMENT),
                           !t->zeros ? 0 : n_lists * (t->zeros_are_float ? sizeof(float) : 1) };
@@ -127,7 +130,7 @@ static void pack_column(const nbits_job *job, int64_t n, uint8_t *codes)
     const nbits_state *s = job->state;
     const pithi_nbits_weights *w = job->weights;
     const pith_nbits_format format = s->tile.format;
-    const int bits = pithi_nbits_bits(format), nr = s->kernel->nr, per = pithi_nbits_per_word(format);
+    const int bits = pithi_nbits_bits(format), nr = s->nr, per = pithi_nbits_per_word(format);
     const size_t row_bytes = pithi_nbits_row_bytes(format, nr), lane = (size_t)(n % nr);
     const unsigned flip = is_int(format) && is_signed(w->codes.dtype) ? 1u << (bits - 1) : 0;
     codes += (size_t)(n / nr) * s->tile.panel_bytes;
@@ -153,7 +156,7 @@ static void pack_lists(const nbits_job *job, int64_t n, float *scales, void *zer
 {
     const nbits_state *s = job->state;
     const pithi_nbits_weights *w = job->weights;
-    const int nr = s->kernel->nr;
+    const int nr = s->nr;
     const int64_t middle = is_int(s->tile.format) && !is_signed(w->codes.dtype)
                                ? (int64_t)1 << (pithi_nbits_bits(s->tile.format) - 1) : 0;
     for (int64_t g = 0; g < w->n_groups; g++) {
@@ -222,9 +225,33 @@ static bool is_possible(const pith_prepare *prepare, const pithi_nbits_weights *
            (!w->zero.dtype || is_float_zero || is_int(format_of(w)));
 }
 
+/* The file allows 8 bits for a. */
+static bool takes_s8(const pith_prepare *prepare, const pithi_nbits_weights *w)
+{
+    const pithi_nbits_attrs *attrs = prepare->attrs;
+    return attrs->accuracy_level == 4 && !prepare->is_exact && is_int(format_of(w)) && !w->group &&
+           w->block <= 65536 && !(w->zero.dtype && pithi_dtype_is_float(w->zero.dtype)) &&
+           pithi_gemm_nbits_s8(prepare->isa_limit)->is_fast;
+}
+
+static bool needs_sums(const nbits_state *s) { return s->tile.zeros && !s->unpacks && !s->s8; }
+
+static int64_t n_row_tiles(const nbits_state *s) { return pithi_div_up(s->n_rows, pithi_nbits_s8_rows(s->n_rows)); }
+
+/* Of rounded rows; of their scales or sums. */
+static size_t codes_bytes(const nbits_state *s)
+{
+    return pithi_align_up((size_t)(n_row_tiles(s) * pithi_nbits_s8_rows(s->n_rows) * s->n_packed), PITH_ALIGNMENT);
+}
+
+static size_t lists_bytes(const nbits_state *s)
+{
+    return (size_t)(n_row_tiles(s) * pithi_nbits_s8_rows(s->n_rows)) * s->tile.n_groups * sizeof(float);
+}
+
 static void cut(pith_prepare *prepare, nbits_state *s)
 {
-    const int64_t nr = s->kernel->nr, per = pithi_nbits_per_word(s->tile.format);
+    const int64_t nr = s->nr, per = pithi_nbits_per_word(s->tile.format);
     if (s->unpacks) { /* strips as wide as a register tile of the product */
         s->strip_panels = pithi_max_s64((int64_t)s->gemm->nr * s->gemm->nv_max / nr, 1);
         const int64_t row_bytes = s->strip_panels * nr * per * (int64_t)sizeof(float);
@@ -249,13 +276,13 @@ static pith_status prepare_weights(pith_prepare *prepare, const pithi_nbits_weig
     t->n_words = (size_t)s->n_packed / per;
     t->group_words = (size_t)s->group_packed / per;
     t->n_groups = (size_t)w->n_groups;
-    t->panel_bytes = t->n_words * pithi_nbits_row_bytes(t->format, s->kernel->nr);
+    t->panel_bytes = t->n_words * pithi_nbits_row_bytes(t->format, s->nr);
     t->zeros = has_zeros(w, t->format) ? s : NULL; /* where they lie is known below */
     t->zeros_are_float = t->zeros && w->zero.dtype && pithi_dtype_is_float(w->zero.dtype);
     fill_table(s, w);
     t->table = s->table;
     const nbits_sizes sizes = sizes_of(s);
-    const int64_t facts[] = { w->n, w->k, w->n_step, w->block, w->n_groups, t->format, w->group != NULL };
+    const int64_t facts[] = { s->nr, w->n, w->k, w->n_step, w->block, w->n_groups, t->format, w->group != NULL };
     uint64_t key = pithi_hash(PITHI_HASH_START, s->kernel->head.name, strlen(s->kernel->head.name));
     nbits_job job = { w, s };
     const void *packed = NULL;
@@ -284,21 +311,27 @@ pith_status pithi_nbits_prepare(pith_prepare *prepare, bool is_conv)
     s->finish = finish;
     s->n = w.n;
     s->k = w.k;
-    s->n_panels = pithi_div_up(w.n, s->kernel->nr);
+    s->s8 = takes_s8(prepare, &w) ? pithi_gemm_nbits_s8(prepare->isa_limit) : NULL;
+    s->nr = s->s8 ? s->s8->nr : s->kernel->nr;
+    s->n_panels = pithi_div_up(w.n, s->nr);
     s->n_rows = pith_shape_elements(&prepare->outputs[0].shape) / w.n;
-    s->unpacks = s->n_rows > MOST_ROWS;
+    s->unpacks = !s->s8 && s->n_rows > MOST_ROWS;
     PITH_TRY(prepare_weights(prepare, &w, s));
     cut(prepare, s);
     const size_t rows_bytes = s->arranges ? (size_t)(s->n_rows * s->n_packed) * sizeof(float) : 0;
-    const bool has_sums = s->tile.zeros && !s->unpacks;
     s->shared_sums = pithi_align_up(rows_bytes, PITH_ALIGNMENT);
     s->tile.sum_stride = s->tile.n_groups;
-    prepare->shared_bytes = s->shared_sums + (has_sums ? (size_t)(s->n_rows * w.n_groups) * sizeof(float) : 0);
+    prepare->shared_bytes = s->shared_sums + (needs_sums(s) ? (size_t)(s->n_rows * w.n_groups) * sizeof(float) : 0);
+    if (s->s8) {
+        prepare->shared_bytes = s->shared_sums + codes_bytes(s) + 2 * lists_bytes(s);
+    }
     prepare->n_phases = prepare->shared_bytes > 0 ? 2 : 1;
     prepare->use_run = true;
     prepare->state = s;
-    prepare->kernel = s->unpacks ? s->gemm->head.name : s->kernel->head.name;
-    prepare->why = s->unpacks ? "weights stay packed; panels are unpacked into cache" : "weights stay packed";
+    prepare->kernel = s->s8 ? s->s8->head.name : s->unpacks ? s->gemm->head.name : s->kernel->head.name;
+    prepare->why = s->s8        ? "accuracy_level 4: rows are rounded to 8 bits, group by group"
+                   : s->unpacks ? "weights stay packed; panels are unpacked into cache"
+                                : "weights stay packed";
     return PITH_OK;
 }
 
@@ -310,12 +343,49 @@ static const float *row_of(const pith_run *run, const nbits_state *s, int64_t ro
                        : (const float *)run->inputs[PITHI_NBITS_A].data + row * s->k;
 }
 
-/* Rows of a as the packed weights want them, and their sums. */
+static void sum_groups(const nbits_state *s, const float *a, float *sums)
+{
+    for (int64_t g = 0; g < (int64_t)s->tile.n_groups; g++) {
+        const int64_t first = g * s->group_packed, last = pithi_min_s64(first + s->group_packed, s->n_packed);
+        float sum[8] = { 0.0f };
+        int64_t i = first;
+        for (; i + 8 <= last; i += 8) {
+            for (int lane = 0; lane < 8; lane++) {
+                sum[lane] += a[i + lane];
+            }
+        }
+        for (; i < last; i++) {
+            sum[0] += a[i];
+        }
+        sums[g] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+    }
+}
+
+static pith_nbits_s8_rows rounded_rows(const pith_run *run, const nbits_state *s)
+{
+    char *start = (char *)run->shared + s->shared_sums, *lists = start + codes_bytes(s);
+    return (pith_nbits_s8_rows){ (int8_t *)start, (float *)(void *)lists,
+                                 (int32_t *)(void *)(lists + lists_bytes(s)) };
+}
+
+static void round_row(const nbits_state *s, const pith_nbits_s8_rows *rows, const float *a, int64_t row)
+{
+    const int64_t high = pithi_nbits_s8_rows(s->n_rows), tile = row / high, m = row % high;
+    const int64_t n_groups = (int64_t)s->tile.n_groups;
+    int8_t *q = rows->q + tile * high * s->n_packed + 4 * m;
+    for (int64_t g = 0; g < n_groups; g++) {
+        const int64_t first = g * s->group_packed, n = pithi_min_s64(s->group_packed, s->n_packed - first);
+        const int64_t at = (tile * n_groups + g) * high + m;
+        s->s8->quantize(a + first, (size_t)n, q + first * high, (size_t)(4 * high), rows->scales + at,
+                        rows->sums + at);
+    }
+}
+
+/* Rows of a as the packed weights want them, and what is needed of their groups. */
 static void arrange(const pith_run *run, const nbits_state *s, const pith_part *part)
 {
     int64_t begin, end;
     float *sums = (float *)(void *)((char *)run->shared + s->shared_sums);
-    const bool has_sums = s->tile.zeros && !s->unpacks;
     pithi_part_range(part, s->n_rows, &begin, &end);
     for (int64_t row = begin; row < end; row++) {
         const float *a = (const float *)run->inputs[PITHI_NBITS_A].data + row * s->k;
@@ -324,20 +394,11 @@ static void arrange(const pith_run *run, const nbits_state *s, const pith_part *
             to[i] = s->map[i] < 0 ? 0.0f : a[s->map[i]];
         }
         a = row_of(run, s, row);
-        for (int64_t g = 0; has_sums && g < (int64_t)s->tile.n_groups; g++) {
-            const int64_t first = g * s->group_packed, last = pithi_min_s64(first + s->group_packed, s->n_packed);
-            float sum[8] = { 0.0f };
-            int64_t i = first;
-            for (; i + 8 <= last; i += 8) {
-                for (int lane = 0; lane < 8; lane++) {
-                    sum[lane] += a[i + lane];
-                }
-            }
-            for (; i < last; i++) {
-                sum[0] += a[i];
-            }
-            sums[row * (int64_t)s->tile.n_groups + g] =
-                ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+        if (s->s8) {
+            const pith_nbits_s8_rows rows = rounded_rows(run, s);
+            round_row(s, &rows, a, row);
+        } else if (needs_sums(s)) {
+            sum_groups(s, a, sums + row * (int64_t)s->tile.n_groups);
         }
     }
 }
@@ -346,7 +407,7 @@ static void arrange(const pith_run *run, const nbits_state *s, const pith_part *
 static void run_unpacked(const nbits_state *s, const pith_gemm_nbits_tile *t, float *strip, int64_t first_panel)
 {
     static const ptrdiff_t no_offset = 0;
-    const int nr = s->kernel->nr;
+    const int nr = s->nr;
     const int64_t n_panels = pithi_div_up(t->n_columns, nr), width = n_panels * nr, words = (int64_t)t->n_words;
     const int64_t per = pithi_nbits_per_word(t->format);
     for (int64_t w = 0; w < words; w += s->strip_words) {
@@ -371,7 +432,7 @@ static void run_unpacked(const nbits_state *s, const pith_gemm_nbits_tile *t, fl
 
 static void run_grain(const pith_run *run, const nbits_state *s, int64_t grain, const pith_part *part)
 {
-    const int nr = s->kernel->nr;
+    const int nr = s->nr;
     const int64_t panel = grain * s->strip_panels, n0 = panel * nr;
     const size_t n = (size_t)s->n, lists = (size_t)panel * s->tile.n_groups * (size_t)nr;
     const pith_tensor *bias = &run->inputs[PITHI_NBITS_BIAS], *residual = &run->inputs[PITHI_NBITS_RESIDUAL];
@@ -381,7 +442,7 @@ static void run_grain(const pith_run *run, const nbits_state *s, int64_t grain, 
         rows = (const float **)(void *)(strip + s->strip_words * s->strip_panels * nr *
                                                     pithi_nbits_per_word(s->tile.format));
     }
-    for (int64_t i = 0; i < s->n_rows; i++) {
+    for (int64_t i = 0; i < s->n_rows && !s->s8; i++) {
         rows[i] = row_of(run, s, i);
     }
     pith_gemm_nbits_tile tile = s->tile;
@@ -398,7 +459,10 @@ static void run_grain(const pith_run *run, const nbits_state *s, int64_t grain, 
     tile.n_columns = (int)pithi_min_s64(s->strip_panels * nr, s->n - n0);
     tile.lo = s->finish.lo;
     tile.hi = s->finish.hi;
-    if (s->unpacks) {
+    if (s->s8) {
+        const pith_nbits_s8_rows rounded = rounded_rows(run, s);
+        s->s8->tile(&tile, &rounded);
+    } else if (s->unpacks) {
         run_unpacked(s, &tile, strip, panel);
     } else {
         s->kernel->tile(&tile);
@@ -410,7 +474,7 @@ void pithi_nbits_run(const pith_run *run, const pith_part *part)
 {
     const nbits_state *s = run->state;
     int64_t begin, end;
-    if (run->shared && s->tile.n_words && part->phase == 0 && (s->arranges || (s->tile.zeros && !s->unpacks))) {
+    if (run->shared && s->tile.n_words && part->phase == 0 && (s->arranges || s->s8 || needs_sums(s))) {
         arrange(run, s, part);
         return;
     }
