@@ -451,8 +451,15 @@ static void run_last(const pool_state *state, const char *x, char *y, const pith
             run = 1;
             continue;
         }
-        run = pithi_min_s64(state->inner_end[last] - out_at[last], state->y_pixel == g->n_channels ? end - pixel : 1);
-        run_windows(state, taps, g->n_taps, g->strides[last] * state->x_pixel, to, run, g->n_taps);
+        run = pithi_min_s64(state->inner_end[last] - out_at[last], end - pixel);
+        const int64_t step = g->strides[last] * state->x_pixel;
+        const int64_t group = state->y_pixel == g->n_channels ? run : 1; /* kernels write neighbouring pixels */
+        for (int64_t i = 0; i < run; i += group, to += state->y_pixel * state->y_item_bytes) {
+            run_windows(state, taps, g->n_taps, step, to, group, g->n_taps);
+            for (int64_t t = 0; t < g->n_taps && group == 1; t++) {
+                taps[t] += step * state->item_bytes;
+            }
+        }
     }
 }
 

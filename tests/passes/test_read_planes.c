@@ -8,6 +8,23 @@ static void check(pith_test *test, const char *what, const char *before, const c
                                              PITH_STAGE_SHAPE, 2e-5, before, after });
 }
 
+static void check_pool(pith_test *test)
+{
+    check(test, "max pooling of few channels works on planes, unless its result is as large",
+          "input x f32[1,3,16,20]\n"
+          "l = transpose x | perm=[0,2,3,1]\n"
+          "y = max_pool l | channels_last=1 kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]\n"
+          "z = max_pool l | channels_last=1 kernel_shape=[3,3] pads=[1,1,1,1]\n"
+          "output y\n"
+          "output z\n",
+          "inputs %x:f32[1,3,16,20]\n"
+          "%l:f32[1,16,20,3] = transpose(%x) perm=[0,2,3,1]\n"
+          "%pith:0:f32[1,3,8,10] = max_pool(%x) kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]\n"
+          "%y:f32[1,8,10,3] = transpose(%pith:0) perm=[0,2,3,1]\n"
+          "%z:f32[1,16,20,3] = max_pool(%l) kernel_shape=[3,3] pads=[1,1,1,1] channels_last=1\n"
+          "outputs %y:f32[1,8,10,3], %z:f32[1,16,20,3]\n");
+}
+
 void test_read_planes(pith_test *test)
 {
     static const char first_layer[] = "input x f32[2,3,17,40]\n"
@@ -63,4 +80,5 @@ void test_read_planes(pith_test *test)
           "%d:f32[1,7,7,4] = conv(%t, %w) channels_last=1\n"
           "%e:f32[1,7,7,4] = conv(%l, %m) channels_last=1\n"
           "outputs %a:f32[1,7,7,4], %b:f32[1,7,7,3], %c:f32[1,3,3,4], %d:f32[1,7,7,4], %e:f32[1,7,7,4]\n");
+    check_pool(test);
 }
