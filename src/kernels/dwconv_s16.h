@@ -8,7 +8,8 @@
  * caller sees to it that |sum| stays below 2^31 for all x. Strides are in elements. y is of finish.type. PITH_EXACT.
  *
  * pack brings w, bias and scale to the kernel's order in pack_bytes(task) bytes, 64-byte aligned; it reads kernel
- * sizes, channels, types and x_zero besides. run reads `packed` instead of w, bias and scale. */
+ * sizes, channels, types and x_zero besides. run reads `packed` instead of w, bias and scale, and writes to
+ * scratch_bytes(task) bytes of scratch, which depend on the sizes alone. */
 #ifndef PITH_KERNELS_DWCONV_S16_H
 #define PITH_KERNELS_DWCONV_S16_H
 
@@ -16,7 +17,6 @@
 
 typedef struct pith_dwconv_s16_task {
     const uint16_t *x;     /* [in_h][in_w] pixels of n_channels, which follow each other */
-    const uint16_t *zeros; /* n_channels times x_zero */
     const int16_t *w;      /* [kernel_h * kernel_w][n_channels] */
     const int32_t *bias;   /* n_channels */
     const float *scale;    /* n_channels */
@@ -28,7 +28,7 @@ typedef struct pith_dwconv_s16_task {
     bool x_is_signed;
     pith_s16_finish finish;
     const void *packed;
-    const void **taps;     /* scratch of the run: kernel_h * kernel_w + 1 pointers */
+    void *scratch;         /* 64-byte aligned */
 } pith_dwconv_s16_task;
 
 typedef struct pith_dwconv_s16 {
@@ -36,6 +36,7 @@ typedef struct pith_dwconv_s16 {
     void (*run)(const pith_dwconv_s16_task *task);
     size_t (*pack_bytes)(const pith_dwconv_s16_task *task);
     void (*pack)(const pith_dwconv_s16_task *task, void *packed);
+    size_t (*scratch_bytes)(const pith_dwconv_s16_task *task);
 } pith_dwconv_s16;
 
 static inline const pith_dwconv_s16 *pithi_dwconv_s16(int isa_limit)

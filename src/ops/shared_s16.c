@@ -294,22 +294,19 @@ static pith_status prepare_depthwise(pith_prepare *prepare, const pithi_s16_task
     describe_depthwise(task, s);
     PITH_TRY(pithi_arena_array(prepare->arena, n * n_taps, sizeof(int16_t), &block));
     int16_t *w = block;
-    PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(int32_t) + sizeof(uint16_t), &block));
+    PITH_TRY(pithi_arena_array(prepare->arena, n, sizeof(int32_t), &block));
     int32_t *bias = block;
-    uint16_t *zeros = (uint16_t *)(bias + n);
     for (size_t c = 0; c < n; c++) {
         const column_facts facts = facts_of(from, (int64_t)c);
         for (size_t t = 0; t < n_taps; t++) {
             const int64_t at = (int64_t)c * from->group_stride + (int64_t)t * from->t_stride;
             w[t * n + c] = (int16_t)(pithi_tensor_get_s64(from->weights, at) - zero_at(from, (int64_t)c));
         }
-        zeros[c] = (uint16_t)from->a_zero;
         bias[c] = (int32_t)facts.bias;
         fits_s32 = fits_s32 && fits(&facts, 65535, facts.bias);
     }
     s->task.w = w;
     s->task.bias = bias;
-    s->task.zeros = zeros;
     PITH_TRY(pithi_arena_alloc(prepare->arena, s->depthwise->pack_bytes(&s->task), &block));
     s->depthwise->pack(&s->task, block);
     s->task.packed = block;
@@ -317,7 +314,7 @@ static pith_status prepare_depthwise(pith_prepare *prepare, const pithi_s16_task
     s->n_bands = pithi_min_s64(pithi_min_s64(4 * prepare->n_threads, s->g.out[1]), macs / PITHI_PART_MACS);
     s->n_bands = pithi_max_s64(s->n_bands, 1);
     prepare->max_parts = (int)pithi_min_s64(s->g.batch * s->n_bands, 1024);
-    prepare->scratch_bytes = (n_taps + 1) * sizeof(void *);
+    prepare->scratch_bytes = s->depthwise->scratch_bytes(&s->task);
     prepare->kernel = s->depthwise->head.name;
     prepare->use_run = fits_s32;
     return PITH_OK;
@@ -543,7 +540,7 @@ static void run_depthwise(const s16_state *s, const void *x, char *y, const pith
         task.y = y + (size_t)(image * g->out[1] * g->out[2] * g->in_channels) * item;
         task.y_begin = (int)(g->out[1] * band / s->n_bands);
         task.y_end = (int)(g->out[1] * (band + 1) / s->n_bands);
-        task.taps = part->scratch;
+        task.scratch = part->scratch;
         s->depthwise->run(&task);
     }
 }

@@ -61,6 +61,10 @@ static void run(const pith_dwconv_s16_task *t)
     }
 }
 
-static const pith_dwconv_s16 records[] = { { { "dwconv_s16__portable", PITH_EXACT }, run, pack_bytes, pack } };
+static size_t scratch_bytes(const pith_dwconv_s16_task *t) { return (void)t, 0; }
+
+static const pith_dwconv_s16 records[] = {
+    { { "dwconv_s16__portable", PITH_EXACT }, run, pack_bytes, pack, scratch_bytes }
+};
 
 PITH_EXPORT_KERNEL(dwconv_s16, portable, records);

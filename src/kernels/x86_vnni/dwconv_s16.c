@@ -16,7 +16,12 @@ S16_WORD s16_v s16_set(int16_t number) { return _mm512_set1_epi16(number); }
 S16_WORD s16_v s16_xor(s16_v a, s16_v b) { return _mm512_xor_si512(a, b); }
 S16_WORD s16_v s16_zip_low(s16_v a, s16_v b) { return _mm512_unpacklo_epi16(a, b); }
 S16_WORD s16_v s16_zip_high(s16_v a, s16_v b) { return _mm512_unpackhi_epi16(a, b); }
-S16_WORD s16_v s16_dot(s16_v acc, s16_v a, s16_v b) { return _mm512_dpwssd_epi32(acc, a, b); }
+/* As text: see s8_dot of vec_s8.h. */
+S16_WORD s16_v s16_dot(s16_v acc, s16_v a, s16_v b)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+}
 
 S16_WORD s16_v s16_round(s16_v sums, const float *scale, const pith_s16_finish *f)
 {
