@@ -28,10 +28,10 @@ bool pithi_moments_of(pith_node *node, pithi_moments *moments_out)
 
 int64_t pithi_moments_place(const pithi_moments *m, int64_t output, int64_t k)
 {
-    const pith_shape *shape = &m->weights.tensor->shape;
-    if (pithi_is(m->node, "conv")) {
-        const int64_t channels = shape->dims[1];
-        return (output * channels + k % channels) * m->window + k / channels;
+    if (m->window > 1) {
+        const int64_t channels = m->k / m->window, c = k % channels;
+        const int64_t row = m->weights.out_axis == 0 ? output * channels + c : c * m->weights.n_out + output;
+        return row * m->window + k / channels;
     }
     return m->weights.out_axis == 0 ? output * m->k + k : k * m->weights.n_out + output;
 }
@@ -179,7 +179,7 @@ static pith_status allocate(pithi_moments *m, pithi_arena *arena)
     void *h = NULL, *magnitudes = NULL;
     const bool fits = pithi_mul_size((size_t)m->k, (size_t)m->k, &square) &&
                       pithi_mul_size(square, (size_t)m->groups * sizeof(double), &bytes) && bytes <= MOST_BYTES;
-    if (!fits) {
+    if (!fits || pithi_is(m->node, "conv_transpose")) { /* these are rounded to the nearest */
         return PITH_OK;
     }
     PITH_TRY(pithi_arena_array(arena, square * (size_t)m->groups, sizeof(double), &h));

@@ -30,13 +30,15 @@ void pithi_quant_patches_close(pithi_quant *quant, pithi_patches *patches)
 
 /* ---- one row ------------------------------------------------------------------------------- */
 
-/* In the order of the weights: input channel of the group, then the window. Padding is zero. */
+/* In the order of the weights: input channel of the group, then the window. Padding is zero, as are taps of a transposed
+ * convolution that fall between two pixels. */
 static void take_patch(const pithi_conv_geometry *g, const float *image, int64_t group, int64_t place, float *row)
 {
     const int64_t n_channels = g->in_channels / g->group;
     int64_t origin[3], in_size = g->in[0] * g->in[1] * g->in[2];
     for (int d = 2; d >= 0; d--) {
-        origin[d] = place % g->out[d] * g->stride[d] - g->pad[d];
+        const int64_t output = place % g->out[d];
+        origin[d] = g->is_transposed ? output + g->pad[d] : output * g->stride[d] - g->pad[d];
         place /= g->out[d];
     }
     for (int64_t c = 0; c < n_channels; c++) {
@@ -47,8 +49,9 @@ static void take_patch(const pithi_conv_geometry *g, const float *image, int64_t
             int64_t index = 0;
             bool inside = true;
             for (int d = 0; d < 3; d++) {
-                int64_t i = origin[d] + at[d] * g->dilation[d];
-                inside = inside && i >= 0 && i < g->in[d];
+                const int64_t tapped = at[d] * g->dilation[d], step = g->is_transposed ? g->stride[d] : 1;
+                const int64_t far = origin[d] + (g->is_transposed ? -tapped : tapped), i = far / step;
+                inside = inside && far >= 0 && far % step == 0 && i < g->in[d];
                 index = index * g->in[d] + i;
             }
             *row++ = inside ? plane[index] : 0.0f;
@@ -67,7 +70,8 @@ static pith_status take_convolution(pithi_quant *quant, pithi_patches *p, const 
 {
     pithi_conv_geometry g;
     const pithi_conv_attrs *attrs = p->node->attrs;
-    PITH_TRY(pithi_conv_geometry_of(quant->ctx, attrs, &x->shape, &p->node->inputs[1]->constant->shape, false, &g));
+    PITH_TRY(pithi_conv_geometry_of(quant->ctx, attrs, &x->shape, &p->node->inputs[1]->constant->shape,
+                                    pithi_is(p->node, "conv_transpose"), &g));
     const int64_t n_places = g.out[0] * g.out[1] * g.out[2], image_size = pith_shape_elements(&x->shape) / g.batch;
     for (int64_t r = 0; n_places > 0 && r < n_wanted && p->n_rows < p->capacity; r++, p->n_rows++) {
         int64_t place = next_place(&p->state, g.batch * n_places);
@@ -141,7 +145,7 @@ static pith_status take_sample(pithi_quant *quant, pithi_quant_runner *runner, p
     for (int i = 0; i < n_layers; i++) {
         const pith_tensor *x = pith_session_output(runner->session, quant->n_outputs + i);
         const int64_t n_wanted = pithi_div_up(layers[i].capacity, n_samples);
-        if (pithi_is(layers[i].node, "conv")) {
+        if (pithi_is(layers[i].node, "conv") || pithi_is(layers[i].node, "conv_transpose")) {
             PITH_TRY(take_convolution(quant, &layers[i], x, n_wanted));
         } else {
             take_rows(&layers[i], x, n_wanted);

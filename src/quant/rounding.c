@@ -19,7 +19,7 @@
 typedef struct rounded_layer {
     const pith_node *node;
     pithi_quant_weights weights;
-    int64_t k, out_stride, k_stride;
+    int64_t k, window;       /* inputs of an output; of them, places of a transposed convolution's window */
     int16_t *q, *zeros;      /* as in the tensor; per scale */
     float *scales, *shifts;  /* per scale; per output channel, NULL if it has no bias */
     float *least;            /* per output channel: smallest scale its bias fits in */
@@ -44,8 +44,8 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
     const pithi_quant_weights *weights = &out->weights;
     const int64_t n_out = weights->n_out;
     out->k = pith_shape_elements(&weights->tensor->shape) / n_out;
-    out->out_stride = weights->out_axis == 0 ? out->k : 1;
-    out->k_stride = weights->out_axis == 0 ? 1 : n_out;
+    const bool is_transposed = pithi_is(node, "conv_transpose");
+    out->window = is_transposed ? out->k / weights->tensor->shape.dims[0] : 1;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_out, sizeof(float), &least));
     out->least = least;
     int tensor = quant->tensor_of[node->inputs[0]->index];
@@ -67,6 +67,14 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
         out->shifts = shifts;
     }
     return PITH_OK;
+}
+
+/* Place in the tensor of weight i of an output. */
+static int64_t place_of(const rounded_layer *layer, int64_t output, int64_t i)
+{
+    return layer->weights.out_axis == 0
+               ? output * layer->k + i
+               : (i / layer->window * layer->weights.n_out + output) * layer->window + i % layer->window;
 }
 
 /* relu or clip behind the product, if nothing else reads it. */
@@ -136,7 +144,7 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
                          layer->shifts ? layer->shifts + first : NULL };
     pithi_quant_levels(format, &r.low, &r.high);
     for (int64_t i = 0; i < n && status == PITH_OK; i++) {
-        int64_t at = (first + i / layer->k) * layer->out_stride + i % layer->k * layer->k_stride;
+        int64_t at = place_of(layer, first + i / layer->k, i % layer->k);
         int64_t scale = pithi_quant_scale_at(&rows, at);
         w[i] = all[at];
         scales[i] = layer->scales[scale];
@@ -150,7 +158,7 @@ static pith_status fit_group(pithi_quant *quant, rounded_layer *layer, const pit
         status = learn_group(quant, layer, &r, real->x + group * real->capacity * real->k, first);
     }
     for (int64_t i = 0; i < n && status == PITH_OK; i++) {
-        int64_t at = (first + i / layer->k) * layer->out_stride + i % layer->k * layer->k_stride;
+        int64_t at = place_of(layer, first + i / layer->k, i % layer->k);
         layer->q[at] = q[i];
         layer->scales[pithi_quant_scale_at(&rows, at)] = scales[i];
     }
