@@ -82,7 +82,11 @@ static pith_status open_samples(diagnose_job *job)
     }
     int64_t n_most = given->data || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
     CLI_TRY(cli_samples_open(&reader, given->data ? &job->dataset : NULL, (int)n_most, &job->samples));
-    return given->data ? PITH_OK : cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes);
+    if (!given->data) {
+        CLI_TRY(cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes));
+        cli_net_tell_assumed(&job->net, &job->samples.shapes);
+    }
+    return PITH_OK;
 }
 
 /* The same words with --repair. */

@@ -156,6 +156,7 @@ static pith_status open_samples(quantize_job *job)
         return open_verified(job);
     }
     CLI_TRY(cli_net_choose_shapes(&job->net, &given->shapes, NULL, &job->samples.shapes));
+    cli_net_tell_assumed(&job->net, &job->samples.shapes);
     const bool has_picture = cli_generates_picture(&job->net, &job->samples.shapes);
     cli_warn("no calibration data (--calib): inputs are generated, so ranges and the report mean little%s",
              has_picture ? "; how pictures are scaled is said by --set mean=..., scale=... or the sidecar file" : "");

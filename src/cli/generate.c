@@ -78,9 +78,10 @@ static pith_status make_picture(int height, int width, int channels, uint64_t se
     return PITH_OK;
 }
 
-static pith_status make_input(const cli_input_reader *reader, const pith_value_info *input, const pith_shape *shape,
-                              uint64_t seed, cli_run_inputs *inputs, cli_tensor *tensor)
+static pith_status make_input(const cli_input_reader *reader, int index, const pith_shape *shape, uint64_t seed,
+                              cli_run_inputs *inputs, cli_tensor *tensor)
 {
+    const pith_value_info *input = pith_model_input(reader->net->model, index);
     int height, width, channels;
     if (takes_picture(input, shape, &height, &width, &channels)) {
         cli_image_free(&inputs->picture);
@@ -89,7 +90,7 @@ static pith_status make_input(const cli_input_reader *reader, const pith_value_i
                                     &inputs->placement);
     }
     CLI_TRY(cli_tensor_make(input->dtype, shape, tensor));
-    cli_tensor_random(&tensor->view, seed);
+    cli_tensor_random(&tensor->view, seed, cli_net_count_integers(reader->net, index));
     return PITH_OK;
 }
 
@@ -114,7 +115,7 @@ pith_status cli_generate_inputs(const cli_input_reader *reader, const cli_shapes
         CLI_CHECK(input->dtype != PITH_DTYPE_OBJECT && input->dtype != PITH_DTYPE_STRING, PITH_STATUS_ARG,
                   "input '%s' is a %s, which can't be generated; give samples with --calib", input->name,
                   pith_type_text(input->type, type));
-        pith_status status = make_input(reader, input, &shapes->items[i], seed + (uint64_t)i, inputs, &tensor);
+        pith_status status = make_input(reader, i, &shapes->items[i], seed + (uint64_t)i, inputs, &tensor);
         if (status == PITH_OK) {
             status = cli_tensor_set_name(&tensor, input->name, strlen(input->name));
         }

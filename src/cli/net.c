@@ -317,6 +317,41 @@ void cli_net_tell_assumed(const cli_net *net, const cli_shapes *shapes)
     }
 }
 
+/* Rows of the smallest constant table that `value` looks up, `most` if it has fewer. */
+static int64_t count_rows(const pith_view *view, int value, int64_t most, int depth)
+{
+    static const char *const same[] = { "cast", "identity", "reshape", "unsqueeze", "squeeze", "transpose", "flatten" };
+    for (int i = 0; i < view->n_nodes; i++) {
+        const pith_view_node *node = &view->nodes[i];
+        if (node->n_inputs > 1 && node->inputs[1] == value && strcmp(node->op, "gather") == 0) {
+            const pith_view_value *table = &view->values[node->inputs[0]];
+            const bool is_rows = table->is_constant && table->shape.rank > 0 && !strstr(node->attrs, "axis=");
+            most = is_rows && table->shape.dims[0] < most ? table->shape.dims[0] : most;
+        }
+        for (int k = 0; k < CLI_COUNT(same) && node->n_inputs > 0 && node->inputs[0] == value && depth > 0; k++) {
+            if (strcmp(node->op, same[k]) == 0) {
+                most = count_rows(view, node->outputs[0], most, depth - 1);
+            }
+        }
+    }
+    return most;
+}
+
+int64_t cli_net_count_integers(const cli_net *net, int input)
+{
+    const pith_value_info *info = pith_model_input(net->model, input);
+    const pith_view *view = NULL;
+    if ((info->dtype != PITH_DTYPE_S64 && info->dtype != PITH_DTYPE_S32) || info->shape.rank == 0) {
+        return 2;
+    }
+    if (pith_model_view(net->model, NULL, 1, &view) != PITH_OK) {
+        pith_ctx_clear_error(net->ctx);
+        return 2;
+    }
+    const int64_t n = count_rows(view, view->graphs[0].inputs[input], INT64_MAX, 4);
+    return n == INT64_MAX ? 2 : n;
+}
+
 pith_status cli_net_random_inputs(const cli_net *net, const cli_shapes *shapes, uint64_t seed, cli_tensors *list)
 {
     for (int i = 0; i < shapes->n; i++) {
@@ -327,7 +362,7 @@ pith_status cli_net_random_inputs(const cli_net *net, const cli_shapes *shapes, 
                   "input '%s' is a %s, which can't be generated; give it with --input %s=FILE (.json or .pb)",
                   input->name, pith_type_text(input->type, type), input->name);
         CLI_TRY_AT(cli_tensor_make(input->dtype, &shapes->items[i], &tensor), "input '%s'", input->name);
-        cli_tensor_random(&tensor.view, seed + (uint64_t)i);
+        cli_tensor_random(&tensor.view, seed + (uint64_t)i, cli_net_count_integers(net, i));
         pith_status status = cli_tensor_set_name(&tensor, input->name, strlen(input->name));
         if (status == PITH_OK) {
             status = cli_tensors_add(list, &tensor);

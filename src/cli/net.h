@@ -81,7 +81,9 @@ void cli_net_shapes_text(const cli_net *net, const cli_shapes *shapes, char *tex
 /* A line on stderr if a shape was assumed. */
 void cli_net_tell_assumed(const cli_net *net, const cli_shapes *shapes);
 
-/* One tensor per input, from the seed: floats in [-1, 1), u8 0..255, other integers 0 or 1. */
+/* What numbers an input of integers takes: those of the rows that a constant table has for them, else 0 and 1. */
+int64_t cli_net_count_integers(const cli_net *net, int input);
+/* One tensor per input, from the seed: floats in [-1, 1), u8 0..255, other integers below cli_net_count_integers(). */
 pith_status cli_net_random_inputs(const cli_net *net, const cli_shapes *shapes, uint64_t seed, cli_tensors *list);
 
 #endif

@@ -168,10 +168,11 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-void cli_tensor_random(pith_tensor *tensor, uint64_t seed)
+void cli_tensor_random(pith_tensor *tensor, uint64_t seed, int64_t n_integers)
 {
     const bool is_float = cli_dtype_is_float(tensor->dtype);
-    const double low = is_float ? -1.0 : 0.0, high = is_float ? 1.0 : tensor->dtype == PITH_DTYPE_U8 ? 256.0 : 2.0;
+    const double low = is_float ? -1.0 : 0.0;
+    const double high = is_float ? 1.0 : tensor->dtype == PITH_DTYPE_U8 ? 256.0 : (double)n_integers;
     pith_tensor parts = cli_tensor_parts(tensor);
     tensor = &parts;
     size_t n = (size_t)pith_shape_elements(&tensor->shape);

@@ -46,8 +46,8 @@ pith_tensor cli_tensor_parts(const pith_tensor *tensor);
 /* Integers and bool without rounding; u64 as its bits. */
 int64_t cli_get_s64(const pith_tensor *tensor, size_t index);
 
-/* Pseudo-random values (splitmix64 of seed and index), uniform: floats in [-1, 1), u8 0..255, other integers 0 or 1,
- * bool a coin. */
-void cli_tensor_random(pith_tensor *tensor, uint64_t seed);
+/* Pseudo-random values (splitmix64 of seed and index), uniform: floats in [-1, 1), u8 0..255, other integers
+ * 0..n_integers-1, bool a coin. */
+void cli_tensor_random(pith_tensor *tensor, uint64_t seed, int64_t n_integers);
 
 #endif

@@ -43,22 +43,18 @@ static pith_status read_graph(pithi_diagnosis *job, source *from, pith_graph **g
     return PITH_OK;
 }
 
-static bool has_op(const pith_graph *graph, const char *op)
+static int count_op(const pith_graph *graph, const char *op)
 {
-    const pith_node *node = graph->first;
-    while (node && !pithi_is(node, op)) {
-        node = node->next;
+    int n = 0;
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        n += pithi_is(node, op);
     }
-    return node != NULL;
+    return n;
 }
 
 static int count_products(const pith_graph *graph)
 {
-    int n = 0;
-    for (const pith_node *node = graph->first; node; node = node->next) {
-        n += pithi_is(node, "conv") || pithi_is(node, "qlinear_conv");
-    }
-    return n;
+    return count_op(graph, "conv") + count_op(graph, "qlinear_conv");
 }
 
 static pith_status check_inputs(const pithi_diagnosis *job)
@@ -74,16 +70,85 @@ static pith_status check_inputs(const pithi_diagnosis *job)
     return PITH_OK;
 }
 
+/* A quantiser puts pairs between the nodes of which exporters make functions and norms, so passes find them in the
+ * float network alone. Those passes are left out then, and each tensor in between has its counterpart. */
+static pith_status find_cut_apart(const pithi_diagnosis *job, pithi_text *left_out)
+{
+    static const struct {
+        const char *pass, *op;
+    } made[] = { { "fuse_patterns", "gelu" },
+                 { "fuse_patterns", "hard_swish" },
+                 { "fuse_patterns", "mish" },
+                 { "fuse_patterns", "hard_sigmoid" },
+                 { "fuse_patterns", "softplus" },
+                 { "fuse_normalization", "layer_normalization" },
+                 { "fuse_normalization", "rms_normalization" } };
+    pith_graph *whole = NULL;
+    PITH_TRY(pithi_graph_clone(job->graph, &whole));
+    pith_status status = pithi_quant_simplify(whole, NULL);
+    for (int i = 0; i < PITH_COUNT(made) && status == PITH_OK; i++) {
+        if (count_op(whole, made[i].op) > count_op(job->twin, made[i].op)) {
+            pithi_text_add(left_out, ",%s", made[i].pass);
+        }
+    }
+    pithi_graph_destroy(whole);
+    return status;
+}
+
+/* As quantisers do that take the functions of ONNX in parts: x hard_sigmoid(x, 1/6, 1/2). */
+static pith_status expand_hard_swish(pith_graph *graph)
+{
+    for (pith_node *node = graph->first; node; node = node->next) {
+        pith_node *gate = NULL;
+        if (!pithi_is(node, "hard_swish")) {
+            continue;
+        }
+        pith_value *x = node->inputs[0];
+        PITH_TRY(pithi_insert(graph, node, "hard_sigmoid", &x, 1, &gate));
+        PITH_TRY(pithi_attr_set_float(graph->ctx, gate, "alpha", 1.0f / 6.0f));
+        PITH_TRY(pithi_attr_set_float(graph->ctx, gate, "beta", 0.5f));
+        gate->outputs[0]->dtype = x->dtype;
+        PITH_TRY(pithi_become(graph, node, "mul", (pith_value *[]){ x, gate->outputs[0] }, 2));
+    }
+    return PITH_OK;
+}
+
+/* The quantised network with what its quantiser left to passes done, but not those named. */
+static pith_status make_twin(pithi_diagnosis *job, const char *left_out)
+{
+    pithi_text all = { .ctx = job->ctx };
+    pithi_graph_destroy(job->twin);
+    job->twin = NULL;
+    PITH_TRY(pithi_graph_clone(job->given, &job->twin));
+    pithi_text_add(&all, "fold_constants,merge_common,fuse_pad,fold_batch_norm,reparameterize%s", left_out);
+    pith_status status = all.failed ? PITH_STATUS_NOMEM : pithi_quant_simplify(job->twin, all.data);
+    pithi_text_deinit(&all);
+    return status;
+}
+
 /* Passes that change layers are made on the float side only if the quantiser's source had them made. */
+static pith_status simplify_both(pithi_diagnosis *job, pithi_text *cut_apart, pithi_text *left_out)
+{
+    PITH_TRY(make_twin(job, ""));
+    PITH_TRY(find_cut_apart(job, cut_apart));
+    if (cut_apart->data) {
+        PITH_TRY(make_twin(job, cut_apart->data));
+    }
+    pithi_text_add(left_out, "merge_common%s%s%s%s", cut_apart->data ? cut_apart->data : "",
+                   count_op(job->twin, "batch_normalization") > 0 ? ",fold_batch_norm" : "",
+                   count_op(job->twin, "pad") > 0 ? ",fuse_pad" : "",
+                   count_products(job->twin) >= count_products(job->graph) ? ",reparameterize" : "");
+    PITH_TRY(left_out->failed || cut_apart->failed ? PITH_STATUS_NOMEM
+                                                   : pithi_quant_simplify(job->graph, left_out->data));
+    return count_op(job->graph, "hard_swish") > count_op(job->twin, "hard_swish") ? expand_hard_swish(job->graph)
+                                                                                  : PITH_OK;
+}
+
 static pith_status bring_to_one_form(pithi_diagnosis *job)
 {
-    pithi_text left_out = { .ctx = job->ctx };
-    PITH_TRY(pithi_graph_clone(job->given, &job->twin));
-    PITH_TRY(pithi_quant_simplify(job->twin, "fold_constants,merge_common,fuse_pad,fold_batch_norm,reparameterize"));
-    pithi_text_add(&left_out, "merge_common%s%s%s", has_op(job->twin, "batch_normalization") ? ",fold_batch_norm" : "",
-                   has_op(job->twin, "pad") ? ",fuse_pad" : "",
-                   count_products(job->twin) >= count_products(job->graph) ? ",reparameterize" : "");
-    pith_status status = left_out.failed ? PITH_STATUS_NOMEM : pithi_quant_simplify(job->graph, left_out.data);
+    pithi_text cut_apart = { .ctx = job->ctx }, left_out = { .ctx = job->ctx };
+    pith_status status = simplify_both(job, &cut_apart, &left_out);
+    pithi_text_deinit(&cut_apart);
     pithi_text_deinit(&left_out);
     PITH_TRY(status);
     PITH_TRY(pithi_diag_expand(job->twin, job->graph));

@@ -128,11 +128,18 @@ static pith_status report_rounding(const pithi_diag_tensor *tensor, pith_diagnos
     return PITH_OK;
 }
 
+/* The float network's, or the quantised one's where a pass has made the float value. */
+static const char *name_of(const pithi_diagnosis *job, const pithi_diag_tensor *tensor)
+{
+    const char *name = job->graph->values[tensor->value]->name;
+    return strncmp(name, "pith:", 5) != 0 ? name : job->twin->values[tensor->twin]->name;
+}
+
 static pith_status report_tensor(const pithi_diagnosis *job, owned_report *owned, const pithi_diag_tensor *tensor,
                                  pith_diagnosed_tensor *row)
 {
     const pith_value *value = job->graph->values[tensor->value];
-    PITH_TRY(copy_text(owned, value->name, &row->name));
+    PITH_TRY(copy_text(owned, name_of(job, tensor), &row->name));
     PITH_TRY(copy_text(owned, job->twin->values[tensor->twin]->name, &row->twin_name));
     PITH_TRY(copy_text(owned, op_of(value), &row->op));
     row->is_matched_by_name = tensor->by_name;
@@ -429,7 +436,7 @@ static pith_status finish_text(owned_report *owned, pithi_text *text, const char
 
 static const char *subject_of(const pithi_diagnosis *job, const pithi_suspect *s)
 {
-    return s->tensor >= 0  ? job->graph->values[job->tensors[s->tensor].value]->name
+    return s->tensor >= 0  ? name_of(job, &job->tensors[s->tensor])
            : s->layer >= 0 ? name_of_layer(job, &job->layers[s->layer])
                            : "the network";
 }

@@ -21,6 +21,16 @@ if [ "$(head -c 6 y.npy | tail -c 5)" = NUMPY ]; then pass; else fail "y.npy is 
 run 0 run tiny.onnx
 has err "no input was given: it is generated from seed 1"
 has err "input 'x' is ?x3 in the model; 1x3 is assumed"
+# Generated numbers of rows are those that the table has.
+{ printf 'pith-graph 1\ngraph "rows"\ninput %%i:s64[1,6]\nconst %%t:u8[200] = hex '
+  row=0
+  while [ $row -lt 200 ]; do
+      printf '%02x' $row
+      row=$((row + 1))
+  done
+  printf '\n%%y:u8[1,6] = gather(%%t, %%i)\noutput %%y\n'; } > rows.txt
+run 0 run rows.txt --random 1
+has out "min 73  max 182"
 run 0 run tiny.onnx --random 7 --shape x=2x3 --json
 has out '"shape": [2, 2]'
 cp out first

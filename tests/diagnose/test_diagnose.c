@@ -314,6 +314,40 @@ static void unbalance(pith_graph *graph, const char *out, const char *bias, cons
     }
 }
 
+#define PAIR(from, to, scale) \
+    "const " to "_s f32[]{" scale "}\nconst " to "_z u8[]{128}\n" \
+    to "_q = quantize_linear " from " " to "_s " to "_z\n" to " = dequantize_linear " to "_q " to "_s " to "_z\n"
+#define LAYERS "input x f32[1,3,12,12]\nconst w1 f32[8,3,3,3]{-0.4:0.4}\na = conv x w1\n" \
+    "const w2 f32[4,8,1,1]{-0.5:0.5}\nconst r f32[]{1.4142135}\nconst i f32[]{1}\nconst u f32[]{0.5}\n"
+
+/* Quantisers take a function in parts and put pairs between them: HardSwish, or the nodes of which GELU consists. */
+static void test_cut_apart(pith_test *test)
+{
+    static const char *const cases[][3] = { { "g", LAYERS "h = hard_swish a\ny = conv h w2\noutput y\n",
+          LAYERS PAIR("a", "ad", "0.03") "g = hard_sigmoid ad | alpha=0.16666667 beta=0.5\n" PAIR("g", "gd", "0.0004")
+          "h = mul ad gd\n" PAIR("h", "hd", "0.03") "y = conv hd w2\noutput y\n" },
+        { "e", LAYERS "d = div a r\ne = erf d\np = add e i\nm = mul a p\nh = mul m u\ny = conv h w2\noutput y\n",
+          LAYERS PAIR("a", "ad", "0.03") "d = div ad r\ne = erf d\n" PAIR("e", "ed", "0.0005")
+          "p = add ed i\nm = mul ad p\nh = mul m u\n" PAIR("h", "hd", "0.03") "y = conv hd w2\noutput y\n" } };
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        source s;
+        pith_test_case(test, "the parts of a function, '%s' of which has a small range", cases[i][0]);
+        const uint64_t random = test->random; /* for the same weights */
+        pith_graph *floats = pith_test_graph(test, cases[i][1]);
+        test->random = random;
+        pith_graph *twin = pith_test_graph(test, cases[i][2]);
+        const expectation want = { FLOAT_PATH, cases[i][0], PITH_CAUSE_SATURATED, 30.0 };
+        if (floats && twin && make_source(test, &(pith_shape){ 4, { 1, 3, 12, 12 } }, -1.0, 1.0, &s)) {
+            pith_test_save_onnx(test, floats, FLOAT_PATH);
+            pith_test_save_onnx(test, twin, BROKEN_PATH);
+            check_diagnosis(test, &want, BROKEN_PATH, &s);
+            free_source(&s);
+        }
+        pithi_graph_destroy(floats);
+        pithi_graph_destroy(twin);
+    }
+}
+
 /* A channel that the quantiser balanced in front of two layers: nothing is wrong with it. */
 static void test_fork(pith_test *test)
 {
@@ -556,6 +590,7 @@ void test_diagnose(pith_test *test)
     test_sound(test);
     test_breakages(test);
     test_unbalanced(test);
+    test_cut_apart(test);
     test_fork(test);
     test_other_data(test);
     test_errors(test);
