@@ -181,7 +181,7 @@ void cli_print_help(const cli_command *command)
         }
     }
     if (command->details) {
-        printf("\n%s", command->details);
+        printf("\n%s\n", command->details);
     }
 }
 

@@ -146,7 +146,7 @@ struct cli_option;
 /* src/cli/cmd_<verb>.c exports `const cli_command cli_command_<verb>`. */
 typedef struct cli_command {
     const char *name, *usage, *summary; /* usage: what follows the verb */
-    const char *details;                /* printed by --help after the options; may be NULL */
+    const char *details;                /* printed by --help after the options, and a line end; may be NULL */
     const struct cli_option *options;   /* ended by a record without name */
     size_t settings_bytes;
     const void *defaults;               /* initial settings; NULL: zero */

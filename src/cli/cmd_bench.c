@@ -333,6 +333,6 @@ const cli_command cli_command_bench = {
     .summary = "measure how long a model runs", .options = options,
     .details = "load is reading the model and making a session; first run plans and packs weights.\n"
                "A baseline differs if the 95 % bootstrap interval of the ratio of medians excludes 1 and\n"
-               "the medians differ by more than 1 %.\n",
+               "the medians differ by more than 1 %.",
     .settings_bytes = sizeof(bench_settings), .defaults = &defaults, .run = run_bench,
 };

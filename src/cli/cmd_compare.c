@@ -305,6 +305,6 @@ const cli_command cli_command_compare = {
         "An element is inside the tolerance when |got - want| <= atol + rtol * |want|; NaN equals NaN.\n"
         "The exit code is 0 when every element of every output is inside, 1 when not, 2 on an error.\n"
         "rel is the largest error relative to its element (of elements not below 1/1000 of the\n"
-        "largest), of max the largest error relative to the largest element.\n",
+        "largest), of max the largest error relative to the largest element.",
     .settings_bytes = sizeof(compare_settings), .defaults = &defaults, .run = run_compare,
 };

@@ -393,7 +393,7 @@ const cli_command cli_command_evaluate = {
         "            beside the pictures or in labels\n"
         "  picture   pictures, which are made smaller for the network: PSNR and SSIM of luma\n"
         "  segments  pictures (or a folder images) and masks, grey = class, 255 doesn't count: in masks, or beside\n"
-        "            as NAME_mask.png\n",
+        "            as NAME_mask.png",
     .options = options,
     .settings_bytes = sizeof(evaluate_settings),
     .defaults = &defaults,

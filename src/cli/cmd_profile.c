@@ -139,6 +139,6 @@ const cli_command cli_command_profile = {
     .details = "limit% is the time that this machine needs at least for the step's arithmetic (direct sums: Winograd\n"
                "can pass 100) or for its bytes from the cache level they are in, over the time it took. Limits are\n"
                "measured for about half a second and kept in $PITH_CACHE_DIR, $XDG_CACHE_HOME/pith or\n"
-               "~/.cache/pith. balance is the threads' mean busy time over the longest.\n",
+               "~/.cache/pith. balance is the threads' mean busy time over the longest.",
     .settings_bytes = sizeof(profile_settings), .defaults = &defaults, .run = run_profile,
 };

@@ -395,6 +395,6 @@ const cli_command cli_command_run = {
     .name = "run", .usage = "MODEL [FILE]... [--input NAME=FILE]... [--task NAME] [--draw FILE] [--json]",
     .summary = "run a model on pictures, arrays or generated data", .options = options,
     .details = "Files: .png .jpg (through the settings of MODEL_STEM.preprocess and the options), .npy, .npz, .pb\n"
-               "(ONNX TensorProto), .raw. Several files are several runs. See docs/preprocess.md.\n",
+               "(ONNX TensorProto), .raw. Several files are several runs. See docs/preprocess.md.",
     .settings_bytes = sizeof(run_settings), .defaults = &defaults, .run = run_run,
 };

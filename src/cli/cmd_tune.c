@@ -121,6 +121,6 @@ const cli_command cli_command_tune = {
     .details = "Choices hold for this CPU, instruction set and version of pith; MODEL.tune is read when the model is\n"
                "loaded, and ignored with a warning elsewhere. Nothing is written unless the tuned model beats the\n"
                "default by more than 1 % and in at least 16 of 21 turns. The number of threads decides how steps are\n"
-               "cut; results may change within the bounds of the kernels, but never with the number of threads.\n",
+               "cut; results may change within the bounds of the kernels, but never with the number of threads.",
     .settings_bytes = sizeof(tune_settings), .defaults = &defaults, .run = run_tune,
 };

@@ -9,9 +9,10 @@ run 2
 has err "usage: pith VERB"
 run 2 copmare
 has err "unknown verb 'copmare'; did you mean 'compare'?"
-for verb in bench compare info run version; do
+for verb in bench compare diagnose evaluate info optimize profile quantize run tune version; do
     run 0 $verb --help
     has out "usage: pith $verb"
+    if [ -z "$(tail -c 1 out)" ] && [ -n "$(tail -n 1 out)" ]; then pass; else fail "the last line of the help"; fi
     run 2 $verb --no-such-thing-at-all
     has err "unknown option '--no-such-thing-at-all' ('pith $verb --help' lists all)"
 done

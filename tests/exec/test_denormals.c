@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Denormal floats count as zero during a run, unless they are kept; the state of the caller's threads stays as it was. */
+/* Denormal floats count as zero during a run, unless they are kept; the caller's threads stay in the state they had. */
 #include <pthread.h>
 #include <stdlib.h>
 
