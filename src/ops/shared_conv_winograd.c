@@ -91,11 +91,11 @@ static double read_cycles(double bytes)
     return bytes / (bytes > SMALL_WEIGHTS ? 10 : 40);
 }
 
-/* Cycles of a machine with two multiply-adds per cycle. The transforms' were counted: loads, stores and additions of a
- * tile by a vector of channels. */
+/* Cycles of a machine with two multiply-adds per cycle. Those of a tile's transforms by a vector of channels fit what
+ * layers of 16 to 64 channels took beside their products, image and scratch memory included (`bench/choices.py`). */
 static double cost(const pithi_conv_f32 *conv, const pithi_conv_winograd *w)
 {
-    static const double transforms[PITH_WINOGRAD_F32_MAX_PAIRS][2] = { { 60, 44 }, { 170, 146 }, { 380, 336 } };
+    static const double transforms[PITH_WINOGRAD_F32_MAX_PAIRS][2] = { { 60, 44 }, { 260, 220 }, { 460, 410 } };
     const pithi_conv_geometry *g = &conv->g;
     const double *transform = transforms[w->kernel->n_pairs - 1];
     double panels = count_panels(conv), n_tiles = (double)(w->tiles_h * w->tiles_w);
