@@ -121,7 +121,7 @@ struct pith_op; /* ops/op.h */
 /* First member of every operator record. */
 typedef struct pith_op_head {
     const char *name;
-    int version; /* of the behaviour, stored in packages */
+    int version; /* of the behaviour: 1 until that of an operator changes */
     const pith_attr_spec *attrs;
     int n_attrs;
     size_t attrs_size;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_planar_f32 of every ISA against sums in double, with operands that end (or begin) at inaccessible pages, and the
  * same bits however rows are cut. */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -78,8 +77,9 @@ static void make_case(pith_test *test, planar_case *c, int nr)
     memcpy(c->start, t->y, y_count * sizeof(float));
 }
 
-static double wanted_value(const planar_case *c, size_t at, int oy, int ox, size_t n, double *bound_out)
+static double wanted_value(const void *user, size_t at, int oy, int ox, size_t n, double *bound_out)
 {
+    const planar_case *c = user;
     const pith_conv_planar_f32_task *t = &c->task;
     double sum = t->bias ? (double)t->bias[n] : 0.0, size = fabs(sum);
     for (size_t tap = 0; tap < n_taps(t); tap++) {
@@ -94,31 +94,8 @@ static double wanted_value(const planar_case *c, size_t at, int oy, int ox, size
             size += fabs(term);
         }
     }
-    if (t->residual) {
-        sum += (double)t->residual[at];
-        size += fabs((double)t->residual[at]);
-    }
-    sum = sum < (double)t->lo ? (double)t->lo : sum;
-    *bound_out = (double)(n_taps(t) + 2) * ((double)FLT_EPSILON * size + (double)FLT_TRUE_MIN);
-    return sum > (double)t->hi ? (double)t->hi : sum;
-}
-
-/* Every element, those between the rows and pixels included. */
-static void check_values(pith_test *test, const planar_case *c)
-{
-    const pith_conv_planar_f32_task *t = &c->task;
-    for (size_t i = 0; i < c->operands[Y].count; i++) {
-        size_t oy = i / t->y_row_stride, ox = i % t->y_row_stride / t->y_pixel_stride;
-        size_t n = i % t->y_row_stride % t->y_pixel_stride;
-        if (ox >= (size_t)t->out_w || n >= (size_t)t->n_columns) {
-            TEST_CHECK_MESSAGE(test, memcmp(&t->y[i], &c->start[i], sizeof(float)) == 0,
-                               "element %zu between pixels was written", i);
-            continue;
-        }
-        double bound = 0.0, wanted = wanted_value(c, i, (int)oy, (int)ox, n, &bound);
-        TEST_CHECK_MESSAGE(test, pith_test_is_close((double)t->y[i], wanted, bound),
-                           "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox, n, (double)t->y[i], wanted);
-    }
+    return pith_test_finish(sum, size, n_taps(t), t->residual ? &t->residual[at] : NULL,
+                            (const float[]){ t->lo, t->hi }, bound_out);
 }
 
 static void check_case(pith_test *test, const pith_conv_planar_f32 *kernel)
@@ -127,7 +104,9 @@ static void check_case(pith_test *test, const pith_conv_planar_f32 *kernel)
     make_case(test, &c, kernel->nr);
     size_t n_bytes = c.operands[Y].count * sizeof(float);
     kernel->run(&c.task);
-    check_values(test, &c);
+    pith_test_check_pixels(test, &(pith_test_pixels){ c.task.y, c.start, c.operands[Y].count, c.task.y_row_stride,
+                                                      c.task.y_pixel_stride, (size_t)c.task.out_w,
+                                                      (size_t)c.task.n_columns }, wanted_value, &c);
     float *whole = malloc(n_bytes);
     memcpy(whole, c.task.y, n_bytes);
     memcpy(c.task.y, c.start, n_bytes);

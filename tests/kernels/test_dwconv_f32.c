@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dwconv_f32 of every ISA against sums in double, with operands that end (or begin) at inaccessible pages, and the
  * same bits however rows and channels are cut. */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -80,8 +79,9 @@ static void free_case(dw_case *c)
     }
 }
 
-static double wanted_value(const pith_dwconv_f32_task *t, size_t at, int oy, int ox, size_t channel, double *bound_out)
+static double wanted_value(const void *user, size_t at, int oy, int ox, size_t channel, double *bound_out)
 {
+    const pith_dwconv_f32_task *t = user;
     double sum = t->bias ? (double)t->bias[channel] : 0.0, size = fabs(sum);
     for (int tap = 0; tap < t->kernel_h * t->kernel_w; tap++) {
         int iy = oy * t->stride_h - t->pad_top + tap / t->kernel_w * t->dilation_h;
@@ -93,31 +93,8 @@ static double wanted_value(const pith_dwconv_f32_task *t, size_t at, int oy, int
             size += fabs(term);
         }
     }
-    if (t->residual) {
-        sum += (double)t->residual[at];
-        size += fabs((double)t->residual[at]);
-    }
-    sum = sum < (double)t->lo ? (double)t->lo : sum;
-    *bound_out = (t->kernel_h * t->kernel_w + 2) * ((double)FLT_EPSILON * size + (double)FLT_TRUE_MIN);
-    return sum > (double)t->hi ? (double)t->hi : sum;
-}
-
-/* Every element, those between the rows and pixels included. */
-static void check_values(pith_test *test, const dw_case *c)
-{
-    const pith_dwconv_f32_task *t = &c->task;
-    for (size_t i = 0; i < c->y.count; i++) {
-        size_t oy = i / t->y_row_stride, ox = i % t->y_row_stride / t->y_pixel_stride;
-        size_t channel = i % t->y_row_stride % t->y_pixel_stride;
-        if (ox >= (size_t)t->out_w || channel >= t->n_channels) {
-            TEST_CHECK_MESSAGE(test, memcmp(&c->y.data[i], &c->start.data[i], sizeof(float)) == 0,
-                               "element %zu between pixels was written", i);
-            continue;
-        }
-        double bound = 0.0, wanted = wanted_value(t, i, (int)oy, (int)ox, channel, &bound);
-        TEST_CHECK_MESSAGE(test, pith_test_is_close((double)c->y.data[i], wanted, bound),
-                           "[%zu][%zu][%zu] is %.9g, not %.9g", oy, ox, channel, (double)c->y.data[i], wanted);
-    }
+    return pith_test_finish(sum, size, (size_t)(t->kernel_h * t->kernel_w), t->residual ? &t->residual[at] : NULL,
+                            (const float[]){ t->lo, t->hi }, bound_out);
 }
 
 static void run_in_pieces(pith_test *test, const pith_dwconv_f32 *kernel, const dw_case *c)
@@ -148,7 +125,9 @@ static void check_case(pith_test *test, const pith_dwconv_f32 *kernel)
     size_t n_bytes = c.y.count * sizeof(float);
     memcpy(c.y.data, c.start.data, n_bytes);
     kernel->run(&c.task);
-    check_values(test, &c);
+    pith_test_check_pixels(test, &(pith_test_pixels){ c.y.data, c.start.data, c.y.count, c.task.y_row_stride,
+                                                      c.task.y_pixel_stride, (size_t)c.task.out_w,
+                                                      c.task.n_channels }, wanted_value, &c.task);
     float *whole = malloc(n_bytes);
     memcpy(whole, c.y.data, n_bytes);
     memcpy(c.y.data, c.start.data, n_bytes);

@@ -19,4 +19,20 @@ pith_test_operand pith_test_operand_make(pith_test *test, size_t count, bool spe
 /* Equal, both NaN, or no farther apart than `bound`. */
 bool pith_test_is_close(double got, double wanted, double bound);
 
+/* A channels-last image that a kernel has written, and what was there before. */
+typedef struct pith_test_pixels {
+    const float *y, *before;
+    size_t count, row_stride, pixel_stride, width, n_channels;
+} pith_test_pixels;
+
+/* Every element is what `wanted` says, those between rows and pixels are as before; y[at] is the element. */
+typedef double pith_test_wanted(const void *task, size_t at, int row, int column, size_t channel, double *bound_out);
+void pith_test_check_pixels(pith_test *test, const pith_test_pixels *pixels, pith_test_wanted *wanted,
+                            const void *task);
+
+/* The end of a kernel in double: the sum of `n_terms` products of magnitudes `size`, the residual (NULL: none), the
+ * clamp; and the error that as many roundings may make. */
+double pith_test_finish(double sum, double size, size_t n_terms, const float *residual, const float limits[2],
+                        double *bound_out);
+
 #endif

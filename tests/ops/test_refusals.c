@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators that move data refuse, and what they say: while inferring shapes, and for indices met in a run. */
+/* What operators refuse, and what they say: while inferring shapes, and for indices met in a run. */
 #include <stdlib.h>
 
 #include "ops/sample.h"
@@ -12,6 +12,31 @@ typedef struct refusal {
 } refusal;
 
 static const refusal refusals[] = {
+    { "conv", "f32[1,3] f32[2,3]", PITH_STATUS_SHAPE, "both must be the same, 3 to 5" },
+    { "conv", "f32[1,3,4,4] f32[2,3,3]", PITH_STATUS_SHAPE, "rank 4 and weights of rank 3" },
+    { "conv", "f32[1,3,4,4] f32[2,4,3,3]", PITH_STATUS_SHAPE, "3 channels, the weights want 4 in each of 1 groups" },
+    { "conv", "f32[1,4,4,4] f32[3,2,3,3] | group=2", PITH_STATUS_SHAPE,
+      "3 output channels can't be cut into 2 groups" },
+    { "conv", "f32[1,4,4,4] f32[3,2,3,3] | group=0", PITH_STATUS_ARG, "group is 0" },
+    { "conv", "f32[1,1,2,4] f32[1,1,3,3]", PITH_STATUS_SHAPE, "spans 3 doesn't fit into an input of size 2" },
+    { "conv", "f32[1,1,4,4] f32[1,1,3,3] | strides=[1,0]", PITH_STATUS_ARG, "'strides' has entry 0" },
+    { "conv", "f32[1,1,4,4] f32[1,1,3,3] | strides=[1]", PITH_STATUS_SHAPE, "'strides' has 1 entries, 2 are wanted" },
+    { "conv", "f32[1,1,4,4] f32[1,1,3,3] | pads=[0,-1,0,0]", PITH_STATUS_ARG, "'pads' has entry -1" },
+    { "conv", "f32[1,1,4,4] f32[1,1,3,3] | dilations=[1,9999999]", PITH_STATUS_ARG, "'dilations' has entry 9999999" },
+    { "conv", "f32[1,1,4,4] f32[1,1,3,3] | kernel_shape=[3,2]", PITH_STATUS_SHAPE,
+      "kernel_shape says 2, the weights have 3" },
+    { "conv", "f32[1,1,4,4] f16[1,1,3,3]", PITH_STATUS_DTYPE, "input is f32, but weights are f16" },
+    { "conv", "f32[1,1,4,4] f32[2,1,3,3] f32[1]", PITH_STATUS_SHAPE, "bias must have rank 1, size 2" },
+    { "conv", "f32[1,1,4,4] f32[2,1,3,3] - f32[1,2,4,4]", PITH_STATUS_SHAPE, "residual must have shape and dtype" },
+    { "conv_transpose", "f32[1,4,3,3] f32[3,2,3,3]", PITH_STATUS_SHAPE, "4 channels" },
+    { "conv_transpose", "f32[1,2,1,1] f32[2,2,1,1] | pads=[1,0,1,0]", PITH_STATUS_SHAPE, "leaves nothing" },
+    { "matmul", "f32[2,3] f32[4,5]", PITH_STATUS_SHAPE, "inner sizes 3 (a) and 4 (b) differ" },
+    { "matmul", "f32[2,2,3] f32[3,3,5]", PITH_STATUS_SHAPE, "batch dimensions 2 and 3 differ" },
+    { "matmul", "f32[] f32[3]", PITH_STATUS_SHAPE, "a scalar is no matrix" },
+    { "matmul", "f32[2,3] f64[3,2]", PITH_STATUS_DTYPE, "a is f32, but b is f64" },
+    { "matmul", "f32[2,3] f32[3,4] f32[3]", PITH_STATUS_SHAPE, "input 2 can't be broadcast" },
+    { "matmul", "f32[2,3] f32[3,4] - f32[4]", PITH_STATUS_SHAPE, "input 3 can't be broadcast" },
+    { "gemm", "f32[2,2,3] f32[3,4]", PITH_STATUS_SHAPE, "both must be matrices" },
     { "reshape", "f32[2,3] s64[2]{-1,-1}", PITH_STATUS_SHAPE, "one of them may be -1" },
     { "reshape", "f32[2,3] s64[2]{4,-1}", PITH_STATUS_SHAPE, "6 elements of [2,3] don't fit the shape [4,?]" },
     { "reshape", "f32[0,3] s64[2]{0,-1}", PITH_STATUS_SHAPE, "-1 has no value" },
@@ -86,7 +111,7 @@ static pith_status attempt(pith_test *test, pith_sample *sample)
     return status;
 }
 
-void test_movement_errors(pith_test *test)
+void test_refusals(pith_test *test)
 {
     for (int i = 0; i < PITH_COUNT(refusals); i++) {
         const refusal *r = &refusals[i];
