@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Family gemm_nbits_s8: products of rows that are rounded to 8 bits group by group with weights of few bits, in integers.
- * Weights lie as in gemm_nbits.h, formats INT alone; groups are its groups.
+/* Family gemm_nbits_s8: products of rows that are rounded to 8 bits group by group with weights of few bits, in
+ * integers. Weights lie as in gemm_nbits.h, formats INT alone; groups are its groups.
  *
  *   quantize: of a group of a row: m = largest |x[k]|, scale = m / 127, q[k] = round_half_even( x[k] * (127 / m) ),
  *             sum = sum_k q[k]. m < 2^-100: all are 0; m not finite: scale is NaN, q and sum are 0
@@ -8,8 +8,8 @@
  *             y = 0, then for each g in turn y = fma( (float)acc(g), a_scale[m][g] * scale[g][n], y )
  *             C[m][n] = clamp( y + bias[n] + residual[m][n] ), every sum rounded
  *
- * Rows come in tiles of R: 1 if there is only one, else PITH_NBITS_S8_ROWS, of which the last ones may be missing (their
- * numbers are anything): q as [tile][k / 4][R][4], scales and sums as [tile][group][R].
+ * Rows come in tiles of R: 1 if there is only one, else PITH_NBITS_S8_ROWS, of which the last ones may be missing
+ * (their numbers are anything): q as [tile][k / 4][R][4], scales and sums as [tile][group][R].
  *
  * Of pith_gemm_nbits_tile a_rows, sums and table aren't read, and zeros are s8. A group has at most 65536 values of k.
  * PITH_EXACT, but that NaN clamps to anything. Nothing outside the named elements is read or written. */

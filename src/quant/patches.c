@@ -30,8 +30,8 @@ void pithi_quant_patches_close(pithi_quant *quant, pithi_patches *patches)
 
 /* ---- one row ------------------------------------------------------------------------------- */
 
-/* In the order of the weights: input channel of the group, then the window. Padding is zero, as are taps of a transposed
- * convolution that fall between two pixels. */
+/* In the order of the weights: input channel of the group, then the window. Padding is zero, as are taps of a
+ * transposed convolution that fall between two pixels. */
 static void take_patch(const pithi_conv_geometry *g, const float *image, int64_t group, int64_t place, float *row)
 {
     const int64_t n_channels = g->in_channels / g->group;
