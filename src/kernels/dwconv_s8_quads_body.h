@@ -20,7 +20,7 @@
 enum {
     QUADS_LANES = 4 * S8_NR, /* what is loaded, and what becomes bytes, at a time */
     QUADS_MAX_GROUPS = 2,
-    QUADS_MAX_WIDTH = 16,
+    QUADS_MAX_WIDTH = 80,
     QUADS_ALL = 320,    /* so many channels are taken together, */
     QUADS_CHUNK = 128,  /* of more of them so many */
     QUADS_STRIP = 2048, /* results of an output row */
