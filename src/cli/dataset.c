@@ -126,18 +126,30 @@ static pith_status open_files(const char *folder, char **names, int n_names, cli
 
 static bool is_label_name(const char *name)
 {
-    return name && (strcmp(name, "y") == 0 || strcmp(name, "label") == 0 || strcmp(name, "labels") == 0);
+    static const char *const names[] = { "y", "label", "labels", "target", "targets", "y_test", "y_train", "y_val" };
+    int i = 0;
+    while (name && i < CLI_COUNT(names) && strcmp(name, names[i]) != 0) {
+        i++;
+    }
+    return name && i < CLI_COUNT(names);
 }
 
+/* A class per sample, or a row of scores of which the largest counts ("one hot"). */
 static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
 {
     void *block = NULL;
-    CLI_CHECK(pith_shape_elements(&tensor->shape) == dataset->n, PITH_STATUS_SHAPE, "%lld labels for %d samples",
-              (long long)pith_shape_elements(&tensor->shape), dataset->n);
+    const int64_t n_scores = tensor->shape.rank == 2 && tensor->shape.dims[1] > 1 ? tensor->shape.dims[1] : 1;
+    CLI_CHECK(pith_shape_elements(&tensor->shape) / n_scores == dataset->n, PITH_STATUS_SHAPE,
+              "%lld labels for %d samples", (long long)(pith_shape_elements(&tensor->shape) / n_scores), dataset->n);
     CLI_TRY(cli_alloc((size_t)dataset->n, sizeof(int64_t), &block));
     dataset->labels = block;
     for (int i = 0; i < dataset->n; i++) {
-        dataset->labels[i] = cli_get_s64(tensor, (size_t)i);
+        const size_t row = (size_t)i * (size_t)n_scores;
+        int64_t best = 0;
+        for (int64_t k = 1; k < n_scores; k++) {
+            best = cli_get(tensor, row + (size_t)k) > cli_get(tensor, row + (size_t)best) ? k : best;
+        }
+        dataset->labels[i] = n_scores > 1 ? best : cli_get_s64(tensor, row);
     }
     return PITH_OK;
 }
@@ -183,6 +195,7 @@ static pith_status slice(const pith_tensor *array, int index, const pith_value_i
         shape.rank--;
         memmove(shape.dims, shape.dims + 1, (size_t)shape.rank * sizeof(int64_t));
     }
+    cli_shape_fit(&input->shape, &shape);
     CLI_TRY(cli_tensor_make(array->dtype, &shape, tensor));
     memcpy(tensor->view.data, (const char *)array->data + (size_t)index * n_bytes, n_bytes);
     CLI_TRY(cli_tensor_convert(tensor, input->dtype));

@@ -6,7 +6,8 @@
  *                                          else the number in front of '_' in each name; without both: no labels
  *   a folder with nothing but a folder     that one
  *   data.npz                               arrays by the inputs' names (or "x" for the only one), first axis =
- *                                          samples; labels in "y", "label" or "labels"
+ *                                          samples; labels in "y", "label(s)", "target(s)" or
+ *                                          "y_test", as classes or one-hot rows
  *   data.npy                               one array, first axis = samples; no labels
  *   one picture or tensor file             one sample, no labels
  *   NAME-images-idx3-ubyte[.gz]            with NAME-labels-idx1-ubyte[.gz] beside it; or the folder of both

@@ -17,7 +17,8 @@ static pith_status open_classes(void *self, cli_metric_source *source)
     state *s = self;
     s->source = source;
     CLI_CHECK(source->dataset->labels, PITH_STATUS_ARG,
-              "data set '%s' has no labels; a folder per class, file names CLASS_..., or an array 'y' give them",
+              "data set '%s' has no labels; a folder per class, file names CLASS_..., or an array 'y' or 'labels' "
+              "give them",
               source->data);
     return PITH_OK;
 }

@@ -71,6 +71,7 @@ static pith_status add_input(const cli_input_reader *reader, int index, cli_tens
 {
     const pith_value_info *input = pith_model_input(reader->net->model, index);
     pith_status status = PITH_OK;
+    cli_shape_fit(&input->shape, &tensor->view.shape);
     if (tensor->view.dtype != input->dtype) {
         cli_warn("input '%s': %s converted to %s", input->name, pith_dtype_name(tensor->view.dtype),
                  pith_dtype_name(input->dtype));

@@ -168,6 +168,40 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+static bool agrees(const pith_shape *given, const pith_shape *wanted)
+{
+    bool is_same = given->rank == wanted->rank;
+    for (int i = 0; is_same && i < given->rank; i++) {
+        is_same = wanted->dims[i] < 0 || wanted->dims[i] == given->dims[i];
+    }
+    return is_same;
+}
+
+void cli_shape_fit(const pith_shape *wanted, pith_shape *shape)
+{
+    pith_shape fitted = *wanted;
+    int k = 0;
+    for (int i = 0; i < wanted->rank; i++) {
+        if (wanted->dims[i] == 1 || (i == 0 && wanted->dims[i] < 0)) {
+            fitted.dims[i] = 1;
+            continue;
+        }
+        while (k < shape->rank && shape->dims[k] == 1) {
+            k++;
+        }
+        if (k == shape->rank || (wanted->dims[i] >= 0 && wanted->dims[i] != shape->dims[k])) {
+            return;
+        }
+        fitted.dims[i] = shape->dims[k++];
+    }
+    while (k < shape->rank && shape->dims[k] == 1) {
+        k++;
+    }
+    if (k == shape->rank && wanted->rank >= 0 && !agrees(shape, wanted)) {
+        *shape = fitted;
+    }
+}
+
 void cli_tensor_random(pith_tensor *tensor, uint64_t seed, int64_t n_integers)
 {
     const bool is_float = cli_dtype_is_float(tensor->dtype);

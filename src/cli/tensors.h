@@ -46,6 +46,9 @@ pith_tensor cli_tensor_parts(const pith_tensor *tensor);
 /* Integers and bool without rounding; u64 as its bits. */
 int64_t cli_get_s64(const pith_tensor *tensor, size_t index);
 
+/* A shape that has all of `wanted`'s axes but those of length 1, or an open first one, gets these: [28,28] becomes
+ * [1,1,28,28]. Others stay as they are. */
+void cli_shape_fit(const pith_shape *wanted, pith_shape *shape);
 /* Pseudo-random values (splitmix64 of seed and index), uniform: floats in [-1, 1), u8 0..255, other integers
  * 0..n_integers-1, bool a coin. */
 void cli_tensor_random(pith_tensor *tensor, uint64_t seed, int64_t n_integers);

@@ -64,6 +64,18 @@ pith_status pithi_quant_simplify(pith_graph *graph, const char *left_out)
     return PITH_OK;
 }
 
+static pith_status check_shape(const pith_value *input, const pith_shape *given, pith_ctx *ctx)
+{
+    char a[PITHI_SHAPE_TEXT_BYTES], b[PITHI_SHAPE_TEXT_BYTES];
+    bool agrees = !input->has_shape || input->shape.rank == given->rank;
+    for (int i = 0; agrees && input->has_shape && i < given->rank; i++) {
+        agrees = input->shape.dims[i] < 0 || input->shape.dims[i] == given->dims[i];
+    }
+    PITH_CHECK(ctx, agrees, PITH_STATUS_SHAPE, "calibration sample 0: input '%s': shape %s given, the model wants %s",
+               input->name, pithi_shape_text(given, a), pithi_shape_text(&input->shape, b));
+    return PITH_OK;
+}
+
 static pith_status set_shapes(const pithi_quant *quant, pith_graph *graph)
 {
     pith_tensor *inputs = NULL;
@@ -71,14 +83,16 @@ static pith_status set_shapes(const pithi_quant *quant, pith_graph *graph)
     PITH_TRY(pithi_alloc_array(quant->ctx, graph->n_inputs, sizeof(pith_tensor), &block));
     inputs = block;
     pith_status status = quant->samples->read(quant->samples->user, 0, inputs);
+    const bool is_read = status == PITH_OK;
     for (size_t i = 0; i < graph->n_inputs && status == PITH_OK; i++) {
+        status = check_shape(graph->inputs[i], &inputs[i].shape, graph->ctx);
         graph->inputs[i]->has_shape = true;
         graph->inputs[i]->shape = inputs[i].shape;
         graph->inputs[i]->dtype = inputs[i].dtype;
     }
     pithi_free(quant->ctx, block);
-    PITH_CHECK(quant->ctx, status == PITH_OK, status, "calibration sample 0 can't be read");
-    return PITH_OK;
+    PITH_CHECK(quant->ctx, is_read, status, "calibration sample 0 can't be read");
+    return status;
 }
 
 static bool is_static(const pith_graph *graph)

@@ -102,7 +102,14 @@ numpy.save("listed/second.npy", x[0:1])
 open("listed/y_labels.csv", "w").write("file,classes,class\r\nsecond.npy,2,0\r\n9_first.npy,2,1")
 END
     python3 -c 'import numpy; x = numpy.load("data.npz")["x"]; numpy.save("all.npy", x); numpy.save("one.npy", x[:1]); \
-x[1, 1] = numpy.nan; numpy.save("nan.npy", x)'
+x[1, 1] = numpy.nan; numpy.save("nan.npy", x); x = numpy.load("data.npz")["x"]; numpy.save("flat.npy", x[2]); \
+numpy.save("wide.npy", x[:, :2]); numpy.savez("hot.npz", x_test=x, y_test=numpy.eye(2)[[0, 1, 0, 1]])'
+    run 0 run tiny.onnx flat.npy
+    has out "f32 1x2"
+    run 0 evaluate tiny.onnx --data hot.npz --json
+    has out '"top1": 0.75,'
+    run 2 quantize tiny.onnx --calib wide.npy
+    has err "calibration sample 0: input 'x': shape [1,2] given, the model wants [?,3]"
     run 0 quantize tiny.onnx --calib all.npy --int8 -o all.int8.onnx
     has out "on 4 calibration samples"
     has err "4 calibration samples: ranges and the report mean little"
