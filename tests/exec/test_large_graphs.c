@@ -22,16 +22,30 @@ static void chain(pithi_text *text, int n)
     pithi_text_add(text, "output %%v%d\n", n - 1);
 }
 
-static void wide(pithi_text *text, int n)
+static void concat_all(pithi_text *text, int n)
 {
-    for (int i = 0; i < n; i++) {
-        pithi_text_add(text, "const %%c%d:f32[1] = {%d}\n%%v%d = mul(%%x, %%c%d)\n", i, i, i, i);
-    }
     pithi_text_add(text, "%%y = concat(%%v0");
     for (int i = 1; i < n; i++) {
         pithi_text_add(text, ", %%v%d", i);
     }
     pithi_text_add(text, ") axis=0\noutput %%y\n");
+}
+
+static void wide(pithi_text *text, int n)
+{
+    for (int i = 0; i < n; i++) {
+        pithi_text_add(text, "const %%c%d:f32[1] = {%d}\n%%v%d = mul(%%x, %%c%d)\n", i, i, i, i);
+    }
+    concat_all(text, n);
+}
+
+/* Nodes that only an attribute tells apart. */
+static void attributes(pithi_text *text, int n)
+{
+    for (int i = 0; i < n; i++) {
+        pithi_text_add(text, "%%v%d = leaky_relu(%%x) alpha=%d\n", i, i + 2);
+    }
+    concat_all(text, n);
 }
 
 static void same_outputs(pithi_text *text, int n)
@@ -82,8 +96,8 @@ void test_large_graphs(pith_test *test)
     static const struct {
         const char *name;
         family *write;
-    } families[] = { { "chain", chain }, { "wide", wide }, { "outputs alike", same_outputs },
-                     { "reshapes", reshapes }, { "convolutions", convolutions } };
+    } families[] = { { "chain", chain }, { "wide", wide }, { "attributes", attributes },
+                     { "outputs alike", same_outputs }, { "reshapes", reshapes }, { "convolutions", convolutions } };
     for (int i = 0; i < PITH_COUNT(families); i++) {
         pith_test_case(test, "%s", families[i].name);
         double once = seconds_of(test, families[i].write, N_SMALL);

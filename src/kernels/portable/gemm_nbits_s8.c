@@ -31,7 +31,7 @@ static unsigned code_at(const pith_gemm_nbits_tile *t, size_t k, int n)
     const uint8_t *panel = (const uint8_t *)t->codes + (size_t)(n / NR) * t->panel_bytes;
     const uint8_t *word = panel + (k / per * NR + (size_t)(n % NR)) * 4;
     const int j = (int)(within % 4) * per_byte + (int)(within / 4); /* of bits from the word's lowest on */
-    return (word[j / per_byte] >> (j % per_byte * bits)) & ((1u << bits) - 1);
+    return ((unsigned)word[j / per_byte] >> (j % per_byte * bits)) & ((1u << bits) - 1);
 }
 
 static float element(const pith_gemm_nbits_tile *t, const pith_nbits_s8_rows *a, int m, int n)
