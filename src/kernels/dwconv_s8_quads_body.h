@@ -5,8 +5,9 @@
  * neighbouring pixels where one has few. Where four rows hold the windows of two output rows, both are made of them.
  * Quads, sums and bytes of a strip are made after each other: as one chain for each vector, their latencies would fill
  * the CPU's scheduler. Pixels outside of the image are zero points, whose share is in the bias like that of all others.
+ * Weights of more than 8 bits (unsigned ones less their zero point) are two halves, each with taps of its own.
  *
- * dwconv_s8_body.h does what doesn't fit: weights of more than 8 bits, large kernels. */
+ * dwconv_s8_body.h does what doesn't fit: large kernels. */
 #include "kernels/dwconv_s8.h"
 #include "kernels/put_s8.h"
 
@@ -21,6 +22,7 @@ enum {
     QUADS_LANES = 4 * S8_NR, /* what is loaded, and what becomes bytes, at a time */
     QUADS_MAX_GROUPS = 2,
     QUADS_MAX_WIDTH = 80,
+    QUADS_HEADER = 64,  /* bytes of packed weights that hold the number of halves */
     QUADS_ALL = 320,    /* so many channels are taken together, */
     QUADS_CHUNK = 128,  /* of more of them so many */
     QUADS_STRIP = 2048, /* results of an output row */
@@ -30,9 +32,9 @@ enum {
 
 /* How a task is cut: groups of four taps below each other, output rows at a time. */
 typedef struct quads_plan {
-    int n_groups, n_rows, n_taps;
+    int n_groups, n_rows, n_halves, n_taps; /* taps of all halves */
     size_t chunk;         /* channels */
-    size_t pattern_bytes; /* weights of a vector: int32_t bias[S8_NR], int8_t [n_rows][kernel_w][n_groups][4 S8_NR] */
+    size_t pattern_bytes; /* weights of a vector: int32_t bias[S8_NR], int8_t [n_rows][n_taps][4 S8_NR] */
 } quads_plan;
 
 /* Some channels, all of them if they follow each other from pixel to pixel. After `period` lanes a vector has the same
@@ -56,13 +58,36 @@ static int64_t quads_columns(const pith_dwconv_s8_task *t, int n_pixels)
     return (int64_t)(n_pixels - 1) * t->stride_w + (int64_t)(t->kernel_w - 1) * t->dilation_w + 1;
 }
 
+/* The smallest and the largest weight. */
+static void quads_range(const pith_dwconv_s8_task *t, int *low, int *high)
+{
+    *low = *high = 0;
+    for (int tap = 0; tap < t->kernel_h * t->kernel_w; tap++) {
+        for (size_t c = 0; c < t->n_channels; c++) {
+            const int w = t->w[(size_t)tap * t->w_stride + c];
+            *low = w < *low ? w : *low;
+            *high = w > *high ? w : *high;
+        }
+    }
+}
+
+static int quads_halves(const pith_dwconv_s8_task *t)
+{
+    int low, high;
+    if (t->packed) {
+        return *(const int32_t *)t->packed;
+    }
+    quads_range(t, &low, &high);
+    return low >= -128 && high <= 127 ? 1 : 2;
+}
+
 static quads_plan quads_plan_of(const pith_dwconv_s8_task *t)
 {
-    quads_plan plan = { .n_groups = quads_groups(t, 1), .n_rows = 1 };
+    quads_plan plan = { .n_groups = quads_groups(t, 1), .n_rows = 1, .n_halves = quads_halves(t) };
     if (t->dilation_h == 1 && quads_groups(t, 2) == plan.n_groups) {
         plan.n_rows = 2;
     }
-    plan.n_taps = t->kernel_w * plan.n_groups;
+    plan.n_taps = t->kernel_w * plan.n_groups * plan.n_halves;
     plan.pattern_bytes = S8_NR * sizeof(int32_t) + (size_t)(plan.n_rows * plan.n_taps) * QUADS_LANES;
     plan.chunk = t->n_channels <= QUADS_ALL ? t->n_channels : QUADS_CHUNK;
     for (; plan.chunk > QUADS_LANES && (size_t)quads_columns(t, 4) * plan.chunk > QUADS_INPUT;) {
@@ -83,9 +108,10 @@ static quads_chunk quads_chunk_of(const pith_dwconv_s8_task *t, const quads_plan
     const size_t pattern_bytes = (size_t)(chunk.period / S8_NR) * plan->pattern_bytes;
     chunk.bytes = pattern_bytes + (size_t)(chunk.period + QUADS_LANES) * sizeof(float);
     if (packed) { /* chunks before this one are as large, for they are full */
-        chunk.patterns = (const int8_t *)packed + c / plan->chunk * chunk.bytes;
+        const int8_t *first = (const int8_t *)packed + QUADS_HEADER;
+        chunk.patterns = first + c / plan->chunk * chunk.bytes;
         if (left < plan->chunk && c > 0) {
-            chunk.patterns = (const int8_t *)packed + c / plan->chunk * quads_chunk_of(t, plan, NULL, 0).bytes;
+            chunk.patterns = first + c / plan->chunk * quads_chunk_of(t, plan, NULL, 0).bytes;
         }
         chunk.scale = (const float *)(const void *)(chunk.patterns + pattern_bytes);
     }
@@ -99,13 +125,10 @@ static size_t pack_bytes(const pith_dwconv_s8_task *t)
     const quads_plan plan = quads_plan_of(t);
     bool fits = plan.n_groups <= QUADS_MAX_GROUPS && t->kernel_w <= QUADS_MAX_WIDTH &&
                 (size_t)(quads_columns(t, 1) + t->stride_w) * plan.chunk <= QUADS_INPUT; /* planes are rounded up */
-    for (int tap = 0; fits && tap < t->kernel_h * t->kernel_w; tap++) {
-        for (size_t c = 0; c < t->n_channels; c++) {
-            const int16_t w = t->w[(size_t)tap * t->w_stride + c];
-            fits = fits && w >= -128 && w <= 127;
-        }
-    }
-    size_t bytes = 0;
+    int low, high;
+    quads_range(t, &low, &high);
+    fits = fits && low >= -256 && high <= 254; /* both halves are bytes */
+    size_t bytes = QUADS_HEADER;
     for (size_t c = 0; c < t->n_channels; c++) {
         fits = fits && t->scale[c] < 1.0f && t->scale[c] > -1.0f;
         bytes += c % plan.chunk == 0 ? quads_chunk_of(t, &plan, NULL, c).bytes : 0;
@@ -123,7 +146,11 @@ static void quads_pack_lane(const pith_dwconv_s8_task *t, const quads_plan *plan
                 const int ky = k - row * t->stride_h, quad = row * plan->n_taps + kx * plan->n_groups + k / 4;
                 const bool is_tap = ky >= 0 && ky < t->kernel_h;
                 const int16_t w = is_tap ? t->w[(size_t)(ky * t->kernel_w + kx) * t->w_stride + c] : (int16_t)0;
-                weights[quad * QUADS_LANES + k % 4] = (int8_t)w;
+                const int half = plan->n_halves == 2 ? (w + 256) / 2 - 128 : w; /* rounded down */
+                weights[quad * QUADS_LANES + k % 4] = (int8_t)half;
+                if (plan->n_halves == 2) {
+                    weights[(quad + plan->n_taps / 2) * QUADS_LANES + k % 4] = (int8_t)(w - half);
+                }
                 sum += row == 0 ? (uint32_t)(w * t->x_zero) : 0;
             }
         }
@@ -134,7 +161,9 @@ static void quads_pack_lane(const pith_dwconv_s8_task *t, const quads_plan *plan
 static void pack(const pith_dwconv_s8_task *t, void *packed)
 {
     const quads_plan plan = quads_plan_of(t);
-    int8_t *pattern = packed;
+    int8_t *pattern = (int8_t *)packed + QUADS_HEADER;
+    memset(packed, 0, QUADS_HEADER);
+    *(int32_t *)packed = plan.n_halves;
     for (size_t c = 0; c < t->n_channels; c += plan.chunk) {
         const quads_chunk chunk = quads_chunk_of(t, &plan, NULL, c);
         for (int i = 0; i < chunk.period; i++) {
@@ -164,7 +193,7 @@ typedef struct quads_strip {
     bool is_inside[4 * QUADS_MAX_GROUPS];
     int plane;     /* lanes of a plane */
     int q_period;  /* bytes of quads to where the channels of a vector are the same */
-    int taps[QUADS_MAX_WIDTH * QUADS_MAX_GROUPS]; /* bytes of quads */
+    int taps[2 * QUADS_MAX_WIDTH * QUADS_MAX_GROUPS]; /* bytes of quads */
 } quads_strip;
 
 /* Where to read `count` times n lanes (all QUADS_LANES, if is_full), `apart` bytes from each other. */
@@ -394,8 +423,8 @@ static void quads_run_strip(quads_strip *s, const quads_plan *plan, const quads_
     const int columns = (int)quads_columns(t, n), n_lanes = n * chunk->n;
     s->plane = quads_in_plane(columns, 0, chunk->n_planes) * chunk->n;
     s->q_period = 4 * chunk->period * (chunk->n_planes == 1 ? t->stride_w : 1);
-    for (int kx = 0, *tap = s->taps; kx < t->kernel_w; kx++) {
-        const int column = kx * t->dilation_w, n_planes = chunk->n_planes;
+    for (int i = 0, *tap = s->taps; i < t->kernel_w * plan->n_halves; i++) {
+        const int column = i % t->kernel_w * t->dilation_w, n_planes = chunk->n_planes;
         const int plane = n_planes == 1 ? 0 : column % n_planes, at = n_planes == 1 ? column : column / n_planes;
         for (int g = 0; g < plan->n_groups; g++) {
             *tap++ = 4 * (plane * s->plane + at * chunk->n) + g * (int)sizeof s->quads[0];

@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#define MOST_BIAS 0x1p30       /* of a bias in units of the sums */
 #define BIAS_TOLERANCE 1e-4 /* of a bias' scale against the product of the other two */
 
 /* ---- quantised tensors ------------------------------------------------------------------------
@@ -204,13 +205,33 @@ pith_status pithi_qdq_set_limits(const nest *n)
 /* ---- convolutions and products
  * -------------------------------------------------------------------- */
 
-bool pithi_qdq_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w,
-                        int64_t n_channels, pith_value **bias_out)
+static double sum_scale(const pithi_qdq *x, const pithi_qdq *w, int64_t channel)
+{
+    return (double)pithi_qdq_scale(x, 0) * (double)pithi_qdq_scale(w, channel);
+}
+
+/* Floats that lie well within s32 in units of the sums. */
+static bool is_float_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w, int64_t n_channels)
+{
+    const pith_tensor *bias = value->constant;
+    if (!bias || bias->dtype != PITH_DTYPE_F32 || pith_shape_elements(&bias->shape) != n_channels) {
+        return false;
+    }
+    for (int64_t i = 0; i < n_channels; i++) {
+        if (!(fabs((double)((const float *)bias->data)[i]) < MOST_BIAS * sum_scale(x, w, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pithi_qdq_bias(pith_value *value, const pithi_qdq *x, const pithi_qdq *w, int64_t n_channels,
+                    pith_value **bias_out)
 {
     pithi_qdq dq;
     double zero = 0.0;
-    *bias_out = NULL;
-    if (!value) {
+    *bias_out = value;
+    if (!value || is_float_bias(value, x, w, n_channels)) {
         return true;
     }
     if (!pithi_qdq_behind(value, &dq) || dq.dtype != PITH_DTYPE_S32 || !dq.value->constant ||
@@ -220,14 +241,28 @@ bool pithi_qdq_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq
         return false;
     }
     for (int64_t i = 0; i < n_channels; i++) {
-        double wanted = (double)pithi_qdq_scale(x, 0) * (double)pithi_qdq_scale(w, i),
-               given = (double)pithi_qdq_scale(&dq, i);
+        const double wanted = sum_scale(x, w, i), given = (double)pithi_qdq_scale(&dq, i);
         if (!(fabs(given - wanted) <= BIAS_TOLERANCE * wanted)) {
             return false;
         }
     }
     *bias_out = dq.value;
     return true;
+}
+
+pith_status pithi_qdq_need_integer_bias(pith_graph *graph, const pithi_qdq *x, const pithi_qdq *w,
+                                        pith_value **bias)
+{
+    const pith_tensor *from = *bias ? (*bias)->constant : NULL;
+    pith_tensor to;
+    if (!from || from->dtype == PITH_DTYPE_S32) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_S32, &from->shape, &to, bias));
+    for (int64_t i = 0; i < pith_shape_elements(&to.shape); i++) {
+        ((int32_t *)to.data)[i] = (int32_t)nearbyint((double)((const float *)from->data)[i] / sum_scale(x, w, i));
+    }
+    return PITH_OK;
 }
 
 static pith_status copy_ints(nest *n, const pith_ints *from, const char *name)
@@ -278,10 +313,26 @@ static pith_status fuse_conv(nest *n, bool *changed)
         PITH_TRY(pithi_qdq_widen(n->graph, n->q.node, &x));
     }
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));
+    PITH_TRY(pithi_qdq_need_integer_bias(n->graph, &x, &w, &bias));
     pith_value *inputs[] = { x.value, x.scale,    x.zero,    w.value, w.scale,
                              w.zero,  n->q.scale, n->q.zero, bias };
     PITH_TRY(pithi_qdq_become(n, "qlinear_conv", inputs, bias ? 9 : 8));
     PITH_TRY(pithi_qdq_copy_window(n, conv, true));
+    *changed = true;
+    return pithi_qdq_set_limits(n);
+}
+
+/* Of two activations, both matrices. */
+static pith_status fuse_activations(nest *n, pithi_qdq *a, pithi_qdq *b, int64_t trans_b, bool *changed)
+{
+    if (!pithi_is_8bit(b->dtype) || is_wide(n, a)) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_qdq_need_zero(n->graph, a));
+    PITH_TRY(pithi_qdq_need_zero(n->graph, b));
+    pith_value *inputs[] = { a->value, a->scale, a->zero, b->value, b->scale, b->zero, n->q.scale, n->q.zero };
+    PITH_TRY(pithi_qdq_become(n, "qlinear_matmul", inputs, PITH_COUNT(inputs)));
+    PITH_TRY(pithi_attr_set_int(n->graph->ctx, n->q.node, "trans_b", trans_b));
     *changed = true;
     return pithi_qdq_set_limits(n);
 }
@@ -295,16 +346,21 @@ static pith_status fuse_gemm(nest *n, bool *changed)
     bool fits = pithi_has_no_activation(gemm) && !pithi_node_input(gemm, 3) &&
                 pithi_attr_float(gemm, "alpha") == 1.0f &&
                 (pithi_attr_float(gemm, "beta") == 1.0f || !pithi_node_input(gemm, 2)) &&
-                pithi_attr_int(gemm, "transA") == 0 && pithi_qdq_activation(gemm->inputs[0], &a) &&
-                pithi_qdq_weights(gemm->inputs[1], 2, trans_b ? 0 : 1, &b) &&
+                pithi_attr_int(gemm, "transA") == 0 && pithi_qdq_activation(gemm->inputs[0], &a);
+    if (fits && !pithi_node_input(gemm, 2) && pithi_qdq_activation(gemm->inputs[1], &b) && !b.value->constant) {
+        return fuse_activations(n, &a, &b, trans_b, changed);
+    }
+    fits = fits && pithi_qdq_weights(gemm->inputs[1], 2, trans_b ? 0 : 1, &b) &&
                 pithi_qdq_bias(pithi_node_input(gemm, 2), &a, &b,
                             b.value->constant->shape.dims[trans_b ? 0 : 1], &bias);
-    if (!fits || (bias && bias->constant->shape.dims[bias->constant->shape.rank - 1] == 1 &&
+    if (!fits || (bias && bias->constant->shape.rank > 0 &&
+                  bias->constant->shape.dims[bias->constant->shape.rank - 1] == 1 &&
                   b.value->constant->shape.dims[trans_b ? 0 : 1] != 1)) {
         return PITH_OK; /* a bias for each row */
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &b));
+    PITH_TRY(pithi_qdq_need_integer_bias(n->graph, &a, &b, &bias));
     pith_value *inputs[] = { a.value, a.scale, a.zero,     b.value,  b.scale,
                              b.zero,  bias,    n->q.scale, n->q.zero };
     PITH_TRY(pithi_qdq_become(n, "qlinear_gemm", inputs, PITH_COUNT(inputs)));
@@ -313,7 +369,7 @@ static pith_status fuse_gemm(nest *n, bool *changed)
     return pithi_qdq_set_limits(n);
 }
 
-/* `matmul` with `bias` (s32, may be NULL) behind it; b is constant weights or another activation. */
+/* `matmul` with `bias` (may be NULL) behind it; b is constant weights or another activation. */
 static pith_status fuse_matmul(nest *n, pith_node *matmul, pith_value *bias_dq, bool *changed)
 {
     pithi_qdq a, b;
@@ -330,22 +386,25 @@ static pith_status fuse_matmul(nest *n, pith_node *matmul, pith_value *bias_dq, 
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &a));
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &b));
+    PITH_TRY(pithi_qdq_need_integer_bias(n->graph, &a, &b, &bias));
     pith_value *inputs[] = { a.value, a.scale, a.zero, b.value, b.scale, b.zero, n->q.scale, n->q.zero, bias };
     PITH_TRY(pithi_qdq_become(n, "qlinear_matmul", inputs, bias ? 9 : 8));
     *changed = true;
     return pithi_qdq_set_limits(n);
 }
 
-/* A sum of a product and a row of s32 is the product's bias. */
+/* A sum of a product and a constant row of s32 or floats is the product's bias. */
 static pith_status fuse_matmul_bias(nest *n, bool *changed)
 {
     pith_node *add = n->node;
     for (int i = 0; i < 2 && !*changed && add->n_inputs == 2 && pithi_has_no_activation(add); i++) {
         pith_node *matmul = pithi_sole_producer(add->inputs[i], "matmul");
-        pithi_qdq dq;
-        if (matmul && pithi_qdq_behind(add->inputs[1 - i], &dq) && dq.dtype == PITH_DTYPE_S32 && dq.value->constant &&
-            dq.value->constant->shape.rank == 1) {
-            PITH_TRY(fuse_matmul(n, matmul, add->inputs[1 - i], changed));
+        pith_value *row = add->inputs[1 - i];
+        pithi_qdq dq = { 0 };
+        const bool is_integer = pithi_qdq_behind(row, &dq) && dq.dtype == PITH_DTYPE_S32;
+        const pith_tensor *list = is_integer ? dq.value->constant : row ? row->constant : NULL;
+        if (matmul && list && list->shape.rank == 1) {
+            PITH_TRY(fuse_matmul(n, matmul, row, changed));
         }
     }
     return PITH_OK;
@@ -415,9 +474,37 @@ static pith_status fuse_operator(nest *n, bool *changed)
     }
 }
 
+/* A file's own qlinear_gemm of two activations is what qlinear_matmul packs while it runs: alpha goes into a's scale,
+ * with the same roundings. */
+static pith_status multiply_activations(pith_graph *graph, pith_node *gemm, bool *changed)
+{
+    const pith_tensor *scale = pithi_constant_input(gemm, 1);
+    const int64_t trans_b = pithi_attr_int(gemm, "transB"), low = pithi_attr_int(gemm, "low");
+    const int64_t high = pithi_attr_int(gemm, "high");
+    if (pithi_constant_input(gemm, 3) || pithi_node_input(gemm, 6) || !pithi_node_input(gemm, 7) ||
+        pithi_attr_int(gemm, "transA") || !scale || pith_shape_elements(&scale->shape) != 1) {
+        return PITH_OK;
+    }
+    pith_value *inputs[8];
+    pith_tensor factor;
+    const float alpha = pithi_attr_float(gemm, "alpha");
+    memcpy(inputs, gemm->inputs, 6 * sizeof *inputs);
+    memcpy(inputs + 6, gemm->inputs + 7, 2 * sizeof *inputs);
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &scale->shape, &factor, &inputs[1]));
+    *(float *)factor.data = alpha * ((const float *)scale->data)[0];
+    PITH_TRY(pithi_become(graph, gemm, "qlinear_matmul", inputs, PITH_COUNT(inputs)));
+    PITH_TRY(pithi_attr_set_int(graph->ctx, gemm, "trans_b", trans_b));
+    PITH_TRY(pithi_attr_set_int(graph->ctx, gemm, "low", low));
+    *changed = true;
+    return pithi_attr_set_int(graph->ctx, gemm, "high", high);
+}
+
 static pith_status fuse(pith_graph *graph, pith_node *node, bool *changed)
 {
     nest n = { .graph = graph };
+    if (pithi_is(node, "qlinear_gemm")) {
+        return multiply_activations(graph, node, changed);
+    }
     if (!pithi_qdq_of(node, &n.q)) {
         return PITH_OK;
     }

@@ -43,9 +43,12 @@ pith_status pithi_qdq_widen(pith_graph *graph, pith_node *before, pithi_qdq *x);
 bool pithi_qdq_weights(const pith_value *value, int rank, int axis, pithi_qdq *dq_out);
 /* Weights of less than 8 bits become bytes; a zero point where there is none. */
 pith_status pithi_qdq_need_byte_weights(pith_graph *graph, pithi_qdq *w);
-/* The s32 constant behind a bias whose scale is that of the sums. True with NULL where there is no bias. */
-bool pithi_qdq_bias(const pith_value *value, const pithi_qdq *x, const pithi_qdq *w, int64_t n_channels,
+/* The constant behind a bias: s32 whose scale is that of the sums, or floats that fit s32 at that scale. True with NULL
+ * where there is no bias. */
+bool pithi_qdq_bias(pith_value *value, const pithi_qdq *x, const pithi_qdq *w, int64_t n_channels,
                     pith_value **bias_out);
+/* Floats become s32. */
+pith_status pithi_qdq_need_integer_bias(pith_graph *graph, const pithi_qdq *x, const pithi_qdq *w, pith_value **bias);
 
 /* What stands around one q. */
 typedef struct pithi_qdq_nest {

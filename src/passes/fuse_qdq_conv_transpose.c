@@ -130,6 +130,7 @@ pith_status pithi_qdq_conv_transpose(pithi_qdq_nest *n, bool *changed)
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));
+    PITH_TRY(pithi_qdq_need_integer_bias(n->graph, &x, &w, &bias));
     const pith_shape shape = { .rank = 4,
                                .dims = { g.stride * g.stride * g.n_out, g.n_in, g.taps[0], g.taps[1] } };
     pith_value *inputs[] = { x.value, x.scale, x.zero, NULL, w.scale, w.zero, n->q.scale, n->q.zero, bias };

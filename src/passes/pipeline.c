@@ -25,6 +25,7 @@ typedef struct entry {
 
 static const entry pipeline[] = {
     /* What makes graphs smaller comes first, so that the patterns behind it stand closer together. */
+    { &pithi_pass_merge_common, ALWAYS }, /* quantisers may write a quantisation for each reader */
     { &pithi_pass_fuse_qdq, IN(PHASE_SIMPLIFY) }, /* before weights are spread to floats */
     { &pithi_pass_widen_dynamic, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fuse_dynamic, IN(PHASE_SIMPLIFY) },
@@ -40,7 +41,6 @@ static const entry pipeline[] = {
     { &pithi_pass_merge_reshape, ALWAYS },
     { &pithi_pass_sink_reshape, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_remove_dead, ALWAYS },
-    { &pithi_pass_merge_common, ALWAYS },
     /* A factor, an offset, a shortcut, a function: the order in which operators apply them. */
     { &pithi_pass_fuse_focus, IN(PHASE_SIMPLIFY) },
     { &pithi_pass_fuse_pad, ALWAYS },

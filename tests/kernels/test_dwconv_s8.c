@@ -110,11 +110,12 @@ static uint8_t wanted_at(const pith_dwconv_s8_task *t, int oy, int ox, size_t ch
     return (uint8_t)(int32_t)fmin(fmax(rounded, t->low), t->high);
 }
 
-/* Weights within 8 bits, as networks have them: kernels may have a faster way for those. */
-static void narrow_weights(depthwise_case *c, size_t n)
+/* Weights within 8 bits, or sums of two such, as networks have them: kernels may have a faster way for those. */
+static void narrow_weights(depthwise_case *c, size_t n, bool is_sum)
 {
+    int16_t *weights = c->w.data;
     for (size_t i = 0; i < n; i++) {
-        ((int16_t *)c->w.data)[i] = (int8_t)((int16_t *)c->w.data)[i];
+        weights[i] = !is_sum ? (int8_t)weights[i] : weights[i] == 255 ? (int16_t)(i % 2 ? -256 : 254) : weights[i];
     }
 }
 
@@ -125,7 +126,8 @@ static void check_depthwise(pith_test *test, const pith_dwconv_s8 *kernel, const
     make_depthwise(test, &c, shape, is_narrow);
     const pith_dwconv_s8_task *t = &c.task;
     if (is_narrow) {
-        narrow_weights(&c, (size_t)(t->kernel_h * t->kernel_w) * t->n_channels);
+        narrow_weights(&c, (size_t)(t->kernel_h * t->kernel_w) * t->n_channels,
+                       pith_test_random(test) & 1);
     }
     const size_t n_packed = is_narrow && kernel->pack_bytes ? kernel->pack_bytes(t) : 0;
     void *packed = aligned_alloc(64, (n_packed / 64 + 1) * 64);

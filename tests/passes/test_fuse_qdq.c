@@ -5,10 +5,10 @@
 
 static void check(pith_test *test, const char *what, double tolerance, const char *before, const char *after)
 {
-    static const pith_pass *const passes[] = { &pithi_pass_fuse_qdq, &pithi_pass_remove_identity,
-                                               &pithi_pass_remove_dead };
+    static const pith_pass *const passes[] = { &pithi_pass_merge_common, &pithi_pass_fuse_qdq,
+                                               &pithi_pass_remove_identity, &pithi_pass_remove_dead };
     pith_test_case(test, "%s", what);
-    pith_test_pass(test, &(pith_pass_check){ passes, 3, PITH_STAGE_MODEL, tolerance, before, after });
+    pith_test_pass(test, &(pith_pass_check){ passes, 4, PITH_STAGE_MODEL, tolerance, before, after });
 }
 
 #define ACTIVATION                                                                                                   \
@@ -48,6 +48,69 @@ static void test_products(pith_test *test)
           "inputs %x:s8[1,4,5,5]\n"
           "%y:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz) low=-28 high=20\n"
           "outputs %y:s8[1,6,3,3]\n");
+}
+
+/* As torch writes them: biases stay floats. */
+static void test_float_biases(pith_test *test)
+{
+    check(test, "a float bias is rounded to s32 with the scale of the sums", 1.0,
+          ACTIVATION RESULT
+          "const w s8[6,4,3,3]{-128:128}\nconst ws f32[6]{0.02}\nconst wz s8[6]{0}\nconst b f32[6]{-2:2}\n"
+          "g = dequantize_linear w ws wz | axis=0\nc = conv f g b\ny = quantize_linear c ys yz\noutput y\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%y:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz, %pith:0)\n"
+          "outputs %y:s8[1,6,3,3]\n");
+    check(test, "a row added to a product; a bias that doesn't fit s32 stays float", 1.0,
+          "input x u8[4,9]{0:256}\nconst xs f32[]{0.05}\nconst xz u8[]{3}\nf = dequantize_linear x xs xz\n" RESULT
+          "const w s8[9,5]{-128:128}\nconst ws f32[]{0.02}\nconst wz s8[]{0}\nconst b f32[5]{-2:2}\n"
+          "g = dequantize_linear w ws wz\nm = matmul f g\nc = add m b\ny = quantize_linear c ys yz\n"
+          "const v s8[9,5]{-128:128}\nconst vs f32[]{1e-12}\nh = dequantize_linear v vs\n"
+          "d = gemm f h b\nz = quantize_linear d ys yz\noutput y\noutput z\n",
+          "inputs %x:u8[4,9]\n"
+          "%f:f32[4,9] = dequantize_linear(%x, %xs, %xz)\n"
+          "%y:s8[4,5] = qlinear_matmul(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz, %pith:0)\n"
+          "%h:f32[9,5] = dequantize_linear(%v, %vs)\n"
+          "%d:f32[4,5] = gemm(%f, %h, %b)\n"
+          "%z:s8[4,5] = quantize_linear(%d, %ys, %yz)\n"
+          "outputs %y:s8[4,5], %z:s8[4,5]\n");
+}
+
+static void test_repeated_quantisation(pith_test *test)
+{
+    check(test, "a quantisation for each reader", 1.0,
+          ACTIVATION RESULT
+          "const w s8[6,4,3,3]{-128:128}\nconst ws f32[]{0.02}\nconst wz s8[]{0}\ng = dequantize_linear w ws wz\n"
+          "c = conv f g\nq = quantize_linear c ys yz\nconst zs f32[]{0.125}\nconst zz s8[]{-128}\n"
+          "p = quantize_linear c zs zz\na = dequantize_linear q ys yz\nb = dequantize_linear p zs zz\n"
+          "y = sin a\nz = cos b\noutput y\noutput z\n",
+          "inputs %x:s8[1,4,5,5]\n"
+          "%q:s8[1,6,3,3] = qlinear_conv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz)\n"
+          "%a:f32[1,6,3,3] = dequantize_linear(%q, %ys, %yz)\n"
+          "%y:f32[1,6,3,3] = sin(%a)\n"
+          "%z:f32[1,6,3,3] = cos(%a)\n"
+          "outputs %y:f32[1,6,3,3], %z:f32[1,6,3,3]\n");
+}
+
+#define TWO_MATRICES                                                                                                  \
+    "input x u8[4,9]{0:256}\nconst xs f32[]{0.05}\nconst xz u8[]{3}\n"                                              \
+    "input u u8[5,9]{0:256}\nconst us f32[]{0.03}\nconst uz u8[]{130}\n" RESULT
+
+/* gemm as what products of two activations are: exporters make it of matrices. */
+static void test_gemms_of_activations(pith_test *test)
+{
+    check(test, "gemm of two activations", 1.0,
+          TWO_MATRICES "f = dequantize_linear x xs xz\ng = dequantize_linear u us uz\nm = gemm f g | transB=1\n"
+          "y = quantize_linear m ys yz\noutput y\n",
+          "inputs %x:u8[4,9], %u:u8[5,9]\n"
+          "%y:s8[4,5] = qlinear_matmul(%x, %xs, %xz, %u, %us, %uz, %ys, %yz) trans_b=1\n"
+          "outputs %y:s8[4,5]\n");
+    check(test, "the same as an integer operator of the file, with a factor", 0.0,
+          TWO_MATRICES "m = qlinear_gemm x xs xz u us uz - ys yz | transB=1 alpha=0.3 low=-100\n"
+          "y = dequantize_linear m ys yz\noutput y\n",
+          "inputs %x:u8[4,9], %u:u8[5,9]\n"
+          "%m:s8[4,5] = qlinear_matmul(%x, %pith:0, %xz, %u, %us, %uz, %ys, %yz) trans_b=1 low=-100\n"
+          "%y:f32[4,5] = dequantize_linear(%m, %ys, %yz)\n"
+          "outputs %y:f32[4,5]\n");
 }
 
 static void test_other_products(pith_test *test)
@@ -425,6 +488,9 @@ void test_fuse_qdq(pith_test *test)
     test_rows(test);
     test_movement(test);
     test_products(test);
+    test_float_biases(test);
+    test_gemms_of_activations(test);
+    test_repeated_quantisation(test);
     test_other_products(test);
     test_functions_of_one_tensor(test);
     test_others(test);
