@@ -55,8 +55,10 @@ static void pack_panel(const product *p, const float *b, int64_t panel, float *p
             memcpy(packed + i * width, (const char *)b + (i * p->g.n + n0) * (int64_t)sizeof *b, lanes * sizeof *b);
         }
     }
-    for (int64_t i = 0; i < nr * k && p->alpha != 1.0f; i++) {
-        packed[i / nr * width + i % nr] *= p->alpha;
+    for (int64_t i = 0; i < k && p->alpha != 1.0f; i++) {
+        for (int64_t lane = 0; lane < nr; lane++) {
+            packed[i * width + lane] *= p->alpha;
+        }
     }
 }
 
