@@ -89,7 +89,7 @@ NQ_INLINE void nq_block(const pith_gemm_nbits_tile *tile, const pith_nbits_s8_ro
                         const nq_place p)
 {
     const pith_gemm_nbits_tile copy = *tile, *t = &copy; /* no store can alias it */
-    const int nm = shape.nm, nv = shape.nv, bits = pithi_nbits_bits(shape.format);
+    const int nm = shape.nm, nv = shape.nv, bits = pithi_nbits_bits(shape.format), per_byte = 8 / bits;
     const size_t per = (size_t)pithi_nbits_per_word(shape.format), rows = (size_t)nm, first = (size_t)p.m0 / rows;
     const int8_t *q = a->q + first * t->n_words * per * rows;
     const float *a_scales = a->scales + first * t->n_groups * rows;
@@ -126,7 +126,7 @@ NQ_INLINE void nq_block(const pith_gemm_nbits_tile *tile, const pith_nbits_s8_ro
                 const v_i word = nq_load(codes[v] + w * 4 * V_N);
                 __builtin_prefetch(codes[v] + w * 4 * V_N + NQ_AHEAD, 0, 3);
                 NQ_UNROLL
-                for (int i = 0; i < 8 / bits; i++) {
+                for (int i = 0; i < per_byte; i++) {
                     const v_i four = bits == 8 ? word : vi_and(nq_shift(word, i * bits), mask);
                     NQ_UNROLL
                     for (int m = 0; m < nm; m++) {
