@@ -2,12 +2,15 @@
 /* Convolutions one behind the other, on images that outgrow the caches, run on strips of rows: all of them on the first
  * strip, then on the next one. What passes between them is then as small as a strip. Rows that two strips see are
  * computed twice, except for those of the first input and the last result, where strips lie within the whole. */
+#include <math.h>
+
 #include "ops/shared_conv.h"
 #include "passes/rewrite.h"
 
 #define MIN_BYTES ((int64_t)8 << 20)   /* of what passes between; it and what is made of it don't stay in L3 */
 #define STRIP_BYTES ((int64_t)6 << 20) /* of the same in a strip, about */
-#define STEP 12                        /* rows of strips are multiples: tiles of Winograd's have 2, 4 or 6 */
+#define TILE_ROWS 12
+#define TOO_LONG 0.08                  /* of the time, as much more as a strip is longer than wanted */
 #define MAX_EXTRA 0.125                /* of the multiply-adds may be done twice */
 #define MAX_LINKS 32
 
@@ -77,30 +80,53 @@ static row_span seen_rows(const pithi_conv_geometry *g, row_span out)
     return (row_span){ pithi_max_s64(first, 0), pithi_min_s64(end + extent_of(g), g->in[1]) };
 }
 
-/* Rows of the last result in a strip; as many as there are where strips aren't worth it. */
-static int64_t strip_rows(const chain *c)
+/* Multiply-adds of a link for so many rows. Winograd's tiles are whole: two rows of those of 6, three of those of 4. */
+static double cost_of(const pithi_conv_geometry *g, int64_t n_rows)
 {
-    int64_t most = 0, n_rows = c->links[c->n_links - 1].g.out[1];
-    double wanted = 0.0, done = 0.0;
-    for (int i = 0; i + 1 < c->n_links; i++) {
-        most = pithi_max_s64(most, bytes_of(c->links[i].node->outputs[0]));
-    }
-    const int64_t length = pithi_div_up(pithi_div_up(n_rows, pithi_div_up(most, STRIP_BYTES)), STEP) * STEP;
+    const bool has_tiles = pithi_conv_is_3x3(g) && g->in_channels >= 8 && g->out_channels >= 8;
+    n_rows = has_tiles ? pithi_div_up(n_rows, TILE_ROWS) * TILE_ROWS : n_rows;
+    return (double)(n_rows * g->out[2] * g->out_channels) * (double)(g->in_channels / g->group) *
+           (double)(g->kernel[1] * g->kernel[2]);
+}
+
+/* The same of the whole chain in strips of `length` rows of the last result; infinity where a strip would see padding
+ * alone. */
+static double cost_in_strips(const chain *c, int64_t length)
+{
+    const int64_t n_rows = c->links[c->n_links - 1].g.out[1];
+    double sum = 0.0;
     for (int64_t begin = 0; begin < n_rows; begin += length) {
         row_span rows = { begin, pithi_min_s64(begin + length, n_rows) };
         for (int i = c->n_links - 1; i >= 0; i--) {
-            const pithi_conv_geometry *g = &c->links[i].g;
-            const double row = (double)(g->out[2] * g->out_channels) * (double)(g->in_channels / g->group) *
-                               (double)(g->kernel[1] * g->kernel[2]);
-            wanted += begin == 0 ? row * (double)g->out[1] : 0.0;
-            done += row * (double)(rows.end - rows.begin);
-            rows = seen_rows(g, rows);
-            if (rows.begin >= rows.end) { /* of padding alone */
-                return n_rows;
+            sum += cost_of(&c->links[i].g, rows.end - rows.begin);
+            rows = seen_rows(&c->links[i].g, rows);
+            if (rows.begin >= rows.end) {
+                return INFINITY;
             }
         }
     }
-    return done <= (1.0 + MAX_EXTRA) * wanted ? length : n_rows;
+    return sum;
+}
+
+/* Rows of the last result in a strip: of lengths about the one that is wanted that with the least work; all rows where
+ * strips aren't worth it. */
+static int64_t strip_rows(const chain *c)
+{
+    const int64_t n_rows = c->links[c->n_links - 1].g.out[1];
+    const double whole = cost_in_strips(c, n_rows);
+    double least = INFINITY;
+    int64_t most = 0, best = n_rows;
+    for (int i = 0; i + 1 < c->n_links; i++) {
+        most = pithi_max_s64(most, bytes_of(c->links[i].node->outputs[0]));
+    }
+    const int64_t wanted = pithi_div_up(n_rows, pithi_div_up(most, STRIP_BYTES));
+    for (int64_t length = pithi_max_s64(wanted * 3 / 4, 1); length <= wanted * 3 / 2 && length < n_rows; length++) {
+        const double cost = cost_in_strips(c, length), bound = (1.0 + MAX_EXTRA) * whole;
+        const double weighed = cost * (1.0 + TOO_LONG * (double)length / (double)wanted);
+        best = cost <= bound && weighed < least ? length : best;
+        least = cost <= bound && weighed < least ? weighed : least;
+    }
+    return best;
 }
 
 /* ---- building ----------------------------------------------------------------------------- */
