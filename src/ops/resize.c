@@ -568,19 +568,19 @@ static const char *const samples[] = {
     "f32[1,9,8,3] - - s64[2]{4,3} | axes=[1,2] mode=linear antialias=1",
     "f32[1,1,9,8] - f32[2]{0.4,0.7} | axes=[2,-1] mode=cubic antialias=1",
     "f32[1,1,4,5] f32[4]{0.2,-0.1,0.9,0.8} - s64[2]{3,5} | axes=[2,3] mode=linear "
-    "coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=7",
+    "coordinate_transformation_mode=tf_crop_and_resize "
+    "extrapolation_value=7",
     "f32[1,40,40,12] - f32[2]{2,2} | axes=[1,2] coordinate_transformation_mode=asymmetric nearest_mode=floor",
     "u8[1,2,3,3] - f32[4]{1,1,2,1.5} | mode=linear coordinate_transformation_mode=half_pixel_symmetric",
     "f32[3,4,5] - - s64[3]{5,6,4} | mode=linear coordinate_transformation_mode=pytorch_half_pixel",
     "f32[1,1,6,8] - - s64[2]{5,5} | axes=[2,3] keep_aspect_ratio_policy=not_larger",
-    "f32[2,0,4] - f32[3]{1,2,2}", "f32[2,3] - f32[2]{1,1}",
+    "f32[2,0,4] - f32[3]{1,2,2}", "f32[2,3] - f32[2]{1,1}", "u8[3,40]{0:256} - - s64[1]{17} | axes=[1] mode=linear",
     "f64[1,1,4,4] - f32[4]{1,1,1,2} | nearest_mode=ceil coordinate_transformation_mode=tf_half_pixel_for_nn",
     "f32[1,2,3,4,5] - - s64[3]{5,7,9} | axes=[2,3,4] mode=linear",
     "f32[1,4,5,6,3] - - s64[3]{7,3,9} | axes=[1,2,3] mode=cubic",
     "s8[1,5,7,9]{-128:128} - - s64[2]{13,17} | axes=[1,2] mode=linear",
     "u8[2,9,8,3]{0:256} - - s64[2]{5,11} | axes=[1,2] mode=linear coordinate_transformation_mode=align_corners",
-    "u8[9,8,3]{0:256} - - s64[1]{19} | axes=[1] mode=linear", "u8[3,40]{0:256} - - s64[1]{17} | axes=[1] mode=linear",
-    "s8[1,3,4,5,2] - f32[3]{2,1.5,2} | axes=[1,2,3]",
+    "u8[9,8,3]{0:256} - - s64[1]{19} | axes=[1] mode=linear", "s8[1,3,4,5,2] - f32[3]{2,1.5,2} | axes=[1,2,3]",
     "f32[1,2,9,8,7] - - s64[3]{4,3,3} | axes=[2,3,4] mode=linear antialias=1",
 };
 
