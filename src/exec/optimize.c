@@ -147,6 +147,7 @@ static pith_status optimize(pith_graph *graph, const pith_optimize_options *opti
         forget_shapes(graph);
         PITH_TRY(pithi_graph_infer(graph));
     }
+    graph->keeps_stored = true;
     PITH_TRY(pithi_passes_run_portable(graph, options->disable_passes));
     PITH_TRY(learn_open_types(graph));
     pithi_graph_count_uses(graph);

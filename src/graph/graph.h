@@ -62,6 +62,7 @@ struct pith_graph {
     pith_value **values;     /* every value ever made, also those no longer used */
     size_t n_values, values_capacity;
     uint64_t n_unique_names;
+    bool keeps_stored;       /* weights that a file keeps quantised stay so: the graph will be written again */
     uint64_t settled;        /* passes (bits by place in the pipeline) that found nothing to do since the last change:
                               * whoever changes nodes, shapes or constants clears it; clones keep it */
 };

@@ -172,6 +172,7 @@ const pith_op pith_op_qlinear_average_pool = {
     .cost = pithi_pool_cost,
     .layout = PITH_LAYOUT_LAST,
     .to_channels_last = pithi_pool_to_channels_last,
+    .to_source = pithi_qlinear_pool_to_source,
     .spellings = spellings,
     .n_spellings = PITH_COUNT(spellings),
     .samples = samples,

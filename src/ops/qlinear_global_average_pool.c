@@ -61,6 +61,7 @@ const pith_op pith_op_qlinear_global_average_pool = {
     .run = run_all,
     .layout = PITH_LAYOUT_LAST,
     .to_channels_last = pithi_global_pool_to_channels_last,
+    .to_source = pithi_qlinear_pool_to_source,
     .spellings = spellings,
     .n_spellings = PITH_COUNT(spellings),
     .samples = samples,

@@ -235,6 +235,17 @@ static pith_status map_axis(pith_ctx *ctx, pith_source *source, void *attrs_out)
     return PITH_OK;
 }
 
+/* Both are always written: ONNX Runtime wants the opset, and the axis has a default of its own in each version. */
+static pith_status to_source(pith_ctx *ctx, const pith_node *node, pith_source *source)
+{
+    const softmax_attrs *attrs = node->attrs;
+    (void)ctx;
+    source->attrs[0] = (pith_source_attr){ .name = "axis", .kind = PITH_SOURCE_INT, .i = attrs->axis };
+    source->attrs[1] = (pith_source_attr){ .name = "opset", .kind = PITH_SOURCE_INT, .i = attrs->opset };
+    source->n_attrs = PITH_COUNT(attr_table);
+    return PITH_OK;
+}
+
 static const pith_spelling spellings[] = { { "onnx", "com.microsoft", "QLinearSoftmax", 1,
                                              map_axis } };
 static const char *const samples[] = {
@@ -255,6 +266,7 @@ const pith_op pith_op_qlinear_softmax = {
     .ref = ref,
     .prepare = prepare,
     .run = run_part,
+    .to_source = to_source,
     .spellings = spellings,
     .n_spellings = PITH_COUNT(spellings),
     .samples = samples,

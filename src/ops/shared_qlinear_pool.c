@@ -8,6 +8,14 @@
 
 enum { BLOCK = 64 }; /* channels of a unit of work */
 
+pith_status pithi_qlinear_pool_to_source(pith_ctx *ctx, const pith_node *node, pith_source *source)
+{
+    (void)ctx;
+    (void)node;
+    (void)source;
+    return PITH_OK;
+}
+
 bool pithi_qlinear_is_channels_last(pith_source *source)
 {
     const pith_source_attr *attr = pithi_source_attr(source, "channels_last");

@@ -19,5 +19,7 @@ pith_status pithi_qlinear_global_pool_prepare(pith_prepare *prepare, bool is_las
 /* For spellings: true if the file's attribute channels_last, which pith keeps to itself elsewhere,
  * is set. */
 bool pithi_qlinear_is_channels_last(pith_source *source);
+/* And back: channels-first images need no word. */
+pith_status pithi_qlinear_pool_to_source(pith_ctx *ctx, const pith_node *node, pith_source *source);
 
 #endif

@@ -133,6 +133,9 @@ static bool is_small(const walker *walk, const pith_node *node)
     if (pithi_same_text(node->op->head.name, "quantize_linear")) {
         return true; /* weights that the graph quantises: they only shrink */
     }
+    if (is_stored_weight && walk->graph->keeps_stored) {
+        return false;
+    }
     /* What no pass wants to read as it is stored (fuse_nbits) would else be spread in every run. */
     return walk->fold_large ? is_stored_weight || n_outputs <= n_inputs + MAX_GROWTH_BYTES
                             : n_outputs <= MAX_SMALL_BYTES && !is_stored_weight;

@@ -35,6 +35,30 @@ run 0 info block.opt.onnx
 has out "1x2x6x7"
 run 0 optimize block.txt -o kept.onnx --disable-passes reparameterize
 has out "nodes                 6              6"
+# Stored weights stay bytes, and operators of ONNX Runtime are written as such.
+cat > bytes.txt <<'END'
+pith-graph 1
+graph "bytes"
+input %x:f32[2,4]
+const %s:f32[] = {0.05}
+const %z:u8[] = {128}
+const %t:f32[] = {0.00390625}
+const %o:u8[] = {0}
+const %w:s8[4,3] = {1,-2,3,-4,5,-6,7,-8,9,-10,11,-12}
+const %v:f32[] = {0.5}
+%q:u8[2,4] = quantize_linear(%x, %s, %z)
+%p:u8[2,4] = qlinear_softmax(%q, %s, %z, %t, %o) axis=-1 opset=11
+%f:f32[2,4] = dequantize_linear(%p, %t, %o)
+%g:f32[4,3] = dequantize_linear(%w, %v)
+%y:f32[2,3] = matmul(%f, %g)
+output %y
+END
+run 0 optimize bytes.txt -o bytes.onnx
+has out "nodes                 5              5"
+run 0 info bytes.onnx
+has out "dequantize_linear 2"
+run 0 compare bytes.txt bytes.onnx --exact
+has out "1 of 1 outputs within tolerance"
 cat > squeeze.txt <<'END'
 pith-graph 1
 graph "squeeze"
