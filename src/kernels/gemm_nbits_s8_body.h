@@ -93,7 +93,8 @@ NQ_INLINE void nq_block(const pith_gemm_nbits_tile *tile, const pith_nbits_s8_ro
     const size_t per = (size_t)pithi_nbits_per_word(shape.format), rows = (size_t)nm, first = (size_t)p.m0 / rows;
     const int8_t *q = a->q + first * t->n_words * per * rows;
     const float *a_scales = a->scales + first * t->n_groups * rows;
-    const int32_t *a_sums = a->sums + first * t->n_groups * rows, middle = 1 << (bits - 1);
+    const int32_t *a_sums = a->sums + first * t->n_groups * rows;
+    const uint32_t middle = 1u << (bits - 1);
     const v_i mask = vi_set((int32_t)(((1u << bits) - 1) * 0x01010101u));
     const char *codes[NQ_MOST_PANELS];
     size_t lists[NQ_MOST_PANELS];
@@ -114,7 +115,7 @@ NQ_INLINE void nq_block(const pith_gemm_nbits_tile *tile, const pith_nbits_s8_ro
         NQ_UNROLL
         for (int i = 0; i < nm * nv; i++) {
             const int m = i / nv, v = i % nv;
-            acc[m][v] = vi_set(-middle * a_sums[m]);
+            acc[m][v] = vi_set((int32_t)(0u - middle * (uint32_t)a_sums[m])); /* of rows that are missing, anything */
             if (t->zeros) {
                 const v_i zero = nq_load_s8((const int8_t *)t->zeros + lists[v] + g * V_N);
                 acc[m][v] = vi_sub(acc[m][v], nq_multiply(zero, vi_set(a_sums[m])));
