@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* separable_conv: [1x1 convolution] -> depthwise convolution -> [1x1 convolution], each with bias and activation, the
- * last with a residual -> [max pooling of windows that don't overlap], on channels-last images. Made by pass
- * fuse_separable of the blocks of MobileNets (Howard et al. 2017, Sandler et al. 2018) and their kin; no file has it.
+ * last with a residual -> [max pooling of windows that don't overlap], on channels-last images. Made by
+ * passes fuse_separable and fuse_pool of the blocks of MobileNets (Howard et al. 2017, Sandler et al. 2018) and their
+ * kin; no file has it.
  *
  * A band of output rows goes through all stages while its rows stay in L2; the rows that the next band sees again
  * are kept. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attributes of separable_conv, which pass fuse_separable fills. */
+/* Attributes of separable_conv, which passes fuse_separable and fuse_pool fill. */
 #ifndef PITH_OPS_SEPARABLE_CONV_H
 #define PITH_OPS_SEPARABLE_CONV_H
 

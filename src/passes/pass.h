@@ -33,6 +33,7 @@ extern const pith_pass pithi_pass_fuse_normalization;
 extern const pith_pass pithi_pass_fuse_pad;
 extern const pith_pass pithi_pass_fuse_patterns;
 extern const pith_pass pithi_pass_fuse_qdq;
+extern const pith_pass pithi_pass_fuse_pool;
 extern const pith_pass pithi_pass_fuse_rearrange;
 extern const pith_pass pithi_pass_fuse_prelu;
 extern const pith_pass pithi_pass_fuse_recurrent;

@@ -57,6 +57,7 @@ static const entry pipeline[] = {
     { &pithi_pass_read_planes, IN(PHASE_CLEANUP) },
     { &pithi_pass_fuse_separable, IN(PHASE_CLEANUP) }, /* of what has its activations and shortcuts by now */
     { &pithi_pass_fold_gate, IN(PHASE_CLEANUP) },
+    { &pithi_pass_fuse_pool, IN(PHASE_REGIONS) }, /* behind all that fuses what stands behind convolutions */
     { &pithi_pass_strip_rows, IN(PHASE_REGIONS) }, /* of convolutions that nothing else takes in */
     { &pithi_pass_fuse_region, IN(PHASE_REGIONS) },
 };

@@ -16,6 +16,20 @@ pith_node *pithi_sole_producer(const pith_value *value, const char *op_name)
     return is_sole && pithi_is(value->producer, op_name) ? value->producer : NULL;
 }
 
+pith_node *pithi_sole_reader(const pith_graph *graph, const pith_node *node)
+{
+    const pith_value *y = pithi_node_result(node);
+    const bool has_reader = y && y->n_uses == 1 && !pithi_graph_is_output(graph, y);
+    for (pith_node *reader = has_reader ? node->next : NULL; reader; reader = reader->next) {
+        for (int i = 0; i < reader->n_inputs; i++) {
+            if (reader->inputs[i] == y) {
+                return reader;
+            }
+        }
+    }
+    return NULL;
+}
+
 bool pithi_is_cast_to_f32(const pith_node *node)
 {
     const int64_t *to = pithi_is(node, "cast") ? pithi_attr_field(node, "to", PITH_ATTR_KIND_CHOICE) : NULL;

@@ -32,6 +32,9 @@ static inline pith_value *pithi_node_input(const pith_node *node, int index)
 /* The node with operator `op` that makes `value` as its output 0, if `value` is used once (value->n_uses is up to
  * date) and thus free to be fused into its consumer; else NULL. */
 pith_node *pithi_sole_producer(const pith_value *value, const char *op_name);
+/* The node behind `node` that alone reads its output 0, as one operand (n_uses is up to date); NULL if there is none,
+ * or a body reads it. Looks no further than there. */
+pith_node *pithi_sole_reader(const pith_graph *graph, const pith_node *node);
 /* cast to float32. */
 bool pithi_is_cast_to_f32(const pith_node *node);
 /* Where the node's fused activation stands, or NULL if its operator takes none. */

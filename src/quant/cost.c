@@ -17,7 +17,7 @@
 #define BORDER_NS 0.3           /* per element, where no border was measured */
 
 /* Passes that make one step of several layers: times are wanted of each. Whole networks are timed with them. */
-#define LAYERS_TOGETHER "fuse_separable,fuse_region"
+#define LAYERS_TOGETHER "fuse_separable,fuse_pool,fuse_region"
 
 /* Rates of the estimate: of one core with 8-bit dot products. */
 #define FLOAT_MACS_PER_NS 25.0

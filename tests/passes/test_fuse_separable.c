@@ -57,35 +57,6 @@ static void check_fused(pith_test *test)
           "outputs %y:f32[1,64,64,49]\n");
 }
 
-static void check_pools(pith_test *test)
-{
-    check(test, "max pooling of windows side by side comes along, other pooling doesn't",
-          "input x f32[1,65,65,48]\n"
-          "const d f32[48,1,3,3]\n"
-          "const p f32[49,48,1,1]\n"
-          "a = conv x d | channels_last=1 group=48 pads=[1,1,1,1]\n"
-          "b = conv a p | channels_last=1 activation=3\n"
-          "y = max_pool b | channels_last=1 kernel_shape=[2,2] strides=[2,2]\n"
-          "c = conv x d | channels_last=1 group=48 pads=[1,1,1,1]\n"
-          "z = max_pool c | channels_last=1 kernel_shape=[3,3] strides=[3,3]\n"
-          "e = conv x d | channels_last=1 group=48 pads=[1,1,1,1]\n"
-          "v = max_pool e | channels_last=1 kernel_shape=[2,2] strides=[2,2] ceil_mode=1\n"
-          "f = conv x d | channels_last=1 group=48 pads=[1,1,1,1]\n"
-          "w = max_pool f | channels_last=1 kernel_shape=[3,3] strides=[2,2]\n"
-          "output y\n"
-          "output z\n"
-          "output v\n"
-          "output w\n",
-          "inputs %x:f32[1,65,65,48]\n"
-          "%y:f32[1,32,32,49] = separable_conv(%x, %d, -, -, -, -, %p, -) pads=[1,1,1,1] activation=3 pool=2\n"
-          "%z:f32[1,21,21,48] = separable_conv(%x, %d, -, -, -, -, -, -) pads=[1,1,1,1] pool=3\n"
-          "%e:f32[1,65,65,48] = conv(%x, %d) group=48 pads=[1,1,1,1] channels_last=1\n"
-          "%v:f32[1,33,33,48] = max_pool(%e) kernel_shape=[2,2] strides=[2,2] ceil_mode=1 channels_last=1\n"
-          "%f:f32[1,65,65,48] = conv(%x, %d) group=48 pads=[1,1,1,1] channels_last=1\n"
-          "%w:f32[1,32,32,48] = max_pool(%f) kernel_shape=[3,3] strides=[2,2] channels_last=1\n"
-          "outputs %y:f32[1,32,32,49], %z:f32[1,21,21,48], %v:f32[1,33,33,48], %w:f32[1,32,32,48]\n");
-}
-
 static void check_order(pith_test *test)
 {
     check(test, "an expanded image stays within, even if a depthwise convolution stands in front of its expansion",
@@ -136,7 +107,6 @@ static void check_kept(pith_test *test)
 void test_fuse_separable(pith_test *test)
 {
     check_fused(test);
-    check_pools(test);
     check_order(test);
     check_kept(test);
 }
