@@ -93,7 +93,8 @@ static dw_rows dw_rows_of(const pith_dwconv_s16_task *t)
     const size_t n_taps = (size_t)(t->kernel_h * t->kernel_w);
     dw_rows rows = { .n_pixels = (size_t)(t->out_w - 1) * stride + reach + 1 };
     rows.phase = pithi_align_up((rows.n_pixels + stride - 1) / stride * t->n_channels, S16_LANES);
-    rows.row = stride * rows.phase + S16_LANES; /* the last vector reads behind */
+    const size_t n_phases = stride < rows.n_pixels ? stride : rows.n_pixels;
+    rows.row = n_phases * rows.phase + S16_LANES; /* the last vector reads behind */
     rows.start = pithi_align_up((n_taps + 1) * sizeof(void *) + (size_t)t->kernel_h * sizeof(int), PITH_ALIGNMENT);
     return rows;
 }

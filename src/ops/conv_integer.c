@@ -36,12 +36,17 @@ static void run_part(const pith_run *run, const pith_part *part)
     }
 }
 
-/* Tiles of products are for channels-last images, rows of planes for what else there is. */
+/* Tiles of products are for channels-last images with weights that are known, rows of planes for what else there is. */
 static bool to_channels_last(pith_graph *graph, pith_node *node)
 {
     pithi_conv_attrs *attrs = node->attrs;
     const pith_shape *w = &node->inputs[1]->shape;
     (void)graph;
+    for (int i = 1; i <= 5 && i < node->n_inputs; i += 2) { /* weights, their zero points and factors */
+        if (node->inputs[i] && !node->inputs[i]->constant) {
+            return false;
+        }
+    }
     if (w->rank > 4 || (attrs->group > 1 && w->dims[1] == 1)) {
         return false;
     }

@@ -87,7 +87,7 @@ static bool is_possible(const pith_prepare *prepare, int64_t n)
     }
     bool has_c = pithi_has_operand(in, prepare->n_inputs, C);
     bool is_row = !has_c || (pith_shape_elements(&in[C].shape) == n &&
-                             in[C].shape.dims[in[C].shape.rank - 1] == n);
+                             (n == 1 || in[C].shape.dims[in[C].shape.rank - 1] == n));
     return !attrs->trans_a && is_row && prepare->outputs[0].dtype != PITH_DTYPE_F32 &&
            in[A].shape.dims[1] > 0 && pith_shape_elements(&prepare->outputs[0].shape) > 0;
 }

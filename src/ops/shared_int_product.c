@@ -146,8 +146,9 @@ static pith_status check_list(pith_infer *infer, const char *name, const pith_te
 {
     int64_t n_items = list ? pith_shape_elements(&list->shape) : 1;
     int64_t last = list && list->shape.rank > 0 ? list->shape.dims[list->shape.rank - 1] : 1;
+    bool is_batch = list && list->shape.rank > 1 && (last == 1 || last == count); /* for each of a batch */
     bool fits = n_items == 1 || n_items == count ||
-                (list->shape.rank > 1 && count > 0 && n_items % count == 0 && (last == 1 || last == count));
+                (is_batch && count > 0 && n_items > 0 && n_items % count == 0);
     PITH_CHECK(infer->ctx, fits, PITH_STATUS_SHAPE,
                "%s has %lld elements; one, or one for each of %lld, is needed", name,
                (long long)n_items, (long long)count);

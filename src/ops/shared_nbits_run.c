@@ -267,6 +267,22 @@ static void cut(pith_prepare *prepare, nbits_state *s)
     prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(s->n_grains, n_parts), 1);
 }
 
+/* Of what is packed with the codes: products may share those and have other scales. */
+static uint64_t key_of(const pithi_nbits_weights *w, const nbits_state *s)
+{
+    const pith_tensor *lists[] = { &w->scale, &w->zero, w->group };
+    const int64_t facts[] = { s->nr, w->n, w->k, w->n_step, w->block, w->n_groups, s->tile.format, w->default_zero,
+                              w->scale_n, w->zero_n };
+    uint64_t key = pithi_hash(PITHI_HASH_START, s->kernel->head.name, strlen(s->kernel->head.name));
+    key = pithi_hash(key, facts, sizeof facts);
+    for (int i = 0; i < PITH_COUNT(lists); i++) {
+        const pith_dtype dtype = lists[i] ? lists[i]->dtype : PITH_DTYPE_NONE;
+        key = pithi_hash(key, &dtype, sizeof dtype);
+        key = dtype ? pithi_hash(key, lists[i]->data, pith_tensor_bytes(lists[i])) : key;
+    }
+    return key;
+}
+
 static pith_status prepare_weights(pith_prepare *prepare, const pithi_nbits_weights *w, nbits_state *s)
 {
     pith_gemm_nbits_tile *t = &s->tile;
@@ -282,11 +298,9 @@ static pith_status prepare_weights(pith_prepare *prepare, const pithi_nbits_weig
     fill_table(s, w);
     t->table = s->table;
     const nbits_sizes sizes = sizes_of(s);
-    const int64_t facts[] = { s->nr, w->n, w->k, w->n_step, w->block, w->n_groups, t->format, w->group != NULL };
-    uint64_t key = pithi_hash(PITHI_HASH_START, s->kernel->head.name, strlen(s->kernel->head.name));
     nbits_job job = { w, s };
     const void *packed = NULL;
-    PITH_TRY(pithi_prepare_pack(prepare, w->codes.data, pithi_hash(key, facts, sizeof facts),
+    PITH_TRY(pithi_prepare_pack(prepare, w->codes.data, key_of(w, s),
                                 sizes.codes + sizes.scales + sizes.zeros, pack, &job, &packed));
     t->codes = packed;
     t->scales = (const float *)(const void *)((const char *)packed + sizes.codes);

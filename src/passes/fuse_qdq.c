@@ -482,7 +482,8 @@ static pith_status multiply_activations(pith_graph *graph, pith_node *gemm, bool
     const int64_t trans_b = pithi_attr_int(gemm, "transB"), low = pithi_attr_int(gemm, "low");
     const int64_t high = pithi_attr_int(gemm, "high");
     if (pithi_constant_input(gemm, 3) || pithi_node_input(gemm, 6) || !pithi_node_input(gemm, 7) ||
-        pithi_attr_int(gemm, "transA") || !scale || pith_shape_elements(&scale->shape) != 1) {
+        !pithi_node_input(gemm, 8) || pithi_attr_int(gemm, "transA") || !scale ||
+        scale->dtype != PITH_DTYPE_F32 || pith_shape_elements(&scale->shape) != 1) {
         return PITH_OK;
     }
     pith_value *inputs[8];
@@ -525,7 +526,7 @@ static pith_status fuse(pith_graph *graph, pith_node *node, bool *changed)
 static bool is_quantised(const pith_graph *graph)
 {
     for (const pith_node *node = graph->first; node; node = node->next) {
-        if (pithi_is(node, "dequantize_linear")) {
+        if (pithi_is(node, "dequantize_linear") || pithi_is(node, "qlinear_gemm")) {
             return true;
         }
     }

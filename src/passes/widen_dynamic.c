@@ -46,6 +46,11 @@ static pith_status widen(pith_graph *graph, pith_node *mul, bool *changed)
     if (!pithi_dynamic_of(mul, &d) || is_worth(&d)) {
         return PITH_OK;
     }
+    /* (q - zero) scale is x for the zero point that x was quantised with alone. */
+    const pith_value *x_zero = pithi_node_input(d.sums, 2);
+    if (!x_zero || x_zero != d.sums->inputs[0]->producer->outputs[2]) {
+        return PITH_OK;
+    }
     const pith_value *zero = pithi_node_input(d.sums, 3);
     const pith_shape *w = &d.sums->inputs[1]->constant->shape;
     const int64_t n_zeros = zero && zero->constant ? pith_shape_elements(&zero->constant->shape) : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nests of dequantize, float operator, quantize become integer operators; results stay within one quantisation step,
  * where a sum next to a tie may be rounded the other way. */
+#include "passes/rewrite.h"
 #include "support/graph_text.h"
 
 static void check(pith_test *test, const char *what, double tolerance, const char *before, const char *after)
@@ -111,6 +112,25 @@ static void test_gemms_of_activations(pith_test *test)
           "%m:s8[4,5] = qlinear_matmul(%x, %pith:0, %xz, %u, %us, %uz, %ys, %yz) trans_b=1 low=-100\n"
           "%y:f32[4,5] = dequantize_linear(%m, %ys, %yz)\n"
           "outputs %y:f32[4,5]\n");
+    check(test, "and where nothing is dequantised", 0.0,
+          TWO_MATRICES "y = qlinear_gemm x xs xz u us uz - ys yz | transB=1\noutput y\n",
+          "inputs %x:u8[4,9], %u:u8[5,9]\n"
+          "%y:s8[4,5] = qlinear_matmul(%x, %pith:0, %xz, %u, %us, %uz, %ys, %yz) trans_b=1\n"
+          "outputs %y:s8[4,5]\n");
+}
+
+/* Of a batch that nobody knows, so nothing has found yet that the zero point is missing. */
+static void test_incomplete_gemm(pith_test *test)
+{
+    int n_changes = 0;
+    pith_test_case(test, "an integer gemm without the result's zero point is left to be refused");
+    pith_graph *graph = pith_test_graph(test, "input x u8[-1,9]\nconst xs f32[]{0.05}\nconst xz u8[]{3}\n"
+                                              "input u u8[5,9]\nconst us f32[]{0.03}\nconst uz u8[]{130}\n" RESULT
+                                              "y = qlinear_gemm x xs xz u us uz - ys | transB=1\n"
+                                              "f = dequantize_linear u us uz\noutput y\noutput f\n");
+    TEST_OK(test, pithi_pass_fuse_qdq.run(graph, PITH_STAGE_MODEL, &n_changes));
+    TEST_CHECK(test, n_changes == 0 && pithi_is(graph->first, "qlinear_gemm"));
+    pithi_graph_destroy(graph);
 }
 
 static void test_other_products(pith_test *test)
@@ -490,6 +510,7 @@ void test_fuse_qdq(pith_test *test)
     test_products(test);
     test_float_biases(test);
     test_gemms_of_activations(test);
+    test_incomplete_gemm(test);
     test_repeated_quantisation(test);
     test_other_products(test);
     test_functions_of_one_tensor(test);

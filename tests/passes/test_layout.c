@@ -10,6 +10,14 @@ static void check(pith_test *test, const char *what, const char *before, const c
     pith_test_pass(test, &(pith_pass_check){ passes, 5, PITH_STAGE_SHAPE, 1e-6, before, after });
 }
 
+static void check_integers(pith_test *test)
+{
+    check(test, "integer convolutions with weights that aren't known stay as they are",
+          "input x u8[1,8,16,16]\ninput w s8[16,8,3,3]\nconst z u8[]{7}\ny = conv_integer x w z\noutput y\n",
+          "inputs %x:u8[1,8,16,16], %w:s8[16,8,3,3]\n%y:s32[1,16,14,14] = conv_integer(%x, %w, %z)\n"
+          "outputs %y:s32[1,16,14,14]\n");
+}
+
 static void check_elementwise(pith_test *test)
 {
     check(test, "elementwise work between two pools stays channels-last, constants are permuted",
@@ -152,6 +160,7 @@ static void check_structure(pith_test *test)
 
 void test_layout(pith_test *test)
 {
+    check_integers(test);
     check_elementwise(test);
     check_model_transposes(test);
     check_structure(test);

@@ -26,6 +26,18 @@ void test_widen_dynamic(pith_test *test)
     check(test, "few terms", "input x f32[7,31]{-3:5}\nconst w s8[31,90]{-128:128}\nconst ws f32[]{0.0005}\n"
           "q s z = dynamic_quantize_linear x\nm = matmul_integer q w z\n" TAIL,
           "inputs %x:f32[7,31]\n%y:f32[7,90] = matmul(%x, %pith:0)\noutputs %y:f32[7,90]\n");
+    check(test, "quantised with a zero point, multiplied without one",
+          "input x f32[7,31]{-3:5}\nconst w s8[31,90]{-128:128}\nconst ws f32[]{0.0005}\n"
+          "q s z = dynamic_quantize_linear x\nm = matmul_integer q w\n" TAIL,
+          "inputs %x:f32[7,31]\n%q:u8[7,31], %s:f32[], %z:u8[] = dynamic_quantize_linear(%x)\n"
+          "%m:s32[7,90] = matmul_integer(%q, %w)\n%c:f32[7,90] = cast(%m) to=f32\n%f:f32[] = mul(%s, %ws)\n"
+          "%y:f32[7,90] = mul(%c, %f)\noutputs %y:f32[7,90]\n");
+    check(test, "multiplied with a zero point of its own",
+          "input x f32[1,5,9,9]{-3:5}\nconst w s8[4,5,3,3]{-128:128}\nconst ws f32[]{0.0005}\nconst own u8[]{7}\n"
+          "q s z = dynamic_quantize_linear x\nm = conv_integer q w own\n" TAIL,
+          "inputs %x:f32[1,5,9,9]\n%q:u8[1,5,9,9], %s:f32[], %z:u8[] = dynamic_quantize_linear(%x)\n"
+          "%m:s32[1,4,7,7] = conv_integer(%q, %w, %own)\n%c:f32[1,4,7,7] = cast(%m) to=f32\n"
+          "%f:f32[] = mul(%s, %ws)\n%y:f32[1,4,7,7] = mul(%c, %f)\noutputs %y:f32[1,4,7,7]\n");
     check(test, "enough of both", "input x f32[7,32]{-3:5}\nconst w s8[32,48]{-128:128}\nconst ws f32[]{0.0005}\n"
           "q s z = dynamic_quantize_linear x\nm = matmul_integer q w z\n" TAIL,
           "inputs %x:f32[7,32]\n%q:u8[7,32], %s:f32[], %z:u8[] = dynamic_quantize_linear(%x)\n"
