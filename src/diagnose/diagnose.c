@@ -95,12 +95,22 @@ static pith_status find_cut_apart(const pithi_diagnosis *job, pithi_text *left_o
     return status;
 }
 
-/* As quantisers do that take the functions of ONNX in parts: x hard_sigmoid(x, 1/6, 1/2). */
-static pith_status expand_hard_swish(pith_graph *graph)
+static bool makes(const pith_graph *graph, const char *op, const char *name)
+{
+    const pith_node *node = graph->first;
+    while (node && !(pithi_is(node, op) && pithi_same_text(node->outputs[0]->name, name))) {
+        node = node->next;
+    }
+    return node != NULL;
+}
+
+/* As quantisers do that take the functions of ONNX in parts: x hard_sigmoid(x, 1/6, 1/2). Those that the twin has whole
+ * stay. */
+static pith_status expand_hard_swish(pith_graph *graph, const pith_graph *twin)
 {
     for (pith_node *node = graph->first; node; node = node->next) {
         pith_node *gate = NULL;
-        if (!pithi_is(node, "hard_swish")) {
+        if (!pithi_is(node, "hard_swish") || makes(twin, "hard_swish", node->outputs[0]->name)) {
             continue;
         }
         pith_value *x = node->inputs[0];
@@ -140,8 +150,9 @@ static pith_status simplify_both(pithi_diagnosis *job, pithi_text *cut_apart, pi
                    count_products(job->twin) >= count_products(job->graph) ? ",reparameterize" : "");
     PITH_TRY(left_out->failed || cut_apart->failed ? PITH_STATUS_NOMEM
                                                    : pithi_quant_simplify(job->graph, left_out->data));
-    return count_op(job->graph, "hard_swish") > count_op(job->twin, "hard_swish") ? expand_hard_swish(job->graph)
-                                                                                  : PITH_OK;
+    return count_op(job->graph, "hard_swish") > count_op(job->twin, "hard_swish")
+               ? expand_hard_swish(job->graph, job->twin)
+               : PITH_OK;
 }
 
 static pith_status bring_to_one_form(pithi_diagnosis *job)

@@ -167,8 +167,10 @@ static pith_status mend(pithi_quant_search *search, int stored)
 pith_status pithi_quant_prefer(pithi_quant_search *search, int a, int b, int *better_out)
 {
     const double a_ms = pithi_quant_time_of(search, a), b_ms = pithi_quant_time_of(search, b);
+    const double float_ms = pithi_quant_time_of(search, 0);
     *better_out = a_ms <= b_ms ? a : b;
-    if (a != b && fabs(a_ms - b_ms) <= NOISE_SHARE * fmax(a_ms, b_ms)) {
+    if (a != b && fabs(a_ms - b_ms) <= NOISE_SHARE * fmax(a_ms, b_ms) &&
+        (fmin(a_ms, b_ms) > float_ms || fmax(a_ms, b_ms) <= float_ms)) {
         PITH_TRY(pithi_quant_judge_point(search, a));
         PITH_TRY(pithi_quant_judge_point(search, b));
         *better_out = search->points[b].score > search->points[a].score ? b : a;

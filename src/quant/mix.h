@@ -164,7 +164,8 @@ pith_status pithi_quant_list_raises(pithi_quant_search *search, const pithi_quan
 /* Times points in turns, at most PITHI_QUANT_MAX_TIMED. */
 pith_status pithi_quant_time_points(pithi_quant_search *search, const int *points, int n_points);
 double pithi_quant_time_of(const pithi_quant_search *search, int point);
-/* The faster of two points; the one with the better score where the times are the same but for noise. */
+/* The faster of two points; the one with the better score where the times are the same but for noise, unless only the
+ * other one is as fast as float. */
 pith_status pithi_quant_prefer(pithi_quant_search *search, int a, int b, int *better_out);
 /* Chooses the mix that keeps to the limits of the options, or without limits the fastest; the formats are set then, and
  * the report has what was looked at (memory of `arena`). */

@@ -82,7 +82,9 @@ static pith_status spend_little(pithi_quant_search *search, const pithi_quant_ra
         PITH_TRY(add_point(search, list, first * (1.0 + shares[i] * SPENT_SHARE), &end, &points[n]));
         n += points[n] >= 0;
     }
-    for (int attempt = 0; attempt < MOST_TIMED && n > 1 && search->chosen == start; attempt++) {
+    bool is_refused = n > 1; /* a better one, for its time */
+    for (int attempt = 0; attempt < MOST_TIMED && is_refused && search->chosen == start; attempt++) {
+        is_refused = false;
         if (search->facts.is_measured) {
             PITH_TRY(pithi_quant_time_points(search, points, n));
         }
@@ -91,6 +93,7 @@ static pith_status spend_little(pithi_quant_search *search, const pithi_quant_ra
                                   pithi_quant_time_of(search, start) * (1.0 + MOST_SHARE);
             const bool is_better = search->points[points[i]].score > search->points[start].score + PITHI_QUANT_GAIN_DB;
             search->chosen = is_cheap && is_better ? points[i] : start;
+            is_refused = is_refused || (is_better && !is_cheap);
         }
     }
     return PITH_OK;

@@ -8,14 +8,20 @@
 
 static const pith_quantize_options options = { .max_bytes = 1000, .max_ram_bytes = 500 };
 
-static int preferred(pith_test *test, double a_ms, double b_ms, double a_score, double b_score)
+static int preferred_to(pith_test *test, double float_ms, double a_ms, double b_ms, double a_score, double b_score)
 {
     static pithi_quant_search search;
     int better = -1;
+    search.points[0] = (pithi_quant_point){ .ms = float_ms };
     search.points[1] = (pithi_quant_point){ .ms = a_ms, .score = a_score, .is_judged = true };
     search.points[2] = (pithi_quant_point){ .ms = b_ms, .score = b_score, .is_judged = true };
     TEST_OK(test, pithi_quant_prefer(&search, 1, 2, &better));
     return better;
+}
+
+static int preferred(pith_test *test, double a_ms, double b_ms, double a_score, double b_score)
+{
+    return preferred_to(test, 2.0, a_ms, b_ms, a_score, b_score);
 }
 
 static void test_prefer(pith_test *test)
@@ -23,6 +29,10 @@ static void test_prefer(pith_test *test)
     pith_test_case(test, "of two mixes that are as fast, but for noise, the more accurate one");
     TEST_CHECK(test, preferred(test, 1.00, 1.01, 20.0, 25.0) == 2 && preferred(test, 1.00, 1.01, 25.0, 20.0) == 1);
     TEST_CHECK(test, preferred(test, 1.01, 1.00, 20.0, 25.0) == 2 && preferred(test, 1.01, 1.00, 25.0, 20.0) == 1);
+    pith_test_case(test, "unless that alone is slower than float");
+    TEST_CHECK(test, preferred_to(test, 1.005, 1.00, 1.01, 20.0, 25.0) == 1);
+    TEST_CHECK(test, preferred_to(test, 1.005, 1.01, 1.00, 25.0, 20.0) == 2);
+    TEST_CHECK(test, preferred_to(test, 0.99, 1.00, 1.01, 20.0, 25.0) == 2);
     pith_test_case(test, "else the faster one");
     TEST_CHECK(test, preferred(test, 1.00, 1.10, 20.0, 25.0) == 1 && preferred(test, 1.10, 1.00, 25.0, 20.0) == 2);
 }
