@@ -49,7 +49,8 @@ typedef struct pith_quantize_options {
     int no_equalization;          /**< 1: weights of neighbouring layers are not balanced. */
     int no_bias_correction;       /**< 1: mean errors of layers are not taken out of their biases. */
     const char *without;          /**< Comma list of stages to leave out, as the report names them; NULL. */
-    const char *keep_float;       /**< Comma list of node names or operators (as in the file) that stay float; NULL. */
+    /** Comma list of node names or operators, as in the file or in the report, that stay float; NULL. */
+    const char *keep_float;
     int n_threads;                /**< As in pith_session_options. */
     /** Optional: told what is going on, `done` of `total` steps of `stage`. */
     void (*progress)(void *user, const char *stage, int done, int total);

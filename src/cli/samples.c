@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "generate.h"
 #include "samples.h"
 
@@ -39,10 +41,30 @@ pith_status cli_samples_open_apart(const cli_samples *others, int n_most, cli_sa
     return PITH_OK;
 }
 
+/* The library knows the number among samples that are used only: here it is that in the data, or the file's name. */
+static pith_status check_numbers(const cli_dataset *dataset, int index, const cli_run_inputs *inputs)
+{
+    char number[40];
+    snprintf(number, sizeof number, "sample %d of the data", index);
+    for (int i = 0; i < inputs->tensors.n; i++) {
+        const cli_tensor *input = &inputs->tensors.items[i];
+        const float *x = input->view.data;
+        const int64_t n = input->view.dtype == PITH_DTYPE_F32 ? pith_shape_elements(&input->view.shape) : 0;
+        for (int64_t k = 0; k < n; k++) {
+            CLI_CHECK(!isnan(x[k]), PITH_STATUS_ARG,
+                      "%s: element %lld of input '%s' isn't a number (NaN); leave the sample out",
+                      dataset->paths ? dataset->paths[index] : number, (long long)k, input->name ? input->name : "");
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status make(cli_samples *samples, int index, cli_run_inputs *inputs)
 {
     if (samples->dataset) {
-        return cli_dataset_read(samples->dataset, &samples->reader, samples->indices[index], inputs);
+        const int k = samples->indices[index];
+        CLI_TRY(cli_dataset_read(samples->dataset, &samples->reader, k, inputs));
+        return check_numbers(samples->dataset, k, inputs);
     }
     return cli_generate_inputs(&samples->reader, &samples->shapes, (uint64_t)index + 1, inputs);
 }

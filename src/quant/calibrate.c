@@ -45,10 +45,13 @@ static pith_status check_numbers(const pithi_quant *quant, const pithi_quant_run
 {
     for (int i = 0; i < pith_model_n_inputs(runner->model); i++) {
         const pith_tensor *input = &runner->inputs[i];
+        const int64_t n = pithi_dtype_is_float(input->dtype) ? pith_shape_elements(&input->shape) : 0;
         const float *x = input->data;
-        for (int64_t k = 0; input->dtype == PITH_DTYPE_F32 && k < pith_shape_elements(&input->shape); k++) {
-            PITH_CHECK(quant->ctx, !isnan(x[k]), PITH_STATUS_ARG,
-                       "calibration sample %d: element %lld of input '%s' isn't a number (NaN); leave the sample out",
+        for (int64_t k = 0; k < n; k++) {
+            PITH_CHECK(quant->ctx, !isnan(input->dtype == PITH_DTYPE_F32 ? x[k] : pithi_tensor_get_f64(input, k)),
+                       PITH_STATUS_ARG,
+                       "%s %d: element %lld of input '%s' isn't a number (NaN); leave the sample out",
+                       quant->samples == quant->options->verify ? "sample held out" : "calibration sample",
                        sample, (long long)k, pith_model_input(runner->model, i)->name);
         }
     }

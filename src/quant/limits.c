@@ -252,8 +252,8 @@ static pith_status keep_size(pithi_quant_search *search, const pithi_quant_mix *
             return PITH_OK;
         }
         PITH_CHECK(quant->ctx, lowered, PITH_STATUS_LIMIT,
-                   "the limits can't be kept: with all weights in 2 bits the file still has %zu bytes, %zu are allowed;"
-                   " relax the limit on the size to at least %zu", n_bytes, limit, n_bytes);
+                   "the limits can't be kept: with all weights of products in 2 bits the file still has %zu bytes, %zu "
+                   "are allowed; relax the limit on the size to at least %zu", n_bytes, limit, n_bytes);
         search->facts.fixed_bytes += n_bytes - limit;
     }
     PITH_CHECK(quant->ctx, n_bytes <= limit, PITH_STATUS_LIMIT,

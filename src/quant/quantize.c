@@ -222,29 +222,50 @@ static bool is_word(const char *text, const char *word, size_t n)
     return strncmp(text, word, n) == 0 && text[n] == 0;
 }
 
-/* Every word of keep_float names a node or an operator. */
-static pith_status check_kept(const pithi_quant *quant)
+/* Adds ",word" for every word of the list that names neither a node nor an operator. */
+static void find_unknown(const pith_graph *graph, const char *list, pithi_text *unknown)
 {
-    for (const char *word = quant->options->keep_float; word && *word;) {
+    for (const char *word = list; word && *word;) {
         const size_t n = strcspn(word, ",");
-        const pith_node *node = quant->graph->first;
+        const pith_node *node = graph->first;
         while (n > 0 && node && !is_word(node->name, word, n) && !is_word(node->source_op, word, n)) {
             node = node->next;
         }
-        PITH_CHECK(quant->ctx, node || n == 0, PITH_STATUS_ARG,
-                   "keep_float: '%.*s' is neither a node nor an operator of the network, upper and lower case count "
-                   "('pith info --layers' lists the nodes)", (int)pithi_min_s64((int64_t)n, 200), word);
+        if (n > 0 && !node) {
+            pithi_text_add(unknown, ",%.*s", (int)n, word);
+        }
         word += n + (word[n] == ',');
     }
-    return PITH_OK;
+}
+
+/* keep_float may name nodes of the file, and those that are made of them, which the report has. */
+static pith_status simplify(pithi_quant *quant)
+{
+    pithi_text before = { .ctx = quant->ctx }, after = { .ctx = quant->ctx };
+    pith_status status = PITH_OK;
+    find_unknown(quant->graph, quant->options->keep_float, &before);
+    PITH_TRY_GOTO(pithi_quant_simplify(quant->graph, NULL), done);
+    find_unknown(quant->graph, before.data, &after);
+    if (before.failed || after.failed) {
+        status = PITH_STATUS_NOMEM;
+    } else if (after.data) {
+        const char *word = after.data + 1;
+        status = pithi_fail(quant->ctx, PITH_STATUS_ARG,
+                            "keep_float: '%.*s' is neither a node nor an operator of the network, upper and lower case "
+                            "count ('pith info --layers' lists the nodes)",
+                            (int)pithi_min_s64((int64_t)strcspn(word, ","), 200), word);
+    }
+done:
+    pithi_text_deinit(&before);
+    pithi_text_deinit(&after);
+    return status;
 }
 
 static pith_status prepare(pithi_quant *quant)
 {
     PITH_TRY(check_complete(quant->graph));
     PITH_TRY(check_float(quant->graph));
-    PITH_TRY(check_kept(quant));
-    PITH_TRY(pithi_quant_simplify(quant->graph, NULL));
+    PITH_TRY(simplify(quant));
     PITH_TRY(pithi_quant_learn_types(quant, quant->graph));
     return pithi_quant_select(quant);
 }

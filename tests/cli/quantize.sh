@@ -102,7 +102,7 @@ numpy.save("listed/second.npy", x[0:1])
 open("listed/y_labels.csv", "w").write("file,classes,class\r\nsecond.npy,2,0\r\n9_first.npy,2,1")
 END
     python3 -c 'import numpy; x = numpy.load("data.npz")["x"]; numpy.save("all.npy", x); numpy.save("one.npy", x[:1]); \
-x[1, 1] = numpy.nan; numpy.save("nan.npy", x); x = numpy.load("data.npz")["x"]; numpy.save("flat.npy", x[2]); \
+x[2, 1] = numpy.nan; numpy.save("nan.npy", x); x = numpy.load("data.npz")["x"]; numpy.save("flat.npy", x[2]); \
 numpy.save("wide.npy", x[:, :2]); numpy.savez("hot.npz", x_test=x, y_test=numpy.eye(2)[[0, 1, 0, 1]])'
     run 0 run tiny.onnx flat.npy
     has out "f32 1x2"
@@ -114,8 +114,8 @@ numpy.save("wide.npy", x[:, :2]); numpy.savez("hot.npz", x_test=x, y_test=numpy.
     has out "on 4 calibration samples"
     has err "4 calibration samples: ranges and the report mean little"
     run 0 quantize tiny.onnx --calib one.npy --int8 -o one.int8.onnx
-    run 2 quantize tiny.onnx --calib nan.npy --int8 -o nan.int8.onnx
-    has err "calibration sample 1: element 1 of input 'x' isn't a number (NaN)"
+    run 2 quantize tiny.onnx --calib nan.npy --samples 2 --int8 -o nan.int8.onnx
+    has err "sample 2 of the data: element 1 of input 'x' isn't a number (NaN)"
     run 2 evaluate tiny.onnx --data all.npy
     has err "no labels"
     run 2 info all.npy

@@ -163,6 +163,30 @@ static void test_errors(pith_test *test)
     free(s);
 }
 
+/* Nodes that simplifying makes are named as in the report. */
+static void test_kept(pith_test *test)
+{
+    static const char swish[] = "input x f32[1,3,12,12]\nconst w f32[8,3,3,3]{-0.4:0.4}\na = conv x w\n"
+                                "g = hard_sigmoid a | alpha=0.16666667 beta=0.5\nh = mul a g\n"
+                                "const v f32[4,8,1,1]{-0.5:0.5}\ny = conv h v\noutput y\n";
+    static const char *const names[] = { "hard_swish", "Mul", "hard_swosh" };
+    source *s = make_source(test);
+    const pith_samples samples = { read_sample, s, N_SAMPLES };
+    pith_graph *graph = pith_test_graph(test, swish);
+    pith_test_case(test, "nodes kept in float by the names before and after simplifying");
+    for (int i = 0; i < PITH_COUNT(names) && graph && pith_test_save_onnx(test, graph, PATH); i++) {
+        const pith_quantize_options options = { .keep_float = names[i], .n_threads = 1, .no_mix = 1, .no_timing = 1 };
+        void *bytes = NULL;
+        size_t n_bytes = 0;
+        const pith_status status = pith_quantize(test->ctx, PATH, &options, &samples, &bytes, &n_bytes, NULL);
+        TEST_CHECK_MESSAGE(test, (status == PITH_OK) == (i < 2), "%s: %s", names[i], pith_ctx_error(test->ctx));
+        pith_ctx_clear_error(test->ctx);
+        pith_free_bytes(test->ctx, bytes);
+    }
+    pithi_graph_destroy(graph);
+    free(s);
+}
+
 void test_quantize(pith_test *test)
 {
     for (int k = 0; k < PITH_OBSERVER_COUNT; k++) {
@@ -176,4 +200,5 @@ void test_quantize(pith_test *test)
     check(test, &per_tensor, 1000.0f, 25.0);
     test_weights(test);
     test_errors(test);
+    test_kept(test);
 }
