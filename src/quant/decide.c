@@ -9,6 +9,7 @@
 #include "quant/quant.h"
 
 #define FAR_LOGITS 16.0 /* probabilities so far from the border don't change */
+#define FAR_SIGMOID 6.9 /* just within those of END */
 #define FAR        4.0  /* sigmas: errors beyond say nothing of those near the border */
 #define LEAST_NEAR 32   /* errors from which sigma is learnt, if there are so many */
 #define TINY       1e-30
@@ -24,18 +25,17 @@ pithi_decision pithi_decision_of(const pith_value *value, const pith_node *softm
         moved = moved->inputs[0]->producer;
     }
     if (pithi_is(moved, "sigmoid")) { /* a row of them has several labels */
-        return (pithi_decision){ PITHI_DECISION_SIGMOID, 0, false };
-    }
-    if (is_one_choice) {
-        return (pithi_decision){ PITHI_DECISION_SCORES, 0, true };
+        return (pithi_decision){ .kind = PITHI_DECISION_SIGMOID, .are_logits = true };
     }
     const bool is_behind = pithi_is(node, "softmax");
-    if (softmax || is_behind || pithi_is(node, "log_softmax")) {
-        softmax = softmax ? softmax : node;
-        return (pithi_decision){ is_behind ? PITHI_DECISION_SOFTMAX : PITHI_DECISION_SCORES,
-                                 (int)pithi_attr_int(softmax, "axis"), pithi_attr_int(softmax, "flatten") != 0 };
+    softmax = !softmax && (is_behind || pithi_is(node, "log_softmax")) ? node : softmax;
+    const pithi_decision_kind kind = is_behind ? PITHI_DECISION_SOFTMAX : PITHI_DECISION_SCORES;
+    if (is_one_choice) {
+        return (pithi_decision){ .kind = kind, .is_flat = true, .are_logits = softmax != NULL };
     }
-    return (pithi_decision){ PITHI_DECISION_NONE, 0, false };
+    return softmax ? (pithi_decision){ kind, (int)pithi_attr_int(softmax, "axis"),
+                                       pithi_attr_int(softmax, "flatten") != 0, true }
+                   : (pithi_decision){ .kind = PITHI_DECISION_NONE };
 }
 
 void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all)
@@ -67,7 +67,8 @@ static void halve(pithi_decisions *all)
 }
 
 /* An error that is no number changes the decision; one of 0, as between two zeros, says that nothing moves here. */
-static void add_pair(pithi_decisions *all, double margin, double error, int64_t class_of)
+static void add_pair(pithi_decisions *all, const pithi_decision *decision, double margin, double error,
+                     int64_t class_of)
 {
     if (!isfinite((float)margin)) {
         return;
@@ -75,6 +76,7 @@ static void add_pair(pithi_decisions *all, double margin, double error, int64_t 
     const float moved = isfinite((float)error) ? (float)error : (float)fmax(-2.0 * margin, -(double)FLT_MAX);
     all->n_of_class[class_of]++;
     all->n_rows++;
+    all->n_close += margin <= (decision->kind == PITHI_DECISION_SIGMOID ? FAR_SIGMOID : FAR_LOGITS);
     if (moved == 0.0f || (margin > FAR_LOGITS && all->are_logits)) {
         return;
     }
@@ -96,9 +98,10 @@ static double score_at(const pith_tensor *tensor, pithi_decision_kind kind, int6
 }
 
 /* The two best classes of a row, by the reference. */
-static void add_row(pithi_decisions *all, pithi_decision_kind kind, const pith_tensor *reference,
+static void add_row(pithi_decisions *all, const pithi_decision *decision, const pith_tensor *reference,
                     const pith_tensor *output, const int64_t at[3])
 {
+    const pithi_decision_kind kind = decision->kind;
     const int64_t first = at[0], n = at[1], stride = at[2];
     int64_t best = 0, second = 1;
     for (int64_t c = 1; c < n; c++) {
@@ -112,7 +115,7 @@ static void add_row(pithi_decisions *all, pithi_decision_kind kind, const pith_t
     }
     const int64_t i = first + best * stride, k = first + second * stride;
     const double margin = score_at(reference, kind, i) - score_at(reference, kind, k);
-    add_pair(all, margin, score_at(output, kind, i) - score_at(output, kind, k) - margin, best);
+    add_pair(all, decision, margin, score_at(output, kind, i) - score_at(output, kind, k) - margin, best);
 }
 
 /* Beyond the ends nothing is said of the border: 8 bits hold no probabilities between 0 and 1 / 512. NaN stays NaN. */
@@ -122,34 +125,42 @@ static double logit(double p)
     return log(inside) - log(1.0 - inside);
 }
 
+int64_t pithi_decision_classes(const pithi_decision *decision, const pith_shape *shape, int64_t *inner_out)
+{
+    const int axis = decision->axis < 0 ? decision->axis + shape->rank : decision->axis;
+    int64_t n = 1;
+    *inner_out = 1;
+    for (int i = axis; i < shape->rank; i++) {
+        int64_t *size = i == axis || decision->is_flat ? &n : inner_out;
+        *size *= shape->dims[i];
+    }
+    return n;
+}
+
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output)
 {
     const pith_shape *shape = &reference->shape;
     const int64_t n_elements = pith_shape_elements(shape);
-    all->are_logits = decision->kind != PITHI_DECISION_SCORES || !decision->is_flat;
+    all->are_logits = decision->are_logits;
     if (decision->kind == PITHI_DECISION_SIGMOID) {
         PITH_TRY(reserve(ctx, all, n_elements, 2));
         for (int64_t i = 0; i < n_elements; i++) {
             const double x = logit(pithi_tensor_get_f64(reference, i));
             const double error = logit(pithi_tensor_get_f64(output, i)) - x;
-            add_pair(all, fabs(x), error, x > 0.0);
+            add_pair(all, decision, fabs(x), error, x > 0.0);
         }
         return PITH_OK;
     }
-    const int axis = decision->axis < 0 ? decision->axis + shape->rank : decision->axis;
-    int64_t n = 1, inner = 1;
-    for (int i = axis; i < shape->rank; i++) {
-        int64_t *size = i == axis || decision->is_flat ? &n : &inner;
-        *size *= shape->dims[i];
-    }
+    int64_t inner = 1;
+    const int64_t n = pithi_decision_classes(decision, shape, &inner);
     if (n < 2 || n_elements == 0) {
         return PITH_OK;
     }
     PITH_TRY(reserve(ctx, all, n_elements / n, n));
     for (int64_t row = 0; row < n_elements / n; row++) {
         const int64_t at[] = { row / inner * n * inner + row % inner, n, inner };
-        add_row(all, decision->kind, reference, output, at);
+        add_row(all, decision, reference, output, at);
     }
     return PITH_OK;
 }
@@ -201,7 +212,7 @@ double pithi_decisions_noise(const pithi_decisions *all)
     for (; n < LEAST_NEAR && scale < FAR_LOGITS; scale *= 2.0) {
         noise = noise_within(all, 2.0 * scale, &n);
     }
-    return all->n_rows < 2 * LEAST_NEAR || !all->are_logits ? -1.0 : noise;
+    return all->n_close < 2 * LEAST_NEAR || !all->are_logits ? -1.0 : noise;
 }
 
 double pithi_decisions_changed(const pithi_decisions *all)

@@ -17,6 +17,7 @@ typedef struct pithi_decision {
     pithi_decision_kind kind;
     int axis;               /* of the classes */
     bool is_flat;           /* with all axes behind it */
+    bool are_logits;        /* natural logarithms of probabilities, or probabilities that these are made of */
 } pithi_decision;
 
 typedef struct pithi_decision_pair {
@@ -32,19 +33,21 @@ typedef struct pithi_decisions {
     int log_every;
     int64_t *n_of_class;    /* of the reference's decisions */
     size_t n_classes;       /* room for them */
-    int64_t n_rows;
-    bool are_logits;        /* natural logarithms of probabilities */
+    int64_t n_rows, n_close; /* all, and those so near the border that an error may change them */
+    bool are_logits;        /* as in pithi_decision */
 } pithi_decisions;
 
 /* `softmax` reads the value (NULL: none does); `is_one_choice`: it is one row of scores. */
 pithi_decision pithi_decision_of(const pith_value *value, const pith_node *softmax, bool is_one_choice);
+/* How many classes a row has, and in *inner_out by how many elements they are apart. */
+int64_t pithi_decision_classes(const pithi_decision *decision, const pith_shape *shape, int64_t *inner_out);
 /* Those of one sample; sizes of both tensors are the same. */
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output);
 /* Expected changes as a fraction of the decisions for any class but the most frequent one, so that background doesn't
  * hide what is looked for; -1 without decisions. */
 double pithi_decisions_changed(const pithi_decisions *all);
-/* Mean square of the errors near the border, in logits; -1 with less than some ten decisions. */
+/* Mean square of the errors near the border, in logits; -1 with less than some ten decisions near it. */
 double pithi_decisions_noise(const pithi_decisions *all);
 void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all);
 

@@ -7,6 +7,8 @@
 #define MOST_DB 120.0
 #define MOST_SCORE 60.0
 #define LEAST_UNCERTAIN 1e-6
+#define HIDDEN 80.0 /* below the largest of its row a logit adds nothing to a float32 softmax */
+#define LOGISTIC_VARIANCE 3.2898681336964528 /* pi^2 / 3: the signal that noise of logits is compared with */
 
 typedef struct pithi_quant_sums {
     double signal, noise, product, square; /* of reference, difference, both, the quantised one */
@@ -16,16 +18,37 @@ typedef struct pithi_quant_sums {
     int n_samples;
 } sums;
 
-static void add(sums *s, const pith_tensor *reference, const pith_tensor *output)
+/* What masks leave in a row that a softmax reads is neither signal nor noise. */
+static double least_seen(const pith_tensor *reference, int64_t first, int64_t n, int64_t stride)
 {
+    double most = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        most = fmax(most, pithi_tensor_get_f64(reference, first + i * stride));
+    }
+    return most - HIDDEN;
+}
+
+static void add(sums *s, const pithi_decision *decision, const pith_tensor *reference, const pith_tensor *output)
+{
+    const int64_t n_elements = pith_shape_elements(&reference->shape);
+    const bool has_rows = decision && decision->kind == PITHI_DECISION_SCORES && decision->are_logits;
+    int64_t inner = 1, n = has_rows ? pithi_decision_classes(decision, &reference->shape, &inner) : n_elements;
     double signal = 0.0, noise = 0.0;
-    for (int64_t i = 0; i < pith_shape_elements(&reference->shape); i++) {
-        double x = pithi_tensor_get_f64(reference, i), y = pithi_tensor_get_f64(output, i);
-        signal += x * x;
-        noise += (x - y) * (x - y);
-        s->product += x * y;
-        s->square += y * y;
-        s->uncertain += x * (1.0 - x) * x * (1.0 - x);
+    for (int64_t row = 0; row < (n > 0 ? n_elements / n : 0); row++) {
+        const int64_t first = row / inner * n * inner + row % inner;
+        const double least = has_rows ? least_seen(reference, first, n, inner) : -INFINITY;
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t i = first + k * inner;
+            double x = pithi_tensor_get_f64(reference, i), y = pithi_tensor_get_f64(output, i);
+            if ((x < least && y < least) || (isinf(x) && x == y)) {
+                continue;
+            }
+            signal += x * x;
+            noise += (x - y) * (x - y);
+            s->product += x * y;
+            s->square += y * y;
+            s->uncertain += x * (1.0 - x) * x * (1.0 - x);
+        }
     }
     s->signal += signal;
     s->noise += noise;
@@ -69,10 +92,10 @@ pith_status pithi_quant_sums_add(const pithi_quant *quant, pithi_quant_error_sum
         PITH_CHECK(quant->ctx, pith_shape_equal(&output->shape, &references[i].shape), PITH_STATUS_UNSUPPORTED,
                    "output %d changes its shape when the network is quantised (its size depends on data); name the "
                    "nodes in front of it in keep_float", i);
-        add(&all->items[i], &references[i], output);
-        if (all->decisions && all->decisions[i].kind != PITHI_DECISION_NONE) {
-            PITH_TRY(pithi_decisions_add(quant->ctx, &all->items[i].decisions, &all->decisions[i], &references[i],
-                                         output));
+        const pithi_decision *decision = all->decisions ? &all->decisions[i] : NULL;
+        add(&all->items[i], decision, &references[i], output);
+        if (decision && decision->kind != PITHI_DECISION_NONE) {
+            PITH_TRY(pithi_decisions_add(quant->ctx, &all->items[i].decisions, decision, &references[i], output));
         }
     }
     return PITH_OK;
@@ -105,7 +128,8 @@ static double noise_of(const pithi_quant_error_sums *all, int i)
     const bool is_probability = kind == PITHI_DECISION_SOFTMAX || kind == PITHI_DECISION_SIGMOID;
     const double signal = is_probability ? fmax(own->uncertain, LEAST_UNCERTAIN * own->signal) : own->signal;
     const double near = kind == PITHI_DECISION_NONE ? -1.0 : pithi_decisions_noise(&own->decisions);
-    return pithi_quant_noise(near >= 0.0 ? pithi_quant_decibel(1.0, near) : pithi_quant_decibel(signal, own->noise));
+    return pithi_quant_noise(near >= 0.0 ? pithi_quant_decibel(LOGISTIC_VARIANCE, near)
+                                         : pithi_quant_decibel(signal, own->noise));
 }
 
 /* The mean over outputs, so that an output of large values doesn't hide the others. */

@@ -2,6 +2,7 @@
 /* Decisions that change: what is expected of few errors is near what is counted, wherever the classes are; background
  * doesn't hide the rest; and which values decide. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "quant/decide.h"
@@ -9,6 +10,11 @@
 #include "support/graph_text.h"
 
 enum { N_ROWS = 4000, N_CLASSES = 5, N = N_ROWS * N_CLASSES };
+
+static const pithi_decision by_row = { PITHI_DECISION_SCORES, 1, false, true };
+static const pithi_decision last = { PITHI_DECISION_SCORES, -1, false, true };
+static const pithi_decision planar = { PITHI_DECISION_SOFTMAX, 1, false, true };
+static const pithi_decision halves = { .kind = PITHI_DECISION_SIGMOID, .are_logits = true };
 
 /* Sum of twelve: nearly normal with a variance of 1. */
 static double normal(pith_test *test)
@@ -81,21 +87,21 @@ static void test_rows(pith_test *test, scores *s, float *turned)
     pith_test_case(test, "as many classes are expected to change as do");
     fill(test, s, 0.0);
     const double counted = (double)s->n_changed / N_ROWS;
-    const double share = changed(test, (pithi_decision){ PITHI_DECISION_SCORES, -1, false }, &rows, s->want, s->got);
+    const double share = changed(test, last, &rows, s->want, s->got);
     TEST_CHECK_MESSAGE(test, counted > 0.03 && fabs(share - counted) < 0.15 * counted, "%.4f, counted %.4f", share,
                        counted);
     turn(s->want, turned);
     turn(s->got, turned + N);
     const double by_axis =
-        changed(test, (pithi_decision){ PITHI_DECISION_SOFTMAX, 1, false }, &planes, turned, turned + N);
+        changed(test, planar, &planes, turned, turned + N);
     TEST_CHECK_MESSAGE(test, fabs(by_axis - share) < 1e-3 * share, "%.6f, along the last axis %.6f", by_axis, share);
     const double unchanged =
-        changed(test, (pithi_decision){ PITHI_DECISION_SOFTMAX, 1, false }, &planes, turned, turned);
+        changed(test, planar, &planes, turned, turned);
     TEST_CHECK(test, unchanged == 0.0);
     pith_test_case(test, "background counts three times as much as the rest at most");
     fill(test, s, 0.97);
     const double least = (double)s->n_changed / (4.0 * (N_ROWS - s->n_background));
-    const double seen = changed(test, (pithi_decision){ PITHI_DECISION_SCORES, 1, false }, &rows, s->want, s->got);
+    const double seen = changed(test, by_row, &rows, s->want, s->got);
     TEST_CHECK_MESSAGE(test, s->n_background > N_ROWS * 19 / 20 && fabs(seen - least) < 0.4 * least,
                        "%.4f, counted %.4f", seen, least);
 }
@@ -103,7 +109,6 @@ static void test_rows(pith_test *test, scores *s, float *turned)
 /* Margins are differences of two scores, each with the error's deviation. */
 static void test_noise(pith_test *test, scores *s)
 {
-    const pithi_decision decision = { PITHI_DECISION_SCORES, 1, false };
     const pith_tensor reference = { PITH_DTYPE_F32, { 2, { N_ROWS, N_CLASSES } }, s->want };
     const pith_tensor output = { PITH_DTYPE_F32, reference.shape, s->got };
     const double wanted = 2.0 * 0.15 * 0.15;
@@ -113,10 +118,35 @@ static void test_noise(pith_test *test, scores *s)
     for (int row = 0; row < N_ROWS; row++) {
         s->got[row * N_CLASSES] += s->want[row * N_CLASSES] > 11.0f ? 5.0f : 0.0f;
     }
-    TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &output));
+    TEST_OK(test, pithi_decisions_add(test->ctx, &all, &by_row, &reference, &output));
     const double noise = pithi_decisions_noise(&all);
     TEST_CHECK_MESSAGE(test, fabs(noise - wanted) < 0.2 * wanted, "%.5f, not %.5f", noise, wanted);
     pithi_decisions_destroy(test->ctx, &all);
+}
+
+/* Eighty labels, all of them far from one half; rows of which one class is certain. */
+static void test_far(pith_test *test)
+{
+    enum { N_LABELS = 80, N_SAMPLES = 4 };
+    float want[N_LABELS], got[N_LABELS], pairs[N_LABELS];
+    pithi_decisions all = { 0 }, sure = { 0 };
+    pith_test_case(test, "decisions far from the border say nothing of the noise near it");
+    for (int i = 0; i < N_LABELS; i++) {
+        want[i] = 5e-4f;
+        got[i] = i % 2 ? 0.0f : 9e-4f;
+        pairs[i] = i % 2 ? 0.0f : 30.0f;
+    }
+    for (int k = 0; k < N_SAMPLES; k++) {
+        const pith_tensor reference = { PITH_DTYPE_F32, { 1, { N_LABELS } }, want };
+        const pith_tensor output = { PITH_DTYPE_F32, reference.shape, got };
+        const pith_tensor certain = { PITH_DTYPE_F32, { 2, { N_LABELS / 2, 2 } }, pairs };
+        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &halves, &reference, &output));
+        TEST_OK(test, pithi_decisions_add(test->ctx, &sure, &by_row, &certain, &certain));
+    }
+    TEST_CHECK(test, all.n_rows == N_LABELS * N_SAMPLES && pithi_decisions_noise(&all) == -1.0);
+    TEST_CHECK(test, sure.n_rows == N_LABELS / 2 * N_SAMPLES && pithi_decisions_noise(&sure) == -1.0);
+    pithi_decisions_destroy(test->ctx, &all);
+    pithi_decisions_destroy(test->ctx, &sure);
 }
 
 static void test_halves(pith_test *test, scores *s)
@@ -131,7 +161,7 @@ static void test_halves(pith_test *test, scores *s)
         s->got[i] = 1.0f / (1.0f + expf(-s->got[i]));
     }
     const double counted = (double)n_changed / N;
-    const double share = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &shape, s->want, s->got);
+    const double share = changed(test, halves, &shape, s->want, s->got);
     TEST_CHECK_MESSAGE(test, fabs(share - counted) < 0.1 * counted, "%.4f, counted %.4f", share, counted);
 
     pith_test_case(test, "small probabilities that 8 bits make 0 change nothing");
@@ -139,7 +169,7 @@ static void test_halves(pith_test *test, scores *s)
         s->want[i] = i % 4 ? 5e-4f : 1.0f - 5e-4f;
         s->got[i] = i % 4 ? 0.0f : 1.0f;
     }
-    const double half = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &shape, s->want, s->got);
+    const double half = changed(test, halves, &shape, s->want, s->got);
     TEST_CHECK_MESSAGE(test, fabs(half - 0.5 * counted) < 0.15 * counted, "%.4f of %.4f", half, counted);
 }
 
@@ -147,7 +177,6 @@ static void test_halves(pith_test *test, scores *s)
 static void test_odd_values(pith_test *test)
 {
     enum { N_PAIRS = 200 };
-    const pithi_decision decision = { PITHI_DECISION_SCORES, 1, false };
     const pith_shape shape = { 2, { N_PAIRS, 2 } };
     float want[2 * N_PAIRS], got[2 * N_PAIRS];
     pith_test_case(test, "numbers that aren't finite don't hide changes");
@@ -156,15 +185,15 @@ static void test_odd_values(pith_test *test)
         want[2 * i + 1] = got[2 * i + 1] = 0.0f;
         got[2 * i] += i % 2 ? 0.5f : -0.5f;
     }
-    const double plain = changed(test, decision, &shape, want, got);
+    const double plain = changed(test, by_row, &shape, want, got);
     got[20] = NAN;
     want[30] = INFINITY;
     want[40] = want[41] = -INFINITY;
-    const double odd = changed(test, decision, &shape, want, got);
+    const double odd = changed(test, by_row, &shape, want, got);
     TEST_CHECK_MESSAGE(test, plain > 0.02 && fabs(odd - plain) < 0.15 * plain, "%.4f, without these %.4f", odd, plain);
     float half[] = { 0.9f, 0.8f }, none[] = { NAN, 0.8f };
     const pith_shape two = { 1, { 2 } };
-    const double lost = changed(test, (pithi_decision){ .kind = PITHI_DECISION_SIGMOID }, &two, half, none);
+    const double lost = changed(test, halves, &two, half, none);
     TEST_CHECK_MESSAGE(test, lost > 0.1, "%.4f", lost);
 
     pith_test_case(test, "decisions without an error aren't expected to change");
@@ -173,21 +202,20 @@ static void test_odd_values(pith_test *test)
         want[2 * i + 1] = got[2 * i + 1] = 0.0f;
         got[2 * i] += i < 100 ? 0.0f : i % 2 ? 1.0f : -1.0f;
     }
-    const double still = changed(test, decision, &shape, want, got);
+    const double still = changed(test, by_row, &shape, want, got);
     TEST_CHECK_MESSAGE(test, still >= 0.0 && still < 1e-6, "%.4f", still);
 }
 
 /* Two samples whose rows have other lengths. */
 static void test_lengths(pith_test *test)
 {
-    const pithi_decision decision = { PITHI_DECISION_SOFTMAX, 1, false };
     pithi_decisions all = { 0 };
     float x[7] = { 0.1f, 0.1f, 0.4f, 0.2f, 0.2f, 0.0f, 0.0f }, y[7] = { 0.1f, 0.1f, 0.2f, 0.1f, 0.1f, 0.1f, 0.3f };
     const int lengths[] = { 5, 7, 5 };
     pith_test_case(test, "the number of classes may change from sample to sample");
     for (int i = 0; i < PITH_COUNT(lengths); i++) {
         const pith_tensor reference = { PITH_DTYPE_F32, { 2, { 1, lengths[i] } }, lengths[i] == 7 ? y : x };
-        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &reference));
+        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &planar, &reference, &reference));
     }
     TEST_CHECK(test, all.n_rows == 3 && all.n_classes >= 7 && all.n_of_class[2] == 2 && all.n_of_class[6] == 1);
     pithi_decisions_destroy(test->ctx, &all);
@@ -198,7 +226,6 @@ static void test_many(pith_test *test)
 {
     enum { SIDE = 1024, N_MAPS = 3 };
     const size_t n = (size_t)SIDE * SIDE;
-    const pithi_decision decision = { .kind = PITHI_DECISION_SIGMOID };
     const pith_shape shape = { 3, { 1, SIDE, SIDE } };
     float *want = malloc(n * sizeof(float)), *got = malloc(n * sizeof(float));
     pithi_decisions all = { 0 };
@@ -208,10 +235,10 @@ static void test_many(pith_test *test)
         want[i] = 1.0f / (1.0f + expf(-x));
         got[i] = 1.0f / (1.0f + expf(-x - (i % 3 ? 0.2f : -0.3f)));
     }
-    const double one = want && got ? changed(test, decision, &shape, want, got) : 0.0;
+    const double one = want && got ? changed(test, halves, &shape, want, got) : 0.0;
     for (int i = 0; want && got && i < N_MAPS; i++) {
         const pith_tensor reference = { PITH_DTYPE_F32, shape, want }, output = { PITH_DTYPE_F32, shape, got };
-        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &output));
+        TEST_OK(test, pithi_decisions_add(test->ctx, &all, &halves, &reference, &output));
     }
     const double share = pithi_decisions_changed(&all);
     TEST_CHECK_MESSAGE(test, all.n_rows == (int64_t)n * N_MAPS && all.n <= 1 << 20 && all.capacity <= 2u << 20,
@@ -239,6 +266,14 @@ static void test_values(pith_test *test)
     TEST_CHECK(test, pithi_decision_of(graph->outputs[3], NULL, true).kind == PITHI_DECISION_SCORES);
     const pithi_decision front = pithi_decision_of(graph->outputs[3], graph->outputs[0]->producer, false);
     TEST_CHECK(test, front.kind == PITHI_DECISION_SCORES && front.axis == 1 && !front.is_flat);
+    pithi_graph_destroy(graph);
+    graph = pith_test_graph(test, "input x f32[1,6,4]\ns = relu x\na = softmax s | axis=1 flatten=1\noutput a\n");
+    const pith_node *flat = graph->outputs[0]->producer;
+    const pithi_decision old = pithi_decision_of(flat->inputs[0], flat, false);
+    TEST_CHECK(test, old.kind == PITHI_DECISION_SCORES && old.axis == 1 && old.is_flat && old.are_logits);
+    const pithi_decision one = pithi_decision_of(flat->inputs[0], flat, true);
+    TEST_CHECK(test, one.kind == PITHI_DECISION_SCORES && one.is_flat && one.are_logits);
+    TEST_CHECK(test, !pithi_decision_of(flat->inputs[0], NULL, true).are_logits);
     const pithi_decisions none = { 0 };
     TEST_CHECK(test, pithi_decisions_changed(&none) == -1.0 && pithi_decisions_noise(&none) == -1.0);
     pithi_graph_destroy(graph);
@@ -280,6 +315,40 @@ static void check_measured(pith_test *test, const char *text, bool is_open, cons
     pithi_graph_destroy(quant.graph);
 }
 
+/* Scores of which a mask leaves three, by a number or by infinity: the error is that of the three. */
+static void test_masked(pith_test *test)
+{
+    enum { N_SAMPLES = 4 };
+    static const char *const masked[] = { "m = add s k\n", "const z bool[1,5]{1,1,0,1,0}\nm = where z s k\n" };
+    static const char *const by[] = { "0,0,-1e9,0,-1e9", "-inf" };
+    static const pith_quantize_options options = { .n_threads = 1 };
+    float data[8 * N_SAMPLES];
+    const pith_samples samples = { read_sample, data, N_SAMPLES };
+    for (int i = 0; i < PITH_COUNT(data); i++) {
+        data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
+    }
+    for (int k = 0; k < PITH_COUNT(masked); k++) {
+        char text[400];
+        pithi_quant_error error = { 0 };
+        pithi_quant_work work = { .limit = INFINITY };
+        snprintf(text, sizeof text, "input x f32[1,8]\nconst w f32[8,5]\ns = matmul x w\nconst k f32[1,5]{%s}\n%s"
+                 "y = softmax m | axis=1\noutput y\n", by[k], masked[k]);
+        pith_test_case(test, "scores masked with %s", by[k]);
+        pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &samples, .work = &work,
+                              .graph = pith_test_graph(test, text), .arena = { .ctx = test->ctx } };
+        TEST_OK(test, pithi_quant_learn_types(&quant, quant.graph));
+        TEST_OK(test, pithi_quant_select(&quant));
+        TEST_OK(test, pithi_quant_calibrate(&quant));
+        for (int t = 0; t < quant.n_tensors; t++) { /* the mask in 8 bits would leave nothing of the scores */
+            quant.tensors[t].format = PITHI_ACTIVATION_F32;
+        }
+        TEST_OK(test, pithi_quant_measure(&quant, quant.n_held, &error));
+        TEST_CHECK_MESSAGE(test, error.sqnr_db > 20.0 && error.sqnr_db < 70.0, "%.1f dB", error.sqnr_db);
+        pithi_arena_deinit(&quant.arena);
+        pithi_graph_destroy(quant.graph);
+    }
+}
+
 static void test_measured(pith_test *test)
 {
     static const char classes[] = "input x f32[1,8]\nconst w f32[8,5]\ns = matmul x w\ny = softmax s | axis=1\n"
@@ -310,6 +379,8 @@ void test_decide(pith_test *test)
         test_noise(test, s);
         test_halves(test, s);
     }
+    test_masked(test);
+    test_far(test);
     test_odd_values(test);
     test_lengths(test);
     test_many(test);
