@@ -130,6 +130,48 @@ void pithi_s8_fill_tile(const pithi_s8_weights *w, int64_t group, int64_t n_per_
     tile->n_columns = (int)n;
 }
 
+/* ---- cutting ------------------------------------------------------------------------------------
+ */
+
+#define LEAST_ROWS  48 /* of a band that there need not be: each reads all weights */
+#define LEAST_FEW   16 /* where else some threads had nothing to do, and weights are few */
+#define FEW_WEIGHTS 65536
+
+/* Rows are cut unless the weights are larger than what rows read and write. */
+pithi_s8_cut pithi_s8_cut_make(const pith_gemm_s8 *kernel, const pithi_s8_extent *e, int n_threads)
+{
+    const int64_t n_pixels = e->n_rows * e->row_pixels, n_units = pithi_div_up(e->n_rows, e->unit);
+    const int64_t n_weights = e->n_k * e->n;
+    const bool by_columns = n_weights > FEW_WEIGHTS && n_weights > n_pixels * e->pixel_bytes * 3 / 2;
+    int64_t wanted = n_threads > 1 ? pithi_div_up(4 * n_threads, pithi_max_s64(e->n_others, 1)) : 1;
+    wanted = pithi_max_s64(pithi_min_s64(wanted, n_pixels * n_weights / (4 * PITHI_PART_MACS)), 1);
+    const int64_t most_rows = by_columns ? pithi_max_s64(e->most_rows, e->most_rows_l2) : e->most_rows;
+    int64_t bands = pithi_div_up(e->n_rows, pithi_max_s64(most_rows, 1));
+    if (!by_columns) {
+        bands = pithi_max_s64(bands, pithi_min_s64(wanted, n_pixels / LEAST_ROWS));
+        if (bands < n_threads && n_weights <= FEW_WEIGHTS) {
+            bands = pithi_max_s64(bands, pithi_min_s64(pithi_min_s64(wanted, n_threads), n_pixels / LEAST_FEW));
+        }
+    }
+    bands = pithi_even_count(bands, e->n_others > 1 ? 1 : n_threads);
+    bands = pithi_max_s64(pithi_min_s64(bands, n_units), 1);
+    int64_t unit = 4 * kernel->nr, n_column_units = pithi_div_up(e->n, unit);
+    int64_t enough = bands >= n_threads ? pithi_min_s64(wanted, 2 * n_threads) : wanted;
+    int64_t blocks = pithi_min_s64(pithi_div_up(enough, bands), n_column_units);
+    if (bands == 1 && e->n_others == 1 && wanted > 1) {
+        const bool is_uneven = n_column_units < 4 * n_threads && n_column_units % n_threads != 0 &&
+                               n_pixels > PITH_GEMM_S8_STRIP_ROWS;
+        unit = is_uneven ? kernel->nr : unit;
+        blocks = is_uneven ? pithi_min_s64(n_threads, pithi_div_up(e->n, unit)) : pithi_even_count(blocks, n_threads);
+    }
+    blocks = pithi_max_s64(pithi_min_s64(blocks, pithi_div_up(e->n, unit)), e->n > 0);
+    bands = e->n_rows > 0 ? bands : 0;
+    return (pithi_s8_cut){ .grid = { .n_bands = bands, .n_blocks = blocks, .n = e->n, .unit = unit },
+                           .n_rows = e->n_rows, .unit = e->unit,
+                           .band = bands ? pithi_min_s64(pithi_div_up(n_units, bands) * e->unit, e->n_rows) : 0,
+                           .block = blocks ? pithi_div_up(pithi_div_up(e->n, unit), blocks) * unit : 0 };
+}
+
 /* ---- plain products -----------------------------------------------------------------------------
  */
 
@@ -144,38 +186,37 @@ static size_t rows_bytes(int64_t n)
 
 void pithi_s8_gemm_cut(pith_prepare *prepare, pithi_s8_gemm *gemm)
 {
-    int64_t mr = gemm->weights.kernel->mr_max, nr = 4 * gemm->weights.kernel->nr;
-    int64_t macs = gemm->m * gemm->n * gemm->k,
-            wanted = prepare->n_threads > 1 ? 4 * prepare->n_threads : 1;
-    wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (4 * PITHI_PART_MACS)), 1);
-    gemm->band = pithi_max_s64(BAND_BYTES / pithi_max_s64(gemm->k, 1) / mr, 1) * mr;
-    gemm->band = pithi_min_s64(gemm->band, pithi_max_s64(gemm->m, 1));
-    gemm->n_bands = pithi_div_up(gemm->m, gemm->band);
-    gemm->n_blocks = pithi_div_up(wanted, pithi_max_s64(gemm->n_bands, 1));
-    gemm->block = pithi_div_up(pithi_div_up(gemm->n, gemm->n_blocks), nr) * nr;
-    gemm->n_blocks = gemm->block ? pithi_div_up(gemm->n, gemm->block) : 0;
+    const int64_t mr = gemm->weights.kernel->mr_max, k = pithi_max_s64(gemm->k, 1);
+    const pithi_s8_extent extent = { .n_rows = gemm->m, .row_pixels = 1, .unit = mr,
+                                     .most_rows = pithi_max_s64(BAND_BYTES / k / mr, 1) * mr,
+                                     .most_rows_l2 = (int64_t)PITHI_L2_SHARE / k,
+                                     .pixel_bytes = gemm->k + gemm->n, .n_k = gemm->k, .n = gemm->n, .n_others = 1 };
+    gemm->cut = pithi_s8_cut_make(gemm->weights.kernel, &extent, prepare->n_threads);
+    const int64_t n_grains = gemm->cut.grid.n_bands * gemm->cut.grid.n_blocks;
     gemm->tile = (pith_gemm_s8_tile){ .segment_offsets = &no_offset,
                                       .n_segments = gemm->k > 0,
                                       .segment_length = (size_t)pithi_max_s64(gemm->k, 1),
                                       .c_stride = (size_t)gemm->n };
     pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, 0, gemm->n, &gemm->tile);
     prepare->use_run = true;
-    prepare->scratch_bytes = rows_bytes(gemm->band) + (size_t)gemm->band * sizeof(int32_t);
-    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(gemm->n_bands * gemm->n_blocks, 1024), 1);
+    prepare->scratch_bytes = rows_bytes(gemm->cut.band) + (size_t)gemm->cut.band * sizeof(int32_t);
+    prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
     prepare->kernel = gemm->weights.kernel->head.name;
 }
 
 void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, const pith_part *part)
 {
+    const pithi_grid *grid = &gemm->cut.grid;
     int64_t begin, end;
     const uint8_t **rows = part->scratch;
-    int32_t *sums = (int32_t *)(void *)((char *)part->scratch + rows_bytes(gemm->band));
+    int32_t *sums = (int32_t *)(void *)((char *)part->scratch + rows_bytes(gemm->cut.band));
     size_t item_bytes = gemm->weights.scale ? 1 : sizeof(int32_t);
-    pithi_part_range(part, gemm->n_bands * gemm->n_blocks, &begin, &end);
+    pithi_part_range(part, grid->n_bands * grid->n_blocks, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t band = gemm->n_blocks == 1 ? i : i / gemm->n_blocks;
-        int64_t row = band * gemm->band, n0 = (i - band * gemm->n_blocks) * gemm->block;
-        int64_t n_rows = pithi_min_s64(gemm->band, gemm->m - row);
+        const int64_t band = grid->n_blocks == 1 ? i : i / grid->n_blocks, block = i - band * grid->n_blocks;
+        const int64_t row = grid->n_bands == 1 ? 0 : pithi_s8_cut_row(&gemm->cut, band);
+        const int64_t n_rows = (grid->n_bands == 1 ? gemm->m : pithi_s8_cut_row(&gemm->cut, band + 1)) - row;
+        const int64_t n0 = grid->n_blocks == 1 ? 0 : pithi_grid_column(grid, block);
         for (int64_t m = 0; m < n_rows; m++) {
             rows[m] = a + (row + m) * gemm->k;
         }
@@ -183,8 +224,8 @@ void pithi_s8_gemm_run(const pithi_s8_gemm *gemm, const uint8_t *a, void *c, con
         tile.a_rows = rows;
         tile.mr = (int)n_rows;
         tile.c = (char *)c + (size_t)(row * gemm->n + n0) * item_bytes;
-        if (gemm->n_blocks > 1) {
-            pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_min_s64(gemm->block, gemm->n - n0), &tile);
+        if (grid->n_blocks > 1) {
+            pithi_s8_fill_tile(&gemm->weights, 0, gemm->n, n0, pithi_grid_column(grid, block + 1) - n0, &tile);
         }
         if (gemm->weights.has_b_zero) {
             gemm->weights.kernel->row_sums(&tile, sums);

@@ -9,6 +9,7 @@
 #include "kernels/gemm_s16.h"
 #include "kernels/winograd_s8.h"
 #include "ops/shared_conv.h"
+#include "ops/shared_gemm.h"
 #include "ops/shared_quant.h"
 
 /* Element (group, column n, channel c, tap t) of the weights is at group * group_stride + n *
@@ -46,6 +47,30 @@ pith_status pithi_s8_weights_make(pith_prepare *prepare, const pithi_s8_source *
 /* The fields of a tile that weights know: group's columns [n0, n0 + n). */
 void pithi_s8_fill_tile(const pithi_s8_weights *weights, int64_t group, int64_t n_per_group,
                         int64_t n0, int64_t n, pith_gemm_s8_tile *tile);
+
+/* Rows of an 8-bit product (pixels, or rows of an image) to be cut, one of `n_others` such products of a step. */
+typedef struct pithi_s8_extent {
+    int64_t n_rows, row_pixels, unit; /* bands begin at multiples of `unit` rows */
+    int64_t most_rows;                /* of a band */
+    int64_t most_rows_l2;             /* the same where weights are larger than what the rows read and write */
+    int64_t pixel_bytes;              /* of x and y for each pixel, each byte once */
+    int64_t n_k, n, n_others;
+} pithi_s8_extent;
+
+typedef struct pithi_s8_cut {
+    pithi_grid grid;
+    int64_t n_rows, unit;
+    int64_t band, block; /* the largest */
+} pithi_s8_cut;
+
+/* Bands of rows, or blocks of columns where weights are larger than what rows read and write, equally many for each
+ * thread if there is work enough. */
+pithi_s8_cut pithi_s8_cut_make(const pith_gemm_s8 *kernel, const pithi_s8_extent *extent, int n_threads);
+
+static inline int64_t pithi_s8_cut_row(const pithi_s8_cut *cut, int64_t band)
+{
+    return pithi_min_s64(pithi_div_up(cut->n_rows, cut->unit) * band / cut->grid.n_bands * cut->unit, cut->n_rows);
+}
 
 /* Everything that the fast path of qlinear_conv needs is constant and channels-last: sets use_run. is_dynamic: of
  * conv_integer, where what belongs to x may be made in the run. */
@@ -90,7 +115,8 @@ void pithi_s8_winograd_run(const pithi_s8_winograd *w, const pithi_s8_weights *s
 /* y = a b for row-major a [m][k], with m rows of c; finishes as the weights say. */
 typedef struct pithi_s8_gemm {
     pithi_s8_weights weights;
-    int64_t m, n, k, band, n_bands, block, n_blocks;
+    int64_t m, n, k;
+    pithi_s8_cut cut;
     pith_gemm_s8_tile tile; /* of all columns, without rows */
 } pithi_s8_gemm;
 

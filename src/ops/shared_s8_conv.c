@@ -29,8 +29,8 @@ typedef struct conv_s8 {
     int n_segments;
     size_t segment_length;
     ptrdiff_t *segment_offsets;
-    int64_t band, n_bands;   /* rows or pixels of a band, bands of an image */
-    int64_t block, n_blocks; /* columns */
+    pithi_s8_cut cut;        /* of an image's rows or pixels */
+    int64_t n_bands;         /* of an image, depthwise */
     int64_t rows, columns;   /* of a gathered band */
     int64_t x_pixel, y_pixel; /* bytes between pixels: more than the channels of windows */
     size_t scratch_sums, scratch_gathered, scratch_columns, scratch_floats;
@@ -100,7 +100,7 @@ static pithi_s8_finish finish_of(const pithi_int_product *p)
 
 static int64_t band_pixels(const conv_s8 *conv)
 {
-    return conv->gathers ? conv->band * conv->g.out[2] : conv->band;
+    return conv->gathers ? conv->cut.band * conv->g.out[2] : conv->cut.band;
 }
 
 static pith_status make_weights(pith_prepare *prepare, const pithi_int_product *p, conv_s8 *conv)
@@ -157,34 +157,34 @@ static pith_status make_segments(pith_prepare *prepare, conv_s8 *conv)
 static void cut(const pith_prepare *prepare, conv_s8 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
-    int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
-    int64_t pixels = g->out[1] * g->out[2], macs = pixels * n * n_channels * pithi_conv_taps(g);
-    int64_t wanted =
-        prepare->n_threads > 1 ? pithi_div_up(4 * prepare->n_threads, g->batch * g->group) : 1;
-    wanted = pithi_max_s64(pithi_min_s64(wanted, macs / (4 * PITHI_PART_MACS)), 1);
+    const pith_gemm_s8 *kernel = pithi_gemm_s8(prepare->isa_limit);
+    const int64_t n_channels = g->in_channels / g->group, n = g->out_channels / g->group;
+    const int64_t n_k = n_channels * pithi_conv_taps(g);
     conv->columns = (g->out[2] - 1) * g->stride[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
-    int64_t total = conv->gathers ? g->out[1] : pixels;
-    int64_t bytes =
-        conv->gathers ? conv->columns * n_channels * g->stride[1] : n_channels * pithi_conv_taps(g);
+    const int64_t x_bytes = conv->gathers ? conv->columns * n_channels * g->stride[1] : n_k;
+    int64_t bytes = x_bytes;
     if (conv->makes_floats) {
         const int64_t sums = (conv->gathers ? g->out[2] : 1) * pithi_min_s64(n, SUM_COLUMNS) * (int64_t)sizeof(int32_t);
         bytes = pithi_max_s64(bytes, sums * (GATHER_BYTES / SUM_BYTES));
     }
-    conv->band = pithi_max_s64(
-        pithi_min_s64(GATHER_BYTES / pithi_max_s64(bytes, 1), pithi_div_up(total, wanted)), 1);
-    if (!conv->gathers) {
-        int64_t unit = conv->weights.kernel ? conv->weights.kernel->mr_max
-                                            : pithi_gemm_s8(prepare->isa_limit)->mr_max;
-        conv->band =
-            pithi_min_s64(pithi_div_up(conv->band, 4 * unit) * 4 * unit, pithi_max_s64(total, 1));
+    const int64_t unit = conv->gathers ? 1 : kernel->mr_max, most = GATHER_BYTES / pithi_max_s64(bytes, 1);
+    const pithi_s8_extent extent = {
+        .n_rows = conv->gathers ? g->out[1] : g->out[1] * g->out[2],
+        .row_pixels = conv->gathers ? g->out[2] : 1,
+        .unit = unit,
+        .most_rows = conv->gathers ? most : pithi_max_s64(pithi_div_up(most, 4 * unit), 1) * 4 * unit,
+        .most_rows_l2 = conv->makes_floats ? 0 : (int64_t)PITHI_L2_SHARE / pithi_max_s64(x_bytes, 1),
+        .pixel_bytes = n_channels * pithi_min_s64(g->stride[1] * g->stride[2], pithi_conv_taps(g)) + n,
+        .n_k = n_k,
+        .n = n,
+        .n_others = g->batch * g->group,
+    };
+    conv->cut = pithi_s8_cut_make(kernel, &extent, prepare->n_threads);
+    if (conv->makes_floats && conv->cut.grid.n_blocks < n / SUM_COLUMNS) {
+        conv->cut.grid.n_blocks = n / SUM_COLUMNS;
+        conv->cut.block = pithi_div_up(pithi_div_up(n, conv->cut.grid.unit), n / SUM_COLUMNS) * conv->cut.grid.unit;
     }
-    conv->rows = (conv->band - 1) * g->stride[1] + (g->kernel[1] - 1) * g->dilation[1] + 1;
-    conv->n_bands = pithi_div_up(total, conv->band);
-    int64_t nr = 4 * pithi_gemm_s8(prepare->isa_limit)->nr,
-            n_blocks = pithi_div_up(wanted, pithi_max_s64(conv->n_bands, 1));
-    n_blocks = conv->makes_floats ? pithi_max_s64(n_blocks, n / SUM_COLUMNS) : n_blocks;
-    conv->block = pithi_div_up(pithi_div_up(n, n_blocks), nr) * nr;
-    conv->n_blocks = conv->block ? pithi_div_up(n, conv->block) : 0;
+    conv->rows = (conv->cut.band - 1) * g->stride[1] + (g->kernel[1] - 1) * g->dilation[1] + 1;
 }
 
 static void describe_depthwise(conv_s8 *conv, const int16_t *weights)
@@ -276,10 +276,11 @@ static pith_status make_products(pith_prepare *prepare, const pithi_int_product 
         conv->gathers ? (size_t)(conv->rows * conv->columns * (g->in_channels / g->group)) + SLACK
                       : 0;
     conv->scratch_columns = conv->scratch_gathered + pithi_align_up(gathered, PITH_ALIGNMENT);
-    conv->scratch_floats = conv->scratch_columns + (conv->is_dynamic ? 2 * (size_t)conv->block * sizeof(int32_t) : 0);
+    conv->scratch_floats =
+        conv->scratch_columns + (conv->is_dynamic ? 2 * (size_t)conv->cut.block * sizeof(int32_t) : 0);
     prepare->scratch_bytes =
-        conv->scratch_floats + (conv->makes_floats ? n_pixels * (size_t)conv->block * sizeof(int32_t) : 0);
-    int64_t n_grains = g->batch * g->group * conv->n_bands * conv->n_blocks;
+        conv->scratch_floats + (conv->makes_floats ? n_pixels * (size_t)conv->cut.block * sizeof(int32_t) : 0);
+    int64_t n_grains = g->batch * g->group * conv->cut.grid.n_bands * conv->cut.grid.n_blocks;
     prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
     return PITH_OK;
 }
@@ -385,25 +386,22 @@ static void point_at(const pithi_conv_geometry *g, const uint8_t *from, int64_t 
     }
 }
 
-/* Prepares the row pointers of a band. */
-static int64_t start_band(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t band, uint8_t pad,
-                          char *scratch)
+/* Prepares the row pointers of a band: n_rows rows or pixels of an image, from `first` on. */
+static void start_band(const conv_s8 *conv, const uint8_t *image, int64_t group, int64_t first, int64_t n_rows,
+                       uint8_t pad, char *scratch)
 {
     const pithi_conv_geometry *g = &conv->g;
     const uint8_t **rows = (const uint8_t **)(void *)scratch;
-    int64_t n = g->in_channels / g->group, first = band * conv->band;
+    int64_t n = g->in_channels / g->group;
     if (conv->gathers) {
         uint8_t *gathered = (uint8_t *)scratch + conv->scratch_gathered;
-        int64_t n_rows = pithi_min_s64(conv->band, g->out[1] - first);
         gather(conv, image, group, first, n_rows, pad, gathered);
         point_at(g, gathered, 0, n_rows * g->out[2], (ptrdiff_t)(conv->columns * n), (ptrdiff_t)n, rows);
-        return n_rows * g->out[2];
+        return;
     }
-    int64_t n_pixels = pithi_min_s64(conv->band, g->out[1] * g->out[2] - first);
     const ptrdiff_t row = (ptrdiff_t)(g->in[2] * conv->x_pixel);
     const uint8_t *from = image + first / g->out[2] * g->stride[1] * row + group * n;
-    point_at(g, from, first % g->out[2], n_pixels, row, (ptrdiff_t)conv->x_pixel, rows);
-    return n_pixels;
+    point_at(g, from, first % g->out[2], n_rows, row, (ptrdiff_t)conv->x_pixel, rows);
 }
 
 /* What the run's zero point and factor make of the tile's columns, `column` on; sums go to scratch or to y. */
@@ -417,7 +415,7 @@ static void start_dynamic(const conv_s8 *conv, const pithi_int_product *p, int64
     }
     tile->bias = bias;
     if (conv->makes_floats) {
-        pithi_int_fold_factors(p, column, column + tile->n_columns, (float *)(bias + conv->block));
+        pithi_int_fold_factors(p, column, column + tile->n_columns, (float *)(bias + conv->cut.block));
         tile->c = scratch + conv->scratch_floats;
         tile->c_stride = (size_t)tile->n_columns;
     }
@@ -430,7 +428,7 @@ static void make_floats(const conv_s8 *conv, const pithi_int_product *p, const p
     const size_t step = (size_t)conv->y_pixel, n_pixels = (size_t)tile->mr, n = (size_t)tile->n_columns;
     const pith_s16_floats floats = {
         .sums = tile->c, .row_sums = row_sums, .b_zero = tile->b_zero,
-        .scale = (const float *)(const void *)(tile->bias + conv->block),
+        .scale = (const float *)(const void *)(tile->bias + conv->cut.block),
         .bias = p->offset ? (const float *)p->offset->data + column : NULL,
         .residual = p->residual ? (const float *)p->residual->data + at : NULL,
         .y = (float *)p->y->data + at, .y_step = step, .lo = conv->finish.lo, .hi = conv->finish.hi,
@@ -447,21 +445,25 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
         pithi_int_conv_operands(run->inputs, run->n_inputs, run->outputs, run->attrs, !conv->is_dynamic);
     const size_t item_bytes = conv->is_dynamic ? sizeof(int32_t) : 1;
     const uint8_t pad = conv->is_dynamic ? (uint8_t)pithi_int_zero(p.a_zero, 0) : conv->weights.a_pad;
-    int64_t n = g->out_channels / g->group, n_out = g->out[1] * g->out[2], n_pixels = 0,
-            current = -1, begin, end;
+    const pithi_grid *grid = &conv->cut.grid;
+    const int64_t n = g->out_channels / g->group, n_out = g->out[1] * g->out[2];
+    const int64_t row_pixels = conv->gathers ? g->out[2] : 1;
+    int64_t begin, end;
     int32_t *sums = (int32_t *)(void *)((char *)part->scratch + conv->scratch_sums);
-    pithi_part_range(part, g->batch * g->group * conv->n_bands * conv->n_blocks, &begin, &end);
+    pithi_part_range(part, g->batch * g->group * grid->n_bands * grid->n_blocks, &begin, &end);
+    int64_t current = part->follows ? (begin - 1) / grid->n_blocks : -1;
     for (int64_t i = begin; i < end; i++) {
-        int64_t at = i / conv->n_blocks, band = at % conv->n_bands,
-                group = at / conv->n_bands % g->group;
-        int64_t image = at / conv->n_bands / g->group, n0 = i % conv->n_blocks * conv->block;
-        bool is_new = at != current;
+        const int64_t at = i / grid->n_blocks, block = i % grid->n_blocks, band = at % grid->n_bands;
+        const int64_t group = at / grid->n_bands % g->group, image = at / grid->n_bands / g->group;
+        const int64_t n0 = pithi_grid_column(grid, block), first = pithi_s8_cut_row(&conv->cut, band);
+        const int64_t n_rows = pithi_s8_cut_row(&conv->cut, band + 1) - first;
+        const bool is_new = at != current;
         if (is_new) {
             const uint8_t *x = (const uint8_t *)p.a->data + image * g->in[1] * g->in[2] * conv->x_pixel;
-            n_pixels = start_band(conv, x, group, band, pad, part->scratch);
+            start_band(conv, x, group, first, n_rows, pad, part->scratch);
             current = at;
         }
-        const int64_t pixel = image * n_out + band * band_pixels(conv), column = group * n + n0;
+        const int64_t pixel = image * n_out + first * row_pixels, column = group * n + n0;
         const int64_t position = pixel * conv->y_pixel + column;
         pith_gemm_s8_tile tile = {
             .a_rows = part->scratch,
@@ -469,11 +471,11 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
             .n_segments = conv->n_segments,
             .segment_length = conv->segment_length,
             .a_is_padded = conv->gathers,
-            .mr = (int)n_pixels,
+            .mr = (int)(n_rows * row_pixels),
             .c = (char *)p.y->data + (size_t)position * item_bytes,
             .c_stride = (size_t)conv->y_pixel,
         };
-        pithi_s8_fill_tile(&conv->weights, group, n, n0, pithi_min_s64(conv->block, n - n0), &tile);
+        pithi_s8_fill_tile(&conv->weights, group, n, n0, pithi_grid_column(grid, block + 1) - n0, &tile);
         if (conv->is_dynamic) {
             start_dynamic(conv, &p, column, part->scratch, &tile);
         }

@@ -91,15 +91,17 @@ static pith_status make_node(pith_test *test, const quantised_case *c, pithi_are
     return pithi_attr_set_ints(arena, node, "pads", c->pads, 4);
 }
 
-static void run_parts(const pith_run *run, const pith_prepare *prepare, int count)
+/* From the last part to the first one with scratch that has been overwritten, or as one thread does them in turn. */
+static void run_parts(const pith_run *run, const pith_prepare *prepare, int count, bool in_turn)
 {
     size_t n_bytes = pithi_align_up(prepare->scratch_bytes + 1, PITH_ALIGNMENT);
     pith_guarded memory = pith_guarded_alloc(n_bytes, false);
     void *scratch = memory.data;
     int parts = count < prepare->max_parts ? count : prepare->max_parts;
-    for (int index = parts - 1; index >= 0; index--) {
-        memset(scratch, 0xa5, n_bytes);
-        run->node->op->run(run, &(pith_part){ index, parts, 0, scratch, false });
+    for (int i = 0; i < parts; i++) {
+        const bool follows = in_turn && i > 0;
+        memset(scratch, 0xa5, follows ? 0 : n_bytes);
+        run->node->op->run(run, &(pith_part){ in_turn ? i : parts - 1 - i, parts, 0, scratch, follows });
     }
     pith_guarded_free(&memory);
 }
@@ -143,11 +145,11 @@ static int check_way(pith_test *test, const pith_node *node, const pith_tensor *
                      .n_inputs = n_inputs,
                      .outputs = y,
                      .n_outputs = 1 };
-    for (int i = 0; i < PITH_COUNT(counts) && prepare.use_run; i++) {
+    for (int i = 0; i < 2 * PITH_COUNT(counts) && prepare.use_run; i++) {
         memset(y->data, 0x5a, pith_tensor_bytes(y));
-        run_parts(&run, &prepare, counts[i]);
+        run_parts(&run, &prepare, counts[i / 2], i % 2);
         TEST_CHECK_MESSAGE(test, memcmp(y->data, wanted->data, pith_tensor_bytes(y)) == 0,
-                           "other bytes with %s in %d parts", prepare.kernel, counts[i]);
+                           "other bytes with %s in %d parts", prepare.kernel, counts[i / 2]);
     }
     pithi_arena_deinit(&arena);
     return prepare.n_choices;
@@ -264,6 +266,68 @@ static const quantised_case cases[] = {
           .n_columns = 5,
           .group = 1,
           .stride = 2,
+          .dilation = 1,
+          .low = -128,
+          .high = 255 },
+        { .what = "1x1, bands of rows",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = U8,
+          .y = S8,
+          .x_shape = { 4, { 1, 14, 14, 40 } },
+          .w_shape = { 4, { 70, 40, 1, 1 } },
+          .n_columns = 70,
+          .per_column = true,
+          .has_zero = true,
+          .group = 1,
+          .stride = 1,
+          .dilation = 1,
+          .low = -128,
+          .high = 255 },
+        { .what = "1x1, blocks of columns, since weights outweigh rows",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = U8,
+          .y = S8,
+          .x_shape = { 4, { 1, 7, 7, 132 } },
+          .w_shape = { 4, { 520, 132, 1, 1 } },
+          .n_columns = 520,
+          .per_column = true,
+          .has_zero = true,
+          .group = 1,
+          .stride = 1,
+          .dilation = 1,
+          .low = -128,
+          .high = 255 },
+        { .what = "3x3 with padding, narrow blocks of columns",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = U8,
+          .y = S8,
+          .x_shape = { 4, { 2, 7, 8, 64 } },
+          .w_shape = { 4, { 136, 64, 3, 3 } },
+          .n_columns = 136,
+          .per_column = true,
+          .has_zero = true,
+          .group = 1,
+          .stride = 2,
+          .pads = { 1, 1, 1, 1 },
+          .dilation = 1,
+          .low = -128,
+          .high = 255 },
+        { .what = "3x3 with padding, one image, narrow blocks of columns",
+          .op = "qlinear_conv",
+          .x = U8,
+          .w = U8,
+          .y = S8,
+          .x_shape = { 4, { 1, 7, 8, 64 } },
+          .w_shape = { 4, { 136, 64, 3, 3 } },
+          .n_columns = 136,
+          .per_column = true,
+          .has_zero = true,
+          .group = 1,
+          .stride = 2,
+          .pads = { 1, 1, 1, 1 },
           .dilation = 1,
           .low = -128,
           .high = 255 },
