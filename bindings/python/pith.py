@@ -89,7 +89,7 @@ class _Handle(ctypes.Structure):
 class _ModelOptions(ctypes.Structure):
     _fields_ = [("disable_passes", ctypes.c_char_p), ("plan_cache_bytes", ctypes.c_size_t),
                 ("keep_all_values", ctypes.c_int), ("exact", ctypes.c_int), ("describe_only", ctypes.c_int),
-                ("tuning_file", ctypes.c_char_p), ("cache_folder", ctypes.c_char_p)]
+                ("tuning_file", ctypes.c_char_p), ("cache_folder", ctypes.c_char_p), ("float16", ctypes.c_int)]
 
 
 class _SessionOptions(ctypes.Structure):
@@ -205,14 +205,16 @@ def load_library(path=None):
 class Model:
     """A loaded model with one session."""
 
-    def __init__(self, path, threads=0, isa=None, disable_passes=None, library=None, exact=False):
+    def __init__(self, path, threads=0, isa=None, disable_passes=None, library=None, exact=False,
+                 float16=False):
         self._library = load_library(library)
         self._ctx, self._model, self._session = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
         if self._library.pith_ctx_create(None, ctypes.byref(self._ctx)) != 0:
             raise MemoryError("pith_ctx_create")
         if isa:
             self._check(self._library.pith_ctx_set_isa_limit(self._ctx, isa.encode()))
-        options = _ModelOptions(disable_passes.encode() if disable_passes else None, 0, 0, int(exact), 0, None)
+        options = _ModelOptions(disable_passes.encode() if disable_passes else None, 0, 0, int(exact), 0, None, None,
+                                int(float16))
         self._check(self._library.pith_model_load(self._ctx, os.fsencode(path), ctypes.byref(options),
                                                   ctypes.byref(self._model)))
         options = _SessionOptions(threads, 0, 0, 0, None)

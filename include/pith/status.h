@@ -96,6 +96,12 @@ pith_status pith_ctx_set_isa_limit(pith_ctx *ctx, const char *isa);
 /** Name of the best instruction set that is available here under the cap. Static. */
 const char *pith_ctx_isa(const pith_ctx *ctx);
 
+/**
+ * 1 if `float16` of pith_model_options changes how models run here, under the cap: the CPU has float16 arithmetic that
+ * this build has kernels for. With a cap at "portable" it does everywhere: the same bits as in hardware, slowly.
+ */
+int pith_ctx_has_float16(const pith_ctx *ctx);
+
 /** Bytes now held, and the most ever held, through the context's allocator. */
 size_t pith_ctx_memory_bytes(const pith_ctx *ctx);
 size_t pith_ctx_memory_peak_bytes(const pith_ctx *ctx);

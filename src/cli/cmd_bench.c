@@ -11,7 +11,7 @@ typedef struct bench_settings {
     cli_words shapes;
     int64_t n_warmup, n_runs, seed;
     double max_secs; /* negative: not given */
-    bool json, exact;
+    bool json, exact, float16;
 } bench_settings;
 
 static const cli_option options[] = {
@@ -26,6 +26,7 @@ static const cli_option options[] = {
     { "isa", 0, CLI_KIND_TEXT, offsetof(bench_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(bench_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
+    CLI_OPTION_FLOAT16(bench_settings),
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(bench_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
     { "cache", 0, CLI_KIND_TEXT, offsetof(bench_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
@@ -118,7 +119,7 @@ static pith_status measure(const char *path, const bench_settings *settings, int
     cli_net net = { 0 };
     cli_net_options net_options = { .isa = settings->isa, .cache = settings->cache,
                                     .disable_passes = settings->disable_passes,
-                                    .n_threads = n_threads, .is_exact = settings->exact };
+                                    .n_threads = n_threads, .is_exact = settings->exact, .float16 = settings->float16 };
     cli_shapes shapes;
     pith_status status = PITH_OK;
     CLI_TRY_GOTO(cli_net_open(path, &net_options, &net), done);

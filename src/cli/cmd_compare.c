@@ -10,7 +10,7 @@ typedef struct compare_settings {
     cli_words shapes, inputs;
     int64_t n_threads, seed;
     const char *isa, *isa_b, *disable_passes, *disable_passes_b;
-    bool json, shows_nodes, exact, exact_b;
+    bool json, shows_nodes, exact, exact_b, float16_b;
 } compare_settings;
 
 static const cli_option options[] = {
@@ -23,6 +23,8 @@ static const cli_option options[] = {
     { "exact", 0, CLI_KIND_FLAG, offsetof(compare_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
     { "exact-b", 0, CLI_KIND_FLAG, offsetof(compare_settings, exact_b), NULL, "the same for MODEL_B alone", 0, 0 },
+    { "float16-b", 0, CLI_KIND_FLAG, offsetof(compare_settings, float16_b), NULL,
+      "multiply in float16 in MODEL_B, where the CPU can", 0, 0 },
     { "isa-b", 0, CLI_KIND_TEXT, offsetof(compare_settings, isa_b), "NAME", "the same for MODEL_B", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(compare_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
@@ -246,6 +248,7 @@ static pith_status compare_models(const char *path_a, const char *path_b, const 
                                   .is_exact = settings->exact };
     cli_net_options options_b = options_a;
     options_b.is_exact = settings->exact || settings->exact_b;
+    options_b.float16 = settings->float16_b;
     options_b.isa = settings->isa_b ? settings->isa_b : settings->isa;
     options_b.disable_passes = settings->disable_passes_b ? settings->disable_passes_b : settings->disable_passes;
     cli_tensors inputs = { 0 };

@@ -7,7 +7,7 @@ typedef struct info_settings {
     cli_words shapes, dims;
     int64_t n_threads;
     const char *isa;
-    bool json, exact, lists_ops, lists_layers, lists_operators, prints_text, prints_dot;
+    bool json, exact, float16, lists_ops, lists_layers, lists_operators, prints_text, prints_dot;
     const char *after, *svg;
     cli_ceilings ceilings;
 } info_settings;
@@ -35,6 +35,7 @@ static const cli_option options[] = {
     { "isa", 0, CLI_KIND_TEXT, offsetof(info_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(info_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
+    CLI_OPTION_FLOAT16(info_settings),
     CLI_OPTION_JSON(info_settings),
     CLI_CEILINGS(info_settings),
     { 0 },
@@ -372,7 +373,8 @@ static pith_status run_info(const void *settings, const cli_words *words, int *e
         return PITH_OK;
     }
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
-    cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .ceilings = &given->ceilings,
+    cli_net_options net_options = { .isa = given->isa, .is_exact = given->exact, .float16 = given->float16,
+                                    .ceilings = &given->ceilings,
                                     .describes_only = given->lists_ops ||
                                                       (shows_graph(given) && is_after(given, "file")) };
     CLI_CHECK(is_after(given, "file") || is_after(given, "passes") || is_after(given, "plan"), PITH_STATUS_ARG,

@@ -9,7 +9,7 @@ typedef struct profile_settings {
     int64_t n_threads, n_rounds, seed, n_top;
     double max_secs;
     const char *isa, *disable_passes, *trace, *html;
-    bool json, all, why, remeasure, no_cache, no_counters;
+    bool json, all, why, float16, remeasure, no_cache, no_counters;
 } profile_settings;
 
 static const cli_option options[] = {
@@ -35,6 +35,7 @@ static const cli_option options[] = {
     { "no-counters", 0, CLI_KIND_FLAG, offsetof(profile_settings, no_counters), NULL,
       "leave the hardware counters alone", 0, 0 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(profile_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    CLI_OPTION_FLOAT16(profile_settings),
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(profile_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
     { "seed", 0, CLI_KIND_INT, offsetof(profile_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
@@ -120,7 +121,7 @@ static pith_status run_profile(const void *settings, const cli_words *words, int
     (void)exit_code;
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
     cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes,
-                                    .n_threads = (int)given->n_threads };
+                                    .n_threads = (int)given->n_threads, .float16 = given->float16 };
     CLI_TRY(cli_net_open(words->items[0], &net_options, &net));
     pith_status status = cli_net_start(&net, &net_options);
     if (status == PITH_OK) {

@@ -10,7 +10,7 @@ typedef struct run_settings {
     cli_words inputs, shapes;
     int64_t n_threads, seed; /* seed -1: not given */
     const char *isa, *sidecar, *draw, *output, *cache;
-    bool json, saves_sidecar, exact;
+    bool json, saves_sidecar, exact, float16;
     cli_ceilings ceilings;
     const char *keys[N_KEYS]; /* options named as keys of cli_preprocess */
 } run_settings;
@@ -28,6 +28,7 @@ static const cli_option options[] = {
     { "cache", 0, CLI_KIND_TEXT, offsetof(run_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(run_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
+    CLI_OPTION_FLOAT16(run_settings),
     { "draw", 0, CLI_KIND_TEXT, offsetof(run_settings, draw), "FILE", "picture with the results (or a folder)", 0, 0 },
     { "output", 'o', CLI_KIND_TEXT, offsetof(run_settings, output), "FILE",
       "save outputs: .npz, .npy, .png, a folder", 0, 0 },
@@ -359,7 +360,8 @@ static pith_status run_run(const void *settings, const cli_words *words, int *ex
     run_state state = { .given = settings, .json_writer = { .file = stdout } };
     cli_net_options net_options = { .isa = state.given->isa, .cache = state.given->cache,
                                     .n_threads = (int)state.given->n_threads,
-                                    .is_exact = state.given->exact, .ceilings = &state.given->ceilings };
+                                    .is_exact = state.given->exact, .float16 = state.given->float16,
+                                    .ceilings = &state.given->ceilings };
     pith_status status = PITH_OK;
     (void)exit_code;
     CLI_TRY(check_words(state.given, words));

@@ -34,6 +34,7 @@ static pith_status load(cli_net *net, const cli_net_options *options)
     pith_model_options model_options = { .disable_passes = options->disable_passes,
                                          .cache_folder = options->cache,
                                          .keep_all_values = options->keeps_all_values, .exact = options->is_exact,
+                                         .float16 = options->float16,
                                          .describe_only = options->describes_only };
     double start = cli_now_ms();
     CLI_CHECK(pith_ctx_create(NULL, &net->ctx) == PITH_OK, PITH_STATUS_NOMEM, "no memory for a context");
@@ -41,6 +42,9 @@ static pith_status load(cli_net *net, const cli_net_options *options)
     if (options->isa) {
         pith_status status = pith_ctx_set_isa_limit(net->ctx, options->isa);
         CLI_CHECK(status == PITH_OK, status, "--isa: %s", pith_ctx_error(net->ctx));
+    }
+    if (options->float16 && !pith_ctx_has_float16(net->ctx)) {
+        cli_warn("--float16: this CPU has no float16 arithmetic that pith uses; products stay in float32");
     }
     if (options->ceilings) {
         set_ceilings(options->ceilings, pith_ctx_limits(net->ctx));

@@ -37,11 +37,15 @@ typedef struct cli_ceilings {
     { "copy-files", 0, CLI_KIND_FLAG, offsetof(settings, ceilings) + offsetof(cli_ceilings, copies_files), NULL, \
       "read the model into memory rather than map it: others may write to the file meanwhile", 0, 0 }
 
+#define CLI_OPTION_FLOAT16(settings)                                                               \
+    { "float16", 0, CLI_KIND_FLAG, offsetof(settings, float16), NULL,                              \
+      "multiply in float16 where the CPU can (faster, less accurate)", 0, 0 }
+
 typedef struct cli_net_options {
     const char *isa, *disable_passes; /* NULL: default */
     const char *cache;                /* folder for packed weights, or NULL */
     int n_threads;                    /* 0: default */
-    bool keeps_all_values, is_exact;
+    bool keeps_all_values, is_exact, float16;
     const cli_ceilings *ceilings;     /* may be NULL */
     bool describes_only;
 } cli_net_options;

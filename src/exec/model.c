@@ -227,6 +227,8 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
     model->tuning_note = "";
     model->program.max_cached_bytes = DEFAULT_PLAN_CACHE_BYTES;
     if (options) {
+        PITH_CHECK(model->ctx, !options->exact || !options->float16, PITH_STATUS_ARG,
+                   "the options `exact` and `float16` contradict each other: leave one out");
         if (options->disable_passes || options->exact) {
             static const char inexact[] = ",widen_dynamic,widen_halves,reparameterize,fuse_recurrent,fold_pooled";
             PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s",
@@ -239,6 +241,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
         model->describe_only = options->describe_only != 0;
         model->program.keep_all_values = options->keep_all_values != 0;
         model->program.is_exact = options->exact != 0;
+        model->program.allows_float16 = options->float16 != 0;
         if (options->cache_folder) {
             PITH_TRY(pithi_arena_text(&model->memory, options->cache_folder, strlen(options->cache_folder),
                                       &model->cache_folder));
@@ -350,6 +353,7 @@ static pith_status open_cache(pith_model *model, const char *path)
     const char *passes = model->program.disabled_passes ? model->program.disabled_passes : "";
     identity = pithi_hash(identity, passes, strlen(passes) + 1);
     identity = pithi_hash(identity, &model->program.is_exact, sizeof model->program.is_exact);
+    identity = pithi_hash(identity, &model->program.allows_float16, sizeof model->program.allows_float16);
     PITH_TRY(pithi_arena_format(&model->memory, &file, "%s/%016llx.pack", model->cache_folder,
                                 (unsigned long long)identity));
     return pithi_pack_cache_open(model->program.packs, file, identity);

@@ -258,7 +258,8 @@ static pith_status plan_graph(pithi_stretch *stretch, pith_graph *graph, int n_t
     program->has_plans = true;
     pithi_plan_options options = { .n_threads = n_threads, .keep_all_values = program->keep_all_values,
                                    .n_kept_outputs = stretch->of->keeps_outputs ? (int)graph->n_outputs : 0,
-                                   .is_exact = program->is_exact, .packs = program->packs,
+                                   .is_exact = program->is_exact, .allows_float16 = program->allows_float16,
+                                   .packs = program->packs,
                                    .tuning = program->tuning,
                                    .spendable = spends ? &stretch->of->graph->arena : NULL,
                                    .has_spent = &program->has_spent };

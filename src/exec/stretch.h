@@ -15,7 +15,7 @@ typedef struct pithi_program pithi_program;
 struct pithi_program {
     pith_ctx *ctx;
     const char *disabled_passes;
-    bool keep_all_values, is_exact;
+    bool keep_all_values, is_exact, allows_float16;
     pithi_pack_cache *packs;
     const pithi_tuning *tuning; /* NULL: none */
     size_t max_cached_bytes; /* ceiling for plans; those in use stay */

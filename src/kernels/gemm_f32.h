@@ -71,6 +71,7 @@ typedef struct pith_gemm_f32 {
     int mr_max; /* rows of the register tile, at most PITH_GEMM_F32_MAX_MR */
     int nv_max; /* panels of the register tile */
     int max_fold;
+    int b_bytes; /* of an element of packed B: 4, of kernels/gemm_f16.h 2 */
     void (*tile)(const pith_gemm_f32_tile *tile);
     void (*few)(const pith_gemm_f32_tile *tile);
     void (*narrow)(const pith_gemm_f32_tile *tile);
@@ -79,6 +80,12 @@ typedef struct pith_gemm_f32 {
 static inline const pith_gemm_f32 *pithi_gemm_f32(int isa_limit)
 {
     return pithi_kernel_find("gemm_f32", isa_limit)->records;
+}
+
+/* Element `at` of packed B. */
+static inline const float *pithi_gemm_f32_at(const pith_gemm_f32 *kernel, const float *b, size_t at)
+{
+    return (const float *)(const void *)((const char *)b + at * (size_t)kernel->b_bytes);
 }
 
 /* How `narrow` would fold n columns; 1: they are for `tile`. Columns left over by full panels aren't worth a pass of
@@ -99,7 +106,7 @@ static inline size_t pithi_gemm_f32_place(const pith_gemm_f32 *kernel, int fold,
     return row * (size_t)kernel->nr + lane * f + in % f;
 }
 
-/* Floats of packed B [n_k][n]. */
+/* Elements of packed B [n_k][n]. */
 static inline size_t pithi_gemm_f32_packed_size(const pith_gemm_f32 *kernel, size_t n_k, size_t n)
 {
     size_t nr = (size_t)kernel->nr;

@@ -348,5 +348,5 @@ static void few(const pith_gemm_f32_tile *t)
 
 static const pith_gemm_f32 records[] = {
     { .head = { GEMM_NAME, PITH_BOUNDED }, .nr = V_N, .mr_max = GEMM_MR, .nv_max = GEMM_NV, .max_fold = GEMM_MAX_FOLD,
-      .tile = tile, .few = few, .narrow = GEMM_NARROW }
+      .b_bytes = sizeof(float), .tile = tile, .few = few, .narrow = GEMM_NARROW }
 };

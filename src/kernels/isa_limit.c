@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/ctx.h"
-#include "kernels/kernel.h"
+#include "kernels/gemm_f16.h"
 
 int pithi_isa_limit(pith_ctx *ctx)
 {
@@ -37,4 +37,9 @@ const char *pith_ctx_isa(const pith_ctx *ctx)
         isa--;
     }
     return pithi_isa_name(isa);
+}
+
+int pith_ctx_has_float16(const pith_ctx *ctx)
+{
+    return pithi_gemm_f16(pithi_isa_limit((pith_ctx *)(uintptr_t)ctx)) != NULL;
 }

@@ -62,6 +62,7 @@ struct pith_prepare {
     int isa_limit;              /* for pithi_kernel_find() */
     int n_threads;              /* workers that will share the step */
     bool is_exact;              /* sums in their plain order only: see pith_model_options */
+    bool allows_float16;        /* products in float16 where the CPU has them: see pith_model_options */
     pithi_arena *arena;         /* memory of the plan: state and tables go here */
     struct pithi_pack_cache *packs;
     const pithi_arena *plan_constants; /* constants in it die with the plan: never packed into `packs`; or NULL */

@@ -258,19 +258,19 @@ static pith_status prepare_finish(pith_prepare *prepare, const stage *s, pithi_f
 
 static pith_status prepare_pointwise(pith_prepare *prepare, const stage *s, pointwise *p)
 {
-    const void *packed = NULL;
-    p->gemm = pithi_gemm_f32(prepare->isa_limit);
     p->n = s->w->shape.dims[0];
     p->k = s->w->shape.dims[1];
+    p->gemm = pithi_gemm_f16_choose(prepare, s->w->data, p->k, p->n);
+    p->gemm = p->gemm ? p->gemm : pithi_gemm_f32(prepare->isa_limit);
     p->fold = prepare->is_exact ? 1 : pithi_gemm_f32_fold(p->gemm, p->n);
     p->w = s->w->data;
     p->bias = s->bias ? s->bias->data : NULL;
     int64_t facts[] = { p->n, p->k, p->fold, 'p' };
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, p->gemm->head.name, strlen(p->gemm->head.name)), facts,
                               sizeof facts);
-    size_t n_floats = (size_t)(pithi_div_up(p->n, p->gemm->nr) * p->gemm->nr * p->k);
-    PITH_TRY(pithi_prepare_pack(prepare, p->w, key, n_floats * sizeof(float), pack_pointwise, p, &packed));
-    p->packed = packed;
+    const pithi_gemm_weights weights = { p->w, pithi_gemm_f32_packed_size(p->gemm, (size_t)p->k, (size_t)p->n),
+                                         pack_pointwise, p };
+    PITH_TRY(pithi_gemm_pack(prepare, p->gemm, &weights, key, &p->packed));
     return prepare_finish(prepare, s, &p->finish);
 }
 

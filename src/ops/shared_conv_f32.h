@@ -34,8 +34,8 @@ typedef struct pithi_conv_axis {
 typedef struct pithi_conv_variant {
     const pithi_conv_axis *axis[3];
     int64_t n_taps;
-    size_t packed_offset;    /* floats, of group 0 */
-    size_t packed_per_group; /* floats */
+    size_t packed_offset;    /* elements, of group 0 */
+    size_t packed_per_group; /* elements: floats, or halves for kernels/gemm_f16.h */
     bool gathers;
     int64_t gathered[3];     /* pixels of a full gathered band: depth, rows, columns */
     int n_segments;
@@ -68,7 +68,7 @@ typedef struct pithi_conv_f32 {
     pithi_conv_variant *variants;
     int n_variants;
     const float *packed;              /* NULL: in shared memory */
-    size_t packed_floats;
+    size_t packed_floats;             /* elements */
     bool is_channels_first, has_residual;
     bool has_few_outputs;             /* of a group: products by gemm->few, weights [output][tap][channel] */
     int fold;                         /* of a group's only panel, see kernels/gemm_f32.h */

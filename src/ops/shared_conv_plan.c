@@ -3,7 +3,7 @@
 #include "ops/shared_conv_f32.h"
 
 #define SMALL_PLANE 64  /* pixels */
-#define WHOLE_PANELS 16 /* a multiple of all panels' widths */
+#define WHOLE_PANELS 16 /* a multiple of all panels' widths in float32 */
 
 static int64_t product3(const int64_t sizes[3]) { return sizes[0] * sizes[1] * sizes[2]; }
 
@@ -364,10 +364,8 @@ static pith_status pack_constant(pith_prepare *prepare, pithi_conv_f32 *conv)
     const char *name = kernel_name(conv);
     uint64_t key = pithi_hash(pithi_hash(PITHI_HASH_START, name, strlen(name)), facts, sizeof facts);
     pack_job job = { conv, prepare->inputs[1].data };
-    const void *packed = NULL;
-    PITH_TRY(pithi_prepare_pack(prepare, job.w, key, conv->packed_floats * sizeof(float), pack_all, &job, &packed));
-    conv->packed = packed;
-    return PITH_OK;
+    const pithi_gemm_weights weights = { job.w, conv->packed_floats, pack_all, &job };
+    return pithi_gemm_pack(prepare, conv->gemm, &weights, key, &conv->packed);
 }
 
 /* ---- prepare ------------------------------------------------------------------------------ */
@@ -491,6 +489,15 @@ static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, boo
     return prepare->why ? PITH_OK : pithi_conv_winograd_plan(prepare, conv, is_used);
 }
 
+static void choose_product(pith_prepare *prepare, pithi_conv_f32 *conv)
+{
+    const pithi_conv_geometry *g = &conv->g;
+    const void *w = g->is_transposed ? NULL : prepare->inputs[1].data;
+    const pith_gemm_f32 *half =
+        pithi_gemm_f16_choose(prepare, w, pithi_conv_taps(g) * (g->in_channels / g->group), g->out_channels / g->group);
+    conv->gemm = half ? half : conv->gemm;
+}
+
 /* Kernels take residuals with y's strides, but products any. */
 static bool is_product(const pithi_conv_geometry *g)
 {
@@ -556,8 +563,9 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     PITH_TRY(try_winograd(prepare, conv, &is_winograd));
     if (!conv->depthwise && !conv->planar && !is_winograd) {
         flatten_pointwise(&conv->g);
+        choose_product(prepare, conv);
         PITH_TRY(merge_columns(prepare, conv));
-        conv->has_few_outputs = !prepare->is_exact && wants_few(&conv->g);
+        conv->has_few_outputs = !prepare->is_exact && conv->gemm->few && wants_few(&conv->g);
         conv->fold = prepare->is_exact ? 1 : pithi_gemm_f32_fold(conv->gemm, conv->g.out_channels / conv->g.group);
         PITH_TRY(make_variants(prepare, conv));
     }

@@ -152,7 +152,8 @@ static void run_columns(const pithi_conv_f32 *conv, const band *b, int64_t n0, i
         pith_gemm_f32_tile tile = {
             .a_rows = (const float *const *)scratch + i,
             .segment_offsets = v->segment_offsets, .n_segments = v->n_segments, .segment_length = v->segment_length,
-            .b = o->packed + v->packed_offset + (size_t)b->group * v->packed_per_group + (size_t)n0 * n_k,
+            .b = pithi_gemm_f32_at(conv->gemm, o->packed, v->packed_offset + (size_t)b->group * v->packed_per_group +
+                                                              (size_t)n0 * n_k),
             .b_row_stride = nr, .b_panel_stride = conv->has_few_outputs ? n_k : nr * n_k,
             .bias = o->bias ? o->bias + channel : NULL,
             .residual = o->residual ? o->residual + pixel * conv->residual_pixel + channel : NULL,

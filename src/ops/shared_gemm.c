@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "kernels/convert_f16.h"
+
 bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_finish *finish_out)
 {
     pithi_finish finish = { .lo = -INFINITY, .hi = INFINITY, .alpha = activation->alpha, .beta = activation->beta };
@@ -90,12 +92,63 @@ static void apply_to_block(const pithi_finish *finish, const pith_gemm_f32_tile 
     pithi_finish_apply(finish, block->c, (size_t)block->mr, block->c_stride, (size_t)block->n_columns, 0);
 }
 
-/* Cuts so that nv_max panels of k rows stay in half of L2's share; one is enough where B is read once. */
+/* ---- float16 ------------------------------------------------------------------------------ */
+
+#define MIN_HALF_K 16 /* shorter sums gain less than rounding A and widening the sums cost */
+
+const pith_gemm_f32 *pithi_gemm_f16_choose(pith_prepare *prepare, const void *w, int64_t n_k, int64_t n)
+{
+    const pith_gemm_f32 *kernel = prepare->allows_float16 ? pithi_gemm_f16(prepare->isa_limit) : NULL;
+    const char *why_not = !kernel              ? "float16 products were asked for, but this CPU has no such arithmetic"
+                          : !w                 ? "float32: float16 products are for constant weights"
+                          : n_k < MIN_HALF_K   ? "float32: sums too short for float16 products"
+                          : 2 * n <= kernel->nr ? "float32: too few columns for float16 products"
+                                               : NULL;
+    if (prepare->allows_float16) {
+        prepare->why = why_not ? why_not : "float16 products, as the model's options allow";
+    }
+    return why_not ? NULL : kernel;
+}
+
+typedef struct half_job {
+    const pithi_gemm_weights *weights;
+    const pith_convert_f16 *convert;
+    void *floats;
+} half_job;
+
+static void fill_halves(void *user, void *block)
+{
+    const half_job *job = user;
+    job->weights->fill(job->weights->user, job->floats);
+    job->convert->to_f16(job->floats, block, job->weights->n_elements);
+}
+
+pith_status pithi_gemm_pack(pith_prepare *prepare, const pith_gemm_f32 *kernel, const pithi_gemm_weights *weights,
+                            uint64_t key, const float **packed_out)
+{
+    const size_t n_bytes = weights->n_elements * (size_t)kernel->b_bytes;
+    half_job job = { .weights = weights, .convert = pithi_convert_f16(prepare->isa_limit) };
+    const bool is_half = pithi_gemm_is_half(kernel);
+    const void *packed = NULL;
+    if (is_half) {
+        PITH_TRY(pithi_alloc_raw(prepare->ctx, weights->n_elements * sizeof(float), &job.floats));
+    }
+    pith_status status = pithi_prepare_pack(prepare, weights->data, key, n_bytes, is_half ? fill_halves : weights->fill,
+                                            is_half ? &job : weights->user, &packed);
+    pithi_free(prepare->ctx, job.floats);
+    *packed_out = packed;
+    return status;
+}
+
+/* ---- blocks ------------------------------------------------------------------------------- */
+
+/* Cuts so that nv_max panels of k rows stay in half of L2's share; one is enough where B is read once, and where the
+ * kernel cuts k itself (gemm_f16). */
 static size_t count_cuts(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, size_t n_units)
 {
     size_t row_bytes = (size_t)(kernel->nr * kernel->nv_max) * sizeof(float);
     size_t n_bytes = (size_t)block->n_segments * block->segment_length * row_bytes;
-    if (block->mr <= kernel->mr_max || n_units == 0 || block->fold > 1) {
+    if (block->mr <= kernel->mr_max || n_units == 0 || block->fold > 1 || pithi_gemm_is_half(kernel)) {
         return 1;
     }
     size_t n_cuts = (n_bytes + 2 * PITHI_L2_SHARE - 1) / (2 * PITHI_L2_SHARE);

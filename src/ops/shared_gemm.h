@@ -3,7 +3,7 @@
 #ifndef PITH_OPS_SHARED_GEMM_H
 #define PITH_OPS_SHARED_GEMM_H
 
-#include "kernels/gemm_f32.h"
+#include "kernels/gemm_f16.h"
 #include "kernels/vbinary_f32.h"
 #include "kernels/vunary_f32.h"
 #include "ops/op.h"
@@ -31,6 +31,21 @@ pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int
  * `channel`. */
 void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
                         size_t channel);
+
+/* gemm_f16 where the model allows it, the CPU has it, and weights w [n_k][n] are constant and fill more than half a
+ * panel, else NULL; with prepare->why, where the model allows it. */
+const pith_gemm_f32 *pithi_gemm_f16_choose(pith_prepare *prepare, const void *w, int64_t n_k, int64_t n);
+
+typedef struct pithi_gemm_weights {
+    const void *data; /* of the constant */
+    size_t n_elements;
+    void (*fill)(void *user, void *block); /* writes them packed, as floats */
+    void *user;
+} pithi_gemm_weights;
+
+/* pithi_prepare_pack() of such weights, rounded to halves where `kernel` wants those. */
+pith_status pithi_gemm_pack(pith_prepare *prepare, const pith_gemm_f32 *kernel, const pithi_gemm_weights *weights,
+                            uint64_t key, const float **packed_out);
 
 /* How a product is cut: band i begins at row n_rows * i / n_bands, block j of columns at pithi_grid_column(). */
 typedef struct pithi_grid {

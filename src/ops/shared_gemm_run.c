@@ -26,7 +26,7 @@ typedef struct product {
     bool is_dots;                 /* b is read as it is, row by row */
     const float *packed_b, *expanded_c; /* made in prepare; NULL: in shared memory, or not at all */
     size_t shared_a, shared_b, shared_c;
-    size_t packed_floats;         /* of one matrix */
+    size_t packed_floats;         /* of one matrix; halves for kernels/gemm_f16.h */
     int64_t strip; /* panels whose rows lie side by side: of a single row's large b, so that it is one stream */
     pithi_grid grid;
     int64_t n_grains;
@@ -179,9 +179,10 @@ static pith_status prepare_operands(pith_prepare *prepare, product *p)
 {
     const pithi_product_geometry *g = &p->g;
     p->packed_floats = pithi_gemm_f32_packed_size(p->gemm, (size_t)g->k, (size_t)g->n);
-    const bool is_streamed = g->m == 1 && p->packed_floats * sizeof(float) > PITHI_L2_SHARE;
+    const bool is_half = pithi_gemm_is_half(p->gemm);
+    const bool is_streamed = g->m == 1 && !is_half && p->packed_floats * sizeof(float) > PITHI_L2_SHARE;
     p->strip = prepare->inputs[1].data && is_streamed ? PITHI_ROW_PANELS : 1;
-    p->is_dots = suits_dots(prepare, p);
+    p->is_dots = !is_half && suits_dots(prepare, p);
     p->packs_b = !p->is_dots && (g->trans_b || p->alpha != 1.0f || g->m >= MIN_ROWS_TO_PACK);
     if (p->is_dots) {
         return prepare_c(prepare, p); /* a single row is never rearranged */
@@ -191,10 +192,8 @@ static pith_status prepare_operands(pith_prepare *prepare, product *p)
         uint64_t key = pithi_hash(PITHI_HASH_START, p->gemm->head.name, strlen(p->gemm->head.name));
         key = pithi_hash(pithi_hash(key, facts, sizeof facts), &p->alpha, sizeof p->alpha);
         pack_job job = { p, prepare->inputs[1].data };
-        const void *packed = NULL;
-        PITH_TRY(pithi_prepare_pack(prepare, job.b, key, (size_t)p->n_b * p->packed_floats * sizeof(float), pack_all,
-                                    &job, &packed));
-        p->packed_b = packed;
+        const pithi_gemm_weights weights = { job.b, (size_t)p->n_b * p->packed_floats, pack_all, &job };
+        PITH_TRY(pithi_gemm_pack(prepare, p->gemm, &weights, key, &p->packed_b));
         p->packs_b = true;
     } else if (p->packs_b) {
         p->shared_b = add_block(&prepare->shared_bytes, p->n_b * (int64_t)p->packed_floats);
@@ -225,7 +224,8 @@ pith_status pithi_product_prepare(pith_prepare *prepare)
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(product), &block));
     product *p = block;
     PITH_TRY(pithi_product_geometry_of(prepare->ctx, attrs, &a->shape, &b->shape, &p->g));
-    p->gemm = pithi_gemm_f32(prepare->isa_limit);
+    p->gemm = pithi_gemm_f16_choose(prepare, b->data, p->g.k, p->g.n);
+    p->gemm = p->gemm ? p->gemm : pithi_gemm_f32(prepare->isa_limit);
     p->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     p->finish = finish;
     p->alpha = attrs->alpha;
@@ -325,7 +325,8 @@ static void run_grain(const pith_run *run, const product *p, int64_t grain, cons
     for (int64_t i = 0; i < rows; i++) {
         pointers[i] = a + (p->a_index[batch] * g->m + m0 + i) * g->k;
     }
-    b += p->packs_b ? p->b_index[batch] * (int64_t)p->packed_floats + n0 * g->k : p->b_index[batch] * g->k * g->n + n0;
+    b = p->packs_b ? pithi_gemm_f32_at(p->gemm, b, (size_t)(p->b_index[batch] * (int64_t)p->packed_floats + n0 * g->k))
+                   : b + p->b_index[batch] * g->k * g->n + n0;
     size_t nr = (size_t)p->gemm->nr, n = (size_t)g->n;
     pith_gemm_f32_tile tile = {
         .a_rows = pointers,

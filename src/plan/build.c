@@ -183,7 +183,7 @@ static pith_status prepare_step(builder *b, pith_step *step, pith_tensor *inputs
     pith_prepare prepare = { .ctx = b->ctx, .node = node, .attrs = node->attrs, .inputs = inputs,
                              .n_inputs = node->n_inputs, .outputs = outputs, .n_outputs = node->n_outputs,
                              .isa_limit = pithi_isa_limit(b->ctx), .n_threads = b->options->n_threads,
-                             .is_exact = b->options->is_exact,
+                             .is_exact = b->options->is_exact, .allows_float16 = b->options->allows_float16,
                              .arena = &b->plan->memory, .packs = b->options->packs,
                              .strides = step->strides, .plan_constants = &b->plan->graph->arena, .max_parts = 1,
                              .n_phases = 1 };

@@ -72,7 +72,7 @@ typedef struct pithi_plan_options {
     int n_threads;           /* scratch is reserved for so many workers */
     int n_kept_outputs;      /* the first so many graph outputs outlive the caller's inputs: never views of them */
     bool keep_all_values;    /* no block is reused */
-    bool is_exact;           /* for pith_prepare */
+    bool is_exact, allows_float16; /* for pith_prepare */
     pithi_pack_cache *packs; /* of the model; may be NULL */
     const pithi_tuning *tuning; /* or NULL */
     const pithi_arena *spendable; /* constants here that steps have packed, and nothing else of the plan reads, are

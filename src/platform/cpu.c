@@ -57,6 +57,13 @@ pithi_cpu_words pithi_cpu_read(void)
     pthread_once(&once, read_words);
     return words;
 }
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+pithi_cpu_words pithi_cpu_read(void)
+{
+    return (pithi_cpu_words){ .hwcap = getauxval(AT_HWCAP) };
+}
 #else
 pithi_cpu_words pithi_cpu_read(void)
 {

@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Register of CPUID leaf 7 (sub-leaf 0) or leaf 1, and the XCR0 word; all 0 on other CPUs. */
+/* Registers of CPUID leaf 7 (sub-leaf 0) and leaf 1, and the XCR0 word; of 64-bit Arm under Linux AT_HWCAP. All else is
+ * 0. */
 typedef struct pithi_cpu_words {
     uint32_t leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax;
     uint64_t xcr0; /* state that the operating system saves */
+    uint64_t hwcap;
 } pithi_cpu_words;
 
 pithi_cpu_words pithi_cpu_read(void);

@@ -29,4 +29,20 @@ run 2 profile tiny.onnx --shape x=2x3 --rounds 5 --html nowhere/report.html
 has err "can't write 'nowhere/report.html'"
 run 2 profile odd.onnx
 has err "Frobnicate"
+# Products in float16: not with --exact; the portable kernel has them everywhere.
+run 2 run tiny.onnx --shape x=2x3 --float16 --exact
+has err "contradict each other"
+{ printf 'pith-graph 1\ngraph "half"\ninput %%x:f32[4,32]\nconst %%w:f32[32,16] = hex '
+  i=0
+  while [ $i -lt 512 ]; do
+      printf '0000803f'
+      i=$((i + 1))
+  done
+  printf '\n%%y:f32[4,16] = matmul(%%x, %%w)\noutput %%y\n'; } > half.txt
+run 0 profile half.txt --float16 --isa portable --why --rounds 1
+has out "matmul gemm_f16_1x8 "
+has out "float16 products, as the model's options allow"
+run 0 profile half.txt --isa portable --rounds 1
+if grep -q gemm_f16 out; then fail "float16 was not asked for"; else pass; fi
+run 0 compare half.txt half.txt --isa portable --float16-b --atol 0.1
 finish

@@ -90,7 +90,7 @@ static void few(const pith_gemm_f32_tile *t)
 
 static const pith_gemm_f32 records[] = {
     { .head = { "gemm_f32_4x8__portable", PITH_BOUNDED }, .nr = NR, .mr_max = MR, .nv_max = 1, .max_fold = 1,
-      .tile = tile, .few = few }
+      .b_bytes = sizeof(float), .tile = tile, .few = few }
 };
 
 PITH_EXPORT_KERNEL(gemm_f32, portable, records);
