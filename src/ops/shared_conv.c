@@ -8,8 +8,6 @@ const char *const pithi_auto_pad_choices[] = { "NOTSET", "SAME_UPPER", "SAME_LOW
 
 /* ---- geometry ----------------------------------------------------------------------------- */
 
-#define MAX_FACTOR ((int64_t)1 << 20) /* of kernel, stride, dilation and padding: products stay in 64 bits */
-
 /* Item `index` of a list with n_wanted entries; *item stays as it is where the list is absent. */
 static pith_status read_item(pith_ctx *ctx, const char *name, const pith_ints *list, int n_wanted, int index,
                              int64_t least, int64_t *item)
@@ -19,9 +17,9 @@ static pith_status read_item(pith_ctx *ctx, const char *name, const pith_ints *l
     }
     PITH_CHECK(ctx, list->n_items == n_wanted, PITH_STATUS_SHAPE, "attribute '%s' has %d entries, %d are wanted", name,
                list->n_items, n_wanted);
-    PITH_CHECK(ctx, list->items[index] >= least && list->items[index] <= MAX_FACTOR, PITH_STATUS_ARG,
+    PITH_CHECK(ctx, list->items[index] >= least && list->items[index] <= PITHI_CONV_MAX_FACTOR, PITH_STATUS_ARG,
                "attribute '%s' has entry %lld, which is outside of %lld..%lld", name, (long long)list->items[index],
-               (long long)least, (long long)MAX_FACTOR);
+               (long long)least, (long long)PITHI_CONV_MAX_FACTOR);
     *item = list->items[index];
     return PITH_OK;
 }
@@ -81,7 +79,8 @@ static pith_status read_dimension(pith_ctx *ctx, const pithi_conv_attrs *attrs, 
     int n = g->n_spatial, d = 3 - n + index;
     int64_t declared = w->dims[2 + index], back = 0;
     PITH_TRY(read_item(ctx, "kernel_shape", &attrs->kernel_shape, n, index, 1, &declared));
-    PITH_CHECK(ctx, declared == w->dims[2 + index] && declared >= 1 && declared <= MAX_FACTOR, PITH_STATUS_SHAPE,
+    PITH_CHECK(ctx, declared == w->dims[2 + index] && declared >= 1 && declared <= PITHI_CONV_MAX_FACTOR,
+               PITH_STATUS_SHAPE,
                "kernel_shape says %lld, the weights have %lld (at least 1 is wanted)", (long long)declared,
                (long long)w->dims[2 + index]);
     g->kernel[d] = declared;
@@ -100,7 +99,7 @@ static pith_status read_channels(pith_ctx *ctx, const pithi_conv_attrs *attrs, c
 {
     g->in_channels = x->dims[g->channels_last && !g->reads_planes ? x->rank - 1 : 1];
     g->group = attrs->group;
-    PITH_CHECK(ctx, g->group >= 1 && g->group <= MAX_FACTOR, PITH_STATUS_ARG, "group is %lld, it must be at least 1",
+    PITH_CHECK(ctx, g->group >= 1 && g->group <= PITHI_CONV_MAX_FACTOR, PITH_STATUS_ARG, "group is %lld, it must be at least 1",
                (long long)g->group);
     int64_t per_group = g->is_transposed ? w->dims[0] / g->group : w->dims[1];
     PITH_CHECK(ctx, per_group * g->group == g->in_channels && (!g->is_transposed || w->dims[0] == g->in_channels),

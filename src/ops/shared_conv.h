@@ -37,6 +37,9 @@ extern const char *const pithi_auto_pad_choices[];
     PITH_ATTR_OWN_INT(pithi_conv_attrs, channels_last, "channels_last", 0),                            \
     PITHI_ACTIVATION_ATTRS(pithi_conv_attrs, activation)
 
+/* Most that kernel, stride, dilation and given padding may be: products stay in 64 bits. */
+#define PITHI_CONV_MAX_FACTOR ((int64_t)1 << 20)
+
 /* Sizes with defaults and automatic padding resolved. Missing spatial dimensions stand in front with size
  * 1, so that [0] is depth, [1] height, [2] width. */
 typedef struct pithi_conv_geometry {

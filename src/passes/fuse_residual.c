@@ -60,27 +60,34 @@ static int axis_of(const pith_node *node)
     return (int)(*axis < 0 ? *axis + node->inputs[0]->shape.rank : *axis);
 }
 
-/* A convolution along one dimension, or of single pixels: others may go Winograd's way, which wants dense pieces. */
-static bool takes_piece(const pith_value *value, const pith_value *piece)
+/* Convolutions along one dimension, or of single pixels: others may go Winograd's way, which wants dense pieces. */
+static bool take_pieces(const pith_node *join)
 {
-    const pith_node *node = value->n_uses == 1 ? value->producer : NULL;
-    const pith_value *w = pithi_is(node, "conv") ? node->inputs[1] : NULL;
-    const int64_t *group = w ? pithi_attr_field(node, "group", PITH_ATTR_KIND_INT) : NULL;
-    return w && w->shape.rank == 4 && (w->shape.dims[2] == 1 || w->shape.dims[3] == 1) && *group == 1 &&
-           pithi_has_no_activation(node) && !pithi_node_input(node, node->op->residual_input_plus_1 - 1) &&
-           same_f32(value, piece) && piece->producer->index < node->index;
+    bool fits = true;
+    for (int i = 0; i < join->n_inputs && fits; i++) {
+        const pith_node *node = pithi_sole_producer(join->inputs[i], "conv");
+        const pith_value *w = node ? node->inputs[1] : NULL;
+        const int64_t *group = w ? pithi_attr_field(node, "group", PITH_ATTR_KIND_INT) : NULL;
+        fits = w && w->shape.rank == 4 && (w->shape.dims[2] == 1 || w->shape.dims[3] == 1) && *group == 1 &&
+               pithi_has_no_activation(node) && !pithi_node_input(node, node->op->residual_input_plus_1 - 1);
+    }
+    return fits;
 }
 
-/* The split that cuts `whole` into what `join` puts together, all of which can add its piece; or NULL. */
-static pith_node *find_cut(const pith_graph *graph, const pith_value *whole, const pith_node *join)
+/* The split that cuts `whole` into what `join` puts together, all of which can add its piece; or NULL. It stands
+ * between both. */
+static pith_node *find_cut(const pith_value *whole, const pith_node *join)
 {
-    for (pith_node *node = graph->first; node && node->index < join->index; node = node->next) {
+    const bool is_in_front = !whole->producer || whole->producer->index < join->index;
+    for (pith_node *node = is_in_front ? join->previous : NULL; node && node != whole->producer;
+         node = node->previous) {
         if (!pithi_is(node, "split") || node->inputs[0] != whole || node->n_outputs != join->n_inputs ||
             axis_of(node) != axis_of(join)) {
             continue;
         }
         int i = 0;
-        while (i < join->n_inputs && node->outputs[i] && takes_piece(join->inputs[i], node->outputs[i])) {
+        while (i < join->n_inputs && node->outputs[i] && same_f32(join->inputs[i], node->outputs[i]) &&
+               node->index < join->inputs[i]->producer->index) {
             i++;
         }
         if (i == join->n_inputs) {
@@ -93,7 +100,7 @@ static pith_node *find_cut(const pith_graph *graph, const pith_value *whole, con
 /* A function behind the sum will be part of it after pass fuse_activation. */
 static bool waits_for_activation(const pith_graph *graph, const pith_node *sum)
 {
-    const pith_node *next = pithi_has_no_activation(sum) ? pithi_graph_only_consumer(graph, sum->outputs[0]) : NULL;
+    const pith_node *next = pithi_has_no_activation(sum) ? pithi_sole_reader(graph, sum) : NULL;
     return next && next->op && next->op->as_activation;
 }
 
@@ -102,10 +109,10 @@ static pith_status fuse_pieces(pith_graph *graph, pith_node *sum, int *n_changes
     for (int operand = 0; operand < 2; operand++) {
         pith_node *join = pithi_sole_producer(sum->inputs[operand], "concat");
         const pith_value *whole = sum->inputs[1 - operand];
-        if (!join || !same_f32(join->outputs[0], whole) || waits_for_activation(graph, sum)) {
+        if (!join || !same_f32(join->outputs[0], whole) || !take_pieces(join) || waits_for_activation(graph, sum)) {
             continue;
         }
-        pith_node *cut = find_cut(graph, whole, join);
+        pith_node *cut = find_cut(whole, join);
         for (int i = 0; cut && i < join->n_inputs; i++) {
             pith_node *node = join->inputs[i]->producer;
             const int slot = node->op->residual_input_plus_1 - 1;

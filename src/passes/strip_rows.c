@@ -30,6 +30,28 @@ typedef struct row_span {
     int64_t begin, end;
 } row_span;
 
+static int64_t extent_of(const pithi_conv_geometry *g, int axis)
+{
+    return (g->kernel[axis] - 1) * g->dilation[axis] + 1;
+}
+
+/* Padding behind rows (axis 1) or columns (2). */
+static int64_t end_padding(const pithi_conv_geometry *g, int axis)
+{
+    const int64_t end = (g->out[axis] - 1) * g->stride[axis] - g->pad[axis] + extent_of(g, axis);
+    return pithi_max_s64(end - g->in[axis], 0);
+}
+
+/* Attributes can say the padding; auto_pad may ask for more. */
+static bool can_say_padding(const pithi_conv_geometry *g)
+{
+    bool fits = true;
+    for (int axis = 1; axis <= 2; axis++) {
+        fits &= g->pad[axis] <= PITHI_CONV_MAX_FACTOR && end_padding(g, axis) <= PITHI_CONV_MAX_FACTOR;
+    }
+    return fits;
+}
+
 /* A channels-last convolution of one float32 image, or one that makes such an image of planes. */
 static bool is_link(const pith_node *node, link *link_out)
 {
@@ -43,7 +65,7 @@ static bool is_link(const pith_node *node, link *link_out)
     }
     link_out->node = (pith_node *)(uintptr_t)node;
     return pithi_conv_geometry_of(NULL, attrs, &x->shape, &node->inputs[W]->shape, false, &link_out->g) == PITH_OK &&
-           link_out->g.batch == 1;
+           link_out->g.batch == 1 && can_say_padding(&link_out->g);
 }
 
 static int64_t bytes_of(const pith_value *value)
@@ -55,7 +77,7 @@ static int64_t bytes_of(const pith_value *value)
 static pith_node *next_link(const pith_graph *graph, const pith_node *node)
 {
     const pith_value *y = node->outputs[0];
-    pith_node *next = y->n_uses == 1 && bytes_of(y) >= MIN_BYTES ? pithi_graph_only_consumer(graph, y) : NULL;
+    pith_node *next = bytes_of(y) >= MIN_BYTES ? pithi_sole_reader(graph, node) : NULL;
     return next && pithi_is(next, "conv") && next->inputs[X] == y &&
                    !((const pithi_conv_attrs *)next->attrs)->reads_planes ? next : NULL;
 }
@@ -68,16 +90,11 @@ static void find_chain(const pith_graph *graph, pith_node *first, chain *c)
     }
 }
 
-static int64_t extent_of(const pithi_conv_geometry *g)
-{
-    return (g->kernel[1] - 1) * g->dilation[1] + 1;
-}
-
 /* Input rows that output rows see; those outside of the image are padding. */
 static row_span seen_rows(const pithi_conv_geometry *g, row_span out)
 {
     const int64_t first = out.begin * g->stride[1] - g->pad[1], end = (out.end - 1) * g->stride[1] - g->pad[1];
-    return (row_span){ pithi_max_s64(first, 0), pithi_min_s64(end + extent_of(g), g->in[1]) };
+    return (row_span){ pithi_max_s64(first, 0), pithi_min_s64(end + extent_of(g, 1), g->in[1]) };
 }
 
 /* Multiply-adds of a link for so many rows. Winograd's tiles are whole: two rows of those of 6, three of those of 4. */
@@ -158,9 +175,7 @@ static pith_status add_conv(pith_graph *graph, pith_node *before, const link *fr
     const pithi_conv_geometry *g = &from->g;
     const row_span in = seen_rows(g, out);
     const int64_t first = out.begin * g->stride[1] - g->pad[1], end = (out.end - 1) * g->stride[1] - g->pad[1];
-    const int64_t right = (g->out[2] - 1) * g->stride[2] - g->pad[2] + (g->kernel[2] - 1) * g->dilation[2] + 1;
-    const int64_t pads[4] = { in.begin - first, g->pad[2], end + extent_of(g) - in.end,
-                              pithi_max_s64(right - g->in[2], 0) };
+    const int64_t pads[4] = { in.begin - first, g->pad[2], end + extent_of(g, 1) - in.end, end_padding(g, 2) };
     pith_value *operands[PITHI_CONV_SLOPE + 1] = { NULL };
     pith_node *node = NULL;
     void *block = NULL;
@@ -217,8 +232,23 @@ static pith_status cut(pith_graph *graph, const chain *c, int64_t length)
     for (int i = c->n_links - 2; i >= 0; i--) {
         pithi_graph_remove_node(graph, c->links[i].node);
     }
-    pithi_graph_count_uses(graph);
     return PITH_OK;
+}
+
+/* Shortens the chain to the first links that are worth strips: rows of the last one's result in a strip, or 0. */
+static int64_t shorten(chain *c)
+{
+    const int n_links = c->n_links;
+    int64_t length = 0;
+    for (c->n_links = 2; c->n_links <= n_links; c->n_links++) {
+        const int64_t longer = strip_rows(c);
+        if (longer == c->links[c->n_links - 1].g.out[1]) {
+            break;
+        }
+        length = longer;
+    }
+    c->n_links--;
+    return length;
 }
 
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
@@ -228,13 +258,14 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first; node; node = node->next) {
         find_chain(graph, node, &c);
-        const int64_t length = c.n_links > 1 ? strip_rows(&c) : 0;
-        if (c.n_links > 1 && length < c.links[c.n_links - 1].g.out[1]) {
-            node = c.links[c.n_links - 1].node;
+        const int64_t length = shorten(&c);
+        if (length > 0) {
+            node = c.links[c.n_links - 1].node; /* uses of values in front are counted below */
             PITH_TRY(cut(graph, &c, length));
             ++*n_changes;
         }
     }
+    pithi_graph_count_uses(graph);
     return PITH_OK;
 }
 

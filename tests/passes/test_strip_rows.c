@@ -55,9 +55,50 @@ static void check_cut(pith_test *test)
           "outputs %y:f32[1,300,500,1]\n");
 }
 
+static void check_long(pith_test *test)
+{
+    check(test, "the first layers that are worth it make a chain, those behind the next one",
+          "input x f32[1,260,512,16]\n"
+          "const w f32[16,1,25,1]\n"
+          "a = conv x w | channels_last=1 group=16 pads=[12,0,12,0]\n"
+          "b = conv a w | channels_last=1 group=16 pads=[12,0,12,0]\n"
+          "c = conv b w | channels_last=1 group=16 pads=[12,0,12,0]\n"
+          "y = conv c w | channels_last=1 group=16 pads=[12,0,12,0]\n"
+          "output y\n",
+          "inputs %x:f32[1,260,512,16]\n"
+          "%pith:3:f32[1,166,512,16] = slice(%x, %pith:0, %pith:1, %pith:2)\n"
+          "%pith:4:f32[1,154,512,16] = conv(%pith:3, %w) group=16 pads=[12,0,0,0] channels_last=1\n"
+          "%pith:5:f32[1,142,512,16] = conv(%pith:4, %w) group=16 pads=[12,0,0,0] channels_last=1\n"
+          "%pith:6:f32[1,130,512,16] = conv(%pith:5, %w) group=16 pads=[12,0,0,0] channels_last=1\n"
+          "%pith:10:f32[1,166,512,16] = slice(%x, %pith:7, %pith:8, %pith:9)\n"
+          "%pith:11:f32[1,154,512,16] = conv(%pith:10, %w) group=16 pads=[0,0,12,0] channels_last=1\n"
+          "%pith:12:f32[1,142,512,16] = conv(%pith:11, %w) group=16 pads=[0,0,12,0] channels_last=1\n"
+          "%pith:13:f32[1,130,512,16] = conv(%pith:12, %w) group=16 pads=[0,0,12,0] channels_last=1\n"
+          "%c:f32[1,260,512,16] = concat(%pith:6, %pith:13) axis=1\n"
+          "%y:f32[1,260,512,16] = conv(%c, %w) group=16 pads=[12,0,12,0] channels_last=1\n"
+          "outputs %y:f32[1,260,512,16]\n");
+}
+
+static void check_padding(pith_test *test)
+{
+    check(test, "padding that attributes can't say stays automatic",
+          "input x f32[1,260,512,16]\n"
+          "const u f32[16,1,1,1]\n"
+          "const l f32[16,1,13,1]\n"
+          "a = conv x u | channels_last=1 group=16\n"
+          "y = conv a l | channels_last=1 group=16 auto_pad=SAME_UPPER dilations=[1000000,1]\n"
+          "output y\n",
+          "inputs %x:f32[1,260,512,16]\n"
+          "%a:f32[1,260,512,16] = conv(%x, %u) group=16 channels_last=1\n"
+          "%y:f32[1,260,512,16] = conv(%a, %l) auto_pad=SAME_UPPER dilations=[1000000,1] group=16 channels_last=1\n"
+          "outputs %y:f32[1,260,512,16]\n");
+}
+
 void test_strip_rows(pith_test *test)
 {
     check_cut(test);
+    check_long(test);
+    check_padding(test);
     check(test, "what is small, read twice or seen by all rows stays",
           "input x f32[1,260,512,16]\n"
           "input s f32[1,100,100,16]\n"
