@@ -11,7 +11,6 @@ The library is found through the argument, the environment variable PITH_LIBRARY
 import ctypes
 import functools
 import os
-import pathlib
 
 import numpy
 
@@ -182,7 +181,7 @@ def _value(tensor):
     return numpy.frombuffer(ctypes.string_at(tensor.data, n_elements * dtype.itemsize), dtype=dtype).reshape(shape)
 
 
-DEFAULT_LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "build/libpith.so"
+DEFAULT_LIBRARY = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../build/libpith.so")
 _libraries = {}  # by path
 
 
@@ -244,9 +243,10 @@ class Model:
     def bind(self, feeds):
         """Takes the inputs for execute(): a dict from input name to array."""
         views = (_Tensor * len(self.inputs))()
-        self._arrays = []
+        arrays = []  # those bound before live until all of these are known to be right
         for view, info in zip(views, self.inputs):
-            _fill(view, feeds[info.name.decode()], info.dtype, info.type, self._arrays)
+            _fill(view, feeds[info.name.decode()], info.dtype, info.type, arrays)
+        self._arrays = arrays
         self._run = functools.partial(self._library.pith_session_run, self._session, views, len(views))
 
     def execute(self):

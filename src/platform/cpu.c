@@ -7,7 +7,13 @@
 
 static pithi_cpu_words words;
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+#if defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 33) /* on a line of its own: a preprocessor without the macro can't read it */
+#define HAS_LOADERS_WORDS
+#endif
+#endif
+
+#if defined(HAS_LOADERS_WORDS)
 #include <sys/platform/x86.h>
 
 /* The program's loader has read them. */
