@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Well-formed models: what the graph looks like, where weights lie, what stays as unsupported. */
 #include <stdio.h>
+#include <time.h>
 
 #include "graph/attrs.h"
 #include "passes/pass.h"
@@ -332,6 +333,40 @@ static void test_order(pith_test *test, pith_proto *proto)
     pith_imported_deinit(&imported);
 }
 
+/* Processor time of an import where the first node's body reads the results of n later nodes. */
+static double seconds_in_order(pith_test *test, pith_proto *proto, int n)
+{
+    pith_imported imported;
+    pithi_text text = { .ctx = test->ctx };
+    pithi_text_add(&text, "ir 8 ; opset 13 ; graph { input x f32[1] ; input c bool[]\n"
+                          "node If c -> y { graph then_branch {\n");
+    for (int i = 0; i < n; i++) {
+        pithi_text_add(&text, "node Neg t%d -> b%d\n", i, i);
+    }
+    pithi_text_add(&text, "output b0 }\ngraph else_branch { output x } }\n");
+    for (int i = 0; i < n; i++) {
+        pithi_text_add(&text, "node Neg x -> t%d\n", i);
+    }
+    pithi_text_add(&text, "output y f32[1] }");
+    TEST_CHECK(test, text.data && pith_proto_onnx(proto, text.data));
+    pithi_text_deinit(&text);
+    const clock_t start = clock();
+    TEST_OK(test, pith_import_bytes(test->ctx, proto->data, proto->n_bytes, "", &imported));
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    pith_imported_deinit(&imported);
+    pith_proto_free(proto);
+    return seconds;
+}
+
+static void test_order_of_many(pith_test *test, pith_proto *proto)
+{
+    pith_test_case(test, "putting nodes in order takes time in proportion to them");
+    pith_proto_free(proto);
+    const double once = seconds_in_order(test, proto, 5000), four_times = seconds_in_order(test, proto, 20000);
+    TEST_CHECK_MESSAGE(test, four_times < 10.0 * once + 0.2, "5000 nodes: %.3f s, 20000 nodes: %.3f s", once,
+                       four_times);
+}
+
 static void test_details(pith_test *test, pith_proto *proto)
 {
     pith_imported imported;
@@ -402,6 +437,7 @@ void test_onnx_read(pith_test *test)
     test_borrowing(test, &proto);
     test_unsupported(test, &proto);
     test_order(test, &proto);
+    test_order_of_many(test, &proto);
     test_details(test, &proto);
     pith_proto_free(&proto);
     pith_test_case(test, "nothing is left behind");

@@ -9,7 +9,6 @@ typedef enum state { WAITS, IS_BEGUN, IS_DONE } state;
 typedef struct ordered_node {
     pithi_pb_span message;
     state state;
-    size_t parent; /* that waits for this one */
 } ordered_node;
 
 typedef struct ordering {
@@ -18,6 +17,8 @@ typedef struct ordering {
     ordered_node *nodes;
     size_t n_nodes;
     pithi_onnx_names makers; /* name of a value -> its node */
+    size_t *stack;           /* nodes to import, the next one last */
+    size_t n_stack, capacity;
 } ordering;
 
 static pith_status add_outputs(ordering *order, size_t index)
@@ -62,53 +63,70 @@ static pith_status list_nodes(ordering *order, size_t n_done, pithi_arena *scrat
     return pb.status;
 }
 
+static pith_status push(ordering *order, size_t index)
+{
+    void *stack = order->stack;
+    const pith_status status =
+        pithi_grow(order->onnx->ctx, &stack, &order->capacity, order->n_stack + 1, sizeof *order->stack);
+    order->stack = stack;
+    PITH_TRY(status);
+    order->stack[order->n_stack++] = index;
+    return PITH_OK;
+}
+
 /* Looks through a message for names of values that it reads: fields `names`, and below its fields `inner` those of
- * the next level (node, attribute, body, node ...). Finds a node that makes one and isn't part of the graph yet. */
+ * the next level (node, attribute, body, node ...). Pushes nodes that make them and aren't part of the graph yet. */
 typedef enum level { NODE, ATTRIBUTE, BODY, N_LEVELS } level;
 
-static bool finds_maker(const ordering *order, const pithi_pb_span *message, level at, size_t *maker_out)
+static pith_status push_makers(ordering *order, const pithi_pb_span *message, level at)
 {
     static const struct {
         uint32_t name, inner; /* 0: none */
     } fields[N_LEVELS] = { { NODE_INPUT, NODE_ATTRIBUTE }, { 0, ATTRIBUTE_G }, { 0, GRAPH_NODE } };
     pithi_pb pb;
     pithi_pb_field field;
-    bool found = false;
     if (pithi_pb_open(&order->onnx->file, message, &pb) != PITH_OK) {
-        return false; /* reading the node will say so */
+        return PITH_OK; /* reading the node will say so */
     }
-    while (!found && pithi_pb_next(&pb, &field)) {
+    while (pithi_pb_next(&pb, &field)) {
         if (field.wire == PITHI_PB_LENGTH && field.number == fields[at].inner) {
-            found = finds_maker(order, &field.span, (level)((at + 1) % N_LEVELS), maker_out);
+            PITH_TRY(push_makers(order, &field.span, (level)((at + 1) % N_LEVELS)));
         } else if (field.wire == PITHI_PB_LENGTH && field.number == fields[at].name) {
             const pithi_onnx_name *entry =
                 pithi_onnx_names_find(&order->makers, (const char *)field.span.data, field.span.n_bytes);
-            found = entry && order->nodes[entry->maker].state == WAITS;
-            *maker_out = found ? entry->maker : *maker_out;
+            if (entry && order->nodes[entry->maker].state == WAITS) {
+                PITH_TRY(push(order, entry->maker));
+            }
         }
     }
-    return found;
+    return PITH_OK;
 }
 
-/* Node `root` with all that it waits for in front of it. In a cycle, reading the node fails and says so. */
+/* Node `root` with all that it waits for in front of it. A node is looked through once, when it comes to the top of
+ * the stack, and imported when it is there again. In a cycle, reading the node fails and says so. */
 static pith_status import_behind(ordering *order, size_t root)
 {
-    for (size_t at = root;;) {
-        ordered_node *node = &order->nodes[at];
-        size_t maker = 0;
-        node->state = IS_BEGUN;
-        if (finds_maker(order, &node->message, NODE, &maker)) {
-            order->nodes[maker].parent = at;
-            at = maker;
+    PITH_TRY(push(order, root));
+    while (order->n_stack > 0) {
+        const size_t first = order->n_stack;
+        ordered_node *node = &order->nodes[order->stack[first - 1]];
+        if (node->state == WAITS) {
+            node->state = IS_BEGUN;
+            PITH_TRY(push_makers(order, &node->message, NODE));
+            for (size_t i = first, k = order->n_stack; i + 1 < k; i++) { /* the first one to the top */
+                const size_t last = order->stack[--k];
+                order->stack[k] = order->stack[i];
+                order->stack[i] = last;
+            }
             continue;
         }
-        PITH_TRY(pithi_onnx_node_import(order->onnx, order->scope, &node->message));
-        node->state = IS_DONE;
-        if (at == root) {
-            return PITH_OK;
+        if (node->state == IS_BEGUN) {
+            PITH_TRY(pithi_onnx_node_import(order->onnx, order->scope, &node->message));
+            node->state = IS_DONE;
         }
-        at = node->parent;
+        order->n_stack--;
     }
+    return PITH_OK;
 }
 
 pith_status pithi_onnx_nodes_in_order(pithi_onnx *onnx, pithi_onnx_scope *scope, size_t n_done)
@@ -119,6 +137,7 @@ pith_status pithi_onnx_nodes_in_order(pithi_onnx *onnx, pithi_onnx_scope *scope,
     for (size_t i = 0; status == PITH_OK && i < order.n_nodes; i++) {
         status = order.nodes[i].state == WAITS ? import_behind(&order, i) : PITH_OK;
     }
+    pithi_free(onnx->ctx, order.stack);
     pithi_free(onnx->ctx, order.makers.entries);
     pithi_arena_deinit(&scratch);
     return status;
