@@ -13,6 +13,7 @@
 #define TOO_LONG 0.08                  /* of the time, as much more as a strip is longer than wanted */
 #define MAX_EXTRA 0.125                /* of the multiply-adds may be done twice */
 #define MAX_LINKS 32
+#define FINENESS 256 /* lengths are tried in steps of the wanted one divided by this: few on images of any height */
 
 enum { X, W, BIAS, RESIDUAL };
 
@@ -137,7 +138,9 @@ static int64_t strip_rows(const chain *c)
         most = pithi_max_s64(most, bytes_of(c->links[i].node->outputs[0]));
     }
     const int64_t wanted = pithi_div_up(n_rows, pithi_div_up(most, STRIP_BYTES));
-    for (int64_t length = pithi_max_s64(wanted * 3 / 4, 1); length <= wanted * 3 / 2 && length < n_rows; length++) {
+    const int64_t step = pithi_max_s64(wanted / FINENESS, 1);
+    for (int64_t length = pithi_max_s64(wanted * 3 / 4, 1); length <= wanted * 3 / 2 && length < n_rows;
+         length += step) {
         const double cost = cost_in_strips(c, length), bound = (1.0 + MAX_EXTRA) * whole;
         const double weighed = cost * (1.0 + TOO_LONG * (double)length / (double)wanted);
         best = cost <= bound && weighed < least ? length : best;
