@@ -113,6 +113,9 @@ bool cli_is_terminal(FILE *file);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
 pith_status cli_make_folder(const char *path);
+/* Fails if writing a file there would fail for want of a folder or of rights, or would destroy `source`, which is the
+ * same file: asked before minutes of work. */
+pith_status cli_check_output(const char *path, const char *source);
 /* CPU model name, or "unknown". */
 void cli_cpu_name(char *text, size_t n_bytes);
 /* Names in a folder that begin with `prefix`, sorted; freed item by item. */

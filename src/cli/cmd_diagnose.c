@@ -76,7 +76,7 @@ static pith_status open_samples(diagnose_job *job)
     const cli_input_reader reader = { .net = &job->net, .settings = &job->preprocess, .shapes = &job->given->shapes };
     const diagnose_settings *given = job->given;
     if (given->data) {
-        CLI_TRY(cli_dataset_open(given->data, &job->dataset));
+        CLI_TRY(cli_dataset_open(given->data, job->net.model, &job->dataset));
     } else {
         cli_warn("no data (--data): inputs are generated, so the report means little");
     }
@@ -130,7 +130,8 @@ static pith_status run_job(diagnose_job *job)
     CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
     CLI_TRY(cli_choose_path(job->given->output, job->quantised, ".repaired.onnx", &job->output));
     if (job->given->repair) {
-        CLI_TRY(cli_file_check_writable(job->output));
+        CLI_TRY(cli_check_output(job->output, job->model));
+        CLI_TRY(cli_check_output(job->output, job->quantised));
     }
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->net));

@@ -267,7 +267,7 @@ static pith_status open_net(const evaluation *e, candidate *c)
     CLI_CHECK(pith_model_n_inputs(c->net.model) == pith_model_n_inputs(e->nets[0].net.model), PITH_STATUS_ARG,
               "'%s' has %d inputs, '%s' has %d", c->path, pith_model_n_inputs(c->net.model), e->nets[0].path,
               pith_model_n_inputs(e->nets[0].net.model));
-    return cli_alloc(1, e->metric->state_bytes, &c->state);
+    return PITH_OK;
 }
 
 /* Without a task, labelled data are those of a classifier. */
@@ -293,7 +293,8 @@ static pith_status open_dataset(evaluation *e)
 {
     char *images = NULL;
     CLI_TRY(cli_text_format(&images, "%s/images", e->given->data));
-    pith_status status = cli_dataset_open(cli_is_folder(images) ? images : e->given->data, &e->dataset);
+    pith_status status = cli_dataset_open(cli_is_folder(images) ? images : e->given->data, e->nets[0].net.model,
+                                          &e->dataset);
     cli_free(images);
     return status;
 }
@@ -306,13 +307,16 @@ static pith_status open_all(evaluation *e)
     if (e->preprocess.labels[0]) {
         CLI_TRY(cli_labels_load(e->preprocess.labels, &e->labels));
     }
+    for (int i = 0; i < e->n_nets; i++) {
+        CLI_TRY(open_net(e, &e->nets[i]));
+    }
     CLI_TRY(open_dataset(e));
     CLI_TRY(choose_metric(e));
     e->source = (cli_metric_source){ .data = given->data, .truth = given->truth, .dataset = &e->dataset,
                                      .settings = &e->preprocess, .labels = &e->labels,
                                      .label_offset = given->label_offset, .scale = (int)given->scale };
     for (int i = 0; i < e->n_nets; i++) {
-        CLI_TRY(open_net(e, &e->nets[i]));
+        CLI_TRY(cli_alloc(1, e->metric->state_bytes, &e->nets[i].state));
         if (e->metric->open) {
             CLI_TRY(e->metric->open(e->nets[i].state, &e->source));
         }

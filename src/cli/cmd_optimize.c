@@ -113,6 +113,7 @@ static pith_status run_job(optimize_job *job)
 {
     const cli_net_options how = { .describes_only = true };
     CLI_TRY(cli_choose_path(job->given->output, job->model, ".opt.onnx", &job->output));
+    CLI_TRY(cli_check_output(job->output, job->model));
     CLI_TRY(cli_net_open(job->model, &how, &job->before));
     CLI_TRY(write_optimized(job));
     CLI_TRY(measure(job));

@@ -141,7 +141,7 @@ static pith_status open_samples(quantize_job *job)
     const cli_input_reader reader = { .net = &job->net, .settings = &job->preprocess, .shapes = &job->given->shapes };
     const quantize_settings *given = job->given;
     if (given->calib) {
-        CLI_TRY(cli_dataset_open(given->calib, &job->dataset));
+        CLI_TRY(cli_dataset_open(given->calib, job->net.model, &job->dataset));
     }
     int64_t n_most = given->calib || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
     if (given->max_drop > 0.0 && given->calib && job->dataset.n <= n_most && job->dataset.n > 1) {
@@ -167,7 +167,7 @@ static pith_status run_job(quantize_job *job)
 {
     const cli_net_options how = { .n_threads = (int)job->given->n_threads };
     CLI_TRY(choose_output(job));
-    CLI_TRY(cli_file_check_writable(job->output));
+    CLI_TRY(cli_check_output(job->output, job->model));
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));

@@ -124,21 +124,26 @@ static pith_status open_files(const char *folder, char **names, int n_names, cli
 
 /* ---- .npz, .npy ---------------------------------------------------------------------------- */
 
-static bool is_label_name(const char *name)
+/* Whether an array holds labels: what is called as an input of the model is its data. */
+static bool are_labels(const char *name, const pith_model *model)
 {
     static const char *const names[] = { "y", "label", "labels", "target", "targets", "y_test", "y_train", "y_val" };
-    int i = 0;
-    while (name && i < CLI_COUNT(names) && strcmp(name, names[i]) != 0) {
-        i++;
+    bool are = false;
+    for (int i = 0; name && i < CLI_COUNT(names); i++) {
+        are = are || strcmp(name, names[i]) == 0;
     }
-    return name && i < CLI_COUNT(names);
+    for (int i = 0; are && i < pith_model_n_inputs(model); i++) {
+        are = strcmp(name, pith_model_input(model, i)->name) != 0;
+    }
+    return are;
 }
 
 /* A class per sample, or a row of scores of which the largest counts ("one hot"). */
 static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
 {
     void *block = NULL;
-    const int64_t n_scores = tensor->shape.rank == 2 && tensor->shape.dims[1] > 1 ? tensor->shape.dims[1] : 1;
+    const int64_t *dims = tensor->shape.dims;
+    const int64_t n_scores = tensor->shape.rank == 2 && dims[0] == dataset->n && dims[1] > 1 ? dims[1] : 1;
     CLI_CHECK(pith_shape_elements(&tensor->shape) / n_scores == dataset->n, PITH_STATUS_SHAPE,
               "%lld labels for %d samples", (long long)(pith_shape_elements(&tensor->shape) / n_scores), dataset->n);
     CLI_TRY(cli_alloc((size_t)dataset->n, sizeof(int64_t), &block));
@@ -154,7 +159,7 @@ static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
     return PITH_OK;
 }
 
-static pith_status open_arrays(const char *path, cli_dataset *dataset)
+static pith_status open_arrays(const char *path, const pith_model *model, cli_dataset *dataset)
 {
     cli_tensors loaded = { 0 };
     pith_status status = PITH_OK;
@@ -163,7 +168,7 @@ static pith_status open_arrays(const char *path, cli_dataset *dataset)
     for (int i = 0; i < loaded.n && status == PITH_OK; i++) {
         const pith_tensor *view = &loaded.items[i].view;
         int64_t n = view->shape.rank > 0 ? view->shape.dims[0] : 0;
-        if (is_label_name(loaded.items[i].name)) {
+        if (are_labels(loaded.items[i].name, model)) {
             labels = &loaded.items[i];
             continue;
         }
@@ -177,7 +182,7 @@ static pith_status open_arrays(const char *path, cli_dataset *dataset)
         status = take_labels(&labels->view, dataset);
     }
     for (int i = 0; i < loaded.n && status == PITH_OK; i++) {
-        if (!is_label_name(loaded.items[i].name)) {
+        if (!are_labels(loaded.items[i].name, model)) {
             status = cli_tensors_add(&dataset->arrays, &loaded.items[i]);
         }
     }
@@ -338,13 +343,13 @@ static pith_status open_folder(const char *path, int depth, cli_dataset *dataset
     return status;
 }
 
-static pith_status open_any(const char *path, cli_dataset *dataset)
+static pith_status open_any(const char *path, const pith_model *model, cli_dataset *dataset)
 {
     if (cli_is_folder(path)) {
         return open_folder(path, 0, dataset);
     }
     if (cli_ends_with(path, ".npz") || cli_ends_with(path, ".npy")) {
-        return open_arrays(path, dataset);
+        return open_arrays(path, model, dataset);
     }
     if (strstr(path, idx_images)) {
         return open_idx(path, dataset);
@@ -361,10 +366,10 @@ static pith_status open_any(const char *path, cli_dataset *dataset)
                     exists ? "this is none" : "no such file or folder", idx_images);
 }
 
-pith_status cli_dataset_open(const char *path, cli_dataset *dataset_out)
+pith_status cli_dataset_open(const char *path, const pith_model *model, cli_dataset *dataset_out)
 {
     *dataset_out = (cli_dataset){ 0 };
-    pith_status status = open_any(path, dataset_out);
+    pith_status status = open_any(path, model, dataset_out);
     if (status == PITH_OK && dataset_out->n == 0) {
         status = cli_fail(PITH_STATUS_ARG, "no samples; expected pictures, .npy, .npz, .pb or .raw files, or folders "
                           "of them");

@@ -7,7 +7,7 @@
  *   a folder with nothing but a folder     that one
  *   data.npz                               arrays by the inputs' names (or "x" for the only one), first axis =
  *                                          samples; labels in "y", "label(s)", "target(s)" or
- *                                          "y_test", as classes or one-hot rows
+ *                                          "y_test" (unless an input is called so), as classes or one-hot rows
  *   data.npy                               one array, first axis = samples; no labels
  *   one picture or tensor file             one sample, no labels
  *   NAME-images-idx3-ubyte[.gz]            with NAME-labels-idx1-ubyte[.gz] beside it; or the folder of both
@@ -26,7 +26,7 @@ typedef struct cli_dataset {
     int height, width;
 } cli_dataset;
 
-pith_status cli_dataset_open(const char *path, cli_dataset *dataset_out);
+pith_status cli_dataset_open(const char *path, const pith_model *model, cli_dataset *dataset_out);
 /* All inputs of one sample; the caller frees them. */
 pith_status cli_dataset_read(const cli_dataset *dataset, const cli_input_reader *reader, int index,
                              cli_run_inputs *inputs);

@@ -46,22 +46,6 @@ pith_status cli_file_write(const char *path, const void *data, size_t n_bytes)
     return PITH_OK;
 }
 
-pith_status cli_file_check_writable(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    const bool exists = file != NULL;
-    if (exists) {
-        fclose(file);
-    }
-    file = fopen(path, "ab");
-    CLI_CHECK(file, PITH_STATUS_IO, "can't write '%s': %s", path, strerror(errno));
-    fclose(file);
-    if (!exists) {
-        remove(path);
-    }
-    return PITH_OK;
-}
-
 pith_status cli_bytes_add(cli_bytes *bytes, const void *data, size_t n_bytes)
 {
     CLI_CHECK(n_bytes <= SIZE_MAX / 4 - bytes->n, PITH_STATUS_LIMIT, "more bytes than memory can hold");

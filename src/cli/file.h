@@ -13,8 +13,6 @@ typedef struct cli_bytes {
 
 pith_status cli_file_read(const char *path, cli_bytes *bytes_out);
 pith_status cli_file_write(const char *path, const void *data, size_t n_bytes);
-/* Fails if that will fail for want of a folder or of rights: asked before minutes of work. */
-pith_status cli_file_check_writable(const char *path);
 pith_status cli_bytes_add(cli_bytes *bytes, const void *data, size_t n_bytes);
 void cli_bytes_free(cli_bytes *bytes);
 

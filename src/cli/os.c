@@ -2,6 +2,7 @@
 /* What the tool asks of the system: clock, memory, terminal, folders. POSIX. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -48,6 +49,27 @@ pith_status cli_make_folder(const char *path)
 {
     CLI_CHECK(mkdir(path, 0777) == 0 || cli_is_folder(path), PITH_STATUS_IO, "can't make the folder '%s': %s",
               path, strerror(errno));
+    return PITH_OK;
+}
+
+/* Opens nothing that is there: a pipe would wait for its reader. */
+pith_status cli_check_output(const char *path, const char *source)
+{
+    struct stat to, from;
+    const bool exists = stat(path, &to) == 0;
+    CLI_CHECK(!exists || stat(source, &from) != 0 || to.st_dev != from.st_dev || to.st_ino != from.st_ino,
+              PITH_STATUS_ARG, "'%s' and '%s' are the same file, which would be lost; give -o another name", path,
+              source);
+    CLI_CHECK(!exists || !S_ISDIR(to.st_mode), PITH_STATUS_IO, "can't write '%s': %s", path, strerror(EISDIR));
+    const int made = exists ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (made >= 0) {
+        close(made);
+        remove(path);
+        return PITH_OK;
+    }
+    const bool is_dangling_link = !exists && errno == EEXIST; /* whether it can be written will be seen */
+    CLI_CHECK(is_dangling_link || (exists && access(path, W_OK) == 0), PITH_STATUS_IO, "can't write '%s': %s", path,
+              strerror(errno));
     return PITH_OK;
 }
 

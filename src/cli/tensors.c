@@ -177,27 +177,34 @@ static bool agrees(const pith_shape *given, const pith_shape *wanted)
     return is_same;
 }
 
+/* Axes from `i` on of what is wanted take lengths from axis `k` on of what is given. Fixed ones of length 1 and an open
+ * batch take none; other open ones take the next that isn't 1, or else a 1 in front of that. */
+static bool takes_lengths(const pith_shape *wanted, int i, const pith_shape *given, int k, pith_shape *fitted)
+{
+    const int first = k;
+    while (k < given->rank && given->dims[k] == 1) {
+        k++;
+    }
+    if (i == wanted->rank) {
+        return k == given->rank;
+    }
+    const int64_t length = wanted->dims[i];
+    const bool is_one = length == 1 || (i == 0 && length < 0);
+    if (!is_one && k < given->rank && (length < 0 || length == given->dims[k])) {
+        fitted->dims[i] = given->dims[k];
+        if (takes_lengths(wanted, i + 1, given, k + 1, fitted)) {
+            return true;
+        }
+    }
+    fitted->dims[i] = 1;
+    return (is_one && takes_lengths(wanted, i + 1, given, first, fitted)) ||
+           (!is_one && length < 0 && k > first && takes_lengths(wanted, i + 1, given, first + 1, fitted));
+}
+
 void cli_shape_fit(const pith_shape *wanted, pith_shape *shape)
 {
     pith_shape fitted = *wanted;
-    int k = 0;
-    for (int i = 0; i < wanted->rank; i++) {
-        if (wanted->dims[i] == 1 || (i == 0 && wanted->dims[i] < 0)) {
-            fitted.dims[i] = 1;
-            continue;
-        }
-        while (k < shape->rank && shape->dims[k] == 1) {
-            k++;
-        }
-        if (k == shape->rank || (wanted->dims[i] >= 0 && wanted->dims[i] != shape->dims[k])) {
-            return;
-        }
-        fitted.dims[i] = shape->dims[k++];
-    }
-    while (k < shape->rank && shape->dims[k] == 1) {
-        k++;
-    }
-    if (k == shape->rank && wanted->rank >= 0 && !agrees(shape, wanted)) {
+    if (wanted->rank >= 0 && !agrees(shape, wanted) && takes_lengths(wanted, 0, shape, 0, &fitted)) {
         *shape = fitted;
     }
 }

@@ -76,6 +76,8 @@ run 0 info squeeze.onnx
 if grep -q 'y  *f32  *?  ' out; then fail "the file says a rank that depends on sizes"; else pass; fi
 run 2 optimize block.txt --shape x=1x3x6x7
 has err "can't have shape"
+run 2 optimize block.onnx -o ./block.onnx
+has err "'./block.onnx' and 'block.onnx' are the same file"
 run 2 optimize block.txt --disable-passes magic
 has err "there is no pass 'magic'"
 run 2 optimize odd.onnx

@@ -79,6 +79,31 @@ run 2 quantize tiny.onnx --shape x=2x3 --keep-float MatMul,Matmul
 has err "'Matmul' is neither a node nor an operator of the network"
 run 2 quantize tiny.onnx --shape x=2x3 -o nowhere/q.onnx
 has err "can't write 'nowhere/q.onnx': No such file"
+mkdir folder
+run 2 quantize tiny.onnx --shape x=2x3 -o folder
+has err "can't write 'folder': Is a directory"
+cp tiny.onnx same.onnx
+ln same.onnx hard.onnx
+for name in same.onnx folder/../same.onnx hard.onnx; do
+    run 2 quantize same.onnx --shape x=2x3 -o $name
+    has err "'$name' and 'same.onnx' are the same file"
+done
+if cmp -s tiny.onnx same.onnx; then pass; else fail "a model was written over"; fi
+# Asking whether a file can be written leaves all as it was.
+ln -s nothing link
+mkfifo pipe
+echo kept > kept
+chmod 0200 kept
+for name in link pipe kept new; do
+    run 2 quantize odd.onnx -o $name
+    has err "odd.domain"
+done
+what="pith quantize odd.onnx"
+if [ -L link ] && [ ! -e nothing ] && [ -p pipe ] && [ ! -e new ]; then pass; else fail "$what: files came or went"; fi
+chmod 0600 kept
+is kept <<END
+kept
+END
 run 2 quantize tiny.onnx --observer best
 has err "auto, min-max, percentile, mse, kl, aciq, average or moving-average"
 run 2 quantize odd.onnx
@@ -103,7 +128,13 @@ open("listed/y_labels.csv", "w").write("file,classes,class\r\nsecond.npy,2,0\r\n
 END
     python3 -c 'import numpy; x = numpy.load("data.npz")["x"]; numpy.save("all.npy", x); numpy.save("one.npy", x[:1]); \
 x[2, 1] = numpy.nan; numpy.save("nan.npy", x); x = numpy.load("data.npz")["x"]; numpy.save("flat.npy", x[2]); \
-numpy.save("wide.npy", x[:, :2]); numpy.savez("hot.npz", x_test=x, y_test=numpy.eye(2)[[0, 1, 0, 1]])'
+numpy.save("wide.npy", x[:, :2]); numpy.savez("hot.npz", x_test=x, y_test=numpy.eye(2)[[0, 1, 0, 1]]); \
+numpy.savez("row.npz", x=x, y=[[0, 1, 0, 1]]); numpy.savez("named.npz", target=x, labels=[0, 2, 0, 0])'
+    run 0 evaluate tiny.onnx --data row.npz --json
+    has out '"top1": 0.75,'
+    printf 'pith-graph 1\ngraph "named"\ninput %%target:f32[?,3]\n%%s:f32[?,3] = relu(%%target)\noutput %%s\n' > named.txt
+    run 0 evaluate named.txt --data named.npz --json
+    has out '"top1": 0.75,'
     run 0 run tiny.onnx flat.npy
     has out "f32 1x2"
     run 0 evaluate tiny.onnx --data hot.npz --json

@@ -222,8 +222,34 @@ static void test_conversions(pith_test *test)
     cli_tensor_free(&byte);
 }
 
+static void test_fit(pith_test *test)
+{
+    static const struct {
+        pith_shape given, wanted, fitted;
+    } cases[] = {
+        { { 2, { 28, 28 } }, { 4, { 1, 1, 28, 28 } }, { 4, { 1, 1, 28, 28 } } },
+        { { 4, { 1, 1, 7, 1 } }, { 2, { -1, 7 } }, { 2, { 1, 7 } } },
+        { { 2, { 80, 1 } }, { 3, { -1, 80, -1 } }, { 3, { 1, 80, 1 } } },
+        { { 3, { 3, 1, 5 } }, { 4, { -1, 3, -1, -1 } }, { 4, { 1, 3, 1, 5 } } },
+        { { 2, { 1, 80 } }, { 3, { -1, -1, 80 } }, { 3, { 1, 1, 80 } } },
+        { { 1, { 80 } }, { 3, { -1, 80, -1 } }, { 1, { 80 } } }, /* from here on nothing fits */
+        { { 2, { 80, 2 } }, { 3, { -1, 80, 1 } }, { 2, { 80, 2 } } },
+        { { 2, { 2, 80 } }, { 2, { -1, 3 } }, { 2, { 2, 80 } } },
+    };
+    char text[CLI_SHAPE_BYTES], wanted[CLI_SHAPE_BYTES];
+    for (int i = 0; i < CLI_COUNT(cases); i++) {
+        pith_shape shape = cases[i].given;
+        cli_shape_fit(&cases[i].wanted, &shape);
+        pith_test_case(test, "%s for %s", cli_shape_text(&cases[i].given, text),
+                       cli_shape_text(&cases[i].wanted, wanted));
+        TEST_CHECK_MESSAGE(test, pith_shape_equal(&shape, &cases[i].fitted), "it becomes %s",
+                           cli_shape_text(&shape, text));
+    }
+}
+
 void test_cli_files(pith_test *test)
 {
+    test_fit(test);
     test_samples(test);
     test_deflated(test);
     test_round_trip(test);
