@@ -14,6 +14,7 @@ enum { X, N_INPUTS = 9 };
 #define SUM_BYTES    65536 /* of a band's sums that become floats, in L1 */
 #define SUM_COLUMNS  256
 #define WIDE_WINDOW  64    /* bytes of a pixel */
+#define LEAST_ROWS   3     /* of a depthwise band: bands read the rows of their windows anew */
 #define SLACK        3     /* bytes behind the gathered band that the kernel may read */
 
 typedef struct conv_s8 {
@@ -291,9 +292,8 @@ static pith_status make_kernels(pith_prepare *prepare, const pithi_int_product *
     if (!conv->is_dynamic && pithi_conv_is_depthwise(g)) {
         PITH_TRY(make_depthwise(prepare, p, conv));
         int64_t macs = g->out[1] * g->out[2] * g->in_channels * pithi_conv_taps(g);
-        conv->n_bands = pithi_max_s64(pithi_min_s64(pithi_min_s64(4 * prepare->n_threads, g->out[1]),
-                                                    macs / (2 * PITHI_PART_MACS)),
-                                      1);
+        const int64_t most = pithi_min_s64(4 * prepare->n_threads, g->out[1] / LEAST_ROWS);
+        conv->n_bands = pithi_max_s64(pithi_min_s64(most, macs / (2 * PITHI_PART_MACS)), 1);
         prepare->max_parts = (int)pithi_min_s64(g->batch * conv->n_bands, 1024);
         return PITH_OK;
     }
