@@ -13,6 +13,7 @@ enum { X, N_INPUTS = 9 };
 #define GATHER_BYTES 65536 /* of a band's input */
 #define SUM_BYTES    65536 /* of a band's sums that become floats, in L1 */
 #define SUM_COLUMNS  256
+#define MOST_SUMS    65536 /* at a time: of long rows, whose bands can't be narrow enough */
 #define WIDE_WINDOW  64    /* bytes of a pixel */
 #define LEAST_ROWS   3     /* of a depthwise band: bands read the rows of their windows anew */
 #define SLACK        3     /* bytes behind the gathered band that the kernel may read */
@@ -34,6 +35,7 @@ typedef struct conv_s8 {
     int64_t n_bands;         /* of an image, depthwise */
     int64_t rows, columns;   /* of a gathered band */
     int64_t x_pixel, y_pixel; /* bytes between pixels: more than the channels of windows */
+    int chunk;                /* pixels at a time, whose sums become floats */
     size_t scratch_sums, scratch_gathered, scratch_columns, scratch_floats;
 } conv_s8;
 
@@ -279,8 +281,12 @@ static pith_status make_products(pith_prepare *prepare, const pithi_int_product 
     conv->scratch_columns = conv->scratch_gathered + pithi_align_up(gathered, PITH_ALIGNMENT);
     conv->scratch_floats =
         conv->scratch_columns + (conv->is_dynamic ? 2 * (size_t)conv->cut.block * sizeof(int32_t) : 0);
-    prepare->scratch_bytes =
-        conv->scratch_floats + (conv->makes_floats ? n_pixels * (size_t)conv->cut.block * sizeof(int32_t) : 0);
+    const int64_t mr = conv->weights.kernel->mr_max, n_tiles = pithi_max_s64(MOST_SUMS / (mr * conv->cut.block), 1);
+    conv->chunk = (int)pithi_min_s64(band_pixels(conv), n_tiles * mr);
+    prepare->scratch_bytes = conv->scratch_floats;
+    if (conv->makes_floats) {
+        prepare->scratch_bytes += (size_t)(conv->chunk * conv->cut.block) * sizeof(int32_t);
+    }
     int64_t n_grains = g->batch * g->group * conv->cut.grid.n_bands * conv->cut.grid.n_blocks;
     prepare->max_parts = (int)pithi_max_s64(pithi_min_s64(n_grains, 1024), 1);
     return PITH_OK;
@@ -438,6 +444,20 @@ static void make_floats(const conv_s8 *conv, const pithi_int_product *p, const p
     pithi_finish_apply(&conv->finish, floats.y, n_pixels, step, n, 0);
 }
 
+/* Products of a band that become floats, chunk by chunk. */
+static void multiply_floats(const conv_s8 *conv, const pithi_int_product *p, pith_gemm_s8_tile *tile, int64_t column,
+                            int64_t at, const int32_t *row_sums)
+{
+    const int n_pixels = tile->mr;
+    const uint8_t *const *rows = tile->a_rows;
+    for (int i = 0; i < n_pixels; i += conv->chunk) {
+        tile->a_rows = rows + i;
+        tile->mr = (int)pithi_min_s64(conv->chunk, n_pixels - i);
+        conv->weights.kernel->tile(tile);
+        make_floats(conv, p, tile, column, at + i * conv->y_pixel, row_sums ? row_sums + i : NULL);
+    }
+}
+
 static void run_products(const pith_run *run, const conv_s8 *conv, const pith_part *part)
 {
     const pithi_conv_geometry *g = &conv->g;
@@ -485,9 +505,10 @@ static void run_products(const pith_run *run, const conv_s8 *conv, const pith_pa
             }
             tile.row_sums = conv->makes_floats ? NULL : sums;
         }
-        conv->weights.kernel->tile(&tile);
         if (conv->makes_floats) {
-            make_floats(conv, &p, &tile, column, position, conv->weights.has_b_zero ? sums : NULL);
+            multiply_floats(conv, &p, &tile, column, position, conv->weights.has_b_zero ? sums : NULL);
+        } else {
+            conv->weights.kernel->tile(&tile);
         }
     }
 }

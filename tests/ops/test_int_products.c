@@ -20,6 +20,11 @@ static const int_product products[] = {
     { "zero points of the weights that aren't known before",
       "input x u8[2,6,9,8]{0:256}\nconst w s8[5,6,3,3]{-128:128}\nconst z u8[]{7}\ninput v s8[5]{-3:3}\n"
       "y = conv_integer x w z v | pads=[1,1,1,1]\noutput y\n", 0.0 },
+    { "long rows with floats behind: zero points of both, an offset, a residual, a function",
+      "input x f32[2,12,9001]{-3:5}\nconst w u8[70,12,3]{0:256}\nconst wz u8[70]{99:160}\n"
+      "const ws f32[1,70,1]{0.001:0.002}\nconst b f32[1,70,1]\ninput r f32[2,70,9001]\n"
+      "q s z = dynamic_quantize_linear x\nm = conv_integer q w z wz | pads=[1,1]\nc = cast m | to=f32\n"
+      "f = mul s ws\ng = mul c f\nh = add g b\ni = add h r\ny = relu i\noutput y\n", 1e-5 },
 };
 
 void test_int_products(pith_test *test)
