@@ -99,8 +99,8 @@ static pith_status read_channels(pith_ctx *ctx, const pithi_conv_attrs *attrs, c
 {
     g->in_channels = x->dims[g->channels_last && !g->reads_planes ? x->rank - 1 : 1];
     g->group = attrs->group;
-    PITH_CHECK(ctx, g->group >= 1 && g->group <= PITHI_CONV_MAX_FACTOR, PITH_STATUS_ARG, "group is %lld, it must be at least 1",
-               (long long)g->group);
+    PITH_CHECK(ctx, g->group >= 1 && g->group <= PITHI_CONV_MAX_FACTOR, PITH_STATUS_ARG,
+               "group is %lld, it must be at least 1", (long long)g->group);
     int64_t per_group = g->is_transposed ? w->dims[0] / g->group : w->dims[1];
     PITH_CHECK(ctx, per_group * g->group == g->in_channels && (!g->is_transposed || w->dims[0] == g->in_channels),
                PITH_STATUS_SHAPE, "input has %lld channels, the weights want %lld in each of %lld groups",
