@@ -348,37 +348,6 @@ static void test_cut_apart(pith_test *test)
     }
 }
 
-/* Of two HardSwish the first is whole in both networks. */
-static void test_kept_whole(pith_test *test)
-{
-    static const char floats_text[] = LAYERS "h = hard_swish a\nb = conv h w2\nk = hard_swish b\n"
-                                      "const w3 f32[4,4,1,1]{-0.5:0.5}\ny = conv k w3\noutput y\n";
-    static const char twin_text[] = LAYERS PAIR("a", "ad", "0.03") "h = hard_swish ad\n" PAIR("h", "hd", "0.03")
-        "b = conv hd w2\n" PAIR("b", "bd", "0.03") "g = hard_sigmoid bd | alpha=0.16666667 beta=0.5\n"
-        PAIR("g", "gd", "0.004") "k = mul bd gd\n" PAIR("k", "kd", "0.03") "const w3 f32[4,4,1,1]{-0.5:0.5}\n"
-        "y = conv kd w3\noutput y\n";
-    const pith_diagnose_options how = { .n_threads = 1 };
-    pith_diagnose_report *report = NULL;
-    source s;
-    pith_test_case(test, "of two functions the quantiser took one apart");
-    const uint64_t random = test->random; /* for the same weights */
-    pith_graph *floats = pith_test_graph(test, floats_text);
-    test->random = random;
-    pith_graph *twin = pith_test_graph(test, twin_text);
-    if (floats && twin && make_source(test, &(pith_shape){ 4, { 1, 3, 12, 12 } }, -1.0, 1.0, &s)) {
-        const pith_samples samples = { read_sample, &s, N_SAMPLES };
-        pith_test_save_onnx(test, floats, FLOAT_PATH);
-        pith_test_save_onnx(test, twin, BROKEN_PATH);
-        TEST_OK(test, pith_diagnose(test->ctx, FLOAT_PATH, BROKEN_PATH, &how, &samples, &report));
-        TEST_CHECK_MESSAGE(test, report && report->n_unmatched == 0, "%s has no partner",
-                           report && report->n_unmatched > 0 ? report->unmatched[0].name : "nothing");
-        pith_diagnose_report_destroy(report);
-        free_source(&s);
-    }
-    pithi_graph_destroy(floats);
-    pithi_graph_destroy(twin);
-}
-
 /* A channel that the quantiser balanced in front of two layers: nothing is wrong with it. */
 static void test_fork(pith_test *test)
 {
@@ -622,7 +591,6 @@ void test_diagnose(pith_test *test)
     test_breakages(test);
     test_unbalanced(test);
     test_cut_apart(test);
-    test_kept_whole(test);
     test_fork(test);
     test_other_data(test);
     test_errors(test);
