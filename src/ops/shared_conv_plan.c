@@ -444,7 +444,7 @@ static pith_status merge_columns(pith_prepare *prepare, pithi_conv_f32 *conv)
     int64_t columns = g->stride[2], n = g->out_channels;
     bool is_window = conv->y_pixel != n && !conv->is_channels_first;
     if ((is_window && n % conv->gemm->nr != 0) || !g->is_transposed || g->group > 1 || columns < 2 ||
-        g->kernel[2] != columns || g->pad[2] != 0 ||
+        g->kernel[2] != columns || g->dilation[2] != 1 || g->pad[2] != 0 ||
         g->out[2] != g->in[2] * columns || (has_bias && !bias->data)) {
         return PITH_OK;
     }

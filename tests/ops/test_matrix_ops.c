@@ -243,6 +243,11 @@ static void check_text(pith_test *test, const pith_op *op, const char *text)
 void test_matrix_ops(pith_test *test)
 {
     static const char *const names[] = { "conv", "conv_transpose", "matmul", "gemm", "conv" };
+    pith_test_case(test, "conv_transpose, as many columns as the stride, but apart");
+    check_text(test, pithi_op_find("conv_transpose"),
+               "f32[2,7,5,6] f32[7,9,3,2] | channels_last=0 strides=[2,2] dilations=[1,2] pads=[0,0,0,1]");
+    check_text(test, pithi_op_find("conv_transpose"),
+               "f32[1,4,6,5] f32[5,12,2,3] | channels_last=1 strides=[1,3] dilations=[1,2] pads=[0,0,0,2]");
     for (int kind = 0; kind < PITH_COUNT(names); kind++) {
         for (int i = 0; i < N_CASES; i++) {
             pithi_text text = { .ctx = test->ctx };
