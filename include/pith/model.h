@@ -31,7 +31,7 @@ typedef struct pith_model_options {
                                    path, size and times of the model file and of this library, and instruction set. */
     int float16;             /**< 1: matrix products and convolutions with constant weights may multiply in float16 and
                                   sum up to 32 products in it (more of them in float32), where the CPU has such
-                                  arithmetic (pith_ctx_has_float16()): up to twice the speed, with errors up to 1.7 % of
+                                  arithmetic (pith_ctx_has_float16()): twice the lanes, with errors up to 1.7 % of
                                   the sum of the magnitudes, and infinities beyond 65504. Ignored elsewhere; not with
                                   `exact`. See docs/numerics.md. */
 } pith_model_options;

@@ -39,7 +39,7 @@ typedef struct cli_ceilings {
 
 #define CLI_OPTION_FLOAT16(settings)                                                               \
     { "float16", 0, CLI_KIND_FLAG, offsetof(settings, float16), NULL,                              \
-      "multiply in float16 where the CPU can (faster, less accurate)", 0, 0 }
+      "multiply in float16 where the CPU can (less accurate)", 0, 0 }
 
 typedef struct cli_net_options {
     const char *isa, *disable_passes; /* NULL: default */
