@@ -70,6 +70,19 @@ static bool parse_bytes(const char *text, double *value_out)
     return true;
 }
 
+/* "0.5" and "0.5%" are the same. */
+static bool parse_points(const char *text, double *value_out)
+{
+    char number[64];
+    const size_t length = strlen(text), n_sign = length > 0 && text[length - 1] == '%';
+    if (length >= sizeof number) {
+        return false;
+    }
+    memcpy(number, text, length - n_sign);
+    number[length - n_sign] = '\0';
+    return cli_parse_number(number, value_out);
+}
+
 static pith_status store(const cli_option *option, const char *text, void *settings)
 {
     void *field = (char *)settings + option->offset;
@@ -86,6 +99,11 @@ static pith_status store(const cli_option *option, const char *text, void *setti
     case CLI_KIND_NUMBER:
         CLI_CHECK(cli_parse_number(text, &number), PITH_STATUS_ARG, "--%s takes a number, not '%s'", option->name,
                   text);
+        *(double *)field = number;
+        return store_number(option, number, text);
+    case CLI_KIND_POINTS:
+        CLI_CHECK(parse_points(text, &number), PITH_STATUS_ARG,
+                  "--%s takes a number of a hundred such as 0.5 or 0.5%%, not '%s'", option->name, text);
         *(double *)field = number;
         return store_number(option, number, text);
     case CLI_KIND_BYTES:

@@ -9,6 +9,7 @@ typedef enum cli_kind {
     CLI_KIND_FLAG,   /* bool */
     CLI_KIND_INT,    /* int64_t, min..max */
     CLI_KIND_NUMBER, /* double, min..max */
+    CLI_KIND_POINTS, /* double, min..max, of a hundred; a percent sign may follow */
     CLI_KIND_BYTES,  /* double, at least 0; 512M, 2G and the like */
     CLI_KIND_TEXT,   /* const char * */
     CLI_KIND_WORDS   /* cli_words: the option may be repeated */

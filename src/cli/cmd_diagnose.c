@@ -75,8 +75,9 @@ static pith_status open_samples(diagnose_job *job)
 {
     const cli_input_reader reader = { .net = &job->net, .settings = &job->preprocess, .shapes = &job->given->shapes };
     const diagnose_settings *given = job->given;
+    const cli_dataset_wish wish = { .model = job->net.model };
     if (given->data) {
-        CLI_TRY(cli_dataset_open(given->data, job->net.model, &job->dataset));
+        CLI_TRY(cli_dataset_open(given->data, &wish, &job->dataset));
     } else {
         cli_warn("no data (--data): inputs are generated, so the report means little");
     }

@@ -4,9 +4,9 @@
 #include "metric.h"
 
 typedef struct evaluate_settings {
-    const char *data, *against, *sidecar, *isa, *metric, *truth;
+    const char *data, *against, *sidecar, *isa, *metric, *truth, *planes;
     cli_words shapes, keys;
-    int64_t n_samples, n_threads, label_offset, scale;
+    int64_t n_samples, n_threads, label_offset, scale, beam;
     bool json;
 } evaluate_settings;
 
@@ -18,7 +18,7 @@ static const cli_option options[] = {
     { "data", 'd', CLI_KIND_TEXT, offsetof(evaluate_settings, data), "DATA",
       "samples with their truth: see below", 0, 0 },
     { "metric", 'm', CLI_KIND_TEXT, offsetof(evaluate_settings, metric), "NAME",
-      "top1, text, boxes, picture or segments (auto: by the network's task)", 0, 0 },
+      "top1, text, boxes, picture, pairs or segments (auto: by the network's task)", 0, 0 },
     { "labels", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, truth), "PATH",
       "where the truth is, if not in DATA: a file of texts, a COCO file, a folder of YOLO files or masks", 0, 0 },
     { "against", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, against), "MODEL",
@@ -29,6 +29,10 @@ static const cli_option options[] = {
       "class = label + K (default 0; 1 for 1001 classes of which the first is the background)", -1e6, 1e6 },
     { "scale", 0, CLI_KIND_INT, offsetof(evaluate_settings, scale), "N",
       "of super-resolution: pictures are made N times smaller first (default: from the network's shapes)", 1, 16 },
+    { "beam", 0, CLI_KIND_INT, offsetof(evaluate_settings, beam), "N",
+      "of text: figures of a beam search of this width too, beside the greedy ones", 1, 1000 },
+    { "planes", 0, CLI_KIND_TEXT, offsetof(evaluate_settings, planes), "NAME",
+      "of pairs: rgb, all channels together, or luma (rgb)", 0, 0 },
     CLI_OPTION_PREPROCESS(evaluate_settings),
     CLI_OPTION_SET(evaluate_settings),
     CLI_OPTION_SHAPE(evaluate_settings),
@@ -277,31 +281,50 @@ static pith_status choose_metric(evaluation *e)
     const char *wanted = e->given->metric;
     bool is_auto = strcmp(wanted, "auto") == 0;
     e->metric = is_auto ? cli_metric_of_task(e->preprocess.task) : cli_find_metric(wanted);
+    if ((is_auto && !e->metric) || e->metric == cli_find_metric("picture")) {
+        e->metric = cli_are_pairs(e->given->data, &e->dataset) ? cli_find_metric("pairs") : e->metric;
+    }
     if (!e->metric && is_auto && e->dataset.labels) {
         e->metric = cli_metric_of_task("classify");
     }
     cli_list_metrics(names, sizeof names);
+    if (e->given->beam > 0 && e->metric == cli_find_metric("text")) {
+        e->metric = &cli_metric_text_beam;
+    }
+    if (!e->metric && is_auto && e->dataset.n_labelled > e->dataset.n / 2) {
+        return cli_dataset_need_labels(&e->dataset, e->given->data);
+    }
     CLI_CHECK(e->metric || !is_auto, PITH_STATUS_ARG,
               "data set '%s' has no labels, and task '%s' tells no metric; --metric is one of %s", e->given->data,
               e->preprocess.task, names);
     CLI_CHECK(e->metric, PITH_STATUS_ARG, "--metric '%s' is unknown; it is auto or one of %s", wanted, names);
+    if (strcmp(e->metric->name, "pairs") == 0) { /* pictures come in as they are */
+        snprintf(e->preprocess.task, sizeof e->preprocess.task, "image");
+    }
+    CLI_CHECK(e->given->beam == 0 || e->metric == &cli_metric_text_beam, PITH_STATUS_ARG,
+              "--beam is for texts, this is metric '%s'", e->metric->name);
+    CLI_CHECK(!e->given->planes || strcmp(e->metric->name, "pairs") == 0, PITH_STATUS_ARG,
+              "--planes is for pairs, this is metric '%s'", e->metric->name);
     return PITH_OK;
 }
 
-/* Where truth lies beside a folder `images`, the samples are in that. */
+/* Where truth lies beside a folder `images`, or `target` beside `input`, the samples are in that. */
 static pith_status open_dataset(evaluation *e)
 {
-    char *images = NULL;
-    CLI_TRY(cli_text_format(&images, "%s/images", e->given->data));
-    pith_status status = cli_dataset_open(cli_is_folder(images) ? images : e->given->data, e->nets[0].net.model,
-                                          &e->dataset);
-    cli_free(images);
+    const cli_dataset_wish wish = { .model = e->nets[0].net.model, .labels = &e->labels };
+    const bool are_pairs = cli_are_pairs(e->given->data, &e->dataset);
+    char *inner = NULL;
+    CLI_TRY(cli_text_format(&inner, are_pairs ? "%s/input" : "%s/images", e->given->data));
+    pith_status status = cli_dataset_open(cli_is_folder(inner) ? inner : e->given->data, &wish, &e->dataset);
+    cli_free(inner);
     return status;
 }
 
 static pith_status open_all(evaluation *e)
 {
+    static const char *const planes[] = { "rgb", "luma" };
     const evaluate_settings *given = e->given;
+    int plane;
     CLI_CHECK(given->data, PITH_STATUS_ARG, "--data is needed: samples with their truth");
     CLI_TRY(cli_preprocess_of_model(e->nets[0].path, given->sidecar, &given->keys, &e->preprocess));
     if (e->preprocess.labels[0]) {
@@ -312,9 +335,11 @@ static pith_status open_all(evaluation *e)
     }
     CLI_TRY(open_dataset(e));
     CLI_TRY(choose_metric(e));
+    CLI_TRY(cli_find_name("planes", given->planes, planes, CLI_COUNT(planes), &plane));
     e->source = (cli_metric_source){ .data = given->data, .truth = given->truth, .dataset = &e->dataset,
                                      .settings = &e->preprocess, .labels = &e->labels,
-                                     .label_offset = given->label_offset, .scale = (int)given->scale };
+                                     .label_offset = given->label_offset, .scale = (int)given->scale,
+                                     .beam = (int)given->beam, .is_luma = plane == 1 };
     for (int i = 0; i < e->n_nets; i++) {
         CLI_TRY(cli_alloc(1, e->metric->state_bytes, &e->nets[i].state));
         if (e->metric->open) {
@@ -390,12 +415,15 @@ const cli_command cli_command_evaluate = {
     .summary = "how right a network is on data with known truth, with its uncertainty",
     .details =
         "metrics and their data\n"
-        "  top1      a folder with a folder per class, files named CLASS_..., an .npz with labels in 'y', IDX files\n"
+        "  top1      a folder with a folder per class (named by number, by label, or in order), files named\n"
+        "            CLASS_..., an .npz with labels in 'y', IDX files\n"
         "  text      pictures of lines; truth.txt, labels.txt or gt.txt with lines NAME, tab, TEXT; else the text is\n"
         "            in the names: NUMBER_TEXT_NUMBER.png, either number optional\n"
         "  boxes     pictures (or a folder images) and a COCO .json there or in annotations, or YOLO .txt files\n"
         "            beside the pictures or in labels\n"
         "  picture   pictures, which are made smaller for the network: PSNR and SSIM of luma\n"
+        "  pairs     folders input and target with files of the same names, or an .npz with pictures x and y: PSNR,\n"
+        "            SSIM\n"
         "  segments  pictures (or a folder images) and masks, grey = class, 255 doesn't count: in masks, or beside\n"
         "            as NAME_mask.png",
     .options = options,

@@ -15,10 +15,11 @@ static const cli_option options[] = {
       "samples to calibrate with, spread over the data (128)", 1, 1e6 },
     { "observer", 0, CLI_KIND_TEXT, offsetof(quantize_settings, observer), "NAME",
       "ranges: auto, min-max, percentile, mse, kl, aciq, average, moving-average (auto: by measured error)", 0, 0 },
-    { "clip-percent", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, clip_percent), "P",
+    { "clip-percent", 0, CLI_KIND_POINTS, offsetof(quantize_settings, clip_percent), "P",
       "of the percentile observer: left out at either end (0.01)", 0, 49 },
-    { "max-drop", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, max_drop), "POINTS",
-      "most that may be lost: of top-1 with labels, of agreement on the class, else percent of noise", 0, 100 },
+    { "max-drop", 0, CLI_KIND_POINTS, offsetof(quantize_settings, max_drop), "POINTS",
+      "most that may be lost, 0.5 or 0.5% for half a point: of top-1 with labels, of agreement on the class, else "
+      "percent of noise", 0, 100 },
     { "max-size", 0, CLI_KIND_BYTES, offsetof(quantize_settings, max_size), "BYTES",
       "largest file, such as 900K or 1M", 0, 0 },
     { "max-ms", 0, CLI_KIND_NUMBER, offsetof(quantize_settings, max_ms), "MS", "longest run on this machine", 0, 1e9 },
@@ -141,7 +142,12 @@ static pith_status open_samples(quantize_job *job)
     const cli_input_reader reader = { .net = &job->net, .settings = &job->preprocess, .shapes = &job->given->shapes };
     const quantize_settings *given = job->given;
     if (given->calib) {
-        CLI_TRY(cli_dataset_open(given->calib, job->net.model, &job->dataset));
+        const cli_dataset_wish wish = { .model = job->net.model, .labels = &job->names, .is_calibration = true };
+        CLI_TRY(cli_dataset_open(given->calib, &wish, &job->dataset));
+        if (job->dataset.n_labelled > job->dataset.n / 2 && !job->dataset.labels) {
+            cli_warn("classes aren't used: '%s' has none, %d of %d samples have one",
+                     job->dataset.paths[job->dataset.unlabelled], job->dataset.n_labelled, job->dataset.n);
+        }
     }
     int64_t n_most = given->calib || given->n_samples < N_GENERATED ? given->n_samples : N_GENERATED;
     if (given->max_drop > 0.0 && given->calib && job->dataset.n <= n_most && job->dataset.n > 1) {
@@ -169,6 +175,9 @@ static pith_status run_job(quantize_job *job)
     CLI_TRY(choose_output(job));
     CLI_TRY(cli_check_output(job->output, job->model));
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
+    if (cli_is_file(job->preprocess.labels)) {
+        CLI_TRY(cli_labels_load(job->preprocess.labels, &job->names));
+    }
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));
     CLI_TRY(open_samples(job));
@@ -189,6 +198,7 @@ static pith_status run(const void *settings, const cli_words *words, int *exit_c
     cli_samples_close(&job.verified);
     cli_free(job.labels);
     cli_dataset_close(&job.dataset);
+    cli_labels_free(&job.names);
     cli_net_close(&job.net);
     cli_free(job.output);
     return status;

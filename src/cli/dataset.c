@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataset.h"
 
-#include "idx.h"
+#include <stdlib.h>
+
+#include "dataset_idx.h"
 #include "label_list.h"
 
 #define MAX_LONE_FOLDERS 4 /* data/photos/val/...: one in the other */
@@ -14,13 +16,15 @@ void cli_dataset_close(cli_dataset *dataset)
     cli_free(dataset->paths);
     cli_free(dataset->labels);
     cli_tensors_free(&dataset->arrays);
+    cli_tensor_free(&dataset->targets);
     cli_bytes_free(&dataset->pixels);
+    cli_class_folders_free(&dataset->classes);
     *dataset = (cli_dataset){ 0 };
 }
 
 /* ---- folders ------------------------------------------------------------------------------- */
 
-static bool is_sample_name(const char *name)
+bool cli_is_sample_name(const char *name)
 {
     static const char *const endings[] = { ".npy", ".npz", ".pb", ".raw", ".bin" };
     bool known = cli_image_is_name(name);
@@ -75,7 +79,7 @@ static pith_status add_folder(cli_dataset *dataset, size_t capacity[2], const ch
     CLI_TRY_GOTO(cli_label_list_load(folder, &list), done);
     for (int i = 0; i < n_names && status == PITH_OK; i++) {
         char *path = NULL;
-        if (is_sample_name(names[i])) {
+        if (cli_is_sample_name(names[i])) {
             int64_t own = list.n > 0 ? cli_label_list_find(&list, names[i]) : label_of_name(names[i]);
             CLI_TRY_GOTO(cli_text_format(&path, "%s/%s", folder, names[i]), done);
             status = add_file(dataset, capacity, path, label >= 0 ? label : own);
@@ -87,35 +91,87 @@ done:
     return status;
 }
 
-/* Folders within the folder, as classes. */
-static pith_status add_classes(cli_dataset *dataset, size_t capacity[2], const char *folder, char **names, int n_names)
+/* Hidden ones, and what macOS puts into archives. */
+static bool is_skipped(const char *name)
 {
-    int64_t n_classes = 0;
+    return name[0] == '.' || strcmp(name, "__MACOSX") == 0;
+}
+
+static int by_natural_order(const void *a, const void *b)
+{
+    return cli_compare_natural(((const cli_class_folder *)a)->name, ((const cli_class_folder *)b)->name);
+}
+
+static pith_status list_classes(const char *folder, char **names, int n_names, cli_class_folders *classes)
+{
+    size_t capacity = 0;
     for (int i = 0; i < n_names; i++) {
         char *path = NULL;
-        pith_status status = PITH_OK;
         CLI_TRY(cli_text_format(&path, "%s/%s", folder, names[i]));
-        if (names[i][0] != '.' && cli_is_folder(path)) {
-            status = add_folder(dataset, capacity, path, n_classes++);
-        }
+        const bool is_class = !is_skipped(names[i]) && cli_is_folder(path);
         cli_free(path);
-        CLI_TRY(status);
+        if (is_class) {
+            void *items = classes->items;
+            pith_status status = cli_grow(&items, &capacity, (size_t)classes->n + 1, sizeof *classes->items);
+            classes->items = items;
+            CLI_TRY(status);
+            CLI_TRY(cli_text_copy(names[i], strlen(names[i]), &classes->items[classes->n].name));
+            classes->n++;
+        }
+    }
+    if (classes->n > 0) {
+        qsort(classes->items, (size_t)classes->n, sizeof *classes->items, by_natural_order);
     }
     return PITH_OK;
 }
 
-static pith_status open_files(const char *folder, char **names, int n_names, cli_dataset *dataset)
+/* Folders within the folder, as classes: first by their place among those that have samples. */
+static pith_status add_classes(cli_dataset *dataset, size_t capacity[2], const char *folder, const cli_labels *labels)
+{
+    cli_class_folders *classes = &dataset->classes;
+    int n_used = 0;
+    for (int i = 0; i < classes->n; i++) {
+        const int n_before = dataset->n;
+        char *path = NULL;
+        CLI_TRY(cli_text_format(&path, "%s/%s", folder, classes->items[i].name));
+        pith_status status = add_folder(dataset, capacity, path, n_used);
+        cli_free(path);
+        CLI_TRY(status);
+        const cli_class_folder current = classes->items[i];
+        classes->items[i] = classes->items[n_used];
+        classes->items[n_used] = current;
+        n_used += dataset->n > n_before;
+    }
+    const cli_class_folders all = *classes;
+    classes->n = n_used;
+    pith_status status = cli_class_folders_number(classes, labels);
+    for (int i = 0; i < dataset->n && status == PITH_OK; i++) {
+        dataset->labels[i] = classes->items[dataset->labels[i]].label;
+    }
+    for (int i = n_used; i < all.n; i++) {
+        if (n_used > 0 && classes->rule == CLI_CLASS_BY_ORDER) {
+            cli_warn("folder '%s' has no samples and counts as no class", cli_plain(all.items[i].name));
+        }
+        cli_free(all.items[i].name);
+    }
+    return status;
+}
+
+static pith_status open_files(const char *folder, char **names, int n_names, const cli_labels *labels,
+                              cli_dataset *dataset)
 {
     size_t capacity[2] = { 0 };
-    CLI_TRY(add_classes(dataset, capacity, folder, names, n_names));
+    CLI_TRY(list_classes(folder, names, n_names, &dataset->classes));
+    CLI_TRY(add_classes(dataset, capacity, folder, labels));
     if (dataset->n == 0) {
         CLI_TRY(add_folder(dataset, capacity, folder, -1));
     }
-    bool all_labelled = true;
     for (int i = 0; i < dataset->n; i++) {
-        all_labelled = all_labelled && dataset->labels[i] >= 0;
+        const bool has_class = dataset->labels[i] >= 0;
+        dataset->n_labelled += has_class;
+        dataset->unlabelled = has_class ? dataset->unlabelled : i;
     }
-    if (!all_labelled) {
+    if (dataset->n_labelled < dataset->n) {
         cli_free(dataset->labels);
         dataset->labels = NULL;
     }
@@ -159,6 +215,13 @@ static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
     return PITH_OK;
 }
 
+/* A picture or the like per sample is what the network should make. */
+static bool are_targets(const pith_tensor *tensor, int n)
+{
+    return tensor->shape.rank >= 3 && tensor->shape.dims[0] == n &&
+           pith_shape_elements(&tensor->shape) > (int64_t)n;
+}
+
 static pith_status open_arrays(const char *path, const pith_model *model, cli_dataset *dataset)
 {
     cli_tensors loaded = { 0 };
@@ -179,7 +242,8 @@ static pith_status open_arrays(const char *path, const pith_model *model, cli_da
         dataset->n = (int)n;
     }
     if (status == PITH_OK && labels) {
-        status = take_labels(&labels->view, dataset);
+        status = are_targets(&labels->view, dataset->n) ? cli_tensor_copy(&labels->view, &dataset->targets)
+                                                        : take_labels(&labels->view, dataset);
     }
     for (int i = 0; i < loaded.n && status == PITH_OK; i++) {
         if (!are_labels(loaded.items[i].name, model)) {
@@ -228,85 +292,19 @@ static pith_status read_arrays(const cli_dataset *dataset, const cli_input_reade
     return PITH_OK;
 }
 
-/* ---- IDX ----------------------------------------------------------------------------------- */
-
-static const char idx_images[] = "images-idx3-ubyte", idx_labels[] = "labels-idx1-ubyte";
-
-static pith_status open_idx_labels(const char *images, cli_dataset *dataset)
-{
-    char *path = NULL;
-    cli_bytes bytes = { 0 };
-    const uint8_t *data = NULL;
-    uint32_t sizes[3];
-    void *block = NULL;
-    CLI_TRY(cli_text_copy(images, strlen(images), &path));
-    memcpy(strstr(path, idx_images), idx_labels, strlen(idx_labels)); /* of the same length */
-    pith_status status = PITH_OK;
-    if (cli_is_file(path)) {
-        CLI_TRY_GOTO(cli_idx_read(path, &bytes), done);
-        CLI_TRY_GOTO(cli_idx_parse(&bytes, 1, sizes, &data), done);
-        if ((int64_t)sizes[0] != dataset->n) {
-            status = cli_fail(PITH_STATUS_SHAPE, "%u labels for %d pictures", sizes[0], dataset->n);
-            goto done;
-        }
-        CLI_TRY_GOTO(cli_alloc(sizes[0], sizeof(int64_t), &block), done);
-        dataset->labels = block;
-        for (uint32_t i = 0; i < sizes[0]; i++) {
-            dataset->labels[i] = data[i];
-        }
-    }
-done:
-    cli_bytes_free(&bytes);
-    cli_free(path);
-    return status;
-}
-
-static pith_status open_idx(const char *path, cli_dataset *dataset)
-{
-    const uint8_t *data = NULL;
-    uint32_t sizes[3];
-    CLI_TRY(cli_idx_read(path, &dataset->pixels));
-    CLI_TRY(cli_idx_parse(&dataset->pixels, 3, sizes, &data));
-    CLI_CHECK(sizes[0] <= INT32_MAX && sizes[1] <= CLI_MAX_IMAGE_SIDE && sizes[2] <= CLI_MAX_IMAGE_SIDE,
-              PITH_STATUS_LIMIT, "%u pictures of %u x %u", sizes[0], sizes[1], sizes[2]);
-    dataset->n = (int)sizes[0];
-    dataset->height = (int)sizes[1];
-    dataset->width = (int)sizes[2];
-    return open_idx_labels(path, dataset);
-}
-
-static pith_status read_pixels(const cli_dataset *dataset, const cli_input_reader *reader, int index,
-                               cli_run_inputs *inputs)
-{
-    size_t n_pixels = (size_t)dataset->height * (size_t)dataset->width;
-    const pith_value_info *input = pith_model_input(reader->net->model, 0);
-    cli_tensor tensor = { 0 };
-    CLI_TRY(cli_image_make(dataset->width, dataset->height, 1, 0, &inputs->picture));
-    memcpy(inputs->picture.pixels, dataset->pixels.data + dataset->pixels.n - (size_t)(dataset->n - index) * n_pixels,
-           n_pixels);
-    CLI_TRY(cli_preprocess_apply(reader->settings, &inputs->picture, input->dtype, &input->shape, &tensor,
-                                 &inputs->placement));
-    pith_status status = cli_tensor_set_name(&tensor, input->name, strlen(input->name));
-    if (status == PITH_OK) {
-        status = cli_tensors_add(&inputs->tensors, &tensor);
-    }
-    cli_tensor_free(&tensor);
-    return status;
-}
-
 /* ---- all of them --------------------------------------------------------------------------- */
 
-/* The only folder in a folder without samples; NULL if that isn't so. */
-static pith_status lone_folder(const char *path, char **names, int n_names, char **lone_out)
+/* The only folder in a folder without samples; NULL if that isn't so, or if its name is that of a class. */
+static pith_status lone_folder(const char *path, char **names, int n_names, const cli_labels *labels, char **lone_out)
 {
     char *lone = NULL;
     int n_folders = 0;
     for (int i = 0; i < n_names; i++) {
         char *inner = NULL;
-        bool is_sample = is_sample_name(names[i]);
+        bool is_sample = cli_is_sample_name(names[i]);
         CLI_TRY(cli_text_format(&inner, "%s/%s", path, names[i]));
-        bool is_folder = !is_sample && names[i][0] != '.' && cli_is_folder(inner);
-        n_folders += is_folder ? 1 : is_sample ? 2 : 0;
+        bool is_folder = !is_sample && !is_skipped(names[i]) && cli_is_folder(inner);
+        n_folders += is_folder ? 1 + (cli_class_of_name(names[i], labels) >= 0) : is_sample ? 2 : 0;
         cli_free(is_folder ? lone : inner);
         lone = is_folder ? inner : lone;
     }
@@ -318,24 +316,19 @@ static pith_status lone_folder(const char *path, char **names, int n_names, char
     return PITH_OK;
 }
 
-static pith_status open_folder(const char *path, int depth, cli_dataset *dataset)
+static pith_status open_folder(const char *path, const cli_dataset_wish *wish, int depth, cli_dataset *dataset)
 {
     char **names = NULL, *images = NULL, *lone = NULL;
     int n_names = 0;
-    pith_status status = PITH_OK;
     CLI_TRY(cli_list_folder(path, "", &names, &n_names));
-    for (int i = 0; i < n_names && !images && status == PITH_OK; i++) {
-        if (strstr(names[i], idx_images)) {
-            status = cli_text_format(&images, "%s/%s", path, names[i]);
-        }
-    }
+    pith_status status = cli_dataset_find_idx(path, names, n_names, wish->is_calibration, &images);
     if (status == PITH_OK && depth < MAX_LONE_FOLDERS) {
-        status = lone_folder(path, names, n_names, &lone);
+        status = lone_folder(path, names, n_names, wish->labels, &lone);
     }
     if (status == PITH_OK) {
-        status = images ? open_idx(images, dataset)
-                 : lone ? open_folder(lone, depth + 1, dataset)
-                        : open_files(path, names, n_names, dataset);
+        status = images ? cli_dataset_open_idx(images, dataset)
+                 : lone ? open_folder(lone, wish, depth + 1, dataset)
+                        : open_files(path, names, n_names, wish->labels, dataset);
     }
     cli_free(lone);
     cli_free(images);
@@ -343,33 +336,34 @@ static pith_status open_folder(const char *path, int depth, cli_dataset *dataset
     return status;
 }
 
-static pith_status open_any(const char *path, const pith_model *model, cli_dataset *dataset)
+static pith_status open_any(const char *path, const cli_dataset_wish *wish, cli_dataset *dataset)
 {
+    int rank;
     if (cli_is_folder(path)) {
-        return open_folder(path, 0, dataset);
+        return open_folder(path, wish, 0, dataset);
     }
     if (cli_ends_with(path, ".npz") || cli_ends_with(path, ".npy")) {
-        return open_arrays(path, model, dataset);
-    }
-    if (strstr(path, idx_images)) {
-        return open_idx(path, dataset);
+        return open_arrays(path, wish->model, dataset);
     }
     const bool exists = cli_is_file(path);
-    if (exists && is_sample_name(path)) { /* one sample */
+    if (exists && cli_is_sample_name(path)) { /* one sample */
         size_t capacity[2] = { 0 };
         char *copy = NULL;
         CLI_TRY(cli_text_copy(path, strlen(path), &copy));
         return add_file(dataset, capacity, copy, -1);
     }
+    if (exists && cli_idx_peek(path, &rank)) {
+        return cli_dataset_open_idx(path, dataset);
+    }
     return cli_fail(PITH_STATUS_ARG, "%s; a data set is a folder of pictures or arrays, an .npz or .npy file whose "
-                    "first axis counts samples, or a file named ...%s[.gz]",
-                    exists ? "this is none" : "no such file or folder", idx_images);
+                    "first axis counts samples, or an IDX file such as t10k-images.idx3-ubyte",
+                    exists ? "this is none" : "no such file or folder");
 }
 
-pith_status cli_dataset_open(const char *path, const pith_model *model, cli_dataset *dataset_out)
+pith_status cli_dataset_open(const char *path, const cli_dataset_wish *wish, cli_dataset *dataset_out)
 {
     *dataset_out = (cli_dataset){ 0 };
-    pith_status status = open_any(path, model, dataset_out);
+    pith_status status = open_any(path, wish, dataset_out);
     if (status == PITH_OK && dataset_out->n == 0) {
         status = cli_fail(PITH_STATUS_ARG, "no samples; expected pictures, .npy, .npz, .pb or .raw files, or folders "
                           "of them");
@@ -381,6 +375,20 @@ pith_status cli_dataset_open(const char *path, const pith_model *model, cli_data
     return status;
 }
 
+pith_status cli_dataset_need_labels(const cli_dataset *dataset, const char *path)
+{
+    if (dataset->labels) {
+        return PITH_OK;
+    }
+    CLI_CHECK(dataset->n_labelled == 0, PITH_STATUS_ARG,
+              "'%s' has no class, %d of %d samples have one; a file's name begins with its class and '_' (7_%s), or "
+              "y_labels.csv or labels.csv in the folder lists FILE,CLASS; rename, list or remove it",
+              dataset->paths[dataset->unlabelled], dataset->n_labelled, dataset->n,
+              cli_base_name(dataset->paths[dataset->unlabelled]));
+    return cli_fail(PITH_STATUS_ARG, "data set '%s' has no labels; a folder per class, file names CLASS_..., or an "
+                    "array 'y' or 'labels' give them", path);
+}
+
 pith_status cli_dataset_read(const cli_dataset *dataset, const cli_input_reader *reader, int index,
                              cli_run_inputs *inputs)
 {
@@ -388,6 +396,6 @@ pith_status cli_dataset_read(const cli_dataset *dataset, const cli_input_reader 
     if (dataset->paths) {
         return cli_read_file(reader, dataset->paths[index], &none, inputs);
     }
-    return dataset->pixels.n ? read_pixels(dataset, reader, index, inputs)
-                             : read_arrays(dataset, reader, index, inputs);
+    return dataset->first_pixel ? cli_dataset_read_pixels(dataset, reader, index, inputs)
+                                : read_arrays(dataset, reader, index, inputs);
 }

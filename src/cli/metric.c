@@ -6,11 +6,12 @@
 
 enum { N_RESAMPLES = 1000, N_ENOUGH = 20000000 }; /* samples drawn in all */
 
-extern const cli_metric cli_metric_boxes, cli_metric_classes, cli_metric_picture;
+extern const cli_metric cli_metric_boxes, cli_metric_classes, cli_metric_pairs, cli_metric_picture;
 extern const cli_metric cli_metric_segments, cli_metric_text;
 
 static const cli_metric *const metrics[] = {
-    &cli_metric_classes, &cli_metric_text, &cli_metric_boxes, &cli_metric_picture, &cli_metric_segments,
+    &cli_metric_classes, &cli_metric_text,  &cli_metric_boxes,
+    &cli_metric_picture, &cli_metric_pairs, &cli_metric_segments,
 };
 
 const cli_metric *cli_find_metric(const char *name)

@@ -29,6 +29,8 @@ typedef struct cli_metric_source {
     const cli_labels *labels;
     int64_t label_offset;       /* of classes; CLI_OFFSET_AUTO */
     int scale;                  /* of super-resolution; 0: as the network has it */
+    int beam;                   /* width of the search for texts; 0: greedy only */
+    bool is_luma;               /* of pairs: colours don't count */
 } cli_metric_source;
 
 #define CLI_OFFSET_AUTO (-1000000)
@@ -69,6 +71,10 @@ typedef struct cli_metric {
 const cli_metric *cli_find_metric(const char *name);
 /* For the task of a network: NULL if no metric fits. */
 const cli_metric *cli_metric_of_task(const char *task);
+/* Whether the data are pictures with those that they should become. (metric_pairs.c) */
+bool cli_are_pairs(const char *data, const cli_dataset *dataset);
+/* Metric `text` with the values of a beam search too. */
+extern const cli_metric cli_metric_text_beam;
 void cli_list_metrics(char *text, size_t n_bytes);
 int cli_metric_n_values(const cli_metric *metric);
 

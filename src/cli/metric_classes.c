@@ -16,11 +16,7 @@ static pith_status open_classes(void *self, cli_metric_source *source)
 {
     state *s = self;
     s->source = source;
-    CLI_CHECK(source->dataset->labels, PITH_STATUS_ARG,
-              "data set '%s' has no labels; a folder per class, file names CLASS_..., or an array 'y' or 'labels' "
-              "give them",
-              source->data);
-    return PITH_OK;
+    return cli_dataset_need_labels(source->dataset, source->data);
 }
 
 static void learn_offset(state *s)
@@ -46,6 +42,11 @@ static pith_status add_classes(void *self, const cli_result *result, int index)
         s->n_classes = pith_shape_elements(&output->shape);
         learn_offset(s);
     }
+    const char *folder = cli_class_folders_find(&s->source->dataset->classes, label);
+    CLI_CHECK(!folder || (label + s->offset >= 0 && label + s->offset < s->n_classes), PITH_STATUS_ARG,
+              "folder '%s' is class %lld, the model's first output has %lld elements (one score per class is expected, "
+              "classes count from 0; --label-offset shifts them)", folder, (long long)(label + s->offset),
+              (long long)s->n_classes);
     CLI_CHECK(label + s->offset >= 0 && label + s->offset < s->n_classes, PITH_STATUS_ARG,
               "sample %d has class %lld, the model's first output has %lld elements (one score per class is expected; "
               "--label-offset shifts labels)", index, (long long)(label + s->offset), (long long)s->n_classes);
@@ -80,6 +81,13 @@ static void tell_classes(const void *self, cli_json *json)
         cli_json_whole(json, "label_offset", s->offset);
     } else if (s->offset == 1) {
         printf("  labels count from 1 of %lld classes\n", (long long)s->n_classes);
+    }
+    const cli_class_folders *folders = &s->source->dataset->classes;
+    cli_class_folders_tell(folders, json);
+    if (folders->n > 0 && folders->rule == CLI_CLASS_BY_ORDER && folders->n + s->offset != s->n_classes) {
+        cli_warn("%d folders count as classes 0 to %d of %lld by the order of their names; if they are others, name "
+                 "the folders by number or give --set labels=FILE", folders->n, folders->n - 1,
+                 (long long)s->n_classes);
     }
     if (s->source->label_offset == CLI_OFFSET_AUTO && s->offset && s->n_without_offset > s->n_top1) {
         cli_warn("labels as they are fit better than labels + 1; give --label-offset 0");

@@ -252,7 +252,7 @@ static pith_status enlarge(const state *s, cli_pixels *luma_out)
 
 static pith_status measure(const state *s, const cli_pixels *got, double row[2])
 {
-    row[0] = fmin(cli_psnr(got, &s->luma, s->source->scale), MAX_PSNR);
+    row[0] = fmin(cli_psnr(cli_mean_square(got, &s->luma, s->source->scale)), MAX_PSNR);
     return cli_ssim(got, &s->luma, s->source->scale, &row[1]);
 }
 

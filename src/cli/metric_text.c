@@ -7,7 +7,7 @@
 #include "ctc.h"
 #include "metric.h"
 
-enum { DISTANCE, LENGTH, IS_RIGHT, COUNT, WIDTH };
+enum { DISTANCE, LENGTH, IS_RIGHT, COUNT, BEAM_DISTANCE, BEAM_IS_RIGHT, WIDTH, N_VALUES = 3 };
 
 typedef struct state {
     const cli_metric_source *source;
@@ -112,7 +112,8 @@ static int distance(const char *a, const size_t *a_starts, int n_a, const char *
     return row[n_b];
 }
 
-static pith_status compare(const char *want, size_t n_want, const char *got, size_t n_got, double row[WIDTH])
+static pith_status compare(const char *want, size_t n_want, const char *got, size_t n_got, double *distance_out,
+                           double *length_out)
 {
     size_t *starts = NULL;
     int *distances = NULL;
@@ -121,13 +122,24 @@ static pith_status compare(const char *want, size_t n_want, const char *got, siz
     if (status == PITH_OK) {
         size_t *got_starts = starts + n_want + 1;
         int n = split(want, n_want, starts), m = split(got, n_got, got_starts);
-        row[DISTANCE] = distance(want, starts, n, got, got_starts, m, distances);
-        row[LENGTH] = n;
-        row[IS_RIGHT] = row[DISTANCE] == 0.0;
-        row[COUNT] = 1.0;
+        *distance_out = distance(want, starts, n, got, got_starts, m, distances);
+        *length_out = n;
     }
     cli_free(starts);
     cli_free(distances);
+    return status;
+}
+
+/* How far what the network says is from `want`. */
+static pith_status read_text(const cli_result *result, int beam, const char *want, size_t n_want, double *distance_out,
+                             double *length_out)
+{
+    cli_bytes got = { 0 };
+    pith_status status = cli_ctc_text(result, beam, &got);
+    if (status == PITH_OK) {
+        status = compare(want, n_want, (const char *)got.data, got.n - 1, distance_out, length_out);
+    }
+    cli_bytes_free(&got);
     return status;
 }
 
@@ -136,7 +148,6 @@ static pith_status add_text(void *self, const cli_result *result, int index)
     state *s = self;
     const char *name = cli_base_name(s->source->dataset->paths[index]), *want = NULL;
     size_t n_want = 0;
-    cli_bytes got = { 0 };
     double *row = NULL;
     if (s->file.n > 0) {
         CLI_CHECK(find_line(&s->file, name, &want, &n_want), PITH_STATUS_ARG,
@@ -144,13 +155,22 @@ static pith_status add_text(void *self, const cli_result *result, int index)
     } else {
         text_of_name(name, &want, &n_want);
     }
-    CLI_TRY(cli_ctc_text(result, &got));
-    pith_status status = cli_rows_add(&s->rows, WIDTH, &row);
-    if (status == PITH_OK) {
-        status = compare(want, n_want, (const char *)got.data, got.n - 1, row);
+    CLI_TRY(cli_rows_add(&s->rows, WIDTH, &row));
+    row[COUNT] = 1.0;
+    CLI_TRY(read_text(result, 0, want, n_want, &row[DISTANCE], &row[LENGTH]));
+    row[IS_RIGHT] = row[DISTANCE] == 0.0;
+    if (s->source->beam > 0) {
+        CLI_TRY(read_text(result, s->source->beam, want, n_want, &row[BEAM_DISTANCE], &row[LENGTH]));
+        row[BEAM_IS_RIGHT] = row[BEAM_DISTANCE] == 0.0;
     }
-    cli_bytes_free(&got);
-    return status;
+    return PITH_OK;
+}
+
+static void put_values(double distance, double length, double share, double *values)
+{
+    values[1] = length > 0.0 ? distance / length : distance > 0.0;
+    values[0] = values[1] < 1.0 ? 1.0 - values[1] : 0.0;
+    values[2] = share;
 }
 
 static pith_status score_text(void *self, const int *times, double *values)
@@ -158,9 +178,10 @@ static pith_status score_text(void *self, const int *times, double *values)
     const state *s = self;
     double sums[WIDTH];
     cli_rows_sum(&s->rows, times, sums);
-    values[1] = sums[LENGTH] > 0.0 ? sums[DISTANCE] / sums[LENGTH] : sums[DISTANCE] > 0.0;
-    values[0] = values[1] < 1.0 ? 1.0 - values[1] : 0.0;
-    values[2] = sums[IS_RIGHT] / sums[COUNT];
+    put_values(sums[DISTANCE], sums[LENGTH], sums[IS_RIGHT] / sums[COUNT], values);
+    if (s->source->beam > 0) {
+        put_values(sums[BEAM_DISTANCE], sums[LENGTH], sums[BEAM_IS_RIGHT] / sums[COUNT], values + N_VALUES);
+    }
     return PITH_OK;
 }
 
@@ -181,11 +202,33 @@ static void close_text(void *self)
     cli_free(s->rows.items);
 }
 
+static void tell_beam(const void *self, cli_json *json)
+{
+    const state *s = self;
+    if (json) {
+        cli_json_whole(json, "beam", s->source->beam);
+    } else {
+        printf("  beam: the most probable text of a search of width %d\n", s->source->beam);
+    }
+}
+
+#define GREEDY                                                                                     \
+    { "character_accuracy", "characters right", CLI_VALUE_PERCENT, false },                        \
+        { "cer", "character error rate", CLI_VALUE_PERCENT, false },                               \
+        { "line_accuracy", "lines right", CLI_VALUE_PERCENT, true }
+
 const cli_metric cli_metric_text = {
     .name = "text", .task = "ctc", .help = "characters and lines read right", .state_bytes = sizeof(state),
-    .values = { { "character_accuracy", "characters right", CLI_VALUE_PERCENT, false },
-                { "cer", "character error rate", CLI_VALUE_PERCENT, false },
-                { "line_accuracy", "lines right", CLI_VALUE_PERCENT, true } },
-    .open = open_text, .add = add_text, .score = score_text, .count_units = count_characters,
+    .values = { GREEDY }, .open = open_text, .add = add_text, .score = score_text, .count_units = count_characters,
+    .close = close_text,
+};
+
+const cli_metric cli_metric_text_beam = {
+    .name = "text", .task = "ctc", .help = "characters and lines read right", .state_bytes = sizeof(state),
+    .values = { GREEDY,
+                { "beam_character_accuracy", "beam: characters", CLI_VALUE_PERCENT, false },
+                { "beam_cer", "beam: error rate", CLI_VALUE_PERCENT, false },
+                { "beam_line_accuracy", "beam: lines right", CLI_VALUE_PERCENT, true } },
+    .open = open_text, .add = add_text, .score = score_text, .count_units = count_characters, .tell = tell_beam,
     .close = close_text,
 };

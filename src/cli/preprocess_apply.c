@@ -48,6 +48,10 @@ static pith_status choose_size(const cli_preprocess *settings, const int64_t dim
     int64_t model_width = dims[to->is_nhwc ? 1 : 2];
     int64_t height = settings->height != CLI_SIZE_MODEL ? settings->height : model_height;
     int64_t width = settings->width != CLI_SIZE_MODEL ? settings->width : model_width;
+    if (height < 1 && width < 1 && strcmp(settings->task, "image") == 0) { /* any size will do */
+        height = picture->height;
+        width = picture->width;
+    }
     CLI_CHECK(height > 0 || width > 0, PITH_STATUS_SHAPE, "the model leaves height and width open; give --size HxW");
     if (width < 1) {
         width = llrint((double)picture->width * (double)height / picture->height);

@@ -71,7 +71,7 @@ pith_status cli_pixels_bicubic(const cli_pixels *from, int width, int height, cl
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
-double cli_psnr(const cli_pixels *a, const cli_pixels *b, int border)
+double cli_mean_square(const cli_pixels *a, const cli_pixels *b, int border)
 {
     double sum = 0.0;
     size_t n = 0;
@@ -83,7 +83,12 @@ double cli_psnr(const cli_pixels *a, const cli_pixels *b, int border)
             n++;
         }
     }
-    return sum > 0.0 ? 10.0 * log10(255.0 * 255.0 * (double)n / sum) : INFINITY;
+    return n > 0 ? sum / (double)n : 0.0;
+}
+
+double cli_psnr(double mean_square)
+{
+    return mean_square > 0.0 ? 10.0 * log10(255.0 * 255.0 / mean_square) : INFINITY;
 }
 
 enum { WINDOW = 11, N_MOMENTS = 5 };

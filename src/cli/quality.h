@@ -17,8 +17,10 @@ pith_status cli_pixels_bicubic(const cli_pixels *from, int width, int height, cl
 double cli_luma(double red, double green, double blue);
 /* To whole numbers from 0 to 255. */
 void cli_pixels_round(cli_pixels *pixels);
-/* 10 log10(255^2 / mean squared difference), `border` pixels at each edge left out; infinite if equal. */
-double cli_psnr(const cli_pixels *a, const cli_pixels *b, int border);
+/* Mean squared difference, `border` pixels at each edge left out. */
+double cli_mean_square(const cli_pixels *a, const cli_pixels *b, int border);
+/* 10 log10(255^2 / mean squared difference); infinite if equal. */
+double cli_psnr(double mean_square);
 /* Mean structural similarity (Wang et al., IEEE TIP 13, 2004): Gaussian windows of 11x11, sigma 1.5, where they lie
  * fully inside; 0 if none does. */
 pith_status cli_ssim(const cli_pixels *a, const cli_pixels *b, int border, double *ssim_out);

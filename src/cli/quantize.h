@@ -20,6 +20,7 @@ typedef struct quantize_job {
     char *output;
     cli_net net;
     cli_preprocess preprocess;
+    cli_labels names; /* of its classes, if the preprocess file says where they are */
     cli_dataset dataset;
     cli_samples samples, verified; /* verified.n 0: none are left for that */
     int64_t *labels;               /* of the verified ones, or NULL */

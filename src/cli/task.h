@@ -26,8 +26,9 @@ typedef struct cli_task {
     pith_status (*show)(const cli_result *result);
 } cli_task;
 
-/* Text of a recogniser's first output, best class of each frame; ends in a zero. (task_ctc.c) */
-pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out);
+/* Text of a recogniser's first output: best class of each frame, or by a search of width `beam` unless that is 0; ends
+ * in a zero. (task_ctc.c) */
+pith_status cli_ctc_text(const cli_result *result, int beam, cli_bytes *text_out);
 
 /* Boxes of a detector in pixels of the picture, by the settings' decoder and thresholds. (task_detect.c) */
 struct cli_boxes;

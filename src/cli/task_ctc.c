@@ -80,7 +80,7 @@ static pith_status show_both(const cli_result *result, both *reads)
     return cli_draw_captions(result, &line, 1);
 }
 
-pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out)
+pith_status cli_ctc_text(const cli_result *result, int beam, cli_bytes *text_out)
 {
     const cli_preprocess *settings = result->settings;
     const pith_tensor *output = pith_session_output(result->net->session, 0);
@@ -88,7 +88,9 @@ pith_status cli_ctc_text(const cli_result *result, cli_bytes *text_out)
     cli_reading reading = { 0 };
     pith_status status = cli_ctc_frames(output, settings->ctc_output, (int)settings->blank, &frames);
     status = status == PITH_OK ? check_labels(result, &frames) : status;
-    status = status == PITH_OK ? cli_ctc_greedy(&frames, &reading) : status;
+    if (status == PITH_OK) {
+        status = beam > 0 ? cli_ctc_beam(&frames, beam, &reading) : cli_ctc_greedy(&frames, &reading);
+    }
     status = status == PITH_OK ? make_text(result, &frames, &reading, text_out) : status;
     cli_ctc_free_frames(&frames);
     cli_ctc_free_reading(&reading);

@@ -45,6 +45,13 @@ run 2 quantize tiny.onnx --shape x=2x3 --max-size 10
 has err "relax the limit on the size"
 run 2 quantize tiny.onnx --shape x=2x3 --max-ms 1e-9
 has err "relax the limit on the time"
+run 0 quantize tiny.onnx --shape x=2x3 --max-drop 50% --no-timing -o tiny.a.onnx
+run 0 quantize tiny.onnx --shape x=2x3 --max-drop 50 --no-timing -o tiny.b.onnx
+if cmp -s tiny.a.onnx tiny.b.onnx; then pass; else fail "50% isn't 50 points"; fi
+for drop in 0.5%% % 101%; do
+    run 2 quantize tiny.onnx --shape x=2x3 --max-drop $drop
+    has err "--max-drop takes"
+done
 run 2 quantize tiny.onnx --shape x=2x3 --max-ram 1 --max-drop 50
 has err "relax the limit on the arena"
 run 2 quantize tiny.onnx --shape x=2x3 --max-ms 1 --no-timing

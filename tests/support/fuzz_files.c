@@ -106,11 +106,10 @@ static void read_baseline(const uint8_t *data, size_t n_bytes)
 static void read_idx(const uint8_t *data, size_t n_bytes)
 {
     cli_bytes bytes = { (uint8_t *)(uintptr_t)data, n_bytes, 0 };
-    uint32_t sizes[3];
-    const uint8_t *items = NULL;
+    cli_idx idx;
     uint8_t last = 0;
-    if (cli_idx_parse(&bytes, 3, sizes, &items) == PITH_OK && sizes[0] && sizes[1] && sizes[2]) {
-        last = items[(size_t)sizes[0] * sizes[1] * sizes[2] - 1];
+    if (cli_idx_parse(&bytes, &idx) == PITH_OK) {
+        last = idx.data[(size_t)pith_shape_elements(&idx.shape) * pith_dtype_bytes(idx.dtype) - 1];
     }
     (void)*(volatile uint8_t *)&last;
 }
