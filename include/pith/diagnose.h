@@ -32,6 +32,7 @@ typedef enum pith_cause {
     PITH_CAUSE_ACCUMULATED,        /**< No tensor stands out: many small errors add up. */
     PITH_CAUSE_LEFT_FLOAT,         /**< Computes in float between integer operators: costs time, not accuracy. */
     PITH_CAUSE_OTHER_NETWORK,      /**< Most layers have other weights: not made from this float network. */
+    PITH_CAUSE_SEVERAL_FAULTS,     /**< Faults of weights and ranges that only go together. */
     PITH_CAUSE_COUNT
 } pith_cause;
 
@@ -46,6 +47,7 @@ typedef enum pith_repair {
     PITH_REPAIR_EQUALIZE,     /**< Channels balanced between two layers. */
     PITH_REPAIR_16_BIT,       /**< 16 bits for the activation. */
     PITH_REPAIR_FLOAT,        /**< The tensor or the layer's weights stay float. */
+    PITH_REPAIR_REQUANTIZE,   /**< Weights, biases and ranges of all that was quantised, anew. */
     PITH_REPAIR_COUNT
 } pith_repair;
 
@@ -138,6 +140,7 @@ typedef struct pith_finding {
     int is_measured;                            /**< Gains were, for the first n_suspects. */
     int is_timed;                               /**< Costs were, for the first few. */
     int is_repaired;                            /**< The repaired network has this repair. */
+    int is_fault;                               /**< Wrong beyond doubt, even if these samples' outputs hide it. */
 } pith_finding;
 
 typedef struct pith_unmatched {

@@ -95,7 +95,7 @@ static pith_status make_command(diagnose_job *job)
 {
     bool helps = false;
     for (int i = 0; job->report->needs_repair && i < job->report->n_findings; i++) {
-        helps = helps || job->report->findings[i].gain_repair_db > 1.0;
+        helps = helps || job->report->findings[i].gain_repair_db > 1.0 || job->report->findings[i].is_fault;
     }
     return helps && !job->given->repair
                ? cli_text_format(&job->command, "pith diagnose %s %s%s%s --repair -o %s", job->model, job->quantised,

@@ -107,6 +107,7 @@ static void write_finding(cli_json *json, const pith_finding *f)
         cli_json_number(json, "cost_repair_bytes", f->cost_repair_bytes);
     }
     cli_json_bool(json, "repaired", f->is_repaired != 0);
+    cli_json_bool(json, "fault", f->is_fault != 0);
     cli_json_end(json);
 }
 

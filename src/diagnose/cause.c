@@ -12,6 +12,9 @@
 #define MOST        0.5  /* of the noise */
 #define DROWNED_DB  15.0 /* of a channel that a wider one leaves too few codes */
 #define LEAST_SHARE 1e-9 /* of noise to signal that is worth a look */
+#define CHANNEL_OFF   5.0 /* times what its weights should be */
+#define CHANNEL_RIGHT 0.2 /* of it */
+#define LEAST_OFF     0.25 /* its noise, of a channel's mean power */
 
 /* ---- channels ------------------------------------------------------------------------------ */
 
@@ -92,6 +95,15 @@ static double worst_channel_db(const pithi_diag_tensor *tensor)
     return worst;
 }
 
+static double mean_channel_share(const pithi_diag_tensor *tensor)
+{
+    double sum = 0.0;
+    for (int64_t c = 0; c < tensor->n_channels; c++) {
+        sum += tensor->signals[c] > 0.0 ? fmin(tensor->own_noises[c] / tensor->signals[c], 1.0) : 0.0;
+    }
+    return sum / (double)pithi_max_s64(tensor->n_channels, 1);
+}
+
 static pith_status judge_tensor(const pithi_diagnosis *job, const pithi_diag_tensor *tensor, pithi_suspect *suspect)
 {
     const pithi_diag_rounding *r = &tensor->rounding;
@@ -103,6 +115,7 @@ static pith_status judge_tensor(const pithi_diagnosis *job, const pithi_diag_ten
     suspect->repair = PITH_REPAIR_RANGE;
     if (r->scale != r->read_scale || r->zero != r->read_zero) {
         suspect->cause = PITH_CAUSE_PARAMETERS_DIFFER;
+        suspect->is_fault = true;
     } else if (suspect->local_gain_db > GAIN_DB) {
         suspect->cause = is_shifted(tensor, held, best)                  ? PITH_CAUSE_ZERO_POINT
                          : tensor->clip_noise > MOST * tensor->own.noise ? PITH_CAUSE_SATURATED
@@ -110,6 +123,8 @@ static pith_status judge_tensor(const pithi_diagnosis *job, const pithi_diag_ten
     } else {
         PITH_TRY(pithi_diag_tensor_outlier(job, tensor, &ratio, &channel));
         bool drowns = ratio > OUTLIER && (own_db < TAIL_DB || worst_channel_db(tensor) < DROWNED_DB);
+        /* The power of the wide channel would hide what the others lose. */
+        suspect->share = drowns ? fmax(suspect->share, mean_channel_share(tensor)) : suspect->share;
         suspect->cause = drowns             ? PITH_CAUSE_ACTIVATION_OUTLIER
                          : own_db < TAIL_DB ? PITH_CAUSE_HEAVY_TAIL
                                             : PITH_CAUSE_SENSITIVE;
@@ -155,6 +170,20 @@ static double scale_share(const pithi_diag_layer *layer)
     return layer->sums.noise > 0.0 ? explained / layer->sums.noise : 0.0;
 }
 
+/* Some channels of weights are off by a large factor, while most are right: no quantiser balances like that. */
+static bool are_channels_off(const pithi_diag_layer *layer)
+{
+    int64_t n_off = 0, n_right = 0, n = 0;
+    for (int64_t c = 0; c < layer->weights.n_out; c++) {
+        const double ratio = layer->signals[c] > 0.0 ? layer->products[c] / layer->signals[c] : 1.0;
+        n += layer->signals[c] > 0.0;
+        const bool matters = layer->noises[c] * (double)layer->weights.n_out > LEAST_OFF * layer->sums.signal;
+        n_off += matters && (ratio > CHANNEL_OFF || ratio < 1.0 / CHANNEL_OFF);
+        n_right += layer->signals[c] > 0.0 && fabs(ratio - 1.0) < CHANNEL_RIGHT;
+    }
+    return n_off > 0 && 8 * n_off <= n && 4 * n_right >= 3 * n;
+}
+
 static void judge_bias(const pithi_diag_layer *layer, pithi_suspect *suspect)
 {
     bool is_lost = layer->bias_target && !layer->bias_now;
@@ -197,7 +226,10 @@ static pith_status judge_layer(const pithi_diagnosis *job, const pithi_diag_laye
     suspect->repair = PITH_REPAIR_WEIGHTS;
     PITH_TRY(pithi_diag_outlier(job->ctx, layer->peaks, layer->weights.n_out, &ratio, &channel));
     PITH_TRY(are_weights_drowned(job, layer, &drown));
-    if (drown && ratio > OUTLIER) { /* by signs or means the weights of the others seem to be wrong, too */
+    if (are_channels_off(layer)) {
+        suspect->cause = PITH_CAUSE_WEIGHT_SCALE;
+        suspect->is_fault = true;
+    } else if (drown && ratio > OUTLIER) { /* by signs or means the weights of the others seem to be wrong, too */
         suspect->cause = PITH_CAUSE_WEIGHT_OUTLIER;
         suspect->local_gain_db = fmax(suspect->local_gain_db, 2.0 * GAIN_DB);
     } else if (layer->agreement < OTHER_SIGNS) {
@@ -226,7 +258,7 @@ static pith_status judge_layer(const pithi_diagnosis *job, const pithi_diag_laye
 /* What can be gained where it arises comes first, then what is largest. */
 static double urgency(const pithi_suspect *suspect)
 {
-    return suspect->share * (1.0 - pow(10.0, -suspect->local_gain_db / 10.0)) + 0.05 * suspect->share;
+    return (suspect->is_fault ? 1.0 : 0.0) + suspect->share * (1.0 - pow(10.0, -suspect->local_gain_db / 10.0)) + 0.05 * suspect->share;
 }
 
 static int by_urgency(const void *a, const void *b)

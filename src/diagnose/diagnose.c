@@ -13,6 +13,8 @@
 #define OTHER_SIGNS   0.75
 #define WORTHWHILE_DB 3.0
 #define STANDS_OUT    0.25 /* of the noise of all suspects */
+#define WRONG_SHARE   1.0  /* of noise to signal of a layer's result */
+#define MOST_OF_IT_DB 10.0 /* nine tenths of the noise */
 
 static void tell(const pithi_diagnosis *job, const char *stage, int done, int total)
 {
@@ -246,7 +248,8 @@ static double reducible(const pithi_suspect *s)
     double weight = s->cause == PITH_CAUSE_SENSITIVE                                    ? 0.1
                     : s->repair == PITH_REPAIR_16_BIT || s->repair == PITH_REPAIR_FLOAT ? 0.5
                                                                                         : 1.0;
-    return s->is_measured ? weight * (s->alone_share - s->repaired_share) : -1.0;
+    const double fault = s->is_fault ? 0.01 : 0.0;
+    return s->is_measured ? weight * (s->alone_share - s->repaired_share) + fault : -1.0;
 }
 
 static int by_reducible(const void *a, const void *b)
@@ -316,6 +319,21 @@ static bool is_about_range(const pithi_suspect *s)
            s->local_gain_db > RANGE_GAIN_DB;
 }
 
+/* A layer with wrong weights gives all behind it other ranges, and one wrong range may be all that is wrong. */
+static bool is_explained(const pithi_suspect *suspects, int n, double gain_db)
+{
+    bool is_any = false;
+    for (int i = 0; i < n; i++) {
+        const pithi_suspect *s = &suspects[i];
+        const bool are_weights_wrong = s->layer >= 0 && s->share > WRONG_SHARE &&
+                                       (s->cause == PITH_CAUSE_WEIGHT_SCALE || s->cause == PITH_CAUSE_WEIGHTS_DIFFER ||
+                                        s->cause == PITH_CAUSE_WEIGHT_OUTLIER);
+        is_any = is_any || are_weights_wrong ||
+                 (s->is_measured && s->gain_repair_db > MOST_OF_IT_DB && 2.0 * s->gain_repair_db > gain_db);
+    }
+    return is_any;
+}
+
 static pith_status find_other_data(pithi_diagnosis *job, const pithi_suspect *suspects, int n, pithi_suspect *whole,
                                    bool *is_found)
 {
@@ -344,6 +362,7 @@ static pith_status find_other_data(pithi_diagnosis *job, const pithi_suspect *su
     PITH_TRY(measure_variant(job, &none, &base));
     PITH_TRY(measure_variant(job, &changes, &after));
     whole->gain_repair_db = after.error.sqnr_db - base.error.sqnr_db;
+    *is_found = whole->gain_repair_db > 1.0 && !is_explained(suspects, n, whole->gain_repair_db);
     return pithi_arena_format(&job->arena, &whole->note, "the ranges of %d of %d tensors don't fit%s", n_off, n_tensors,
                               n_inputs_off > 0 ? ", that of the input too: preprocessing differs from calibration"
                                                : "");
@@ -385,7 +404,7 @@ static pith_status find_all(pithi_diagnosis *job, pithi_suspect **suspects_out, 
     bool is_found = false;
     int n = 0;
     PITH_TRY(pithi_diag_suspects(job, &suspects, &n));
-    PITH_TRY(pithi_arena_array(&job->arena, (size_t)n + 2, sizeof(pithi_suspect), &block));
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)n + 3, sizeof(pithi_suspect), &block));
     PITH_TRY(try_suspects(job, suspects, n, n_tried));
     PITH_TRY(find_other_network(job, &whole, &is_found));
     if (!is_found) {
@@ -461,6 +480,7 @@ static pith_status run(pithi_diagnosis *job, pithi_diag_report *owned)
     pithi_suspect *suspects = NULL;
     pithi_changes changes;
     int n_suspects = 0, n_tried = 0;
+    bool is_anew = false;
     PITH_TRY(bring_to_one_form(job));
     PITH_TRY(compare(job));
     PITH_TRY(measure_whole(job, owned));
@@ -468,7 +488,7 @@ static pith_status run(pithi_diagnosis *job, pithi_diag_report *owned)
     PITH_TRY(find_all(job, &suspects, &n_suspects, &n_tried));
     bool is_hopeless = n_suspects > 0 && suspects[0].cause == PITH_CAUSE_OTHER_NETWORK;
     if (job->options->repair && !is_hopeless) {
-        PITH_TRY(pithi_diag_repair(job, suspects, n_suspects, &changes));
+        PITH_TRY(pithi_diag_repair(job, suspects, n_suspects, &changes, &is_anew));
         PITH_TRY(write_repaired(job, &changes, owned));
     }
     int n_shown = n_tried;
@@ -476,6 +496,11 @@ static pith_status run(pithi_diagnosis *job, pithi_diag_report *owned)
         if (suspects[i].is_repaired) {
             suspects[n_shown++] = suspects[i];
         }
+    }
+    if (is_anew) {
+        suspects[n_shown++] = (pithi_suspect){ .tensor = -1, .layer = -1, .cause = PITH_CAUSE_SEVERAL_FAULTS,
+                                               .repair = PITH_REPAIR_REQUANTIZE, .is_repaired = true,
+                                               .note = "repairs of single places did not suffice" };
     }
     if (owned->report.n_float_nodes > 0) {
         suspects[n_shown] = (pithi_suspect){ .tensor = -1, .layer = -1, .cause = PITH_CAUSE_LEFT_FLOAT };

@@ -212,6 +212,7 @@ typedef struct pithi_suspect {
     double gain_float_db, gain_repair_db, cost_float_ms, cost_repair_ms, cost_float_bytes, cost_repair_bytes;
     const char *note; /* of findings about the whole */
     bool is_measured, is_timed, is_repaired;
+    bool is_fault; /* wrong, whatever the outputs on these samples say */
 } pithi_suspect;
 /* Everything that adds noise, in order of how much. */
 pith_status pithi_diag_suspects(pithi_diagnosis *job, pithi_suspect **suspects_out, int *n_out);
@@ -227,6 +228,8 @@ pithi_range pithi_diag_held(const pithi_diag_rounding *rounding);
 pith_status pithi_diag_apply(pithi_diagnosis *job, const pithi_suspect *suspect, pith_repair repair,
                              pithi_changes *changes, bool *is_applied);
 pith_status pithi_diag_undo_equalize(pithi_diagnosis *job, int tensor, float *factors, int64_t n_factors);
-pith_status pithi_diag_repair(pithi_diagnosis *job, pithi_suspect *suspects, int n_suspects, pithi_changes *changes);
+/* *is_anew_out: they go together with everything else made anew, which is one repair then. */
+pith_status pithi_diag_repair(pithi_diagnosis *job, pithi_suspect *suspects, int n_suspects, pithi_changes *changes,
+                              bool *is_anew_out);
 
 #endif

@@ -360,8 +360,9 @@ static void count(pithi_diag_tensor *tensor, const float *x, int64_t n)
     double span = histogram->high - histogram->low, per_unit = span > 0.0 ? PITHI_QUANT_BINS / span : 0.0;
     for (int64_t i = 0; i < n; i++) {
         if (isfinite(x[i])) {
-            int bin = (int)(((double)x[i] - histogram->low) * per_unit);
-            histogram->bins[bin < PITHI_QUANT_BINS ? bin : PITHI_QUANT_BINS - 1]++;
+            /* Another graph may have rounded otherwise: a value may lie beyond both ends. */
+            const double bin = ((double)x[i] - histogram->low) * per_unit;
+            histogram->bins[(int)fmin(fmax(bin, 0.0), PITHI_QUANT_BINS - 1)]++;
             histogram->n_elements++;
         }
     }

@@ -10,6 +10,8 @@
 #define LOCAL_GAIN_DB  1.0
 #define MOST_COSTLY    16 /* repairs that cost time or memory */
 #define MOST_PATH      8
+#define FINE_DB        30.0 /* outputs that need nothing more; a fault is mended as long as they stay that good */
+#define ANEW_GAIN_DB   3.0
 
 /* ---- equalisation -------------------------------------------------------------------------- */
 
@@ -170,6 +172,17 @@ static void recalibrate(const pithi_diagnosis *job, pithi_changes *changes)
     }
 }
 
+/* Everything that was quantised, anew: as simply as can be, but without what was wrong. */
+static void requantize(const pithi_diagnosis *job, pithi_changes *changes)
+{
+    recalibrate(job, changes);
+    for (int i = 0; i < job->n_layers; i++) {
+        if (job->layers[i].has_weights && job->layers[i].bits < 32) {
+            changes->layers[i] = (pithi_layer_change){ .mode = PITHI_LAYER_ANEW, .has_new_bias = true };
+        }
+    }
+}
+
 pith_status pithi_diag_apply(pithi_diagnosis *job, const pithi_suspect *suspect, pith_repair repair,
                              pithi_changes *changes, bool *is_applied)
 {
@@ -199,6 +212,7 @@ pith_status pithi_diag_apply(pithi_diagnosis *job, const pithi_suspect *suspect,
             layer->shift = NULL;
         }
         break;
+    case PITH_REPAIR_REQUANTIZE: requantize(job, changes); break;
     default: *is_applied = false; break;
     }
     return PITH_OK;
@@ -219,6 +233,12 @@ static void copy_changes(const pithi_diagnosis *job, const pithi_changes *from, 
     memcpy(to->layers, from->layers, (size_t)job->n_layers * sizeof(pithi_layer_change));
 }
 
+static bool gains(const pithi_suspect *suspect, const pithi_score *after, const pithi_score *best, double least_db)
+{
+    return after->error.sqnr_db > best->error.sqnr_db + least_db ||
+           (suspect->is_fault && after->error.sqnr_db > FINE_DB);
+}
+
 /* Tries one repair on top of `changes`; it stays if the outputs gain at least `least_db`. */
 static pith_status try_repair(pithi_diagnosis *job, pithi_suspect *suspect, pith_repair repair, double least_db,
                               pithi_changes *changes, pithi_score *best, bool *is_kept)
@@ -235,7 +255,7 @@ static pith_status try_repair(pithi_diagnosis *job, pithi_suspect *suspect, pith
         return PITH_OK;
     }
     PITH_TRY(score(job, &trial, &after));
-    *is_kept = after.error.sqnr_db > best->error.sqnr_db + least_db;
+    *is_kept = gains(suspect, &after, best, least_db);
     if (*is_kept) {
         copy_changes(job, &trial, changes);
         *best = after;
@@ -257,18 +277,21 @@ static void tell(const pithi_diagnosis *job, int done, int total)
     }
 }
 
-/* Repairs at no cost: all that gain where the noise arises are made together, since one alone may be hidden by the
- * others; then each is taken back if the outputs are better without it. */
-static pith_status repair_freely(pithi_diagnosis *job, pithi_suspect *suspects, int n, pithi_changes *changes,
-                                 pithi_score *best)
+static bool is_wanted(const pithi_suspect *s)
+{
+    return is_free(s->repair) && s->repair != PITH_REPAIR_EQUALIZE && s->local_gain_db > LOCAL_GAIN_DB;
+}
+
+/* All repairs that gain where the noise arises, together, since one alone may be hidden by the others. */
+static pith_status repair_together(pithi_diagnosis *job, pithi_suspect *suspects, int n, pithi_changes *changes,
+                                   pithi_score *best)
 {
     pithi_changes all;
     pithi_score after;
-    bool is_kept = false;
-    PITH_TRY(pithi_diag_new_changes(job, changes, &all));
+    PITH_TRY(pithi_diag_new_changes(job, NULL, &all));
     for (int i = 0; i < n; i++) {
         pithi_suspect *s = &suspects[i];
-        if (is_free(s->repair) && s->repair != PITH_REPAIR_EQUALIZE && s->local_gain_db > LOCAL_GAIN_DB) {
+        if (is_wanted(s)) {
             PITH_TRY(pithi_diag_apply(job, s, s->repair, &all, &s->is_repaired));
         }
     }
@@ -281,14 +304,120 @@ static pith_status repair_freely(pithi_diagnosis *job, pithi_suspect *suspects, 
             suspects[i].is_repaired = false;
         }
     }
+    return PITH_OK;
+}
+
+/* One after the other, from the one that alone brings most. */
+static pith_status repair_in_turn(pithi_diagnosis *job, pithi_suspect *suspects, int n, pithi_changes *changes,
+                                  pithi_score *best)
+{
+    double below = INFINITY;
+    for (int round = 0; round < n; round++) {
+        pithi_suspect *next = NULL;
+        bool is_kept = false;
+        for (int i = 0; i < n; i++) {
+            pithi_suspect *s = &suspects[i];
+            const bool fits = is_wanted(s) && s->is_measured && s->gain_repair_db < below;
+            next = fits && (!next || s->gain_repair_db > next->gain_repair_db) ? s : next;
+        }
+        if (!next) {
+            return PITH_OK;
+        }
+        below = next->gain_repair_db;
+        PITH_TRY(try_repair(job, next, next->repair, GAIN_DB, changes, best, &is_kept));
+        tell(job, round + 1, n);
+    }
+    return PITH_OK;
+}
+
+/* Repairs at no cost: together or in turn, whatever is better; then what those have left out. */
+static pith_status repair_freely(pithi_diagnosis *job, pithi_suspect *suspects, int n, pithi_changes *changes,
+                                 pithi_score *best)
+{
+    pithi_changes in_turn;
+    pithi_score start = *best, turn_best = *best;
+    void *flags = NULL;
+    bool is_kept = false;
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)n + 1, sizeof(bool), &flags));
+    PITH_TRY(pithi_diag_new_changes(job, NULL, &in_turn));
+    PITH_TRY(repair_together(job, suspects, n, changes, best));
+    for (int i = 0; i < n; i++) {
+        ((bool *)flags)[i] = suspects[i].is_repaired;
+        suspects[i].is_repaired = false;
+    }
+    if (best->error.sqnr_db < FINE_DB) {
+        PITH_TRY(repair_in_turn(job, suspects, n, &in_turn, &turn_best));
+    }
+    if (turn_best.error.sqnr_db > fmax(best->error.sqnr_db, start.error.sqnr_db)) {
+        copy_changes(job, &in_turn, changes);
+        *best = turn_best;
+    } else {
+        for (int i = 0; i < n; i++) {
+            suspects[i].is_repaired = ((bool *)flags)[i];
+        }
+    }
     for (int i = 0; i < n; i++) {
         pithi_suspect *s = &suspects[i];
-        bool wants = !s->is_repaired && (s->repair == PITH_REPAIR_EQUALIZE ||
-                                         (is_free(s->repair) && s->local_gain_db > LOCAL_GAIN_DB && s->is_measured));
+        const bool is_left = !s->is_repaired && (s->repair == PITH_REPAIR_EQUALIZE ||
+                                                 (is_wanted(s) && (s->is_measured || s->is_fault)));
         tell(job, i + 1, n);
-        if (wants) {
+        if (is_left) {
             PITH_TRY(try_repair(job, s, s->repair, GAIN_DB, changes, best, &is_kept));
         }
+    }
+    return PITH_OK;
+}
+
+/* Weights and histograms in units that have changed. */
+static pith_status renew(pithi_diagnosis *job)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)job->n_tensors + 1, sizeof(bool), &block));
+    for (int i = 0; i < job->n_tensors; i++) {
+        ((bool *)block)[i] = job->tensors[i].is_seen;
+    }
+    for (int i = 0; i < job->n_layers; i++) {
+        if (job->layers[i].has_weights) {
+            PITH_TRY(pithi_diag_weigh(job, &job->layers[i]));
+        }
+    }
+    return pithi_diag_histograms(job, block);
+}
+
+/* Faults of several places may hide each other, and what channels were balanced by may be past finding: then all is
+ * made anew, with the channels' factors and without. */
+static pith_status repair_all(pithi_diagnosis *job, pithi_suspect *suspects, int n, pithi_changes *changes,
+                              pithi_score *best, bool *is_kept)
+{
+    pithi_changes trial;
+    pithi_score after;
+    void *block = NULL;
+    double least_db = best->error.sqnr_db + ANEW_GAIN_DB;
+    *is_kept = false;
+    PITH_TRY(pithi_arena_array(&job->arena, (size_t)job->n_tensors + 1, sizeof(pithi_diag_tensor), &block));
+    for (int is_plain = 0; is_plain < 2 && best->error.sqnr_db < FINE_DB; is_plain++) {
+        if (is_plain) {
+            memcpy(block, job->tensors, (size_t)job->n_tensors * sizeof(pithi_diag_tensor));
+            for (int i = 0; i < job->n_tensors; i++) {
+                job->tensors[i].factors = job->tensors[i].shifts = NULL;
+            }
+            PITH_TRY(renew(job));
+        }
+        PITH_TRY(pithi_diag_new_changes(job, NULL, &trial));
+        requantize(job, &trial);
+        PITH_TRY(score(job, &trial, &after));
+        if (after.error.sqnr_db > least_db) {
+            copy_changes(job, &trial, changes);
+            *best = after;
+            *is_kept = true;
+            least_db = after.error.sqnr_db;
+        } else if (is_plain) {
+            memcpy(job->tensors, block, (size_t)job->n_tensors * sizeof(pithi_diag_tensor));
+            PITH_TRY(renew(job));
+        }
+    }
+    for (int i = 0; i < n && *is_kept; i++) {
+        suspects[i].is_repaired = false;
     }
     return PITH_OK;
 }
@@ -315,11 +444,13 @@ static pith_status repair_at_a_cost(pithi_diagnosis *job, pithi_suspect *suspect
     return PITH_OK;
 }
 
-pith_status pithi_diag_repair(pithi_diagnosis *job, pithi_suspect *suspects, int n_suspects, pithi_changes *changes)
+pith_status pithi_diag_repair(pithi_diagnosis *job, pithi_suspect *suspects, int n_suspects, pithi_changes *changes,
+                              bool *is_anew_out)
 {
     pithi_score best;
     PITH_TRY(pithi_diag_new_changes(job, NULL, changes));
     PITH_TRY(score(job, changes, &best));
     PITH_TRY(repair_freely(job, suspects, n_suspects, changes, &best));
+    PITH_TRY(repair_all(job, suspects, n_suspects, changes, &best, is_anew_out));
     return repair_at_a_cost(job, suspects, n_suspects, changes, &best);
 }

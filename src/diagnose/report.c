@@ -335,7 +335,8 @@ static const char *cause_text(pith_cause cause)
         "small errors here grow until the outputs",
         "small errors add up",
         "it computes in float",
-        "its weights are not those of the float network"
+        "its weights are not those of the float network",
+        "several things are wrong, and only go together"
     };
     return texts[cause];
 }
@@ -351,7 +352,8 @@ static const char *repair_text(pith_repair repair)
         "taking the shift out of its bias (bias correction)",
         "balancing its channels with the next layer (equalisation)",
         "16 bits for it",
-        "leaving it float"
+        "leaving it float",
+        "weights, biases and ranges of everything that is quantised, anew"
     };
     return texts[repair];
 }
@@ -460,6 +462,7 @@ static pith_status report_finding(const pithi_diagnosis *job, owned_report *owne
         .is_measured = s->is_measured,
         .is_timed = s->is_timed,
         .is_repaired = s->is_repaired,
+        .is_fault = s->is_fault,
     };
     PITH_TRY(copy_text(owned, subject_of(job, s), &row->subject));
     if (s->tensor >= 0) {
@@ -544,10 +547,15 @@ pith_status pithi_diag_verdict(const pithi_diagnosis *job, owned_report *owned)
     describe_outputs(report, &text);
     bool is_fine = report->outputs.sqnr_db > FINE_DB ||
                    (report->outputs.sqnr_db > GOOD_DB && (!first || first->gain_repair_db < WORTHWHILE_DB));
-    report->needs_repair = !is_fine;
+    const bool has_fault = is_fine && named && named->is_fault;
+    report->needs_repair = !is_fine || has_fault;
     if (first && first->cause == PITH_CAUSE_OTHER_NETWORK) {
         pithi_text_add(&text, "The quantised network was not made from this float network: %s. Quantise it again.",
                        first->evidence);
+    } else if (has_fault) {
+        pithi_text_add(&text, "Yet '%s'%s is wrong, which other data may show: %s (%s). What helps: %s.", named->subject,
+                       named->layer >= 0 ? ", its weights," : "", cause_text(named->cause), named->evidence,
+                       repair_text(named->repair));
     } else if (is_fine) {
         pithi_text_add(&text, "Nothing needs repair.");
     } else if (first && named) {

@@ -27,11 +27,11 @@ static const char *const cause_names[PITH_CAUSE_COUNT + 1] = { "none",
                                                                "sensitive",
                                                                "accumulated",
                                                                "left-float",
-                                                               "different-network",
+                                                               "different-network", "several-faults",
                                                                NULL };
 
 static const char *const repair_names[PITH_REPAIR_COUNT + 1] = {
-    "none", "range", "recalibrate", "weights", "bias", "correct-bias", "equalize", "16-bit", "float", NULL
+    "none", "range", "recalibrate", "weights", "bias", "correct-bias", "equalize", "16-bit", "float", "requantize", NULL
 };
 
 const char *pith_observer_name(pith_observer observer)
