@@ -31,7 +31,8 @@ cli_times cli_times_of(const double *sorted, int n_values)
 {
     cli_times times = {
         .median = cli_quantile(sorted, n_values, 0.5), .p10 = cli_quantile(sorted, n_values, 0.1),
-        .p90 = cli_quantile(sorted, n_values, 0.9), .p99 = cli_quantile(sorted, n_values, 0.99), .min = sorted[0],
+        .p90 = cli_quantile(sorted, n_values, 0.9), .p95 = cli_quantile(sorted, n_values, 0.95),
+        .p99 = cli_quantile(sorted, n_values, 0.99), .min = sorted[0],
     };
     double squares = 0.0;
     for (int i = 0; i < n_values; i++) {

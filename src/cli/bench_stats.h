@@ -6,7 +6,7 @@
 #include "cli.h"
 
 typedef struct cli_times {
-    double median, p10, p90, p99, min, mean, std;
+    double median, p10, p90, p95, p99, min, mean, std;
 } cli_times;
 
 void cli_sort_numbers(double *values, int n_values);

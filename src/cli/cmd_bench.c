@@ -2,27 +2,26 @@
 /* pith bench: run times of a model, and whether they differ from earlier ones. */
 #include <math.h>
 
-#include "bench_stats.h"
-#include "json.h"
-#include "net.h"
+#include "bench.h"
+#include "work_inputs.h"
 
 typedef struct bench_settings {
     const char *threads, *isa, *disable_passes, *baseline, *cache;
-    cli_words shapes;
-    int64_t n_warmup, n_runs, seed;
+    cli_work work;
+    int64_t n_warmup, n_runs;
     double max_secs; /* negative: not given */
-    bool json, exact, float16;
+    bool json, csv, exact, float16;
 } bench_settings;
 
 static const cli_option options[] = {
     { "threads", 't', CLI_KIND_TEXT, offsetof(bench_settings, threads), "N[,N...]",
       "threads; a comma list measures each (default: one per core)", 0, 0 },
-    CLI_OPTION_SHAPE(bench_settings),
+    CLI_WORK_OPTIONS(bench_settings),
     { "runs", 'n', CLI_KIND_INT, offsetof(bench_settings, n_runs), "N", "timed runs (default: as many as fit)", 1,
       1e6 },
     { "warmup", 0, CLI_KIND_INT, offsetof(bench_settings, n_warmup), "N", "untimed runs before (default 3)", 0, 1e6 },
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(bench_settings, max_secs), "S",
-      "time for the timed runs (default 3; none with --runs)", 0, 86400 },
+      "time for the timed runs of a model (default 3; none with --runs)", 0, 86400 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(bench_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "exact", 0, CLI_KIND_FLAG, offsetof(bench_settings, exact), NULL,
       "plain sums in order: no Winograd (slower)", 0, 0 },
@@ -30,124 +29,144 @@ static const cli_option options[] = {
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(bench_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
     { "cache", 0, CLI_KIND_TEXT, offsetof(bench_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
-    { "seed", 0, CLI_KIND_INT, offsetof(bench_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
     { "baseline", 0, CLI_KIND_TEXT, offsetof(bench_settings, baseline), "FILE",
       "compare with what --json wrote before", 0, 0 },
     CLI_OPTION_JSON(bench_settings),
+    { "csv", 0, CLI_KIND_FLAG, offsetof(bench_settings, csv), NULL, "print a line for each model and number of threads",
+      0, 0 },
     { 0 },
 };
 
-enum { MAX_SWEEP = 32, MAX_RUNS = 1000000, MIN_RUNS = 3, MAX_KEPT_SAMPLES = 1000 };
+enum { MAX_SWEEP = 32, MAX_MODELS = 8, MAX_RUNS = 1000000, MIN_RUNS = 3 };
 
-typedef struct bench_result {
-    char isa[64], shapes[512];
-    cli_tensors inputs;
-    int n_threads, n_runs, n_warmup;
-    double load_ms, first_run_ms, total_ms;
-    uint64_t peak_rss_bytes;
-    cli_times times;
-    double samples[MAX_KEPT_SAMPLES]; /* in the order of the runs, thinned evenly */
-    int n_samples;
-    bool has_baseline;
-    double baseline_median;
-    cli_difference difference;
-} bench_result;
+/* Models that run in turn with one number of threads. */
+typedef struct bench_race {
+    const bench_settings *given;
+    cli_bench_result *results;
+    int n_models;
+    cli_net nets[MAX_MODELS];
+    pith_tensor inputs[MAX_MODELS][CLI_MAX_INPUTS];
+    double *times[MAX_MODELS];
+} bench_race;
 
-static pith_status run_once(cli_net *net, const pith_tensor *inputs, int n_inputs, double *ms_out)
+static pith_status run_once(bench_race *race, int model, double *ms_out)
 {
+    cli_net *net = &race->nets[model];
     double start = cli_now_ms();
-    pith_status status = pith_session_run(net->session, inputs, n_inputs);
+    pith_status status = pith_session_run(net->session, race->inputs[model], pith_model_n_inputs(net->model));
     *ms_out = cli_now_ms() - start;
     return status == PITH_OK ? PITH_OK : cli_net_fail(net, status);
 }
 
-/* Timed runs into `times`, until enough or time is up. */
-static pith_status run_timed(cli_net *net, const bench_settings *settings, const pith_tensor *inputs, int n_inputs,
-                             double *times, bench_result *result)
+/* Timed runs until enough or time is up, one of each model in a round; another begins in each. */
+static pith_status run_timed(bench_race *race)
 {
-    double max_secs = settings->max_secs >= 0.0 ? settings->max_secs : settings->n_runs ? INFINITY : 3.0;
-    int n_most = settings->n_runs ? (int)settings->n_runs : MAX_RUNS;
-    double start = cli_now_ms();
+    const bench_settings *given = race->given;
+    const int n = race->n_models, n_most = given->n_runs ? (int)given->n_runs : MAX_RUNS;
+    const double max_secs = n * (given->max_secs >= 0.0 ? given->max_secs : given->n_runs ? (double)INFINITY : 3.0);
+    const double start = cli_now_ms();
     double shown = start;
-    while (result->n_runs < n_most) {
-        CLI_TRY(run_once(net, inputs, n_inputs, &times[result->n_runs]));
-        result->total_ms += times[result->n_runs++];
-        double now = cli_now_ms();
-        if (result->n_runs >= MIN_RUNS && now - start >= max_secs * 1e3) {
+    for (int round = 0; round < n_most; round++) {
+        for (int k = 0; k < n; k++) {
+            const int model = (k + round) % n;
+            CLI_TRY(run_once(race, model, &race->times[model][round]));
+            race->results[model].total_ms += race->times[model][round];
+            race->results[model].n_runs++;
+        }
+        const double now = cli_now_ms();
+        if (round + 1 >= MIN_RUNS && now - start >= max_secs * 1e3) {
             break;
         }
         if (now - shown > 300.0) {
             shown = now;
-            cli_progress("%d threads: %d runs, %.1f s", result->n_threads, result->n_runs, (now - start) / 1e3);
+            cli_progress("%d threads: %d runs, %.1f s", race->results->n_threads, round + 1, (now - start) / 1e3);
         }
     }
     return PITH_OK;
 }
 
-static pith_status measure_runs(cli_net *net, const bench_settings *settings, bench_result *result)
+static void take_times(cli_bench_result *result, double *all)
 {
-    const cli_tensors *list = &result->inputs;
-    pith_tensor inputs[CLI_MAX_INPUTS];
-    void *times = NULL;
-    double unused_ms;
-    pith_status status = PITH_OK;
-    for (int i = 0; i < list->n; i++) {
-        inputs[i] = list->items[i].view;
-    }
-    CLI_TRY_GOTO(run_once(net, inputs, list->n, &result->first_run_ms), done);
-    for (int i = 0; i < settings->n_warmup; i++) {
-        CLI_TRY_GOTO(run_once(net, inputs, list->n, &unused_ms), done);
-    }
-    CLI_TRY_GOTO(cli_alloc(settings->n_runs ? (size_t)settings->n_runs : MAX_RUNS, sizeof(double), &times), done);
-    CLI_TRY_GOTO(run_timed(net, settings, inputs, list->n, times, result), done);
-    int n = result->n_runs;
-    double *all = times;
-    result->n_samples = n < MAX_KEPT_SAMPLES ? n : MAX_KEPT_SAMPLES;
+    const int n = result->n_runs;
+    result->n_samples = n < CLI_BENCH_SAMPLES ? n : CLI_BENCH_SAMPLES;
     for (int i = 0; i < result->n_samples; i++) {
         result->samples[i] = all[(int64_t)i * n / result->n_samples];
     }
     cli_sort_numbers(all, n);
     result->times = cli_times_of(all, n);
-done:
-    cli_free(times);
-    return status;
 }
 
-static pith_status measure(const char *path, const bench_settings *settings, int n_threads, bool is_first,
-                           bench_result *result)
+static pith_status measure_runs(bench_race *race)
 {
-    cli_net net = { 0 };
-    cli_net_options net_options = { .isa = settings->isa, .cache = settings->cache,
-                                    .disable_passes = settings->disable_passes,
-                                    .n_threads = n_threads, .is_exact = settings->exact, .float16 = settings->float16 };
-    cli_shapes shapes;
-    pith_status status = PITH_OK;
-    CLI_TRY_GOTO(cli_net_open(path, &net_options, &net), done);
-    CLI_TRY_GOTO(cli_net_start(&net, &net_options), done);
-    CLI_TRY_GOTO(cli_net_choose_shapes(&net, &settings->shapes, NULL, &shapes), done);
-    if (is_first) {
-        cli_net_tell_assumed(&net, &shapes);
+    const bench_settings *given = race->given;
+    double unused_ms;
+    for (int k = 0; k < race->n_models; k++) {
+        void *times = NULL;
+        CLI_TRY(run_once(race, k, &race->results[k].first_run_ms));
+        for (int i = 0; i < given->n_warmup; i++) {
+            CLI_TRY(run_once(race, k, &unused_ms));
+        }
+        CLI_TRY(cli_alloc(given->n_runs ? (size_t)given->n_runs : MAX_RUNS, sizeof(double), &times));
+        race->times[k] = times;
     }
-    cli_net_shapes_text(&net, &shapes, result->shapes, sizeof result->shapes);
-    CLI_TRY_GOTO(cli_net_random_inputs(&net, &shapes, (uint64_t)settings->seed, &result->inputs), done);
-    snprintf(result->isa, sizeof result->isa, "%s", pith_ctx_isa(net.ctx));
-    result->load_ms = net.load_ms;
-    result->n_threads = pith_session_n_threads(net.session);
-    result->n_warmup = (int)settings->n_warmup;
-    CLI_TRY_GOTO(measure_runs(&net, settings, result), done);
-    result->peak_rss_bytes = cli_peak_rss_bytes();
-done:
+    CLI_TRY(run_timed(race));
+    for (int k = 0; k < race->n_models; k++) {
+        cli_bench_result *result = &race->results[k], *first = &race->results[0];
+        take_times(result, race->times[k]);
+        result->peak_rss_bytes = cli_peak_rss_bytes();
+        if (k > 0) {
+            result->against = first->model;
+            result->against_median = first->times.median;
+            CLI_TRY(cli_compare_times(result->samples, result->n_samples, first->samples, first->n_samples,
+                                      &result->difference));
+        }
+    }
+    return PITH_OK;
+}
+
+/* Opens a model and its inputs; how pictures become inputs is said by the first model's file for all. */
+static pith_status enter(bench_race *race, int k, const char *const *models, const char *file, int n_threads,
+                         bool tells)
+{
+    const bench_settings *given = race->given;
+    const cli_net_options how = { .isa = given->isa, .cache = given->cache, .disable_passes = given->disable_passes,
+                                  .n_threads = n_threads, .is_exact = given->exact, .float16 = given->float16 };
+    cli_net *net = &race->nets[k];
+    cli_bench_result *result = &race->results[k];
+    result->model = models[k];
+    result->source = file ? file : given->work.inputs.n > 0 ? given->work.inputs.items[0] : NULL;
+    CLI_TRY(cli_net_open(models[k], &how, net));
+    CLI_TRY(cli_net_start(net, &how));
+    CLI_TRY(cli_work_read(&given->work, file, models[0], net, tells, &result->inputs));
+    CLI_TRY(cli_work_views(net, &result->inputs, race->inputs[k], result->shapes, sizeof result->shapes));
+    snprintf(result->isa, sizeof result->isa, "%s", pith_ctx_isa(net->ctx));
+    result->load_ms = net->load_ms;
+    result->n_threads = pith_session_n_threads(net->session);
+    result->n_warmup = (int)given->n_warmup;
+    return PITH_OK;
+}
+
+static pith_status measure(bench_race *race, const char *const *models, const char *file, int n_threads, bool tells)
+{
+    pith_status status = PITH_OK;
+    for (int k = 0; k < race->n_models && status == PITH_OK; k++) {
+        status = enter(race, k, models, file, n_threads, tells);
+    }
+    status = status == PITH_OK ? measure_runs(race) : status;
     cli_progress("%s", "");
-    cli_net_close(&net);
+    for (int k = 0; k < race->n_models; k++) {
+        cli_free(race->times[k]);
+        cli_net_close(&race->nets[k]);
+    }
     return status;
 }
 
-static pith_status compare_baseline(const char *model, const char *path, bench_result *result)
+static pith_status compare_baseline(const char *path, cli_bench_result *result)
 {
     cli_baseline baseline;
     CLI_TRY(cli_baseline_load(path, result->n_threads, &baseline));
-    if (strcmp(baseline.model, model) != 0) {
-        cli_warn("the baseline is of '%s', this is '%s'", baseline.model, model);
+    if (strcmp(baseline.model, result->model) != 0) {
+        cli_warn("the baseline is of '%s', this is '%s'", baseline.model, result->model);
     }
     if (strcmp(baseline.isa, result->isa) != 0 || strcmp(baseline.shapes, result->shapes) != 0
         || baseline.n_threads != result->n_threads) {
@@ -156,127 +175,10 @@ static pith_status compare_baseline(const char *model, const char *path, bench_r
     }
     pith_status status = cli_compare_times(result->samples, result->n_samples, baseline.samples_ms, baseline.n_samples,
                                            &result->difference);
-    result->baseline_median = baseline.median_ms;
-    result->has_baseline = status == PITH_OK;
+    result->against_median = baseline.median_ms;
+    result->against = status == PITH_OK ? "" : NULL;
     cli_baseline_free(&baseline);
     return status;
-}
-
-/* ---- output ------------------------------------------------------------------------------- */
-
-static const char *verdict_word(cli_verdict verdict)
-{
-    return verdict == CLI_FASTER ? "faster" : verdict == CLI_SLOWER ? "slower" : "no real difference";
-}
-
-static void write_result(cli_json *json, const char *model, const bench_result *result)
-{
-    char cpu[128];
-    cli_cpu_name(cpu, sizeof cpu);
-    const cli_times *times = &result->times;
-    cli_json_object(json, NULL);
-    cli_json_text(json, "model", model);
-    cli_json_text(json, "shape_text", result->shapes);
-    cli_json_text(json, "version", pith_version());
-    cli_json_text(json, "isa", result->isa);
-    cli_json_text(json, "cpu", cpu);
-    cli_json_whole(json, "threads", result->n_threads);
-    cli_json_whole(json, "runs", result->n_runs);
-    cli_json_whole(json, "warmup", result->n_warmup);
-    cli_json_number(json, "median_ms", times->median);
-    cli_json_number(json, "p10_ms", times->p10);
-    cli_json_number(json, "p90_ms", times->p90);
-    cli_json_number(json, "p99_ms", times->p99);
-    cli_json_number(json, "min_ms", times->min);
-    cli_json_number(json, "mean_ms", times->mean);
-    cli_json_number(json, "std_ms", times->std);
-    cli_json_number(json, "throughput_per_s", 1e3 * result->n_runs / result->total_ms);
-    cli_json_number(json, "load_ms", result->load_ms);
-    cli_json_number(json, "first_run_ms", result->first_run_ms);
-    cli_json_whole(json, "peak_rss_bytes", (int64_t)result->peak_rss_bytes);
-    if (result->has_baseline) {
-        cli_json_object(json, "baseline");
-        cli_json_number(json, "median_ms", result->baseline_median);
-        cli_json_number(json, "ratio", result->difference.ratio);
-        cli_json_number(json, "ratio_low", result->difference.low);
-        cli_json_number(json, "ratio_high", result->difference.high);
-        cli_json_text(json, "verdict", verdict_word(result->difference.verdict));
-        cli_json_end(json);
-    }
-}
-
-static void write_shapes(cli_json *json, const cli_tensors *inputs)
-{
-    cli_json_object(json, "shapes");
-    for (int i = 0; i < inputs->n; i++) {
-        cli_json_shape(json, inputs->items[i].name, &inputs->items[i].view.shape);
-    }
-    cli_json_end(json);
-}
-
-static void print_json(const char *model, const bench_result *results, int n_results)
-{
-    cli_json json = { .file = stdout };
-    if (n_results > 1) {
-        cli_json_list(&json, NULL);
-    }
-    for (int i = 0; i < n_results; i++) {
-        write_result(&json, model, &results[i]);
-        write_shapes(&json, &results[i].inputs);
-        cli_json_numbers(&json, "samples_ms", results[i].samples, results[i].n_samples);
-        cli_json_end(&json);
-    }
-    if (n_results > 1) {
-        cli_json_end(&json);
-    }
-}
-
-static void print_row(const bench_result *result)
-{
-    const cli_times *times = &result->times;
-    const double columns[] = { times->median, times->min, times->p10, times->p90, times->p99, times->std,
-                               result->first_run_ms, result->load_ms };
-    printf("%7d %s", result->n_threads, cli_colour_on(CLI_STRONG));
-    for (int i = 0; i < CLI_COUNT(columns); i++) {
-        char text[CLI_HUMAN_BYTES];
-        printf(" %9s%s", cli_human_ms(columns[i], text), i == 0 ? cli_colour_off() : "");
-    }
-    printf(" %9.1f %7d\n", 1e3 * result->n_runs / result->total_ms, result->n_runs);
-}
-
-static void print_difference(const bench_result *result)
-{
-    const cli_difference *difference = &result->difference;
-    cli_colour colour = difference->verdict == CLI_FASTER ? CLI_GOOD
-                        : difference->verdict == CLI_SLOWER ? CLI_BAD : CLI_PLAIN;
-    char text[CLI_HUMAN_BYTES];
-    printf("%d thread%s: %s%s%s %s the baseline of %s: %+.1f %% in time (95 %% interval %+.1f to %+.1f %%)\n",
-           result->n_threads, result->n_threads == 1 ? "" : "s", cli_colour_on(colour),
-           verdict_word(difference->verdict), cli_colour_off(), difference->verdict == CLI_SAME ? "to" : "than",
-           cli_human_ms(result->baseline_median, text), (difference->ratio - 1.0) * 100.0,
-           (difference->low - 1.0) * 100.0, (difference->high - 1.0) * 100.0);
-}
-
-static void print_words(const char *model, const bench_result *results, int n_results)
-{
-    char text[CLI_HUMAN_BYTES];
-    printf("%s  %s  %s\n", model, results[0].shapes, results[0].isa);
-    printf("threads     median       min       p10       p90       p99       std first run      load    runs/s"
-           "    runs\n");
-    for (int i = 0; i < n_results; i++) {
-        print_row(&results[i]);
-    }
-    for (int i = 1; i < n_results; i++) {
-        printf("%d threads take %.2f times the time of %d\n", results[i].n_threads,
-               results[i].times.median / results[0].times.median, results[0].n_threads);
-    }
-    for (int i = 0; i < n_results; i++) {
-        if (results[i].has_baseline) {
-            print_difference(&results[i]);
-        }
-    }
-    printf("peak memory of the process %s\n",
-           cli_human_bytes((double)results[n_results - 1].peak_rss_bytes, text));
 }
 
 static pith_status parse_threads(const char *text, int *threads, int *n_out)
@@ -300,40 +202,46 @@ static pith_status parse_threads(const char *text, int *threads, int *n_out)
 static pith_status run_bench(const void *settings, const cli_words *words, int *exit_code)
 {
     const bench_settings *given = settings;
-    int threads[MAX_SWEEP];
-    int n_results;
-    bench_result *results = NULL;
+    const char *models[MAX_MODELS], *file = NULL;
+    int threads[MAX_SWEEP], n_sweep;
+    cli_bench_report report = { 0 };
     pith_status status = PITH_OK;
     (void)exit_code;
-    CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
-    CLI_TRY(parse_threads(given->threads, threads, &n_results));
-    CLI_TRY(cli_alloc((size_t)n_results, sizeof *results, (void **)&results));
-    for (int i = 0; i < n_results; i++) {
-        CLI_TRY_GOTO(measure(words->items[0], given, threads[i], i == 0, &results[i]), done);
+    CLI_TRY(cli_work_words(words, MAX_MODELS, models, &report.n_models, &file));
+    CLI_TRY(parse_threads(given->threads, threads, &n_sweep));
+    CLI_CHECK(!given->baseline || report.n_models == 1, PITH_STATUS_ARG, "--baseline is for one model, %d were given",
+              report.n_models);
+    CLI_CHECK(!given->json || !given->csv, PITH_STATUS_ARG, "--json and --csv contradict each other");
+    report.n_results = n_sweep * report.n_models;
+    CLI_TRY(cli_alloc((size_t)report.n_results, sizeof *report.results, (void **)&report.results));
+    for (int i = 0; i < n_sweep; i++) {
+        bench_race race = { .given = given, .results = report.results + i * report.n_models,
+                            .n_models = report.n_models };
+        CLI_TRY_GOTO(measure(&race, models, file, threads[i], i == 0), done);
         if (given->baseline) {
-            CLI_TRY_GOTO(compare_baseline(words->items[0], given->baseline, &results[i]), done);
+            CLI_TRY_GOTO(compare_baseline(given->baseline, race.results), done);
         }
     }
-    if (given->json) {
-        print_json(words->items[0], results, n_results);
-    } else {
-        print_words(words->items[0], results, n_results);
-    }
+    (given->json ? cli_bench_write_json : given->csv ? cli_bench_write_csv : cli_bench_print)(&report);
 done:
-    for (int i = 0; i < n_results; i++) {
-        cli_tensors_free(&results[i].inputs);
+    for (int i = 0; i < report.n_results; i++) {
+        cli_run_inputs_free(&report.results[i].inputs);
     }
-    cli_free(results);
+    cli_free(report.results);
     return status;
 }
 
-static const bench_settings defaults = { .n_warmup = 3, .seed = 1, .max_secs = -1.0 };
+static const bench_settings defaults = { .n_warmup = 3, .work = CLI_WORK_DEFAULTS, .max_secs = -1.0 };
 
 const cli_command cli_command_bench = {
-    .name = "bench", .usage = "MODEL [--threads N] [--shape NAME=SIZES]... [--baseline FILE] [--json]",
-    .summary = "measure how long a model runs", .options = options,
-    .details = "load is reading the model and making a session; first run plans and packs weights.\n"
-               "A baseline differs if the 95 % bootstrap interval of the ratio of medians excludes 1 and\n"
-               "the medians differ by more than 1 %.",
+    .name = "bench",
+    .usage = "MODEL [MODEL_B]... [FILE] [--threads N] [--shape NAME=SIZES]... [--baseline FILE] [--json]",
+    .summary = "measure how long a model runs, or how models compare", .options = options,
+    .details = "FILE (.png, .jpg, .npy, .npz, .pb, .raw) is the input, as for `pith run`; else numbers are generated,\n"
+               "which is no real work for networks that look at their data (detections, tokens, loops).\n"
+               "Several models run in turn, round by round, on the same inputs, and are compared with the first.\n"
+               "load is reading the model and making a session; first run plans and packs weights; p50 is the median.\n"
+               "Times differ if the 95 % bootstrap interval of the ratio of medians excludes 1 and the medians differ\n"
+               "by more than 1 %.",
     .settings_bytes = sizeof(bench_settings), .defaults = &defaults, .run = run_bench,
 };

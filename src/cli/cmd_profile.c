@@ -3,19 +3,20 @@
 #include <errno.h>
 
 #include "profile.h"
+#include "work_inputs.h"
 
 typedef struct profile_settings {
-    cli_words shapes;
-    int64_t n_threads, n_rounds, seed, n_top;
+    cli_work work;
+    int64_t n_threads, n_rounds, n_top;
     double max_secs;
-    const char *isa, *disable_passes, *trace, *html;
-    bool json, all, why, float16, remeasure, no_cache, no_counters;
+    const char *isa, *disable_passes, *trace, *html, *cache;
+    bool json, all, why, exact, float16, remeasure, no_cache, no_counters;
 } profile_settings;
 
 static const cli_option options[] = {
     { "threads", 't', CLI_KIND_INT, offsetof(profile_settings, n_threads), "N", "threads (default 1; 0: one per core)",
       0, 1024 },
-    CLI_OPTION_SHAPE(profile_settings),
+    CLI_WORK_OPTIONS(profile_settings),
     { "rounds", 'n', CLI_KIND_INT, offsetof(profile_settings, n_rounds), "N", "timed runs (default: as many as fit)", 1,
       1e6 },
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(profile_settings, max_secs), "S", "time for them (default 2)", 0,
@@ -35,10 +36,12 @@ static const cli_option options[] = {
     { "no-counters", 0, CLI_KIND_FLAG, offsetof(profile_settings, no_counters), NULL,
       "leave the hardware counters alone", 0, 0 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(profile_settings, isa), "NAME", "best instruction set to use", 0, 0 },
+    { "exact", 0, CLI_KIND_FLAG, offsetof(profile_settings, exact), NULL,
+      "plain sums in order: no Winograd (slower)", 0, 0 },
     CLI_OPTION_FLOAT16(profile_settings),
+    { "cache", 0, CLI_KIND_TEXT, offsetof(profile_settings, cache), "DIR", "folder that keeps packed weights", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(profile_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
-    { "seed", 0, CLI_KIND_INT, offsetof(profile_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
     { 0 },
 };
 
@@ -74,36 +77,30 @@ static pith_status show(const cli_profile_view *view, const profile_settings *gi
     return PITH_OK;
 }
 
-static pith_status take(cli_net *net, const profile_settings *given, const cli_tensors *list,
+static pith_status take(cli_net *net, const profile_settings *given, const pith_tensor *inputs,
                         pith_profile **profile_out)
 {
-    pith_tensor inputs[CLI_MAX_INPUTS];
     pith_profile_options profile_options = { .n_rounds = (int)given->n_rounds, .max_seconds = given->max_secs,
                                              .no_counters = given->no_counters };
-    for (int i = 0; i < list->n; i++) {
-        inputs[i] = list->items[i].view;
-    }
     cli_progress("profiling");
-    pith_status status = pith_session_profile(net->session, inputs, list->n, &profile_options, profile_out);
+    pith_status status = pith_session_profile(net->session, inputs, pith_model_n_inputs(net->model), &profile_options,
+                                              profile_out);
     cli_progress("%s", "");
     return status == PITH_OK ? PITH_OK : cli_net_fail(net, status);
 }
 
-static pith_status profile_net(cli_net *net, const profile_settings *given, cli_tensors *list)
+static pith_status profile_net(cli_net *net, const profile_settings *given, const cli_run_inputs *read)
 {
     pith_profile *profile = NULL;
     pith_machine machine;
     char source[1400];
-    cli_shapes shapes;
+    pith_tensor inputs[CLI_MAX_INPUTS];
     cli_profile_view view = { .model = net->path, .machine = &machine, .machine_source = source };
     pith_status status = PITH_OK;
-    CLI_TRY(cli_net_choose_shapes(net, &given->shapes, NULL, &shapes));
-    cli_net_tell_assumed(net, &shapes);
-    cli_net_shapes_text(net, &shapes, view.shapes, sizeof view.shapes);
-    CLI_TRY(cli_net_random_inputs(net, &shapes, (uint64_t)given->seed, list));
+    CLI_TRY(cli_work_views(net, read, inputs, view.shapes, sizeof view.shapes));
     cli_machine_options machine_options = { given->remeasure, given->no_cache, pith_session_n_threads(net->session) };
     CLI_TRY(cli_machine_get(net->ctx, &machine_options, &machine, source, sizeof source));
-    CLI_TRY(take(net, given, list, &profile));
+    CLI_TRY(take(net, given, inputs, &profile));
     view.profile = profile;
     CLI_TRY_GOTO(cli_profile_analyse(&view), done);
     CLI_TRY_GOTO(show(&view, given), done);
@@ -117,27 +114,31 @@ static pith_status run_profile(const void *settings, const cli_words *words, int
 {
     const profile_settings *given = settings;
     cli_net net = { 0 };
-    cli_tensors list = { 0 };
+    cli_run_inputs inputs = { 0 };
+    const char *model = NULL, *sample = NULL;
+    int n_models;
     (void)exit_code;
-    CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
-    cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes,
-                                    .n_threads = (int)given->n_threads, .float16 = given->float16 };
-    CLI_TRY(cli_net_open(words->items[0], &net_options, &net));
+    CLI_TRY(cli_work_words(words, 1, &model, &n_models, &sample));
+    cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes, .cache = given->cache,
+                                    .n_threads = (int)given->n_threads, .is_exact = given->exact,
+                                    .float16 = given->float16 };
+    CLI_TRY(cli_net_open(model, &net_options, &net));
     pith_status status = cli_net_start(&net, &net_options);
-    if (status == PITH_OK) {
-        status = profile_net(&net, given, &list);
-    }
-    cli_tensors_free(&list);
+    status = status == PITH_OK ? cli_work_read(&given->work, sample, model, &net, true, &inputs) : status;
+    status = status == PITH_OK ? profile_net(&net, given, &inputs) : status;
+    cli_run_inputs_free(&inputs);
     cli_net_close(&net);
     return status;
 }
 
-static const profile_settings defaults = { .n_threads = 1, .seed = 1, .n_top = 15 };
+static const profile_settings defaults = { .n_threads = 1, .work = CLI_WORK_DEFAULTS, .n_top = 15 };
 
 const cli_command cli_command_profile = {
-    .name = "profile", .usage = "MODEL [--threads N] [--all] [--json] [--trace FILE] [--html FILE]",
+    .name = "profile", .usage = "MODEL [FILE] [--threads N] [--all] [--json] [--trace FILE] [--html FILE]",
     .summary = "show where time and memory go, and how far from the machine's limits", .options = options,
-    .details = "limit% is the time that this machine needs at least for the step's arithmetic (direct sums: Winograd\n"
+    .details = "FILE (.png, .jpg, .npy, .npz, .pb, .raw) is the input, as for `pith run`; else numbers are generated,\n"
+               "which is no real work for networks that look at their data (detections, tokens, loops).\n"
+               "limit% is the time that this machine needs at least for the step's arithmetic (direct sums: Winograd\n"
                "can pass 100) or for its bytes from the cache level they are in, over the time it took. Limits are\n"
                "measured for about half a second and kept in $PITH_CACHE_DIR, $XDG_CACHE_HOME/pith or\n"
                "~/.cache/pith. balance is the threads' mean busy time over the longest.",

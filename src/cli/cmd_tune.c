@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith tune: choose among the ways that steps can run by timing them here, and keep the choices beside the model. */
 #include "json.h"
-#include "net.h"
+#include "work_inputs.h"
 
 typedef struct tune_settings {
-    cli_words shapes;
-    int64_t n_threads, seed;
+    cli_work work;
+    int64_t n_threads;
     double max_secs;
     const char *file, *isa, *disable_passes;
     bool json;
@@ -15,12 +15,11 @@ static const cli_option options[] = {
     CLI_OPTION_THREADS(tune_settings),
     { "output", 'o', CLI_KIND_TEXT, offsetof(tune_settings, file), "FILE",
       "where the choices go (default: MODEL.tune, which is found there by itself)", 0, 0 },
-    CLI_OPTION_SHAPE(tune_settings),
+    CLI_WORK_OPTIONS(tune_settings),
     { "max-secs", 0, CLI_KIND_NUMBER, offsetof(tune_settings, max_secs), "S", "time for it (default 8)", 0, 86400 },
     { "isa", 0, CLI_KIND_TEXT, offsetof(tune_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(tune_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
-    { "seed", 0, CLI_KIND_INT, offsetof(tune_settings, seed), "N", "of the generated inputs (default 1)", 0, 1e15 },
     CLI_OPTION_JSON(tune_settings),
     { 0 },
 };
@@ -66,21 +65,17 @@ static void print_json(const char *model, const char *file, const pith_tune_repo
     cli_json_end(&json);
 }
 
-static pith_status tune_net(cli_net *net, const tune_settings *given, const char *file, cli_tensors *list)
+static pith_status tune_net(cli_net *net, const tune_settings *given, const char *file, const cli_run_inputs *read)
 {
-    cli_shapes shapes;
+    char shapes[512];
     pith_tensor inputs[CLI_MAX_INPUTS];
     pith_tune_report report;
     pith_tune_options tune_options = { .n_threads = (int)given->n_threads, .max_seconds = given->max_secs,
                                        .file = file, .disable_passes = given->disable_passes,
                                        .progress = show_progress };
-    CLI_TRY(cli_net_choose_shapes(net, &given->shapes, NULL, &shapes));
-    cli_net_tell_assumed(net, &shapes);
-    CLI_TRY(cli_net_random_inputs(net, &shapes, (uint64_t)given->seed, list));
-    for (int i = 0; i < list->n; i++) {
-        inputs[i] = list->items[i].view;
-    }
-    pith_status status = pith_tune_model(net->ctx, net->path, inputs, list->n, &tune_options, &report);
+    CLI_TRY(cli_work_views(net, read, inputs, shapes, sizeof shapes));
+    pith_status status =
+        pith_tune_model(net->ctx, net->path, inputs, pith_model_n_inputs(net->model), &tune_options, &report);
     cli_progress("%s", "");
     if (status != PITH_OK) {
         return cli_net_fail(net, status);
@@ -97,28 +92,30 @@ static pith_status run_tune(const void *settings, const cli_words *words, int *e
 {
     const tune_settings *given = settings;
     cli_net net = { 0 };
-    cli_tensors list = { 0 };
+    cli_run_inputs inputs = { 0 };
+    const char *model = NULL, *sample = NULL;
     char *file = NULL;
+    int n_models;
     (void)exit_code;
-    CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model file is needed, %d were given", words->n);
+    CLI_TRY(cli_work_words(words, 1, &model, &n_models, &sample));
     cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes };
-    CLI_TRY(cli_text_format(&file, given->file ? "%s" : "%s.tune", given->file ? given->file : words->items[0]));
-    pith_status status = cli_net_open(words->items[0], &net_options, &net);
-    if (status == PITH_OK) {
-        status = tune_net(&net, given, file, &list);
-        cli_tensors_free(&list);
-        cli_net_close(&net);
-    }
+    CLI_TRY(cli_text_format(&file, given->file ? "%s" : "%s.tune", given->file ? given->file : model));
+    pith_status status = cli_net_open(model, &net_options, &net);
+    status = status == PITH_OK ? cli_work_read(&given->work, sample, model, &net, true, &inputs) : status;
+    status = status == PITH_OK ? tune_net(&net, given, file, &inputs) : status;
+    cli_run_inputs_free(&inputs);
+    cli_net_close(&net);
     cli_free(file);
     return status;
 }
 
-static const tune_settings defaults = { .seed = 1 };
+static const tune_settings defaults = { .work = CLI_WORK_DEFAULTS };
 
 const cli_command cli_command_tune = {
-    .name = "tune", .usage = "MODEL [--threads N] [-o FILE]",
+    .name = "tune", .usage = "MODEL [FILE] [--threads N] [-o FILE]",
     .summary = "choose the fastest way to run each step by timing, and keep the choices", .options = options,
-    .details = "Choices hold for this CPU, instruction set and version of pith; MODEL.tune is read when the model is\n"
+    .details = "FILE (.png, .jpg, .npy, .npz, .pb, .raw) is the input, as for `pith run`; else numbers are generated.\n"
+               "Choices hold for this CPU, instruction set and version of pith; MODEL.tune is read when the model is\n"
                "loaded, and ignored with a warning elsewhere. Nothing is written unless the tuned model beats the\n"
                "default by more than 1 % and in at least 16 of 21 turns. The number of threads decides how steps are\n"
                "cut; results may change within the bounds of the kernels, but never with the number of threads.",

@@ -5,7 +5,7 @@
 
 run 0 bench tiny.onnx --threads 1 --shape x=2x3 --runs 40 --json
 cp out baseline.json
-for key in median_ms p10_ms p90_ms p99_ms min_ms mean_ms std_ms throughput_per_s load_ms first_run_ms peak_rss_bytes \
+for key in median_ms p10_ms p50_ms p90_ms p95_ms p99_ms min_ms mean_ms std_ms throughput_per_s load_ms first_run_ms peak_rss_bytes \
            threads runs isa model shapes samples_ms; do
     has out "\"$key\": "
 done
@@ -39,4 +39,52 @@ for i in 1 2; do
     run 0 bench tiny.onnx --threads 1 --shape x=2x3 --runs 3 --cache packs
 done
 [ "$(ls packs | wc -l)" = 1 ] && pass || fail "one file of packed weights"
+# Several models in turn: one matrix product of 64 rows against one that does it twenty times.
+product() {
+    printf 'pith-graph 1\ngraph "g"\ninput %%x:f32[64,64]\n%%y0:f32[64,64] = matmul(%%x, %%x)\n'
+    i=0
+    while [ $i -lt "$1" ]; do
+        printf '%%y%s:f32[64,64] = matmul(%%y%s, %%x)\n' $((i + 1)) $i
+        i=$((i + 1))
+    done
+    printf 'output %%y%s\n' $i
+}
+product 0 > little.txt
+product 40 > much.txt
+run 0 bench much.txt little.txt --threads 1 --runs 30
+has out "1 thread: little.txt takes 0."
+has out "times the time of much.txt (95 % interval 0."
+has out "): faster"
+has out "p50       min       p10       p90       p95       p99"
+run 0 bench much.txt little.txt much.txt --threads 1,2 --runs 30 --json
+what="results of three models with two numbers of threads"
+if [ "$(grep -c '"model": ".*.txt",' out)" = 10 ]; then pass; else fail "$what"; fi # six of them, and four comparisons
+has out '"against": {'
+has out '"verdict": "faster"'
+run 0 bench much.txt little.txt --threads 1 --runs 30 --csv
+what="table of two models"
+if [ "$(tr -d '\r' < out | awk -F, 'NF == 18' | wc -l)" = 3 ]; then pass; else fail "$what: not 3 lines of 18"; fi
+has out 'model,threads,runs,p50_ms,'
+has out '"little.txt",1,30,'
+run 2 bench much.txt little.txt --baseline baseline.json
+has err "--baseline is for one model"
+# Inputs from files.
+printf '\000\000\200\077\000\000\000\100\000\000\100\100' > three.raw
+run 0 bench tiny.onnx three.raw --shape x=1x3 --threads 1 --runs 3 --json
+has out '"inputs": "three.raw"'
+has out '"x": [1, 3]'
+run 0 bench tiny.onnx --input x=three.raw --shape x=1x3 --threads 1 --runs 3
+has out "x=1x3 from x=three.raw"
+run 2 bench tiny.onnx three.raw three.raw --shape x=1x3
+has err "one file of inputs is measured"
+run 2 bench tiny.onnx --input z=three.raw
+has err "no input 'z'"
+if "$pith" version | grep -q 'libpng  *built in'; then
+    picture=$root/models/text_line/samples/sans_title.png
+    run 0 bench "$root/models/text_line/text_line.onnx" "$picture" --threads 1 --runs 3
+    has out "1x1x32x"
+    has out " from $picture"
+else
+    skip "pictures: libpng is not built in"
+fi
 finish

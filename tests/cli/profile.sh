@@ -29,6 +29,14 @@ run 2 profile tiny.onnx --shape x=2x3 --rounds 5 --html nowhere/report.html
 has err "can't write 'nowhere/report.html'"
 run 2 profile odd.onnx
 has err "Frobnicate"
+# Inputs from files, packed weights, plain sums.
+printf '\000\000\200\077\000\000\000\100\000\000\100\100' > three.raw
+mkdir packs
+run 0 profile tiny.onnx three.raw --shape x=1x3 --rounds 2 --cache packs --exact
+has out "x=1x3"
+if [ "$(ls packs | wc -l)" = 1 ]; then pass; else fail "one file of packed weights"; fi
+run 2 profile tiny.onnx other.onnx
+has err "'other.onnx' is no file of inputs"
 # Products in float16: not with --exact; the portable kernel has them everywhere.
 run 2 run tiny.onnx --shape x=2x3 --float16 --exact
 has err "contradict each other"

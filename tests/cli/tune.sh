@@ -9,6 +9,9 @@ run 0 tune tiny.onnx --shape x=2x3 --max-secs 0.2 --threads 2 -o elsewhere.tune 
 for key in steps variants candidates changed turns is_kept; do
     has out "\"$key\": "
 done
+printf '\000\000\200\077\000\000\000\100\000\000\100\100' > three.raw
+run 0 tune tiny.onnx three.raw --shape x=1x3 --max-secs 0.2 --threads 1 -o there.tune
+has out "tiny.onnx: "
 run 0 info tiny.onnx
 hasnt() { if grep -q -- "$2" "$1"; then fail "'$2' in $1"; else pass; fi; }
 hasnt out "tuning "
