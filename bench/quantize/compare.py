@@ -1,210 +1,174 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""int8 by pith and by ONNX Runtime's quantiser, from the same calibration samples, judged by both engines on other data.
+"""int8 by pith and by ONNX Runtime's quantiser, from the same calibration samples, judged on other data; as Markdown tables.
 
-ONNX Runtime's is the best (by its agreement with float on the evaluation data) of its calibrators: min-max, percentile and entropy, all with
-QDQ, weights per channel and u8 activations, after its own preparation of the model. pith is what `pith quantize` does
-without options. Results are kept by network in the folder, so a run can be made in pieces.
+Steps, each of which goes on where it was left (results are kept by network and file in the folder):
+  make   quantised files: `pith quantize` with different options, ONNX Runtime's calibrators
+  judge  runs them beside the float network
+  time   least times of the files in turns, one thread: on a quiet machine alone
+  table  writes tables.md
+`pith quantize` without options (file "default") times the network while it decides: made on a quiet machine, too. Everything
+else doesn't depend on the machine:
+
+    run.sh --steps make,judge --files int8,drop,ort ; run.sh --steps make --files default ; run.sh --steps judge,time,table
 """
 import argparse
+import concurrent.futures
+import dataclasses
+import functools
 import json
-import logging
+import multiprocessing
+import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import time
 
-import numpy
-import onnx
-import onnxruntime
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
-
-import metrics
+import judge
+import make
 import networks
+import spread
+import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bindings/python"))
 import pith  # noqa: E402
 
-METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile, "entropy": CalibrationMethod.Entropy}
+# entropy was the best calibrator for no network: "ort_entropy" makes it nonetheless
+GROUPS = {"ort": ["ort_minmax", "ort_percentile"], "ort_tensor": ["ort_tensor_minmax", "ort_tensor_percentile"],
+          "ruined": ["tensor", "raw_tensor", "raw_channel"]}
+# where one scale per tensor is known to ruin networks, and networks that are made so
+RUINED = ("mobilenet_v2", "mobilenet_v1_0.25", "prisma", "ppocr_rec", "mlperf_kws")
+SPREAD = (("mlperf_kws", False), ("resnet20", False), ("mobilenet_v2", False), ("mobilenet_v2", True))
+BITS4 = ("mlperf_kws", "resnet20", "mobilenet_v2")
 
 
-class Reader(CalibrationDataReader):
-    def __init__(self, samples):
-        self.samples = iter(samples)
-
-    def get_next(self):
-        return next(self.samples, None)
-
-
-def run_ort(path, samples):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options)
-    return [session.run(None, sample) for sample in samples]
+def thinned(network, most):
+    """Its views; every n-th where there are more."""
+    evaluation, groups, labels = network.judged()
+    kept = range(0, len(evaluation), -(-len(evaluation) // most))
+    return networks.Lazy(kept, evaluation.__getitem__), [groups[i] for i in kept], [labels[i] for i in kept] if labels is not None else None
 
 
-def run_pith(path, samples, library, names):
-    model = pith.Model(str(path), threads=1, library=library)
-    return [[outputs[name] for name in names] for outputs in (model.run(sample) for sample in samples)]
-
-
-def plain(path, target):
-    """Weights that the file also lists as inputs are no inputs; old opsets become 13, which per-channel QDQ needs."""
-    model = onnx.load(path)
-    weights = {w.name for w in model.graph.initializer}
-    inputs = [i for i in model.graph.input if i.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    if max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1) < 13:
-        model = onnx.version_converter.convert_version(model, 13)
-    onnx.save(model, target)
-    return target
-
-
-def prepare(path, folder):
-    """ONNX Runtime's own preparation, or what of it works."""
-    try:
-        source = plain(path, folder / "plain.onnx")
-    except Exception:
-        source = path
-    for options in ({}, {"skip_symbolic_shape": True}, {"skip_symbolic_shape": True, "skip_optimization": True}):
-        try:
-            quant_pre_process(str(source), str(folder / "prepared.onnx"), **options)
-            return folder / "prepared.onnx"
-        except Exception:
-            continue
-    return source
-
-
-def quantize_ort(network, calibration, folder, method):
-    target = folder / f"{network.name}.ort_{method}.onnx"
-    start = time.time()
-    quantize_static(str(prepare(network.path, folder)), str(target), Reader(calibration), quant_format=QuantFormat.QDQ,
-                    per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                    calibrate_method=METHODS[method])
-    return target, time.time() - start
-
-
-def quantize_pith(network, calibration, folder, program, extra):
-    target = folder / f"{network.name}.pith.onnx"
-    with tempfile.TemporaryDirectory() as data:
-        for i, sample in enumerate(calibration):
-            numpy.savez(f"{data}/{i:05}.npz", **sample)
-        start = time.time()
-        done = subprocess.run([program, "quantize", network.path, "--calib", data, "-o", target, "--json", "--samples", "1000",
-                               *extra], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip()[-300:])
-    return target, time.time() - start, json.loads(done.stdout)
-
-
-def judge(network, reference, outputs, labels):
-    row = {"sqnr": metrics.sqnr(reference, outputs)}
-    name, score = metrics.AGREEMENT[network.kind]
-    if score:
-        row["agreement"] = score(reference, outputs, network.options.get("threshold"))
-    if labels is not None:
-        row["top1"] = float(numpy.mean(right(outputs, labels)))
-    return row
-
-
-def right(outputs, labels):
-    """A network with one class more than the labels has a background class in front."""
-    offset = 1 if outputs[0][0].size == 1001 else 0
-    return metrics.classes(outputs) == numpy.array(labels) + offset
-
-
-def compare(network, arguments):
-    folder = arguments.output / "models"
+def spread_networks(known, folder):
+    """The same networks with channels of different ranges; float outputs stay what they are."""
+    folder = folder / "spread"
     folder.mkdir(parents=True, exist_ok=True)
-    calibration, evaluation, labels = network.make()
-    reference = run_ort(network.path, evaluation)
-    row = {"name": network.name, "kind": network.kind, "n": len(evaluation), "n_calibration": len(calibration)}
-    if labels is not None:
-        row["float"] = float(numpy.mean(right(reference, labels)))
-    names = [o.name for o in onnxruntime.InferenceSession(str(network.path)).get_outputs()]
-    path, seconds, report = quantize_pith(network, calibration, folder, arguments.pith, arguments.extra)
-    outputs = {"pith": run_pith(path, evaluation, arguments.library, names)}
-    row.update(seconds=seconds, observer=report["observer"], own_sqnr=report["sqnr_db"], stages=report["stages"], float_nodes=len(report["float_nodes"]),
-               nodes=report["nodes"], float_ms=report["float_ms"], ms=report["ms"])
-    row["pith"] = judge(network, reference, outputs["pith"], labels)
-    row["pith_in_ort"] = judge(network, reference, run_ort(path, evaluation), labels)
-    if arguments.no_ort:
-        return row
-    for method in METHODS:
-        try:
-            path, seconds = quantize_ort(network, calibration, folder, method)
-            entry = judge(network, reference, run_ort(path, evaluation), labels)
-            try:
-                entry["in_pith"] = judge(network, reference, run_pith(path, evaluation, arguments.library, names), labels)
-            except Exception as error:
-                entry["in_pith_error"] = str(error)[-200:]
-            row[f"ort_{method}"] = dict(entry, seconds=seconds)
-        except Exception as error:
-            row[f"ort_{method}"] = {"error": f"{type(error).__name__}: {error}"[:200]}
-    return row
+    for name, relu in SPREAD:
+        base = known[name]
+        for sigma in (0.0, 1.0, 1.5) if relu else (1.0, 1.5):
+            path = folder / f"{name}{'_relu' if relu else ''}_spread{sigma:g}.onnx"
+            if not path.exists():
+                spread.spread(base.path, path, sigma, relu)
+            yield dataclasses.replace(base, name=path.stem, path=path, options={**base.options, "spread": sigma},
+                                      views=functools.partial(thinned, base, 900))
 
 
-def best_of_ort(row):
-    tried = [(m, row[f"ort_{m}"]) for m in METHODS if "sqnr" in row.get(f"ort_{m}", {})]
-    return max(tried, key=lambda t: (t[1].get("top1", 0), t[1].get("agreement", 0), t[1]["sqnr"])) if tried else (None, None)
+def all_networks(settings):
+    """By name."""
+    known = {network.name: network for network in networks.networks(settings.shared, ROOT)}
+    return known | {network.name: network for network in spread_networks(known, settings.output)}
 
 
-def figure(row, entry):
-    if entry is None:
-        return "-"
-    percent = row["kind"] != "psnr"
-    text = f"{100 * entry['top1']:.1f} % " if "top1" in entry else ""
-    if "agreement" in entry:
-        text += f"{100 * entry['agreement']:.1f} %" if percent else f"{entry['agreement']:.1f} dB"
-        text += ", "
-    return f"{text}{entry['sqnr']:.1f} dB"
+def has(network, variant):
+    """Is this file wanted for this network?"""
+    ruined = network.name in RUINED or "spread" in network.options
+    if variant.startswith("bits4"):
+        return network.name in BITS4
+    if variant in GROUPS["ruined"] or variant in GROUPS["ort_tensor"]:
+        return ruined
+    return "spread" not in network.options or variant in ("int8", "ort_minmax", "ort_percentile")
 
 
-def table(rows):
-    lines = ["| network | samples | float | pith | pith's file in ONNX Runtime | ONNX Runtime's quantiser | agreement of |", "|---|---|---|---|---|---|---|"]
-    for row in rows:
-        method, best = best_of_ort(row)
-        wanted = f"{100 * row['float']:.1f} ± {100 * metrics.interval(row['float'], row['n']):.1f} %" if "float" in row else ""
-        lines.append(f"| {row['name']} | {row['n_calibration']} / {row['n']} | {wanted} | {figure(row, row['pith'])} | "
-                     f"{figure(row, row['pith_in_ort'])} | {figure(row, best)}{f' ({method})' if method else ''} | "
-                     f"{metrics.AGREEMENT[row['kind']][0] or 'SQNR only'} |")
-    return "\n".join(lines) + "\n"
+def start_worker(cores):
+    """With several jobs each has a core of its own, so that times which a quantiser measures are those of a core alone."""
+    core = cores.get() if cores else None
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+def make_one(name, variant, settings):
+    return make.make(all_networks(settings)[name], variant, settings)
+
+
+def judge_one(name, variants, settings):
+    network = all_networks(settings)[name]
+    return judge.judge(dataclasses.replace(network, views=functools.partial(thinned, network, settings.most)), variants, settings, pith)
+
+
+def in_turn(tasks, settings):
+    """Runs (function, arguments) on --jobs cores; begins none after --seconds."""
+    end, cores = time.monotonic() + settings.seconds, None
+    if settings.jobs > 1:
+        cores = multiprocessing.Manager().Queue()
+        for core in sorted(os.sched_getaffinity(0))[:settings.jobs]:
+            cores.put(core)
+    with concurrent.futures.ProcessPoolExecutor(settings.jobs, initializer=start_worker, initargs=(cores,)) as pool:
+        running, left = set(), list(tasks)
+        while running or (left and time.monotonic() < end):
+            while left and len(running) < settings.jobs and time.monotonic() < end:
+                function, *given = left.pop(0)
+                running.add(pool.submit(function, *given, settings))
+            done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                print(future.exception() or future.result(), flush=True)
+    if left:
+        print(f"{len(left)} left: run it again", flush=True)
+
+
+def files_to_make(known, settings):
+    for variant in settings.files:
+        for network in known:
+            exists = make.file_of(settings.output, network, variant).with_suffix(".json").exists() or (
+                make.error_of(settings.output, network, variant).exists())
+            if has(network, variant) and (settings.again or not exists):
+                yield make_one, network.name, variant
+
+
+def files_to_judge(known, settings):
+    for network in known:
+        missing = [v for v in [*make.PITH, *make.ORT] if judge.is_missing(settings.output, network, v)]
+        if missing:
+            yield judge_one, network.name, missing
+
+
+def time_all(known, settings):
+    end = time.monotonic() + settings.seconds
+    for network in known:
+        path = settings.output / "times" / f"{network.name}.json"
+        path.parent.mkdir(exist_ok=True)
+        if "spread" in network.options or (path.exists() and not settings.again) or time.monotonic() > end:
+            continue
+        variants = [v for v in ("int8", "default", "drop") if make.file_of(settings.output, network, v).exists()]
+        best = tables.best_of_ort(settings.output, network)
+        path.write_text(json.dumps(judge.time_network(network, variants + [best] * bool(best), settings, pith)))
+        print(network.name, path.read_text(), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared", help="folder of real models and data")
+    parser.add_argument("--steps", default="make,judge,time,table", help="with commas")
+    parser.add_argument("--files", default="int8,default,drop,ort,ruined,ort_tensor,bits4,bits4_uniform", help="which to make, with commas")
     parser.add_argument("--only", default="", help="regular expression of names")
-    parser.add_argument("--again", action="store_true", help="also networks that have a result")
-    parser.add_argument("--no-ort", action="store_true", help="pith only; earlier results of ONNX Runtime stay")
+    parser.add_argument("--again", action="store_true", help="also what has a result")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin nothing after this time")
+    parser.add_argument("--jobs", type=int, default=1, help="at the same time, each on a core of its own")
+    parser.add_argument("--most", type=int, default=10000, help="samples to judge with, spread over all; the same for all files of a network")
     parser.add_argument("--pith", type=pathlib.Path, default=ROOT / "build/pith")
     parser.add_argument("--library", type=pathlib.Path, default=ROOT / "build/libpith.so")
     parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "build/quantize")
-    parser.add_argument("extra", nargs="*", help="options of pith quantize, after --")
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    onnxruntime.set_default_logger_severity(3)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    kept = arguments.output / "results.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
-    for network in networks.networks(arguments.shared, ROOT):
-        if not re.search(arguments.only, network.name) or (network.name in results and not arguments.again):
-            continue
-        try:
-            row = compare(network, arguments)
-        except Exception as error:
-            print(f"{network.name}: {type(error).__name__}: {error}", file=sys.stderr)
-            continue
-        results[network.name] = {**results.get(network.name, {}), **row}
-        kept.write_text(json.dumps(results, indent=1))
-        print(table([results[network.name]]).splitlines()[-1], f"{row['seconds']:.0f} s", flush=True)
-    (arguments.output / "table.md").write_text(table(results.values()))
+    parser.add_argument("extra", nargs="*", help="more options of pith quantize for all files, after --")
+    settings = parser.parse_args()
+    settings.files = [v for name in settings.files.split(",") for v in GROUPS.get(name, [name])]
+    known = [n for n in all_networks(settings).values() if re.search(settings.only, n.name)]
+    for step in settings.steps.split(","):
+        if step == "time":
+            time_all(known, settings)
+        elif step == "table":
+            (settings.output / "tables.md").write_text(tables.everything(settings.output, list(all_networks(settings).values()), RUINED))
+        else:
+            in_turn({"make": files_to_make, "judge": files_to_judge}[step](known, settings), settings)
 
 
 if __name__ == "__main__":

@@ -1,68 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far the outputs of a quantised network are from the float network's, in the terms of the network's task.
 
-Every metric takes lists of outputs (a list per sample) and gives a score between 0 and 1 against the float network's.
+Each sample is reduced to a few numbers that may be added up ("facts"); a figure is a function of their sums, so that it
+can be had again for samples that are drawn anew (bootstrap over groups: views of one photo go together).
 """
-import math
-
 import numpy
 
+import detection
 
-def sqnr(reference, outputs):
-    """dB; the mean over outputs."""
-    values = []
-    for i in range(len(reference[0])):
-        signal = sum(float((r[i].astype(numpy.float64) ** 2).sum()) for r in reference)
-        noise = sum(float(((r[i].astype(numpy.float64) - o[i]) ** 2).sum()) for r, o in zip(reference, outputs))
-        values.append(min(10 * math.log10(signal / noise), 120) if noise > 0 and signal > 0 else 120.0)
-    return sum(values) / len(values)
+N_DRAWS = 1000
 
 
-def interval(score, n):
-    """Half of the 95 % interval (Wilson's, at its wider side)."""
-    z = 1.96
-    centre, half = (score + z * z / (2 * n)) / (1 + z * z / n), z * math.sqrt(score * (1 - score) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(abs(centre + half - score), abs(score - centre + half))
+def signal_noise(reference, output):
+    """Powers of each output and of its error."""
+    wide = [(r.astype(numpy.float64), o) for r, o in zip(reference, output)]
+    return [float((r ** 2).sum()) for r, _ in wide] + [float(((r - o) ** 2).sum()) for r, o in wide]
 
 
-def classes(outputs):
-    return numpy.array([int(o[0].argmax()) for o in outputs])
+def sqnr(sums):
+    """dB; the mean over outputs. Rows of sums of signal_noise()."""
+    signal, noise = numpy.split(sums, 2, axis=1)
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        values = 10 * numpy.log10(signal / noise)
+    return numpy.where((noise > 0) & (signal > 0), numpy.minimum(values, 120), 120).mean(1)
 
 
-def overlap(reference, outputs):
-    """F1 of two lists of boolean arrays."""
-    both = sum(int((a & b).sum()) for a, b in zip(reference, outputs))
-    all_ = sum(int(a.sum() + b.sum()) for a, b in zip(reference, outputs))
-    return 2 * both / all_ if all_ else 1.0
+def ratio(sums):
+    """In percent."""
+    return 100 * sums[:, 0] / numpy.maximum(sums[:, 1], 1e-30)
 
 
 def same(axis):
-    def compare(reference, outputs, _):
-        pairs = [(r[0].argmax(axis), o[0].argmax(axis)) for r, o in zip(reference, outputs)]
-        return sum(int((a == b).sum()) for a, b in pairs) / sum(a.size for a, _ in pairs)
-    return compare
+    def facts(reference, output, _):
+        a, b = reference[0].argmax(axis), output[0].argmax(axis)
+        return [int((a == b).sum()), a.size]
+    return facts
 
 
-def found(score):
-    """Cells whose score passes the threshold."""
-    return lambda reference, outputs, threshold: overlap([score(r) > threshold for r in reference],
-                                                         [score(o) > threshold for o in outputs])
+def overlap(reference, output, options):
+    """F1 of what passes the threshold."""
+    a, b = reference[0] > options["threshold"], output[0] > options["threshold"]
+    return [2 * int((a & b).sum()), int(a.sum() + b.sum())]
 
 
-def psnr(reference, outputs, _):
-    errors = [float(((numpy.clip(r[0], 0, 1) - numpy.clip(o[0], 0, 1)) ** 2).mean()) for r, o in zip(reference, outputs)]
-    return float(numpy.mean([-10 * math.log10(max(e, 1e-12)) for e in errors]))
+def psnr(reference, output, _):
+    error = float(((numpy.clip(reference[0], 0, 1) - numpy.clip(output[0], 0, 1)) ** 2).mean())
+    return [-10 * numpy.log10(max(error, 1e-12)), 100]
 
 
+# kind: name, unit, facts of a sample
 AGREEMENT = {
-    "top1": ("same class", same(-1)),
-    "frames": ("same symbols", same(-1)),
-    "pixels": ("same pixels", same(1)),
-    "mask": ("mask F1", found(lambda o: o[0])),
-    "faces": ("found F1", found(lambda o: o[0][..., 1])),
-    "faces12": ("found F1", found(lambda o: numpy.concatenate([numpy.sqrt(numpy.abs(o[i] * o[i + 3])) for i in range(3)], 1))),
-    "yolox": ("found F1", found(lambda o: o[0][..., 4] * o[0][..., 5:].max(-1))),
-    "fastestdet": ("found F1", found(lambda o: numpy.abs(o[0][:, 0]) ** 0.6 * numpy.abs(o[0][:, 5:].max(1)) ** 0.4)),
-    "psnr": ("PSNR dB", psnr),
-    "signal": (None, None),
+    "top1": ("same class", "%", same(-1)),
+    "frames": ("same symbols", "%", same(-1)),
+    "pixels": ("same pixels", "%", same(1)),
+    "mask": ("mask F1", "%", overlap),
+    "psnr": ("PSNR", "dB", psnr),
+    "signal": (None, None, None),
+    **{kind: ("AP of float's boxes", "", None) for kind in detection.DECODERS},
 }
+
+
+def right(output, label):
+    """A network with one class more than the labels has a background class in front."""
+    return [int(output[0].argmax()) == label + (output[0].size == 1001), 1]
+
+
+def draws(n_groups):
+    """How often each group counts: once in row 0, then drawn with replacement."""
+    drawn = numpy.random.default_rng(17).multinomial(n_groups, numpy.full(n_groups, 1 / n_groups), N_DRAWS)
+    return numpy.concatenate([numpy.ones((1, n_groups)), drawn])
+
+
+def sums_by_draw(facts, groups, weights):
+    by_group = numpy.zeros((weights.shape[1], len(facts[0])))
+    numpy.add.at(by_group, groups, numpy.asarray(facts, numpy.float64))
+    return weights @ by_group
+
+
+def figures(network, facts, groups, reference_boxes=None):
+    """name -> an array, the figure itself in front, then of all draws."""
+    weights, values = draws(max(groups) + 1), {}
+    values["sqnr"] = sqnr(sums_by_draw(facts["signal_noise"], groups, weights))
+    for name in ("agreement", "top1"):
+        if name in facts:
+            values[name] = ratio(sums_by_draw(facts[name], groups, weights))
+    if "boxes" in facts:
+        threshold = network.options["threshold"]
+        ready = detection.prepare(reference_boxes, facts["boxes"], threshold, groups)
+        values["ap50"], values["agreement"] = detection.average_precision(ready, weights[:301]).T
+        values["f1"] = detection.f1(ready, threshold, weights[:301])
+    return values
+
+
+def interval(values):
+    """95 % of the draws."""
+    return [float(v) for v in numpy.percentile(values[1:], [2.5, 97.5])]

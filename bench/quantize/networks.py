@@ -2,8 +2,10 @@
 """The networks of the comparison: the real ones of the shared folder, what to feed them, and what their outputs mean.
 
 A sample is a dict of arrays by input name. Calibration and evaluation samples are disjoint; where a network has no data
-of its own kind, photos of data/imagenet_sample or sounds of the shared folder stand in.
+of its own kind, photos of data/imagenet_sample or sounds of the shared folder stand in. Judged is on more views of the
+evaluation pictures and sounds; views of one make a group, and intervals are over groups.
 """
+import collections.abc
 import dataclasses
 import functools
 import gzip
@@ -26,6 +28,26 @@ class Network:
     kind: str                       # how outputs are compared: metrics.py
     make: typing.Callable           # -> (calibration samples, evaluation samples, labels or None)
     options: dict = dataclasses.field(default_factory=dict)
+    views: typing.Callable | None = None    # -> (evaluation samples, group of each, labels or None), where there are more
+
+    def judged(self):
+        if self.views:
+            return self.views()
+        _, evaluation, labels = self.make()
+        return evaluation, list(range(len(evaluation))), labels
+
+
+class Lazy(collections.abc.Sequence):
+    """Samples that are made when they are asked for: a thousand pictures need not be in memory at once."""
+
+    def __init__(self, things, make):
+        self.things, self.make = things, make
+
+    def __len__(self):
+        return len(self.things)
+
+    def __getitem__(self, index):
+        return self.make(self.things[index])
 
 
 def resize(picture, width, height, crop=False):
@@ -55,6 +77,40 @@ def from_photos(shared, name, size, prepare, n_calibration=40, n_evaluation=85, 
     samples = [{name: prepare(resize(picture, *size, crop))} for _, picture in photos(shared)[:n_calibration + n_evaluation]]
     labels = [label for label, _ in photos(shared)[n_calibration:n_calibration + n_evaluation]] if labelled else None
     return samples[:n_calibration], samples[n_calibration:], labels
+
+
+def crops(picture, n):
+    """The whole and its mirror image, then four fifths of either side: corners and middle, and their mirror images."""
+    w, h = picture.size
+    parts = [picture] + [picture.crop((int(x * w), int(y * h), int((x + 0.8) * w), int((y + 0.8) * h)))
+                         for x, y in ((0.1, 0.1), (0, 0), (0.2, 0), (0, 0.2), (0.2, 0.2))]
+    return [view for part in parts for view in (part, part.transpose(Image.FLIP_LEFT_RIGHT))][:n]
+
+
+def views_of(pictures, n, prepare, labels=None):
+    """n views of each picture."""
+    things = [(i, k) for i in range(len(pictures)) for k in range(n)]
+    return (Lazy(things, lambda thing: prepare(crops(pictures[thing[0]], n)[thing[1]])), [i for i, _ in things],
+            [labels[i] for i, _ in things] if labels else None)
+
+
+def photo_views(shared, name, size, prepare, n_views=12, n_calibration=40, labelled=False):
+    labels, pictures = zip(*photos(shared)[n_calibration:])
+    return views_of(pictures, n_views, lambda picture: {name: prepare(resize(picture, *size, True))}, labels if labelled else None)
+
+
+@functools.cache
+def pictures(shared, *folders):
+    return [Image.open(path).convert("RGB") for folder in folders
+            for path in sorted((shared / "models" / folder / "images").iterdir())]
+
+
+def letterbox(picture, width, height, colour):
+    """Reduced to fit, at the upper left."""
+    scale = min(width / picture.width, height / picture.height)
+    target = Image.new("RGB", (width, height), (colour,) * 3)
+    target.paste(picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.BILINEAR))
+    return numpy.asarray(target, numpy.float32)
 
 
 def cifar(shared, prepare, name, n_calibration=128, n_evaluation=3000):
@@ -124,6 +180,13 @@ def sound_windows(shared, name, rate, length, shape, n=(60, 100)):
                  for part, k in zip(sounds(shared, rate), n)) + (None,)
 
 
+def sound_views(shared, name, rate, length, shape, n):
+    """Windows a sixteenth of their length apart; those of two lengths make a group."""
+    samples = windows(sounds(shared, rate)[1], length, length // 16, n)
+    starts = numpy.linspace(0, (len(sounds(shared, rate)[1]) - length) // (length // 16), len(samples)).astype(int)
+    return [{name: w.reshape(shape)} for w in samples], [int(s) // 32 for s in starts], None
+
+
 def with_states(path, frames, n):
     """Runs a stateful network over `frames` in float; every k-th step with its states is a sample."""
     session = onnxruntime.InferenceSession(path)
@@ -179,20 +242,38 @@ def drawn_lines(n):
     return lines
 
 
-def text_lines(name, n_planes):
-    samples = [{name: numpy.repeat(((x - 127.5) / 127.5)[None, None], n_planes, 1)} for x in drawn_lines(160)]
+def text_lines(name, n_planes, n_evaluation=100):
+    samples = [{name: numpy.repeat(((x - 127.5) / 127.5)[None, None], n_planes, 1)} for x in drawn_lines(60 + n_evaluation)]
     return samples[:60], samples[60:], None
 
 
 def pages(shared, name, prepare):
     """Photos with drawn lines of text."""
     samples = []
-    for (_, picture), line in zip(photos(shared)[:60], drawn_lines(60)):
+    for (_, picture), line in zip(photos(shared), drawn_lines(125)):
         pixels = resize(picture, 320, 320, True).copy()
         for top in (40, 150, 260):
             pixels[top:top + 32] = line[..., None]
         samples.append({name: prepare(pixels)})
     return samples[:30], samples[30:], None
+
+
+def faces(shared):
+    """Pictures to calibrate with and others to judge with: groups of people."""
+    return (pictures(shared, "mediapipe_face", "yolox_nano") + [picture for _, picture in photos(shared)[:9]],
+            pictures(shared, "ultraface"))
+
+
+def objects(shared):
+    return [picture for _, picture in photos(shared)[:40]], pictures(shared, "yolox_nano", "fastestdet")
+
+
+def network_of(name, path, kind, value, data, prepare, threshold, n_views=6):
+    """Of pictures that `data` gives."""
+    def make():
+        return *([{value: prepare(p)} for p in part] for part in data()), None
+    return Network(name, path, kind, make, {"threshold": threshold},
+                   lambda: views_of(data()[1], n_views, lambda picture: {value: prepare(picture)}))
 
 
 def networks(shared, root):
@@ -203,16 +284,21 @@ def networks(shared, root):
     byte = functools.partial(planes, scale=1 / 255)
     bgr = functools.partial(planes, bgr=True)
 
-    def photo(name, path, kind, value, size, prepare, **more):
-        options = {key: more.pop(key) for key in list(more) if key == "threshold"}
-        return Network(name, path, kind, lambda: from_photos(shared, value, size, prepare, **more), options)
+    def photo(name, path, kind, value, size, prepare, labelled=False, n_views=12):
+        return Network(name, path, kind, lambda: from_photos(shared, value, size, prepare, labelled=labelled),
+                       views=lambda: photo_views(shared, value, size, prepare, n_views, labelled=labelled))
+
+    def detector(name, path, value, size, data, prepare, threshold, pad=None):
+        pixels = lambda picture: letterbox(picture, *size, pad) if pad is not None else resize(picture, *size)
+        return network_of(name, models / path, name, value, data, lambda picture: prepare(pixels(picture)), threshold)
 
     cifar_pixels = functools.partial(planes, mean=255 * numpy.float32([0.4914, 0.4822, 0.4465]),
                                      scale=1 / (255 * numpy.float32([0.2470, 0.2435, 0.2616])))
     first_input = lambda path: onnxruntime.InferenceSession(path).get_inputs()[0].name
     mobile = {"labelled": True}
     v2, v1 = converted / "mobilenet_v2_1.0_224_qat.float.onnx", converted / "mobilenet_v1_0.25_224.float.onnx"
-    face = models / "ultraface/version-RFB-320_simplified.onnx"
+    people, things = functools.partial(faces, shared), functools.partial(objects, shared)
+    kwt = functools.partial(sound_windows, shared, first_input(converted / "kwt1.float.onnx"), 16000, 16000, (1, 16000))
     return [
         photo("mobilenet_v2", v2, "top1", first_input(v2), (224, 224), half, **mobile),
         photo("mobilenet_v1_0.25", v1, "top1", first_input(v1), (224, 224), half, **mobile),
@@ -225,25 +311,23 @@ def networks(shared, root):
         Network("mlperf_kws", converted / "mlperf_kws_int8.float.onnx", "top1",
                 lambda: keywords(shared, first_input(converted / "mlperf_kws_int8.float.onnx"))),
         Network("mnist8", models / "mnist8/model.onnx", "top1", lambda: mnist(shared, "Input3")),
-        Network("kwt1", converted / "kwt1.float.onnx", "top1",
-                lambda: sound_windows(shared, first_input(converted / "kwt1.float.onnx"), 16000, 16000, (1, 16000))),
+        Network("kwt1", converted / "kwt1.float.onnx", "top1", kwt, views=lambda: sound_views(*kwt.args, 1000)),
         photo("mlperf_vww96", converted / "mlperf_vww96.float.onnx", "top1",
               first_input(converted / "mlperf_vww96.float.onnx"), (96, 96), byte),
-        photo("ultraface", face, "faces", "input", (320, 240), functools.partial(planes, mean=127, scale=1 / 128),
-              threshold=0.5, n_evaluation=60),
-        photo("yunet_320", models / "yunet/yunet_n_320_320.onnx", "faces12", "input", (320, 320), bgr, threshold=0.3, n_evaluation=60),
-        photo("yolox_nano", models / "yolox_nano/yolox_nano.onnx", "yolox", "images", (416, 416),
-              bgr, threshold=0.3, n_evaluation=60),
-        photo("fastestdet", models / "fastestdet/FastestDet.onnx", "fastestdet", "input.1", (352, 352),
-              functools.partial(planes, scale=1 / 255, bgr=True), threshold=0.4, n_evaluation=60),
+        detector("ultraface", "ultraface/version-RFB-320_simplified.onnx", "input", (320, 240), people,
+                 functools.partial(planes, mean=127, scale=1 / 128), 0.5),
+        detector("yunet", "yunet/yunet_n_320_320.onnx", "input", (320, 320), people, bgr, 0.5, pad=0),
+        detector("yolox_nano", "yolox_nano/yolox_nano.onnx", "images", (416, 416), things, bgr, 0.3, pad=114),
+        detector("fastestdet", "fastestdet/FastestDet.onnx", "input.1", (352, 352), things,
+                 functools.partial(planes, scale=1 / 255, bgr=True), 0.4),
         Network("ppocr_det", models / "ppocr/ch_PP-OCRv3_det_infer.onnx", "mask", lambda: pages(shared, "x", imagenet),
                 {"threshold": 0.3}),
-        Network("ppocr_rec", models / "ppocr/en_number_mobile_v2.0_rec_infer.onnx", "frames", lambda: text_lines("x", 3)),
-        Network("text_line", root / "models/text_line/text_line.onnx", "frames", lambda: text_lines("image", 1)),
-        photo("prisma", models / "portrait_seg/prisma_nchw.onnx", "mask", "input_3", (256, 256), byte, threshold=0.5,
-              n_evaluation=40),
+        Network("ppocr_rec", models / "ppocr/en_number_mobile_v2.0_rec_infer.onnx", "frames", lambda: text_lines("x", 3, 500)),
+        Network("text_line", root / "models/text_line/text_line.onnx", "frames", lambda: text_lines("image", 1, 500)),
+        network_of("prisma", models / "portrait_seg/prisma_nchw.onnx", "mask", "input_3", people,
+                   lambda picture: byte(resize(picture, 256, 256, True)), 0.5),
         photo("deeplabv3", converted / "deeplabv3_257.float.onnx", "pixels",
-              first_input(converted / "deeplabv3_257.float.onnx"), (257, 257), half, n_calibration=30, n_evaluation=30),
+              first_input(converted / "deeplabv3_257.float.onnx"), (257, 257), half, n_views=6),
         Network("superres10", models / "superres10/model.onnx", "psnr", lambda: luminance(shared, "input")),
         Network("basic_pitch", models / "basic_pitch/nmp.onnx", "signal",
                 lambda: sound_windows(shared, "serving_default_input_2:0", 22050, 43844, (1, 43844, 1), (20, 20))),
