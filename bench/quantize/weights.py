@@ -58,12 +58,14 @@ def least_ms(models, sample, rounds=5):
 
 def classifier(network, formats, args):
     calibration, evaluation, labels = network.make()
-    paths = [network.path] + [quantize(args.tool, network.path, f, calibration[:64], args.folder) for f in formats]
+    paths = [network.path] + [quantize(args.tool, network.path, f, calibration[:128], args.folder) for f in formats]
     models = [pith.Model(str(p), threads=1, library=args.library) for p in paths]
-    chosen = [outputs(m, evaluation).argmax(-1) for m in models]
+    all_scores = [outputs(m, evaluation) for m in models]
+    chosen = [scores.argmax(-1) for scores in all_scores]
+    background = int(all_scores[0].shape[-1] == 1001)  # a class in front of those that the labels count
     for form, path, model, classes in zip(["float32"] + formats, paths, models, chosen):
         ms = least_ms([models[0], model], evaluation[0])
-        top1 = f"{100 * numpy.mean(classes == numpy.array(labels)):6.2f}" if labels is not None else "     -"
+        top1 = f"{100 * numpy.mean(classes == numpy.array(labels) + background):6.2f}" if labels is not None else "     -"
         print(f"| {network.name} | {form} | {top1} | {100 * numpy.mean(classes == chosen[0]):6.2f} | "
               f"{path.stat().st_size / 1024:8.0f} | {ms[0]:.3f} | {ms[1]:.3f} |", flush=True)
 

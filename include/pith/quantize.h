@@ -20,17 +20,21 @@ typedef enum pith_observer {
     PITH_OBSERVER_ACIQ,       /**< Least error of a normal or a Laplace distribution with the same moments. */
     PITH_OBSERVER_AVERAGE,    /**< Averages of the samples' smallest and largest elements. */
     PITH_OBSERVER_MOVING_AVERAGE, /**< The same with weights 0.9^age: the only one to depend on the samples' order. */
+    PITH_OBSERVER_ADMM,       /**< Rounding and the best scale for what was rounded in turns, until both stay. */
+    PITH_OBSERVER_EMD,        /**< Least change of mean and standard deviation. */
     PITH_OBSERVER_COUNT
 } pith_observer;
 
-/** "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average"; static. NULL past the end. */
+/** "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average", "admm", "emd"; static. NULL past the end. The last
+ * two are tried with the best effort, or where they are named. */
 const char *pith_observer_name(pith_observer observer);
 
 /** How weights of pith_quantize_options.weights are rounded to integers. */
 typedef enum pith_weight_method {
-    PITH_WEIGHT_NEAREST = 0, /**< To the nearest. */
+    PITH_WEIGHT_NEAREST = 0, /**< To the nearest, with scales of the least error or those that hold all weights. */
     PITH_WEIGHT_GPTQ,        /**< Later columns make up for errors of a column (Frantar et al., arXiv 2210.17323). */
-    PITH_WEIGHT_AWQ          /**< Columns that meet large inputs are scaled up (Lin et al., arXiv 2306.00978). */
+    PITH_WEIGHT_AWQ,         /**< Columns that meet large inputs are scaled up (Lin et al., arXiv 2306.00978). */
+    PITH_WEIGHT_ADAROUND     /**< Up or down is learnt, layer after layer (Nagel et al., arXiv 2004.10568). */
 } pith_weight_method;
 
 /** How much work a network is worth. Counted in multiplications, so that results don't depend on the machine. */
@@ -147,6 +151,8 @@ typedef struct pith_quantize_report {
     double cosine;
     double observer_sqnr_db[PITH_OBSERVER_COUNT]; /**< Of each observer that was tried; 0: not tried. */
     pith_observer observer;            /**< The one taken. */
+    int n_plain;                       /**< Products that weight_method left to nearest rounding, for their number of inputs
+                                        * (GPTQ and AWQ 3500 or so, AdaRound 2304) or as transposed convolutions. */
     int n_equalized;                   /**< Pairs of layers whose weights were balanced; 0 if that did not help. */
     int is_bias_corrected;             /**< 0 if it did not help. */
     const pith_quantize_stage *stages; /**< In order. */

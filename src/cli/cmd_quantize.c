@@ -14,7 +14,8 @@ static const cli_option options[] = {
     { "samples", 'n', CLI_KIND_INT, offsetof(quantize_settings, n_samples), "N",
       "samples to calibrate with, spread over the data (128)", 1, 1e6 },
     { "observer", 0, CLI_KIND_TEXT, offsetof(quantize_settings, observer), "NAME",
-      "ranges: auto, min-max, percentile, mse, kl, aciq, average, moving-average (auto: by measured error)", 0, 0 },
+      "ranges: auto, min-max, percentile, mse, kl, aciq, average, moving-average, admm, emd (auto: by measured error)",
+      0, 0 },
     { "clip-percent", 0, CLI_KIND_POINTS, offsetof(quantize_settings, clip_percent), "P",
       "of the percentile observer: left out at either end (0.01)", 0, 49 },
     { "max-drop", 0, CLI_KIND_POINTS, offsetof(quantize_settings, max_drop), "POINTS",
@@ -33,7 +34,7 @@ static const cli_option options[] = {
       "store weights alone in few bits: int2 to int8, with details int4:group=32,asym; palette2 to palette8; float16, "
       "bfloat16, float8e4m3, float8e5m2", 0, 0 },
     { "method", 0, CLI_KIND_TEXT, offsetof(quantize_settings, method), "NAME",
-      "how --weights become integers: rtn (to the nearest), gptq or awq (rtn)", 0, 0 },
+      "how --weights become integers: rtn (to the nearest), gptq, awq or adaround (rtn)", 0, 0 },
     { "dynamic", 0, CLI_KIND_FLAG, offsetof(quantize_settings, dynamic), NULL,
       "products of matrices in 8 bits, activations quantised in each run: no calibration data is needed", 0, 0 },
     { "keep-float", 0, CLI_KIND_TEXT, offsetof(quantize_settings, keep_float), "LIST",
@@ -64,7 +65,8 @@ enum { N_GENERATED = 16, N_VERIFIED = 1000, FEW_SAMPLES = 8 };
 /* Brings the words of the options to numbers. */
 static pith_status find_names(const quantize_settings *given, pith_quantize_options *how)
 {
-    static const char *const efforts[] = { "normal", "fast", "best" }, *const methods[] = { "rtn", "gptq", "awq" };
+    static const char *const efforts[] = { "normal", "fast", "best" };
+    static const char *const methods[] = { "rtn", "gptq", "awq", "adaround" };
     const char *observers[PITH_OBSERVER_COUNT];
     int observer, effort, method;
     for (int i = 0; i < PITH_OBSERVER_COUNT; i++) {
@@ -86,7 +88,8 @@ static pith_status quantize(quantize_job *job)
     pith_quantize_options how = {
         .clip_fraction = given->clip_percent / 100.0,   .per_tensor_weights = given->per_tensor,
         .without = given->without,
-        .no_equalization = given->no_equalization,      .no_bias_correction = given->no_bias_correction,
+        .no_equalization = given->no_equalization,
+        .no_bias_correction = given->no_bias_correction || (given->weights && !given->calib), /* means of noise */
         .keep_float = given->keep_float,                .n_threads = (int)given->n_threads,
         .progress = cli_show_stage,                      .max_drop = given->max_drop,
         .max_bytes = (size_t)given->max_size,           .max_ms = given->max_ms,
@@ -212,7 +215,8 @@ const cli_command cli_command_quantize = {
         "The result is an ONNX file in QDQ form. Ranges come from calibration data: some hundred typical inputs.\n"
         "Layers that are not faster in integers on this machine stay float. With limits (--max-...) precision is\n"
         "chosen per layer until all are kept; if they can't be, the command fails and says what can be reached.\n"
-        "With --weights only they are stored in fewer bits, which takes no calibration data but for gptq and awq.\n"
+        "With --weights only they are stored in fewer bits: calibration data are needed by all methods but rtn, whose\n"
+        "result they improve.\n"
         "The report names the tensors that lose most, and the nodes that stay float and why.",
     .options = options,
     .settings_bytes = sizeof(quantize_settings),

@@ -5,7 +5,7 @@
 #include "pith/quantize.h"
 
 static const char *const observer_names[PITH_OBSERVER_COUNT + 1] = {
-    "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average", NULL
+    "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average", "admm", "emd", NULL
 };
 
 static const char *const cause_names[PITH_CAUSE_COUNT + 1] = { "none",

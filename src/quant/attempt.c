@@ -45,28 +45,16 @@ void pithi_quant_note(pithi_quant *quant, const char *stage, double before, doub
     }
 }
 
-/* What belongs to one graph and is found anew for another. */
-typedef struct state {
-    pith_graph *graph;
-    pithi_quant_role *roles;
-    int n_nodes, n_tensors;
-    int *tensor_of, *result_of;
-    bool *is_followed;
-    pithi_quant_tensor *tensors;
-    pithi_quant_layer *layers;
-    float **bias_shifts;
-} state;
-
-static state save(const pithi_quant *quant)
+pithi_quant_state pithi_quant_save(const pithi_quant *quant)
 {
-    return (state){ .graph = quant->graph,         .roles = quant->roles,
+    return (pithi_quant_state){ .graph = quant->graph,         .roles = quant->roles,
                     .n_nodes = quant->n_nodes,     .n_tensors = quant->n_tensors,
                     .tensor_of = quant->tensor_of, .result_of = quant->result_of,
                     .tensors = quant->tensors,     .is_followed = quant->is_followed,
                     .layers = quant->layers,       .bias_shifts = quant->bias_shifts };
 }
 
-static void restore(pithi_quant *quant, const state *s)
+void pithi_quant_restore(pithi_quant *quant, const pithi_quant_state *s)
 {
     if (quant->graph != s->graph) {
         pithi_graph_destroy(quant->graph);
@@ -103,7 +91,7 @@ static pith_status measure_edited(pithi_quant *quant, double *score_out)
 
 pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, int *n_edited)
 {
-    const state before = save(quant);
+    const pithi_quant_state before = pithi_quant_save(quant);
     pith_graph *clone = NULL;
     double score = 0.0;
     *n_edited = 0;
@@ -120,7 +108,7 @@ pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, 
         status = measure_edited(quant, &score);
     }
     if (status != PITH_OK || *n_edited == 0) {
-        restore(quant, &before);
+        pithi_quant_restore(quant, &before);
         return status;
     }
     bool is_kept = score > quant->score + fmax(way->least_db, PITHI_QUANT_GAIN_DB);
@@ -130,7 +118,7 @@ pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, 
         quant->score = score;
     } else {
         *n_edited = 0;
-        restore(quant, &before);
+        pithi_quant_restore(quant, &before);
     }
     return PITH_OK;
 }

@@ -5,7 +5,8 @@
  * what the first one shifts. */
 #include "quant/quant.h"
 
-#define MOST_SAMPLES 16
+#define MOST_SAMPLES 32
+#define FEW_SAMPLES 16
 
 /* Means over batch and space of each output channel of a layer. */
 typedef struct layer {
@@ -68,16 +69,29 @@ static pith_status clone_for(const pithi_quant *quant, const layer *layers, int 
     return PITH_OK;
 }
 
+/* Of weights alone, samples that don't judge: with few bits the shifts are large enough to be fitted to samples. */
+static int choose_samples(const pithi_quant *quant, int samples[MOST_SAMPLES])
+{
+    if (quant->options->weights) {
+        return pithi_quant_free_samples(quant, MOST_SAMPLES, samples);
+    }
+    for (int k = 0; k < quant->n_held && k < FEW_SAMPLES; k++) {
+        samples[k] = pithi_quant_held_sample(quant, k);
+    }
+    return quant->n_held < FEW_SAMPLES ? quant->n_held : FEW_SAMPLES;
+}
+
 static pith_status measure(const pithi_quant *quant, layer *layers, int n_layers, bool quantised)
 {
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    int n_samples = quant->n_held < MOST_SAMPLES ? quant->n_held : MOST_SAMPLES;
+    int samples[MOST_SAMPLES];
+    const int n_samples = choose_samples(quant, samples);
     PITH_TRY(clone_for(quant, layers, n_layers, quantised, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
     for (int k = 0; k < n_samples; k++) {
-        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
+        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, samples[k]), done);
         for (int i = 0; i < n_layers; i++) {
             add_means(layers[i].node, pith_session_output(runner.session, quant->n_outputs + i),
                       (quantised ? -1.0 : 1.0) / n_samples, layers[i].means);
@@ -130,7 +144,7 @@ int pithi_quant_correction_runs(const pithi_quant *quant)
 {
     int n = 0;
     for (const pith_node *node = quant->graph->first; node; node = node->next) {
-        n += is_corrected(quant, node) ? MOST_SAMPLES : 0;
+        n += is_corrected(quant, node) ? FEW_SAMPLES : 0;
     }
     return n;
 }

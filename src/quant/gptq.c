@@ -12,6 +12,8 @@
 
 #define DAMPING 0.01
 #define BLOCK 128
+#define CLIP_STEPS 28
+#define CLIP_STEP 0.03
 
 /* h becomes its factor R, upper triangular with R R^T = h; false if it isn't positive definite. */
 static bool factor(double *h, int64_t k)
@@ -56,26 +58,49 @@ static void invert(double *r, int64_t k, double *old)
 typedef struct solver {
     const pithi_nbits_matrix *m;
     double *w, *errors;  /* [n_rows][k] in order of `order`; [n_rows][block] */
+    double *diagonal;    /* of h, by column */
     const double *u;
     int64_t *order, *place; /* column of each step, step of each column */
     int low, high;
+    bool clips;
 } solver;
+
+static double group_error(const solver *s, int64_t begin, int64_t end, const double *w, const int64_t *place,
+                          double scale, int zero)
+{
+    double sum = 0.0;
+    for (int64_t j = begin; j < end; j++) {
+        const double x = w[place ? place[j] : j];
+        const double error = x - scale * (fmin(fmax(nearbyint(x / scale) + zero, s->low), s->high) - zero);
+        sum += s->diagonal[j] * error * error;
+    }
+    return sum;
+}
 
 /* Scale of the columns of group g; w is in order of the matrix where `place` is NULL. */
 static void fit_group(const solver *s, int64_t row, int64_t g, const double *w, const int64_t *place)
 {
     const pithi_nbits_matrix *m = s->m;
     const int64_t at = row * pithi_nbits_n_groups(m) + g, begin = g * m->group;
-    double low = 0.0, high = 0.0;
-    int16_t zero = 0;
-    for (int64_t j = begin; j < pithi_min_s64(begin + m->group, m->k); j++) {
+    const int64_t end = pithi_min_s64(begin + m->group, m->k);
+    double low = 0.0, high = 0.0, least = INFINITY;
+    for (int64_t j = begin; j < end; j++) {
         const double x = w[place ? place[j] : j];
         low = fmin(low, x);
         high = fmax(high, x);
     }
-    m->scales[at] = pithi_quant_fit(&m->format, low, high, &zero);
-    if (m->format.has_zeros) {
-        m->zeros[at] = zero;
+    for (int i = 0; i < (s->clips ? CLIP_STEPS : 1); i++) {
+        const double share = 1.0 - CLIP_STEP * i;
+        int16_t zero = 0;
+        const float scale = pithi_quant_fit(&m->format, low * share, high * share, &zero);
+        const double error = s->clips ? group_error(s, begin, end, w, place, (double)scale, zero) : 0.0;
+        if (error < least) {
+            least = error;
+            m->scales[at] = scale;
+            if (m->format.has_zeros) {
+                m->zeros[at] = zero;
+            }
+        }
     }
 }
 
@@ -148,6 +173,7 @@ static void prepare(solver *s, double *h, column *columns, const pithi_gptq_opti
     for (int64_t j = 0; j < k; j++) {
         mean += h[j * k + j] / (double)k;
         columns[j] = (column){ h[j * k + j], j };
+        s->diagonal[j] = h[j * k + j];
     }
     if (options->act_order) {
         qsort(columns, (size_t)k, sizeof *columns, compare);
@@ -168,13 +194,17 @@ static pith_status run(pithi_arena *arena, solver *s, double *h, const pithi_gpt
     const pithi_nbits_matrix *m = s->m;
     const int64_t k = m->k, n_groups = pithi_nbits_n_groups(m);
     int64_t block = options->block > 0 ? options->block : BLOCK;
-    void *w = NULL, *errors = NULL, *order = NULL, *place = NULL, *columns = NULL, *ordered = NULL;
+    void *w = NULL, *errors = NULL, *order = NULL, *place = NULL, *columns = NULL, *ordered = NULL,
+         *diagonal = NULL;
     block = n_groups > 1 ? pithi_div_up(block, m->group) * m->group : block;
     PITH_TRY(pithi_arena_array(arena, (size_t)(m->n_rows * k), sizeof(double), &w));
     PITH_TRY(pithi_arena_array(arena, (size_t)(m->n_rows * block), sizeof(double), &errors));
     PITH_TRY(pithi_arena_array(arena, (size_t)k, sizeof(int64_t), &order));
     PITH_TRY(pithi_arena_array(arena, (size_t)k, sizeof(int64_t), &place));
     PITH_TRY(pithi_arena_array(arena, (size_t)k, sizeof(column), &columns));
+    PITH_TRY(pithi_arena_array(arena, (size_t)k, sizeof(double), &diagonal));
+    s->diagonal = diagonal;
+    s->clips = options->clips;
     s->w = w;
     s->errors = errors;
     s->order = order;

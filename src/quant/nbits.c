@@ -78,9 +78,8 @@ pith_status pithi_quant_read_weights(pith_ctx *ctx, const char *text, pithi_weig
 
 /* ---- one product ---------------------------------------------------------------------------- */
 
-/* Group g of its outputs as a matrix; the arrays live in `arena`. */
-static pith_status make_matrix(const pithi_moments *p, const pithi_weight_format *format, int64_t g, pithi_arena *arena,
-                               pithi_nbits_matrix *m)
+pith_status pithi_moments_matrix(const pithi_moments *p, const pithi_weight_format *format, int64_t g,
+                                 pithi_arena *arena, pithi_nbits_matrix *m)
 {
     const pithi_quant_scales where = pithi_quant_scales_of(&p->weights, format);
     void *w = NULL, *q = NULL, *scales = NULL, *zeros = NULL;
@@ -138,39 +137,75 @@ static pith_status new_rounded(pithi_quant *quant, const pithi_moments *p, const
     return PITH_OK;
 }
 
-static pith_status round_group(pithi_quant *quant, const pithi_moments *p, int64_t g, const pithi_nbits_matrix *m)
+/* GPTQ in the order of the columns and in that of their moments, each with scales that hold all and with those of the
+ * least error: which is best differs from layer to layer. `m` holds the nearest integers, which stay where they are. */
+static pith_status round_gptq(pithi_arena *arena, const pithi_nbits_matrix *m, const double *h)
 {
-    const pith_weight_method method = p->h ? quant->options->weight_method : PITH_WEIGHT_NEAREST;
-    const double *h = p->h ? p->h + g * p->k * p->k : NULL;
-    pithi_nbits_nearest(m, NULL);
-    if (method == PITH_WEIGHT_NEAREST) {
-        return PITH_OK;
-    }
-    if (method == PITH_WEIGHT_AWQ) {
-        return pithi_awq_clip(quant->ctx, m, h);
-    }
-    const double before = pithi_nbits_error(m, h);
-    void *copy = NULL;
-    const size_t n_bytes = (size_t)(p->k * p->k) * sizeof(double);
-    PITH_TRY(pithi_alloc_raw(quant->ctx, n_bytes, &copy));
-    memcpy(copy, h, n_bytes);
-    pith_status status = pithi_gptq(quant->ctx, m, copy, NULL);
-    pithi_free(quant->ctx, copy);
-    if (status != PITH_OK || !(pithi_nbits_error(m, h) <= before)) { /* nearest is no worse, and always possible */
-        pith_ctx_clear_error(quant->ctx);
-        pithi_nbits_nearest(m, NULL);
+    const size_t n = (size_t)(m->n_rows * m->k), n_scales = (size_t)(m->n_rows * pithi_nbits_n_groups(m));
+    const size_t n_moments = (size_t)(m->k * m->k);
+    pithi_nbits_matrix trial = *m;
+    void *copy = NULL, *q = NULL, *scales = NULL, *zeros = NULL;
+    double least = pithi_nbits_error(m, h);
+    PITH_TRY(pithi_arena_array(arena, n_moments, sizeof(double), &copy));
+    PITH_TRY(pithi_arena_array(arena, n, sizeof(int16_t), &q));
+    PITH_TRY(pithi_arena_array(arena, n_scales, sizeof(float), &scales));
+    PITH_TRY(pithi_arena_array(arena, n_scales, sizeof(int16_t), &zeros));
+    trial.q = q;
+    trial.scales = scales;
+    trial.zeros = zeros;
+    for (int i = 0; i < 4; i++) {
+        const pithi_gptq_options options = { .act_order = i & 1, .clips = i & 2 };
+        memcpy(copy, h, n_moments * sizeof(double));
+        if (pithi_gptq(arena->ctx, &trial, copy, &options) != PITH_OK) {
+            pith_ctx_clear_error(arena->ctx);
+            continue;
+        }
+        const double error = pithi_nbits_error(&trial, h);
+        if (error < least) {
+            least = error;
+            memcpy(m->q, q, n * sizeof *m->q);
+            memcpy(m->scales, scales, n_scales * sizeof *m->scales);
+            memcpy(m->zeros, zeros, n_scales * sizeof *m->zeros);
+        }
     }
     return PITH_OK;
 }
 
-static pith_status round_product(pithi_quant *quant, const pithi_moments *p, const pithi_weight_format *format)
+static pith_status round_group(pithi_quant *quant, const pithi_moments *p, pith_weight_method method, int64_t g,
+                               pithi_arena *arena, const pithi_nbits_matrix *m)
+{
+    const double *h = p->h + g * p->k * p->k;
+    pithi_nbits_nearest(m, NULL);
+    return !p->h || method == PITH_WEIGHT_NEAREST ? PITH_OK
+           : method == PITH_WEIGHT_AWQ            ? pithi_awq_clip(quant->ctx, m, h)
+                                                  : round_gptq(arena, m, h);
+}
+
+static pith_status check_halves(pith_ctx *ctx, const pith_tensor *w, const pithi_weight_format *format)
+{
+    float largest = 0.0f;
+    for (int64_t i = 0; format->kind == PITHI_WEIGHT_F16 && i < pith_shape_elements(&w->shape); i++) {
+        largest = fmaxf(largest, fabsf(((const float *)w->data)[i]));
+    }
+    PITH_CHECK(ctx, largest < 65520.0f, PITH_STATUS_ARG,
+               "a weight of %g as float16: the largest is 65504; bfloat16 has the range of float32", (double)largest);
+    return PITH_OK;
+}
+
+/* `is_whole`: nearest rounding has scales that hold every weight. */
+static pith_status round_product(pithi_quant *quant, const pithi_moments *p, const pithi_weight_format *format,
+                                 pith_weight_method method, bool is_whole)
 {
     pithi_quant_layer *layer = &quant->layers[p->node->index];
     pithi_arena arena = { .ctx = quant->ctx };
     pith_status status = PITH_OK;
     layer->format = *format;
+    PITH_TRY(check_halves(quant->ctx, p->weights.tensor, format));
     if (format->kind != PITHI_WEIGHT_INT && format->kind != PITHI_WEIGHT_PALETTE) {
         return PITH_OK;
+    }
+    if (format->kind == PITHI_WEIGHT_INT && !is_whole && (method == PITH_WEIGHT_NEAREST || !p->h)) {
+        return pithi_quant_round_nearest(&p->weights, format, NULL, false, &quant->arena, &layer->rounded);
     }
     PITH_TRY(new_rounded(quant, p, format, &layer->rounded));
     if (format->kind == PITHI_WEIGHT_PALETTE) {
@@ -180,154 +215,13 @@ static pith_status round_product(pithi_quant *quant, const pithi_moments *p, con
     }
     for (int64_t g = 0; g < p->groups && status == PITH_OK; g++) {
         pithi_nbits_matrix m;
-        status = make_matrix(p, format, g, &arena, &m);
-        status = status == PITH_OK ? round_group(quant, p, g, &m) : status;
+        status = pithi_moments_matrix(p, format, g, &arena, &m);
+        status = status == PITH_OK ? round_group(quant, p, method, g, &arena, &m) : status;
         if (status == PITH_OK) {
             scatter(p, &m, g, &layer->rounded);
         }
     }
     pithi_arena_deinit(&arena);
-    return status;
-}
-
-/* ---- activation-aware scales ----------------------------------------------------------------- */
-
-/* The constant operand of a mul that is a factor per channel of its result. */
-static int factor_operand(const pith_node *node, int64_t k)
-{
-    for (int i = 0; pithi_is(node, "mul") && i < 2; i++) {
-        const pith_tensor *c = pithi_constant_input(node, i);
-        if (c && c->dtype == PITH_DTYPE_F32 && c->shape.rank > 0 && c->shape.dims[c->shape.rank - 1] == k &&
-            pith_shape_elements(&c->shape) == k) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static pith_status scaled_constant(pith_graph *graph, const pith_tensor *from, const float *factors, bool divides,
-                                   pith_value **value_out)
-{
-    pith_tensor to;
-    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &from->shape, &to, value_out));
-    for (int64_t i = 0; i < pith_shape_elements(&from->shape); i++) {
-        const float x = ((const float *)from->data)[i];
-        ((float *)to.data)[i] = divides ? x / factors[i] : x * factors[i];
-    }
-    return PITH_OK;
-}
-
-/* What makes the products' input divides it by the factors, or a mul in front of them does. */
-static pith_status divide_input(pithi_quant *quant, pithi_moments *const *products, int n, const float *factors)
-{
-    pith_graph *graph = quant->graph;
-    pith_value *x = products[0]->node->inputs[0], *constant = NULL, *bias = NULL;
-    pith_node *maker = x->producer;
-    const int64_t k = products[0]->k;
-    const int operand = maker ? factor_operand(maker, k) : -1;
-    const bool is_norm = pithi_is(maker, "layer_normalization") && pithi_constant_input(maker, 1) &&
-                         pith_shape_elements(&maker->inputs[1]->constant->shape) == k &&
-                         (!pithi_node_input(maker, 2) || pithi_constant_input(maker, 2));
-    if (x->n_uses == n && operand >= 0) {
-        PITH_TRY(scaled_constant(graph, maker->inputs[operand]->constant, factors, true, &constant));
-        pithi_set_input(maker, operand, constant);
-        return PITH_OK;
-    }
-    if (x->n_uses == n && is_norm && maker->outputs[0] == x) {
-        PITH_TRY(scaled_constant(graph, maker->inputs[1]->constant, factors, true, &constant));
-        pithi_set_input(maker, 1, constant);
-        if (pithi_node_input(maker, 2)) {
-            PITH_TRY(scaled_constant(graph, maker->inputs[2]->constant, factors, true, &bias));
-            pithi_set_input(maker, 2, bias);
-        }
-        return PITH_OK;
-    }
-    const pith_shape shape = { 1, { k } };
-    pith_tensor to;
-    pith_node *mul = NULL;
-    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &shape, &to, &constant));
-    for (int64_t i = 0; i < k; i++) {
-        ((float *)to.data)[i] = 1.0f / factors[i];
-    }
-    PITH_TRY(pithi_insert(graph, products[0]->node, "mul", (pith_value *[]){ x, constant }, 2, &mul));
-    mul->name = "";
-    mul->outputs[0]->dtype = x->dtype;
-    mul->outputs[0]->has_shape = x->has_shape;
-    mul->outputs[0]->shape = x->shape;
-    for (int i = 0; i < n; i++) {
-        pithi_set_input(products[i]->node, 0, mul->outputs[0]);
-    }
-    return PITH_OK;
-}
-
-static pith_status multiply_weights(pithi_quant *quant, pithi_moments *p, const float *factors)
-{
-    pith_value *value = NULL;
-    pith_tensor to;
-    PITH_TRY(pithi_graph_new_constant(quant->graph, NULL, PITH_DTYPE_F32, &p->weights.tensor->shape, &to, &value));
-    for (int64_t i = 0; i < p->n_rows * p->k; i++) {
-        const int64_t at = pithi_moments_place(p, i / p->k, i % p->k);
-        ((float *)to.data)[at] = ((const float *)p->weights.tensor->data)[at] * factors[i % p->k];
-    }
-    pithi_set_input(p->node, 1, value);
-    p->weights.tensor = value->constant;
-    for (int64_t i = 0; i < p->k * p->k; i++) {
-        p->h[i] /= (double)factors[i / p->k] * (double)factors[i % p->k];
-    }
-    return PITH_OK;
-}
-
-/* Products of matrices that read the same value are scaled together. */
-static pith_status scale_together(pithi_quant *quant, pithi_moments *const *products, int n,
-                                  const pithi_weight_format *format)
-{
-    pithi_arena arena = { .ctx = quant->ctx };
-    pith_status status = PITH_OK;
-    void *matrices = NULL, *factors = NULL;
-    double alpha = 0.0;
-    PITH_TRY_GOTO(pithi_arena_array(&arena, (size_t)n, sizeof(pithi_nbits_matrix), &matrices), done);
-    PITH_TRY_GOTO(pithi_arena_array(&arena, (size_t)products[0]->k, sizeof(float), &factors), done);
-    for (int i = 0; i < n; i++) {
-        PITH_TRY_GOTO(make_matrix(products[i], format, 0, &arena, (pithi_nbits_matrix *)matrices + i), done);
-    }
-    PITH_TRY_GOTO(pithi_awq_scale(quant->ctx, matrices, n, products[0]->h, products[0]->magnitudes, factors, &alpha),
-                  done);
-    if (alpha > 0.0) {
-        PITH_TRY_GOTO(divide_input(quant, products, n, factors), done);
-        for (int i = 0; i < n; i++) {
-            PITH_TRY_GOTO(multiply_weights(quant, products[i], factors), done);
-        }
-    }
-done:
-    pithi_arena_deinit(&arena);
-    return status;
-}
-
-static pith_status scale_all(pithi_quant *quant, pithi_moments *all, int n, const pithi_weight_format *format)
-{
-    void *block = NULL, *flags = NULL;
-    pith_status status = PITH_OK;
-    PITH_TRY_GOTO(pithi_alloc_array(quant->ctx, (size_t)n, sizeof(pithi_moments *), &block), done);
-    PITH_TRY_GOTO(pithi_alloc_array(quant->ctx, (size_t)n, sizeof(bool), &flags), done);
-    pithi_moments **group = block;
-    for (int i = 0; i < n; i++) {
-        const pith_value *x = all[i].node->inputs[0];
-        int count = 0;
-        for (int j = i; j < n && all[i].h && !pithi_is(all[i].node, "conv"); j++) {
-            if (!((bool *)flags)[j] && all[j].node->inputs[0] == x && all[j].h && all[j].k == all[i].k &&
-                !pithi_is(all[j].node, "conv")) {
-                ((bool *)flags)[j] = true;
-                group[count++] = &all[j];
-            }
-        }
-        if (count > 0) {
-            PITH_TRY_GOTO(scale_together(quant, group, count, format), done);
-        }
-        pithi_quant_tell(quant, "activation-aware scales", i + 1, n);
-    }
-done:
-    pithi_free(quant->ctx, flags);
-    pithi_free(quant->ctx, block);
     return status;
 }
 
@@ -400,6 +294,14 @@ static pith_status insert_tables(pithi_quant *quant, const pithi_weight_format *
     return PITH_OK;
 }
 
+/* One way of rounding all products. */
+typedef struct try {
+    const char *name;
+    const pithi_weight_format *format;
+    pith_weight_method method;
+    bool is_whole; /* of the nearest: see round_product */
+} try;
+
 static pith_status list_products(pithi_quant *quant, pithi_moments **list_out, int *n_out)
 {
     void *block = NULL;
@@ -416,45 +318,53 @@ static pith_status list_products(pithi_quant *quant, pithi_moments **list_out, i
     return PITH_OK;
 }
 
-static pith_status round_all(pithi_quant *quant, pithi_moments *list, int n, const pithi_weight_format *format)
+/* Roles and layers of the graph as it is now. Recurrent weights have 8 bits per row or stay float. */
+static pith_status select_layers(pithi_quant *quant, const pithi_weight_format *format)
+{
+    const bool is_int8 = format->kind == PITHI_WEIGHT_INT && format->bits == 8 && !format->group && !format->has_zeros;
+    PITH_TRY(pithi_quant_select(quant));
+    pithi_quant_forget_tensors(quant);
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        if (pithi_quant_is_recurrent(quant, node) && !is_int8) {
+            quant->layers[node->index].format.kind = PITHI_WEIGHT_F32;
+        }
+    }
+    return PITH_OK;
+}
+
+static pith_status round_all(pithi_quant *quant, pithi_moments *list, int n, const try *t)
 {
     for (int i = 0; i < n; i++) {
-        PITH_TRY_AT(quant->ctx, round_product(quant, &list[i], format), "node '%s'", list[i].node->name);
+        PITH_TRY_AT(quant->ctx, round_product(quant, &list[i], t->format, t->method, t->is_whole), "node '%s'",
+                    list[i].node->name);
         pithi_quant_tell(quant, "weights", i + 1, n);
     }
     return PITH_OK;
 }
 
-/* Numbers of nodes change where mul was inserted; everything is looked up again. */
-static pith_status select_again(pithi_quant *quant)
-{
-    PITH_TRY(pithi_quant_select(quant));
-    pithi_quant_forget_tensors(quant);
-    return PITH_OK;
-}
-
 /* Some products at a time, since their second moments are large. */
-static pith_status apply_method(pithi_quant *quant, pithi_moments *list, int n, const pithi_weight_format *format)
+static pith_status apply_moments(pithi_quant *quant, pithi_moments *list, int n, const try *t, int *n_plain)
 {
-    const bool is_awq = quant->options->weight_method == PITH_WEIGHT_AWQ;
+    const bool is_awq = t->method == PITH_WEIGHT_AWQ;
     void *layers = NULL;
+    *n_plain = 0;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n, sizeof(pithi_quant_layer), &layers));
     for (int first = 0; first < n; first += TOGETHER) {
         const int count = n - first < TOGETHER ? n - first : TOGETHER;
         pithi_arena arena = { .ctx = quant->ctx };
         pith_status status = pithi_moments_collect(quant, list + first, count, &arena);
         if (status == PITH_OK && is_awq) {
-            status = scale_all(quant, list + first, count, format);
-            pithi_quant_number(quant->graph);
+            status = pithi_awq_edit(quant, list + first, count, t->format);
         }
-        if (status == PITH_OK && is_awq) {
-            status = select_again(quant);
+        if (status == PITH_OK && is_awq) { /* numbers of nodes change where mul was inserted */
+            status = select_layers(quant, t->format);
         }
         if (status == PITH_OK) {
-            status = round_all(quant, list + first, count, format);
+            status = round_all(quant, list + first, count, t);
         }
         for (int i = first; i < first + count && status == PITH_OK; i++) {
             ((pithi_quant_layer *)layers)[i] = quant->layers[list[i].node->index];
+            *n_plain += !list[i].h;
             list[i].h = NULL;
         }
         pithi_arena_deinit(&arena);
@@ -464,6 +374,52 @@ static pith_status apply_method(pithi_quant *quant, pithi_moments *list, int n, 
         quant->layers[list[i].node->index] = ((pithi_quant_layer *)layers)[i];
     }
     return PITH_OK;
+}
+
+/* Layer after layer, on rows that they read in the network as it is quantised then. */
+static pith_status learn(pithi_quant *quant, const pithi_moments *list, int n, const try *t, int *n_plain)
+{
+    for (int i = 0; i < n; i++) {
+        quant->layers[list[i].node->index] = (pithi_quant_layer){ .format = *t->format };
+    }
+    quant->learns = true;
+    PITH_TRY(pithi_quant_round_layers(quant));
+    quant->learns = false;
+    *n_plain = 0;
+    for (int i = 0; i < n; i++) {
+        *n_plain += !quant->layers[list[i].node->index].rounded.q;
+    }
+    return PITH_OK;
+}
+
+/* On a clone, which stays where the measured error falls. */
+static pith_status attempt(pithi_quant *quant, const try *t, int *n_plain)
+{
+    const pithi_quant_state before = pithi_quant_save(quant);
+    pithi_moments *list = NULL;
+    pithi_quant_error error = { 0 };
+    pith_status status = PITH_OK;
+    int n = 0;
+    PITH_TRY(pithi_graph_clone(before.graph, &quant->graph));
+    PITH_TRY_GOTO(select_layers(quant, t->format), failed);
+    PITH_TRY_GOTO(list_products(quant, &list, &n), failed);
+    PITH_TRY_GOTO(t->method == PITH_WEIGHT_NEAREST    ? round_all(quant, list, n, t)
+                  : t->method == PITH_WEIGHT_ADAROUND ? learn(quant, list, n, t, n_plain)
+                                                      : apply_moments(quant, list, n, t, n_plain),
+                  failed);
+    PITH_TRY_GOTO(pithi_quant_measure(quant, quant->n_held, &error), failed);
+    const bool is_kept = error.score > quant->score;
+    pithi_quant_note(quant, t->name, quant->score, error.score, is_kept);
+    if (is_kept) {
+        quant->older[quant->n_older++] = before.graph;
+        quant->score = error.score;
+    } else {
+        pithi_quant_restore(quant, &before);
+    }
+    return PITH_OK;
+failed:
+    pithi_quant_restore(quant, &before);
+    return status;
 }
 
 /* Bytes of the weights before and after. */
@@ -482,49 +438,47 @@ static void count_bytes(const pithi_moments *list, int n, const pithi_weight_for
     }
 }
 
+/* Scales that hold every weight against those of the least error, then the method, then biases. */
+static pith_status improve(pithi_quant *quant, const pithi_weight_format *format, pith_quantize_report *report)
+{
+    static const char *const names[] = { "whole ranges", "gptq", "awq", "adaround" };
+    const pith_quantize_options *options = quant->options;
+    const bool is_int = format->kind == PITHI_WEIGHT_INT, is_coarse = format->bits > 0 && format->bits < 8;
+    const try whole = { names[PITH_WEIGHT_NEAREST], format, PITH_WEIGHT_NEAREST, true };
+    const try method = { names[options->weight_method], format, options->weight_method, false };
+    if (is_int && is_coarse) {
+        PITH_TRY(attempt(quant, &whole, &report->n_plain));
+    }
+    if (method.method != PITH_WEIGHT_NEAREST) {
+        PITH_TRY(attempt(quant, &method, &report->n_plain));
+    }
+    if (is_coarse && !options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")) {
+        PITH_TRY(pithi_quant_try_correction(quant, report));
+    }
+    return PITH_OK;
+}
+
 pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *report)
 {
-    static const char *const names[] = { "nearest", "gptq", "awq" };
     const pith_weight_method method = quant->options->weight_method;
     pithi_weight_format format;
-    pithi_quant_error nearest, better;
+    pithi_quant_error error;
     pithi_moments *list = NULL;
     int n = 0;
     PITH_TRY(pithi_quant_read_weights(quant->ctx, quant->options->weights, &format));
     PITH_CHECK(quant->ctx, method == PITH_WEIGHT_NEAREST || format.kind == PITHI_WEIGHT_INT, PITH_STATUS_ARG,
-               "method %s is for integers, not for weights '%s'", names[method], quant->options->weights);
+               "weight_method %d with weights '%s': gptq, awq and adaround are for integers", (int)method,
+               quant->options->weights);
     pithi_quant_forget_tensors(quant);
     PITH_TRY(pithi_quant_calibrate(quant));
     if (format.kind != PITHI_WEIGHT_F32) {
         PITH_TRY(insert_tables(quant, &format));
-        PITH_TRY(select_again(quant));
     }
+    PITH_TRY(select_layers(quant, &format));
     PITH_TRY(list_products(quant, &list, &n));
     count_bytes(list, n, &format, report);
-    for (const pith_node *node = quant->graph->first; node; node = node->next) { /* 8 bits per row or nothing */
-        const bool is_int8 = format.kind == PITHI_WEIGHT_INT && format.bits == 8 && !format.group && !format.has_zeros;
-        if (pithi_quant_is_recurrent(quant, node) && !is_int8) {
-            quant->layers[node->index].format.kind = PITHI_WEIGHT_F32;
-        }
-    }
-    PITH_TRY(round_all(quant, list, n, &format));
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &nearest));
-    quant->score = nearest.score;
-    if (method == PITH_WEIGHT_NEAREST) {
-        return PITH_OK;
-    }
-    pithi_quant_layer *kept = quant->layers;
-    const int n_nodes = quant->n_nodes;
-    void *copy = NULL;
-    PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_nodes, sizeof *kept, &copy));
-    memcpy(copy, kept, (size_t)n_nodes * sizeof *kept);
-    PITH_TRY(apply_method(quant, list, n, &format));
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &better));
-    const bool is_kept = better.score >= nearest.score || method == PITH_WEIGHT_AWQ;
-    if (!is_kept) {
-        memcpy(quant->layers, copy, (size_t)n_nodes * sizeof *kept);
-    }
-    quant->score = is_kept ? better.score : nearest.score;
-    pithi_quant_note(quant, names[method], nearest.score, better.score, is_kept);
-    return PITH_OK;
+    PITH_TRY(round_all(quant, list, n, &(try){ .format = &format }));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    quant->score = error.score;
+    return improve(quant, &format, report);
 }

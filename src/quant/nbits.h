@@ -33,6 +33,7 @@ typedef struct pithi_gptq_options {
     double damping;   /* of the mean of h's diagonal, added to it; 0: 0.01 */
     int64_t block;    /* columns between updates of the rest; 0: 128 */
     bool act_order;   /* columns by falling diagonal, with scales of the weights as they were */
+    bool clips;       /* scales of the least error, weighted by the diagonal; else they hold all weights */
 } pithi_gptq_options;
 pith_status pithi_gptq(pith_ctx *ctx, const pithi_nbits_matrix *m, double *h, const pithi_gptq_options *options);
 

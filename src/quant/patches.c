@@ -139,6 +139,19 @@ static bool is_held(const pithi_quant *quant, int sample)
     return false;
 }
 
+int pithi_quant_free_samples(const pithi_quant *quant, int most, int *samples_out)
+{
+    const int n_all = quant->samples->n_samples, n_free = n_all > quant->n_held ? n_all - quant->n_held : n_all;
+    const int n_used = n_free < most ? n_free : most, step = n_free / n_used;
+    int n = 0;
+    for (int s = 0, n_seen = 0; s < n_all && n < n_used; s++) {
+        if (!is_held(quant, s) && n_seen++ % step == 0) {
+            samples_out[n++] = s;
+        }
+    }
+    return n;
+}
+
 static pith_status take_sample(pithi_quant *quant, pithi_quant_runner *runner, pithi_patches *layers, int n_layers,
                                int n_samples)
 {
@@ -156,20 +169,16 @@ static pith_status take_sample(pithi_quant *quant, pithi_quant_runner *runner, p
 
 pith_status pithi_quant_patches_fill(pithi_quant *quant, pithi_patches *layers, int n_layers, bool quantised)
 {
-    const int n_all = quant->samples->n_samples, n_free = n_all > quant->n_held ? n_all - quant->n_held : n_all;
-    const int n_used = n_free < MOST_SAMPLES ? n_free : MOST_SAMPLES, step = n_free / n_used;
+    int samples[MOST_SAMPLES];
+    const int n_samples = pithi_quant_free_samples(quant, MOST_SAMPLES, samples);
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
     PITH_TRY(clone_with_inputs(quant, layers, n_layers, quantised, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
-    for (int s = 0, n_seen = 0, n_taken = 0; s < n_all && n_taken < n_used; s++) {
-        if (is_held(quant, s) || n_seen++ % step != 0) {
-            continue;
-        }
-        n_taken++;
-        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, s), done);
-        PITH_TRY_GOTO(take_sample(quant, &runner, layers, n_layers, n_used), done);
+    for (int s = 0; s < n_samples; s++) {
+        PITH_TRY_GOTO(pithi_quant_run(quant, &runner, samples[s]), done);
+        PITH_TRY_GOTO(take_sample(quant, &runner, layers, n_layers, n_samples), done);
     }
 done:
     pithi_quant_stop(quant, &runner);

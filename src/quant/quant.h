@@ -218,6 +218,20 @@ typedef struct pithi_quant_way {
 } pithi_quant_way;
 /* Tries the edit on a clone, with ranges measured again; it stays if the score rises. */
 pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, int *n_edited);
+/* What belongs to one graph and is found anew for another. */
+typedef struct pithi_quant_state {
+    pith_graph *graph;
+    pithi_quant_role *roles;
+    int n_nodes, n_tensors;
+    int *tensor_of, *result_of;
+    bool *is_followed;
+    pithi_quant_tensor *tensors;
+    pithi_quant_layer *layers;
+    float **bias_shifts;
+} pithi_quant_state;
+pithi_quant_state pithi_quant_save(const pithi_quant *quant);
+/* Destroys quant->graph if it is another one. */
+void pithi_quant_restore(pithi_quant *quant, const pithi_quant_state *state);
 /* A line of the report: `before` and quant->score are its scores. */
 void pithi_quant_note(pithi_quant *quant, const char *stage, double before, double after, bool is_kept);
 /* The network may be run so many times more. */
@@ -243,6 +257,8 @@ pith_status pithi_quant_calibrate(pithi_quant *quant);
 
 /* Range of a histogram. */
 pithi_range pithi_quant_observe(const pithi_histogram *histogram, pith_observer observer, double clip_fraction);
+/* What KL compares: the divergence where so many bins (of |x|) are held, at least 128, or 256 where x has one sign. */
+double pithi_quant_divergence(const pithi_histogram *histogram, int n_bins);
 /* The same for what a table alone reads: of the least squared error of its results, one for each bin. */
 pithi_range pithi_quant_observe_results(const pithi_histogram *histogram, const double *results);
 /* ranges.c: fills the candidates of all tensors; takes those of one observer. */
@@ -335,6 +351,9 @@ const pith_tensor *pithi_quant_measured(const pithi_quant *quant, const pithi_qu
 /* Number of the k-th sample that measures. */
 int pithi_quant_held_sample(const pithi_quant *quant, int k);
 
+/* Numbers of at most `most` samples that don't measure (of all, where all do), evenly spread; returns how many. */
+int pithi_quant_free_samples(const pithi_quant *quant, int most, int *samples_out);
+
 /* Rows of the input of a product, from samples that don't measure where there are others. */
 typedef struct pithi_patches {
     pith_node *node;               /* of quant->graph */
@@ -375,14 +394,19 @@ typedef struct pithi_round_target {
     float lo, hi;                  /* of the activation behind; -inf, +inf: none */
 } pithi_round_target;
 typedef struct pithi_round_result {
-    double before, start, after;   /* mean squared errors: of the integers that came in, of step 0 (the weights
-                                    * themselves, where they fit), of those that were learnt */
+    double before, start, after;   /* mean squared errors on the rows that judge: of the integers that came in, of
+                                    * step 0 (the weights themselves, where they fit), of those that were learnt */
     double settled;                /* fraction of weights that are decided at the end */
     bool is_taken;                 /* else q is as it was: the error did not fall */
 } pithi_round_result;
-/* AdaRound; see adaround.c. Every integer becomes the one below or above the weight. */
+/* AdaRound; see adaround.c. Every integer becomes the one below or above the weight, and where there is a bias it takes
+ * the mean error that is left. Three quarters of the rows, those in front, are learnt from; the rest judge. */
 pith_status pithi_round_adaround(pith_ctx *ctx, const pithi_rounding *rounding, const pithi_round_target *target,
                                  int n_steps, pithi_round_result *result);
+/* What a first step of it follows: loss with regulariser (beta 0: without) on a batch, and the gradient by the
+ * variables v [k][n_out]. With *loss_out negative v is filled: the variables that it starts from. */
+pith_status pithi_round_gradient(pith_ctx *ctx, const pithi_rounding *rounding, const pithi_round_target *target,
+                                 float *v, float beta, double *loss_out, float *gradient);
 /* All products with integer weights: kept where the measured error falls. */
 pith_status pithi_quant_round(pithi_quant *quant);
 /* AdaRound for weights of few bits, or with the best effort for all. Taken back if `check` doesn't allow what came
@@ -394,6 +418,8 @@ pith_status pithi_quant_round_layers(pithi_quant *quant);
 
 /* What that takes: runs of the network. */
 int pithi_quant_correction_runs(const pithi_quant *quant);
+/* quantize.c: the stage `bias-correction`; kept where the measured error falls. */
+pith_status pithi_quant_try_correction(pithi_quant *quant, pith_quantize_report *report);
 /* Sets bias_shifts, so that the mean of every layer's output is that of the float network; not if that takes too much
  * work. */
 pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done);

@@ -149,7 +149,7 @@ pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph)
     return PITH_OK;
 }
 
-static pith_status correct(pithi_quant *quant, pith_quantize_report *report)
+pith_status pithi_quant_try_correction(pithi_quant *quant, pith_quantize_report *report)
 {
     pithi_quant_error after;
     const double before = quant->score;
@@ -320,7 +320,7 @@ static pith_status run_stages(pithi_quant *quant, pith_quantize_report *report)
         PITH_TRY(pithi_quant_refine_ranges(quant));
     }
     if (!options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")) {
-        PITH_TRY(correct(quant, report));
+        PITH_TRY(pithi_quant_try_correction(quant, report));
     }
     return PITH_OK;
 }
@@ -391,8 +391,8 @@ static pith_status check_options(pith_ctx *ctx, const pith_quantize_options *opt
                "max_drop %g, max_ms %g: limits are positive, 0 means none", options->max_drop, options->max_ms);
     PITH_CHECK(ctx, !options->dynamic || !options->weights, PITH_STATUS_ARG,
                "dynamic with weights '%.40s': dynamic quantisation has weights of 8 bits", options->weights);
-    PITH_CHECK(ctx, (unsigned)options->weight_method <= PITH_WEIGHT_AWQ, PITH_STATUS_ARG,
-               "weight_method %d: it is one of 0 to %d", (int)options->weight_method, PITH_WEIGHT_AWQ);
+    PITH_CHECK(ctx, (unsigned)options->weight_method <= PITH_WEIGHT_ADAROUND, PITH_STATUS_ARG,
+               "weight_method %d: it is one of 0 to %d", (int)options->weight_method, PITH_WEIGHT_ADAROUND);
     PITH_CHECK(ctx,
                !options->weights || (options->max_drop == 0.0 && options->max_ms == 0.0 && options->max_bytes == 0 &&
                                      options->max_ram_bytes == 0),

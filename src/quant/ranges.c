@@ -10,7 +10,7 @@
 #define WIDE_MARGIN 1.5 /* 16 bits have room for what calibration didn't see */
 #define ALIGN_STEPS 12
 #define ALIGN_STEP 1e-3
-#define N_REFINED 16   /* tensors whose observer is chosen one by one */
+#define N_REFINED 16   /* tensors whose observer is chosen one by one; with the best effort all */
 #define REFINED_DB 0.1 /* gain that is worth it: many choices on few samples fit those samples */
 
 /* The integer softmax wants 1 / scale for a whole number: 1 / 256 holds all probabilities, smaller powers of two those
@@ -81,6 +81,12 @@ static pithi_range align(const pithi_quant_tensor *tensor, pithi_range range)
     return range;
 }
 
+/* Observers that are tried: with the best effort those too that seldom win. */
+static int n_observers(const pithi_quant *quant)
+{
+    return pithi_quant_effort(quant) > 0 ? PITH_OBSERVER_COUNT : PITH_OBSERVER_ADMM;
+}
+
 /* Unless the user has named an observer, what only a table reads is rounded for the table's results, and results of the
  * network aren't clipped: large scores are those that count. */
 static pithi_range observe(const pithi_quant *quant, const pithi_quant_tensor *tensor, pith_observer observer,
@@ -127,7 +133,7 @@ pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report
     const double before = quant->score;
     double best = -INFINITY;
     pith_observer taken = is_free ? PITH_OBSERVER_MIN_MAX : quant->options->observer;
-    for (int k = 1; k < PITH_OBSERVER_COUNT && is_free; k++) {
+    for (int k = 1; k < n_observers(quant) && is_free; k++) {
         pithi_quant_error error;
         pithi_quant_take_observer(quant, (pith_observer)k);
         PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
@@ -136,7 +142,7 @@ pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report
             best = error.score;
             taken = (pith_observer)k;
         }
-        pithi_quant_tell(quant, "trying observers", k, PITH_OBSERVER_COUNT - 1);
+        pithi_quant_tell(quant, "trying observers", k, n_observers(quant) - 1);
     }
     pithi_quant_take_observer(quant, taken);
     report->observer = quant->observer = taken;
@@ -165,7 +171,7 @@ static int by_share(const void *a, const void *b)
 static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor, double *sqnr_db)
 {
     pithi_range best = tensor->range;
-    for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
+    for (int k = 1; k < n_observers(quant); k++) {
         pithi_quant_error error;
         bool is_new = true;
         for (int i = 1; i < k; i++) {
@@ -187,10 +193,10 @@ static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor,
 }
 
 /* There is another range to try: not for results, arguments of tables and probabilities, whose candidates are equal. */
-static bool has_choice(const pithi_quant_tensor *tensor)
+static bool has_choice(const pithi_quant *quant, const pithi_quant_tensor *tensor)
 {
     bool differs = false;
-    for (int k = 1; k < PITH_OBSERVER_COUNT; k++) {
+    for (int k = 1; k < n_observers(quant); k++) {
         differs = differs || !is_same(&tensor->candidates[k], &tensor->range);
     }
     return differs;
@@ -210,13 +216,13 @@ pith_status pithi_quant_refine_ranges(pithi_quant *quant)
         double signal, noise, clipped;
         const pithi_quant_tensor *tensor = &quant->tensors[i];
         pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
-        if (tensor->source == i && tensor->shares < 0 && signal > 0.0 && has_choice(tensor)) {
+        if (tensor->source == i && tensor->shares < 0 && signal > 0.0 && has_choice(quant, tensor)) {
             order[n++] = (ranked){ i, noise / signal };
         }
     }
     qsort(order, (size_t)n, sizeof(ranked), by_share);
-    n = n < N_REFINED ? n : N_REFINED;
-    for (int i = 0; i < n && pithi_quant_affords(quant, (PITH_OBSERVER_COUNT - 1) * quant->n_held); i++) {
+    n = n < N_REFINED || pithi_quant_effort(quant) > 0 ? n : N_REFINED;
+    for (int i = 0; i < n && pithi_quant_affords(quant, (n_observers(quant) - 1) * quant->n_held); i++) {
         PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor], &start.sqnr_db));
         pithi_quant_tell(quant, "refining ranges", i + 1, n);
     }

@@ -7,7 +7,10 @@
 
 #define SMALLEST_SCALE 1e-12
 #define WEIGHT_LEVELS 254 /* steps of 8 bits */
-#define CLIP_STEPS 15
+#define CLIP_STEPS 15  /* shares 1, 0.94, ... 0.16 of the range */
+#define CLIP_STEP 0.06f
+#define FINE_STEPS 10
+#define FINE_STEP 0.01f
 #define GRID_ERROR 0.01 /* of a step */
 
 pithi_quant_scales pithi_quant_scales_of(const pithi_quant_weights *weights, const pithi_weight_format *format)
@@ -83,31 +86,43 @@ static void find_intervals(const float *w, const pithi_quant_rows *rows, bool is
     }
 }
 
-/* Narrows each interval to the share of it that gives the least squared error: with few levels it pays to clip the
- * largest weights. `errors` is scratch: two for each interval. */
-static void narrow(const float *w, const pithi_quant_rows *rows, int low, int high, interval *intervals, double *errors,
-                   int64_t n)
+/* Adds to errors[k] the squares of interval k's weights when a share of it is held. */
+static void add_errors(const float *w, const pithi_quant_rows *rows, int low, int high, const interval *intervals,
+                       const float *shares, double *errors)
 {
-    for (int64_t k = 0; k < n; k++) {
-        errors[2 * k] = INFINITY;
+    for (int64_t i = 0; i < rows->total; i++) {
+        const int64_t k = pithi_quant_scale_at(rows, i);
+        const interval part = { intervals[k].low * shares[k], intervals[k].high * shares[k], 1.0f };
+        int16_t zero = 0;
+        const double scale = (double)scale_of(&part, low, high, &zero);
+        const double q = fmin(fmax(nearbyint((double)w[i] / scale) + zero, low), high) - zero;
+        errors[k] += ((double)w[i] - q * scale) * ((double)w[i] - q * scale);
     }
-    for (int step = 0; step < CLIP_STEPS; step++) {
-        const float share = 1.0f - (float)step / CLIP_STEPS * 0.75f;
+}
+
+/* Narrows each interval to the share of it that gives the least squared error: with few levels it pays to clip the
+ * largest weights. Coarse steps over all shares, then fine ones around the best. */
+static pith_status narrow(const float *w, const pithi_quant_rows *rows, int low, int high, interval *intervals,
+                          int64_t n, pithi_arena *arena)
+{
+    void *least = NULL, *errors = NULL, *shares = NULL;
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(double), &least));
+    PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(double), &errors));
+    PITH_TRY(pithi_arena_array(arena, 2 * (size_t)n, sizeof(float), &shares));
+    float *share = shares, *middle = share + n;
+    for (int step = 0; step < CLIP_STEPS + FINE_STEPS; step++) {
+        const bool is_coarse = step < CLIP_STEPS;
         for (int64_t k = 0; k < n; k++) {
-            errors[2 * k + 1] = 0.0;
+            middle[k] = step == CLIP_STEPS ? intervals[k].best : middle[k];
+            const float off = ((float)(step - CLIP_STEPS) - 0.5f * (FINE_STEPS - 1)) * FINE_STEP;
+            share[k] = is_coarse ? 1.0f - (float)step * CLIP_STEP : fminf(middle[k] + off, 1.0f);
         }
-        for (int64_t i = 0; i < rows->total; i++) {
-            const int64_t k = pithi_quant_scale_at(rows, i);
-            const interval part = { intervals[k].low * share, intervals[k].high * share, 1.0f };
-            int16_t zero = 0;
-            const double scale = (double)scale_of(&part, low, high, &zero);
-            const double q = fmin(fmax(nearbyint((double)w[i] / scale) + zero, low), high) - zero;
-            errors[2 * k + 1] += ((double)w[i] - q * scale) * ((double)w[i] - q * scale);
-        }
+        memset(errors, 0, (size_t)n * sizeof(double));
+        add_errors(w, rows, low, high, intervals, share, errors);
         for (int64_t k = 0; k < n; k++) {
-            if (errors[2 * k + 1] < errors[2 * k]) {
-                errors[2 * k] = errors[2 * k + 1];
-                intervals[k].best = share;
+            if (step == 0 || ((double *)errors)[k] < ((double *)least)[k]) {
+                ((double *)least)[k] = ((double *)errors)[k];
+                intervals[k].best = share[k];
             }
         }
     }
@@ -115,6 +130,7 @@ static void narrow(const float *w, const pithi_quant_rows *rows, int low, int hi
         intervals[k].low *= intervals[k].best;
         intervals[k].high *= intervals[k].best;
     }
+    return PITH_OK;
 }
 
 /* Weights may lie on a grid already, those of networks that were trained for integers: scales at which every weight is
@@ -182,7 +198,7 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
         pithi_quant_rows_make(&weights->tensor->shape, &where.shape, where.axis, where.block);
     const int64_t n = pith_shape_elements(&where.shape);
     const float *w = weights->tensor->data;
-    void *q = NULL, *scales = NULL, *zeros = NULL, *intervals = NULL, *errors = NULL;
+    void *q = NULL, *scales = NULL, *zeros = NULL, *intervals = NULL;
     int low, high;
     PITH_TRY(pithi_arena_array(arena, (size_t)rows.total, sizeof(int16_t), &q));
     PITH_TRY(pithi_arena_array(arena, (size_t)n, sizeof(float), &scales));
@@ -191,8 +207,7 @@ pith_status pithi_quant_round_nearest(const pithi_quant_weights *weights, const 
     find_intervals(w, &rows, is_per_tensor, intervals, n);
     pithi_quant_levels(format, &low, &high);
     if (!is_per_tensor && high - low < WEIGHT_LEVELS) {
-        PITH_TRY(pithi_arena_array(arena, 2 * (size_t)n, sizeof(double), &errors));
-        narrow(w, &rows, low, high, intervals, errors, n);
+        PITH_TRY(narrow(w, &rows, low, high, intervals, n, arena));
     }
     for (int64_t k = 0; k < n; k++) {
         float scale = scale_of((const interval *)intervals + k, low, high, (int16_t *)zeros + k);

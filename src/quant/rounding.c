@@ -111,9 +111,6 @@ static pith_status learn_group(pithi_quant *quant, const rounded_layer *layer, c
         biases[c] = bias ? ((const float *)bias->data)[first + c] : 0.0f;
     }
     pithi_quant_multiply(pithi_gemm_f32(pithi_isa_limit(quant->ctx)), x, w, biases, sizes, y);
-    for (int64_t c = 0; c < r->n_out; c++) {
-        biases[c] += r->shifts ? r->shifts[c] : 0.0f;
-    }
     find_activation(quant, layer->node, &target);
     target.y = y;
     target.bias = biases;
@@ -189,7 +186,8 @@ static pith_status fit_layer(pithi_quant *quant, const pithi_patches *patches, c
 static bool is_learnt(const pithi_quant *quant, const pith_node *node)
 {
     const int bits = quant->layers[node->index].format.bits;
-    return quant->learns && ((bits > 0 && bits <= LEARNT_BITS) || pithi_quant_effort(quant) > 0);
+    const bool is_asked = quant->options->weights && quant->options->weight_method == PITH_WEIGHT_ADAROUND;
+    return quant->learns && (is_asked || (bits > 0 && bits <= LEARNT_BITS) || pithi_quant_effort(quant) > 0);
 }
 
 static pith_status fit_layers(pithi_quant *quant, pith_node *const *nodes, int n)
@@ -204,15 +202,18 @@ static pith_status fit_layers(pithi_quant *quant, pith_node *const *nodes, int n
     for (int i = 0; any && i < n && status == PITH_OK; i++) {
         status = pithi_quant_patches_open(quant, nodes[i], &real[i]);
     }
-    if (status == PITH_OK) {
-        status = pithi_quant_patches_fill(quant, patches, n, true);
-    }
     if (any && status == PITH_OK) {
         status = pithi_quant_patches_fill(quant, real, n, false);
     }
+    if (!any && status == PITH_OK) {
+        status = pithi_quant_patches_fill(quant, patches, n, true);
+    }
     for (int i = 0; i < n && status == PITH_OK; i++) {
+        if (any) { /* what is learnt makes up for layers in front, which must be rounded then */
+            status = pithi_quant_patches_fill(quant, &patches[i], 1, true);
+        }
         real[i].n_rows = is_learnt(quant, nodes[i]) ? real[i].n_rows : 0;
-        if (patches[i].n_rows > 0) {
+        if (status == PITH_OK && patches[i].n_rows > 0) {
             status = fit_layer(quant, &patches[i], &real[i]);
         }
     }

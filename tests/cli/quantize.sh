@@ -61,7 +61,7 @@ for weights in int8 int4:group=2,asym int2 palette3 float16 bfloat16 float8e4m3 
     has out "weights   $weights"
     run 0 run tiny.few.onnx --shape x=2x3 --random 1
 done
-for method in gptq awq; do
+for method in gptq awq adaround; do
     run 0 quantize tiny.onnx --shape x=2x3 -w int4 --method $method
     has out "tiny.int4.onnx"
     has out "$method"
@@ -75,9 +75,9 @@ has err "weights of 8 bits"
 run 2 quantize tiny.onnx --shape x=2x3 --weights int9
 has err "they are int2 to int8"
 run 2 quantize tiny.onnx --shape x=2x3 --weights int4 --method best
-has err "rtn, gptq or awq"
+has err "rtn, gptq, awq or adaround"
 run 2 quantize tiny.onnx --shape x=2x3 --weights palette4 --method gptq
-has err "is for integers"
+has err "are for integers"
 run 2 quantize tiny.onnx --calib nowhere
 has err "data set 'nowhere': no such file or folder"
 run 2 quantize tiny.onnx --calib tiny.onnx
@@ -112,7 +112,7 @@ is kept <<END
 kept
 END
 run 2 quantize tiny.onnx --observer best
-has err "auto, min-max, percentile, mse, kl, aciq, average or moving-average"
+has err "auto, min-max, percentile, mse, kl, aciq, average, moving-average, admm or emd"
 run 2 quantize odd.onnx
 has err "odd.domain"
 

@@ -80,6 +80,51 @@ static void test_transposed(pith_test *test, float *data)
     stop(&f);
 }
 
+/* Weights alone, so that the result isn't rounded: what the samples' mean is off by afterwards. */
+static void test_mean(pith_test *test, float *data)
+{
+    double means[2][3] = { { 0.0 } }, largest = 0.0;
+    bool is_done = false;
+    fixture f;
+    pith_test_case(test, "no mean error is left");
+    start(test, transposed, data, &f);
+    f.options.weights = "int3";
+    pithi_quant_number(f.quant.graph);
+    f.quant.n_tensors = 0;
+    for (size_t i = 0; i < f.quant.graph->n_values; i++) {
+        f.quant.tensor_of[i] = -1;
+    }
+    f.quant.layers[0].format = (pithi_weight_format){ .bits = 3 };
+    TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
+    TEST_CHECK(test, is_done && f.quant.bias_shifts[0]);
+    for (int quantised = 0; quantised < 2; quantised++) {
+        pith_graph *clone = NULL;
+        pithi_quant_runner runner = { 0 };
+        TEST_OK(test, pithi_graph_clone(f.quant.graph, &clone));
+        pithi_quant_number(f.quant.graph);
+        TEST_OK(test, quantised ? pithi_quant_insert(&f.quant, clone) : PITH_OK);
+        TEST_OK(test, pithi_quant_start(&f.quant, clone, &runner));
+        for (int k = 0; k < N_SAMPLES; k++) {
+            TEST_OK(test, pithi_quant_run(&f.quant, &runner, k));
+            const pith_tensor *y = pith_session_output(runner.session, 0);
+            const int64_t n = pith_shape_elements(&y->shape) / 3;
+            for (int64_t i = 0; i < 3 * n; i++) {
+                const double value = (double)((const float *)y->data)[i];
+                means[quantised][i / n] += value / (double)(n * N_SAMPLES);
+                largest = fmax(largest, fabs(value));
+            }
+        }
+        pithi_quant_stop(&f.quant, &runner);
+    }
+    for (int c = 0; c < 3; c++) {
+        const double shift = f.quant.bias_shifts[0] ? fabs((double)f.quant.bias_shifts[0][c]) : 0.0;
+        TEST_CHECK_MESSAGE(test, fabs(means[0][c] - means[1][c]) <= 1e-5 * largest, "channel %d: %g of %g is left", c,
+                           means[1][c] - means[0][c], largest);
+        TEST_CHECK_MESSAGE(test, shift > 1e-5 * largest, "channel %d: shifted by %g", c, shift);
+    }
+    stop(&f);
+}
+
 static void test_room(pith_test *test, const char *text, float *data)
 {
     fixture f;
@@ -145,6 +190,7 @@ void test_biases(pith_test *test)
     }
     if (data) {
         test_transposed(test, data);
+        test_mean(test, data);
         pith_test_case(test, "room for biases where 16 bits come later: convolution");
         test_room(test, convolution, data);
         pith_test_case(test, "room for biases where 16 bits come later: a row behind a matmul");

@@ -174,8 +174,174 @@ static void check(pith_test *test, const char *text, int n_least, pithi_quant_ed
     check_wider(test, text, n_least, edit, strength, 1.0f);
 }
 
+static void get_weights(const pith_graph *graph, const char *name, float *to, int64_t n)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        const pith_value *value = graph->values[i];
+        for (const pith_node *node = graph->first; node && value->constant; node = node->next) {
+            if (strcmp(node->outputs[0]->name, name) == 0 && node->inputs[1] == value) {
+                memcpy(to, value->constant->data, (size_t)n * sizeof(float));
+            }
+        }
+    }
+}
+
+/* Balanced layers are balanced: once more changes nothing. */
+static void test_twice(pith_test *test)
+{
+    static const pith_quantize_options options = { .n_threads = 1 };
+    float once[8 * 27], twice[8 * 27];
+    samples *s = calloc(1, sizeof *s);
+    pith_graph *graph = pith_test_graph(test, convolutions);
+    const pith_samples source = { read_sample, s, N_SAMPLES };
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &source, .graph = graph,
+                          .arena = { .ctx = test->ctx } };
+    int n_edited = 0;
+    pith_test_case(test, "equalised twice");
+    if (s && graph) {
+        unbalance(graph);
+        TEST_OK(test, pithi_graph_infer(graph));
+        pithi_graph_count_uses(graph);
+        TEST_OK(test, pithi_quant_equalize(&quant, 1.0, &n_edited));
+        get_weights(graph, "a", once, 8 * 27);
+        TEST_OK(test, pithi_quant_equalize(&quant, 1.0, &n_edited));
+        get_weights(graph, "a", twice, 8 * 27);
+        for (int i = 0; i < 8 * 27; i++) {
+            TEST_CHECK_MESSAGE(test, fabsf(once[i] - twice[i]) <= 2e-3f * fabsf(once[i]), "weight %d: %g, then %g", i,
+                               (double)once[i], (double)twice[i]);
+        }
+    }
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(graph);
+    free(s);
+}
+
+/* ---- SmoothQuant --------------------------------------------------------------------------- */
+
+enum { T = 512, M = 256 }; /* rows; inputs and outputs */
+
+typedef struct smooth_case {
+    float x[T * M], w[M * M], identity[M * M], smooth[M * M], scaled[T * M];
+} smooth_case;
+
+static double draw(pith_test *test) /* Box and Muller */
+{
+    double z = 9.0;
+    while (fabs(z) > 3.3) { /* the largest is what steps follow: that of 1536 numbers, nearly */
+        const double u = 1.0 - pith_test_uniform(test, 0.0, 1.0);
+        z = sqrt(-2.0 * log(u)) * cos(6.283185307179586 * pith_test_uniform(test, 0.0, 1.0));
+    }
+    return z;
+}
+
+static pith_status read_rows(void *user, int index, pith_tensor *inputs)
+{
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 2, { T, M } }, ((smooth_case *)user)->x };
+    return index == 0 ? PITH_OK : PITH_STATUS_ARG;
+}
+
+static float rounded(float x, float largest) { return nearbyintf(x / largest * 127.0f) * largest / 127.0f; }
+
+static float largest_of(const float *x, int64_t n)
+{
+    float largest = 0.0f;
+    for (int64_t i = 0; i < n; i++) {
+        largest = fmaxf(largest, fabsf(x[i]));
+    }
+    return largest;
+}
+
+/* Of x w where both have one scale of 8 bits. */
+static double product_sqnr(const smooth_case *c, const float *x, const float *w)
+{
+    const float largest_x = largest_of(x, T * M), largest_w = largest_of(w, M * M);
+    double signal = 0.0, noise = 0.0;
+    for (int64_t row = 0; row < T; row += 4) {
+        for (int64_t o = 0; o < M; o++) {
+            double want = 0.0, got = 0.0;
+            for (int64_t k = 0; k < M; k++) {
+                want += (double)c->x[row * M + k] * (double)c->w[k * M + o];
+                got += (double)rounded(x[row * M + k], largest_x) * (double)rounded(w[k * M + o], largest_w);
+            }
+            signal += want * want;
+            noise += (want - got) * (want - got);
+        }
+    }
+    return pithi_quant_decibel(signal, noise);
+}
+
+/* What the edit divides channel j by: the rows of the weights that make it were those of the identity. */
+static void smooth(pith_test *test, smooth_case *c, double strength)
+{
+    static const char text[] = "input x f32[512,256]\nconst e f32[256,256]{0:1}\nh = matmul x e\n"
+                               "const w f32[256,256]{0:1}\ny = matmul h w\noutput y\n";
+    static const pith_quantize_options options = { .n_threads = 1 };
+    pith_graph *graph = pith_test_graph(test, text);
+    const pith_samples source = { read_rows, c, 1 };
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &source, .graph = graph,
+                          .arena = { .ctx = test->ctx } };
+    int n_edited = 0;
+    TEST_OK(test, pithi_graph_infer(graph));
+    pithi_graph_count_uses(graph);
+    memcpy(graph->first->inputs[1]->constant->data, c->identity, sizeof c->identity);
+    memcpy(graph->first->next->inputs[1]->constant->data, c->w, sizeof c->w);
+    TEST_OK(test, pithi_quant_smooth(&quant, strength, &n_edited));
+    TEST_CHECK(test, n_edited == 1);
+    get_weights(graph, "h", c->scaled, M * M);
+    get_weights(graph, "y", c->smooth, M * M);
+    float factors[M];
+    for (int j = 0; j < M; j++) {
+        factors[j] = c->scaled[j * M + j];
+    }
+    for (int i = 0; i < T * M; i++) {
+        c->scaled[i] = c->x[i] * factors[i % M];
+    }
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(graph);
+}
+
+/* Normal numbers, three columns of x 60 times as large. With the exponent 1/2 every column of x is as wide as its row
+ * of w, up to the one factor that leaves the widest column's scale alone. */
+static void test_smooth(pith_test *test)
+{
+    static const double strengths[] = { 0.25, 0.5, 0.75 }, wanted[] = { 31.0, 35.8, 31.5 };
+    smooth_case *c = calloc(1, sizeof *c);
+    pith_test_case(test, "SmoothQuant, three columns of outliers");
+    for (int i = 0; c && i < T * M; i++) {
+        c->x[i] = (float)draw(test) * (i % M % 100 == 17 ? 60.0f : 1.0f);
+    }
+    for (int i = 0; c && i < M * M; i++) {
+        c->w[i] = (float)draw(test);
+        c->identity[i] = i / M == i % M ? 1.0f : 0.0f;
+    }
+    if (c) {
+        const double plain = product_sqnr(c, c->x, c->w);
+        TEST_CHECK_MESSAGE(test, fabs(plain - 23.6) < 1.0, "%.2f dB, not 23.6", plain);
+    }
+    for (int i = 0; c && i < 3; i++) {
+        pith_test_case(test, "SmoothQuant, exponent %.2f", strengths[i]);
+        smooth(test, c, strengths[i]);
+        const double db = product_sqnr(c, c->scaled, c->smooth);
+        TEST_CHECK_MESSAGE(test, fabs(db - wanted[i]) < 1.0, "%.2f dB, not %.1f", db, wanted[i]);
+        double low = INFINITY, high = 0.0;
+        for (int j = 0; j < M && i == 1; j++) {
+            float widest = 0.0f;
+            for (int row = 0; row < T; row++) {
+                widest = fmaxf(widest, fabsf(c->scaled[row * M + j]));
+            }
+            const double ratio = (double)widest / (double)largest_of(c->smooth + j * M, M);
+            low = fmin(low, ratio);
+            high = fmax(high, ratio);
+        }
+        TEST_CHECK_MESSAGE(test, i != 1 || high / low - 1.0 < 1e-5, "ratios of ranges from %g to %g", low, high);
+    }
+    free(c);
+}
+
 void test_equalize(pith_test *test)
 {
+    test_twice(test);
+    test_smooth(test);
     pith_test_case(test, "clips leave room for what samples did not show");
     check_wider(test, clipped, 1, pithi_quant_equalize, 1.0, 1.4f);
     check_wider(test, clipped, 1, pithi_quant_smooth, 0.5, 1.4f);

@@ -86,6 +86,54 @@ static void test_groups(pith_test *test)
     }
 }
 
+/* Uniform numbers on the whole range: 20 log10(2^b - 2) with symmetric levels. */
+static void test_uniform(pith_test *test)
+{
+    static const struct {
+        int bits;
+        double db;
+    } cases[] = { { 8, 48.07 }, { 6, 35.86 }, { 4, 22.92 }, { 3, 15.59 } };
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        pithi_nbits_matrix m = new_matrix(1, 200000, 200000, (pithi_weight_format){ .bits = cases[i].bits });
+        pith_test_case(test, "uniform numbers, %d bits", cases[i].bits);
+        for (int64_t k = 0; k < m.k; k++) {
+            ((float *)(uintptr_t)m.w)[k] = (float)pith_test_uniform(test, -1.0, 1.0);
+        }
+        pithi_nbits_nearest(&m, NULL);
+        TEST_CHECK_MESSAGE(test, fabs(sqnr(&m) - cases[i].db) < 0.1, "%.2f dB, not %.2f", sqnr(&m), cases[i].db);
+        free_matrix(&m);
+    }
+}
+
+/* Scales of the least error of normal numbers: the clip and the figure are known (of 8 bits: test_observe.c). */
+static void test_least(pith_test *test)
+{
+    enum { N = 400000 };
+    static const struct {
+        int bits;
+        double clip, db;
+    } cases[] = { { 6, 3.26, 29.8 }, { 4, 2.48, 18.9 }, { 3, 1.96, 13.3 }, { 2, 1.22, 7.2 } };
+    pithi_nbits_matrix m = new_matrix(1, N, N, (pithi_weight_format){ 0 });
+    fill(test, &m, normal);
+    pith_tensor tensor = { PITH_DTYPE_F32, { 2, { 1, N } }, (void *)(uintptr_t)m.w };
+    const pithi_quant_weights weights = { .tensor = &tensor, .in_axis = 1, .n_out = 1, .groups = 1 };
+    for (int i = 0; i < PITH_COUNT(cases); i++) {
+        pithi_arena arena = { .ctx = test->ctx };
+        pithi_quant_rounded rounded = { 0 };
+        pith_test_case(test, "normal numbers, scale of the least error, %d bits", cases[i].bits);
+        m.format.bits = cases[i].bits;
+        TEST_OK(test, pithi_quant_round_nearest(&weights, &m.format, NULL, false, &arena, &rounded));
+        memcpy(m.q, rounded.q, N * sizeof *m.q);
+        m.scales[0] = rounded.scales[0];
+        /* Half a step beyond the last level is where numbers begin to be clipped; the table has the level itself. */
+        const double clip = (double)m.scales[0] * ((1 << (cases[i].bits - 1)) - 1);
+        TEST_CHECK_MESSAGE(test, fabs(clip - cases[i].clip) < 0.1, "clipped at %.3f, not %.2f", clip, cases[i].clip);
+        TEST_CHECK_MESSAGE(test, fabs(sqnr(&m) - cases[i].db) < 0.1, "%.2f dB, not %.2f", sqnr(&m), cases[i].db);
+        pithi_arena_deinit(&arena);
+    }
+    free_matrix(&m);
+}
+
 /* ---- GPTQ ---------------------------------------------------------------------------------- */
 
 static double *autoregressive(int64_t k, double rho)
@@ -299,6 +347,8 @@ static void test_formats(pith_test *test)
 void test_nbits(pith_test *test)
 {
     test_groups(test);
+    test_uniform(test);
+    test_least(test);
     test_diagonal(test);
     test_autoregressive(test);
     test_blocks(test);

@@ -60,7 +60,7 @@ static void test_uniform(pith_test *test, sampled *s)
         data[i] = pith_test_uniform(test, 0.0, 3.0);
     }
     fill(s, data, N);
-    for (int k = PITH_OBSERVER_MIN_MAX; k < PITH_OBSERVER_COUNT; k++) {
+    for (int k = PITH_OBSERVER_MIN_MAX; k < PITH_OBSERVER_ADMM; k++) {
         pith_test_case(test, "uniform data, %s", pith_observer_name((pith_observer)k));
         pithi_range range = pithi_quant_observe(&s->histogram, (pith_observer)k, 1e-4);
         TEST_CHECK_MESSAGE(test, fabs(range.high - 3.0) < 0.03 && range.low == 0.0, "%g .. %g", range.low, range.high);
@@ -104,6 +104,51 @@ static void test_outlier(pith_test *test, sampled *s)
     double wanted = 100.0 / (1.0 + N / (12.0 * 255.0 * 255.0));
     TEST_CHECK_MESSAGE(test, fabs(least.high / wanted - 1.0) < 0.05, "%g, not %g", least.high, wanted);
     TEST_CHECK(test, sqnr(data, N, least) >= sqnr(data, N, all));
+}
+
+/* A histogram of 2048 bins can't see below its first 128: of |x| <= 1 and one outlier R the threshold is 128.5 / 2048 R
+ * once that is above 1. No divergence is negative. (Of values of one sign u8 has 256 levels: a floor of 256.5.) */
+static void test_divergence(pith_test *test, sampled *s)
+{
+    static const struct {
+        double outlier, low, threshold;
+    } cases[] = { { 4.0, -1.0, 1.02 }, { 20.0, -1.0, 1.2549 }, { 100.0, -1.0, 6.2744 }, { 20.0, 0.0, 2.5049 } };
+    for (int k = 0; k < PITH_COUNT(cases); k++) {
+        pith_test_case(test, "divergence with an outlier of %g, from %g", cases[k].outlier, cases[k].low);
+        for (int i = 0; i < N; i++) {
+            data[i] = pith_test_uniform(test, cases[k].low, 1.0);
+        }
+        data[N / 2] = cases[k].outlier;
+        fill(s, data, N);
+        const pithi_range range = pithi_quant_observe(&s->histogram, PITH_OBSERVER_KL, 0.0);
+        TEST_CHECK_MESSAGE(test, fabs(range.high - cases[k].threshold) < (k == 0 ? 0.03 : 1e-4), "%.5f, not %.5f",
+                           range.high, cases[k].threshold);
+        for (int n = 256; n <= PITHI_QUANT_BINS; n += 64) {
+            TEST_CHECK_MESSAGE(test, pithi_quant_divergence(&s->histogram, n) >= -1e-12, "%g for %d bins",
+                               pithi_quant_divergence(&s->histogram, n), n);
+        }
+    }
+}
+
+/* Scales in turns never do worse than what they start from, and settle in a minimum near the least error, if not in it:
+ * there are many. */
+static void test_alternatives(pith_test *test, sampled *s)
+{
+    for (int i = 0; i < N; i++) {
+        data[i] = normal(test);
+    }
+    fill(s, data, N);
+    pith_test_case(test, "normal data, scales in turns");
+    const pithi_range admm = pithi_quant_observe(&s->histogram, PITH_OBSERVER_ADMM, 0.0);
+    const pithi_range began = { s->histogram.low / 2.5, s->histogram.high / 2.5 };
+    const pithi_range least = pithi_quant_observe(&s->histogram, PITH_OBSERVER_MSE, 0.0);
+    TEST_CHECK_MESSAGE(test, sqnr(data, N, admm) > sqnr(data, N, began) + 1.0, "%.2f dB from %.2f dB",
+                       sqnr(data, N, admm), sqnr(data, N, began));
+    TEST_CHECK_MESSAGE(test, sqnr(data, N, admm) > sqnr(data, N, least) - 1.5, "%.2f dB, the least error has %.2f dB",
+                       sqnr(data, N, admm), sqnr(data, N, least));
+    pith_test_case(test, "normal data, distance of the distributions");
+    const pithi_range emd = pithi_quant_observe(&s->histogram, PITH_OBSERVER_EMD, 0.0);
+    TEST_CHECK_MESSAGE(test, sqnr(data, N, emd) > 36.0, "%.2f dB", sqnr(data, N, emd));
 }
 
 /* Banner et al. (arXiv 1810.05723) give the best clip of 8 bits: 3.92 of a normal distribution's deviation, 9.89 of a
@@ -223,6 +268,8 @@ void test_observe(pith_test *test)
         test_normal(test, s);
         test_outlier(test, s);
         test_aciq(test, s);
+        test_divergence(test, s);
+        test_alternatives(test, s);
         test_results(test, s);
         test_orders(test);
         test_parameters(test);
