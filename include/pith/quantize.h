@@ -25,8 +25,8 @@ typedef enum pith_observer {
     PITH_OBSERVER_COUNT
 } pith_observer;
 
-/** "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average", "admm", "emd"; static. NULL past the end. The last
- * two are tried with the best effort, or where they are named. */
+/** "auto", "min-max", "percentile", "mse", "kl", "aciq", "average", "moving-average", "admm", "emd"; static. NULL past
+ * the end. The last two are tried with the best effort, or where they are named. */
 const char *pith_observer_name(pith_observer observer);
 
 /** How weights of pith_quantize_options.weights are rounded to integers. */
@@ -151,8 +151,8 @@ typedef struct pith_quantize_report {
     double cosine;
     double observer_sqnr_db[PITH_OBSERVER_COUNT]; /**< Of each observer that was tried; 0: not tried. */
     pith_observer observer;            /**< The one taken. */
-    int n_plain;                       /**< Products that weight_method left to nearest rounding, for their number of inputs
-                                        * (GPTQ and AWQ 3500 or so, AdaRound 2304) or as transposed convolutions. */
+    int n_plain;                       /**< Products that weight_method left to nearest rounding: too many inputs (GPTQ,
+                                        * AWQ 3500 or so, AdaRound 2304), transposed convolutions. */
     int n_equalized;                   /**< Pairs of layers whose weights were balanced; 0 if that did not help. */
     int is_bias_corrected;             /**< 0 if it did not help. */
     const pith_quantize_stage *stages; /**< In order. */

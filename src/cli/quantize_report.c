@@ -276,8 +276,8 @@ static void warn(const quantize_job *job)
 {
     const pith_quantize_report *report = job->report;
     if (report->n_plain > 0) {
-        cli_warn("%d product%s rounded to the nearest, not by --method %s, which has no room for the second moments of so "
-                 "many inputs (gptq and awq: 3500 or so, and no transposed convolutions; adaround: 2304)",
+        cli_warn("%d product%s rounded to the nearest, not by --method %s, which has no room for the second moments of "
+                 "so many inputs (gptq and awq: 3500 or so, and no transposed convolutions; adaround: 2304)",
                  report->n_plain, report->n_plain == 1 ? " is" : "s are", job->given->method);
     }
     if (job->given->weights || job->given->dynamic) {
