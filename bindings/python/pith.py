@@ -96,6 +96,12 @@ class _SessionOptions(ctypes.Structure):
                 ("steady_threads", ctypes.c_int), ("pool", ctypes.c_void_p)]
 
 
+@functools.cache
+def _views(n):
+    """The type of n views; ctypes takes 30 us to make one."""
+    return _Tensor * n
+
+
 class Error(Exception):
     """A failed call; the text is the library's message."""
 
@@ -198,6 +204,7 @@ def load_library(path=None):
     library.pith_session_output.restype = ctypes.POINTER(_Tensor)
     for name in ("ctx_create", "model_load", "model_n_inputs", "model_n_outputs", "session_create", "session_run"):
         getattr(library, "pith_" + name)  # looked up now, not while a model starts
+    _views(1)
     return library
 
 
@@ -242,7 +249,7 @@ class Model:
 
     def bind(self, feeds):
         """Takes the inputs for execute(): a dict from input name to array."""
-        views = (_Tensor * len(self.inputs))()
+        views = _views(len(self.inputs))()
         arrays = []  # those bound before live until all of these are known to be right
         for view, info in zip(views, self.inputs):
             _fill(view, feeds[info.name.decode()], info.dtype, info.type, arrays)

@@ -12,12 +12,24 @@ typedef struct merger {
     size_t mask;
 } merger;
 
+/* pithi_hash() takes bytes, at four cycles each: several percent of the start of a small network. */
+static uint64_t hash_of_words(uint64_t hash, const char *data, size_t n_bytes)
+{
+    uint64_t word;
+    for (; n_bytes >= sizeof word; data += sizeof word, n_bytes -= sizeof word) {
+        memcpy(&word, data, sizeof word);
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio (Knuth, 6.4) */
+        hash ^= hash >> 32;
+    }
+    return pithi_hash(hash, data, n_bytes);
+}
+
 static uint64_t hash_of_constant(const pith_tensor *tensor)
 {
     uint64_t hash = pithi_hash(PITHI_HASH_START, &tensor->dtype, sizeof tensor->dtype);
     hash = pithi_hash(hash, tensor->shape.dims, (size_t)tensor->shape.rank * sizeof tensor->shape.dims[0]);
     size_t n_bytes = pith_tensor_bytes(tensor);
-    return n_bytes <= MAX_CONSTANT_BYTES ? pithi_hash(hash, tensor->data, n_bytes)
+    return n_bytes <= MAX_CONSTANT_BYTES ? hash_of_words(hash, tensor->data, n_bytes)
                                          : pithi_hash(hash, &tensor->data, sizeof tensor->data);
 }
 

@@ -113,7 +113,6 @@ typedef struct pithi_onnx_node {
     pithi_pb_span *inputs, *outputs, *attrs;
     size_t n_inputs, n_outputs, n_attrs;
     int64_t opset;
-    const char *label; /* "node 'x' (Conv, opset 13)" */
 } pithi_onnx_node;
 
 /* ---- onnx_model.c ------------------------------------------------------------------------- */
@@ -161,7 +160,8 @@ pith_status pithi_onnx_full_type(pithi_onnx *onnx, pith_graph *graph, const pith
  * type, *tensor_out is then empty. */
 pith_status pithi_onnx_tensor(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
                               pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out);
-/* The same for an initializer, which may stay unaligned until pithi_onnx_align() (import_info.keeps_unaligned). */
+/* The same for an initializer or a Constant's value, which may stay unaligned until pithi_onnx_align()
+ * (import_info.keeps_unaligned). */
 pith_status pithi_onnx_weight(pithi_onnx *onnx, pith_graph *graph, const pithi_pb_span *message,
                               pith_tensor *tensor_out, pithi_pb_span *name_out, const char **problem_out);
 /* Copies the weights of the main graph that lie unaligned where someone reads them who can't do so. */

@@ -208,6 +208,9 @@ static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, const a
     case ATTRIBUTE_TYPE_TENSOR:
         attr->kind = PITH_SOURCE_TENSOR;
         PITH_CHECK(onnx->ctx, fields->t.data, PITH_STATUS_FORMAT, "there is no tensor");
+        if (pithi_pb_is(&fields->name, "value")) { /* of a Constant: a weight (ConstantOfShape's is small) */
+            return pithi_onnx_weight(onnx, graph, &fields->t, &attr->tensor, NULL, problem_out);
+        }
         return pithi_onnx_tensor(onnx, graph, &fields->t, &attr->tensor, NULL, problem_out);
     case ATTRIBUTE_TYPE_SPARSE_TENSOR:
         attr->kind = PITH_SOURCE_TENSOR;

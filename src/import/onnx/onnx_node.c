@@ -53,7 +53,7 @@ pith_status pithi_onnx_node_read(pithi_onnx *onnx, const pithi_onnx_scope *scope
                                  pithi_arena *scratch, pithi_onnx_node *node)
 {
     void *spans = NULL;
-    *node = (pithi_onnx_node){ .label = "node" };
+    *node = (pithi_onnx_node){ 0 };
     PITH_TRY(read_fields(onnx, message, false, node));
     size_t total = node->n_inputs + node->n_outputs + node->n_attrs;
     PITH_CHECK(onnx->ctx, total <= INT32_MAX - PITHI_SOURCE_SPARE, PITH_STATUS_LIMIT, "a node has %zu operands", total);
@@ -66,14 +66,6 @@ pith_status pithi_onnx_node_read(pithi_onnx *onnx, const pithi_onnx_scope *scope
         node->domain = (pithi_pb_span){ 0 };
     }
     node->opset = pithi_onnx_opset_of(scope, &node->domain);
-    if (node->name.n_bytes) {
-        PITH_TRY(pithi_arena_format(scratch, &node->label, "node '%.*s' (%.*s, opset %lld)", PITHI_PB_TEXT(&node->name),
-                                    PITHI_PB_TEXT(&node->op_type), (long long)node->opset));
-    } else {
-        PITH_TRY(pithi_arena_format(scratch, &node->label, "node #%llu (%.*s, opset %lld)",
-                                    (unsigned long long)onnx->n_nodes, PITHI_PB_TEXT(&node->op_type),
-                                    (long long)node->opset));
-    }
     return PITH_OK;
 }
 
@@ -395,12 +387,26 @@ static pith_status import_node(pithi_onnx *onnx, pithi_onnx_scope *scope, const 
     return status;
 }
 
+/* Of an error: in words made only then. */
+static void add_place(pith_ctx *ctx, const pithi_onnx_node *node, uint64_t index)
+{
+    if (!node->op_type.data) {
+        pithi_add_place(ctx, "node");
+    } else if (node->name.n_bytes) {
+        pithi_add_place(ctx, "node '%.*s' (%.*s, opset %lld)", PITHI_PB_TEXT(&node->name),
+                        PITHI_PB_TEXT(&node->op_type), (long long)node->opset);
+    } else {
+        pithi_add_place(ctx, "node #%llu (%.*s, opset %lld)", (unsigned long long)index, PITHI_PB_TEXT(&node->op_type),
+                        (long long)node->opset);
+    }
+}
+
 pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_pb_span *message)
 {
     pithi_arena scratch = { .ctx = onnx->ctx };
-    pithi_onnx_node node = { .label = "node" };
+    pithi_onnx_node node = { 0 };
     pith_status status = PITH_OK;
-    onnx->n_nodes++;
+    const uint64_t index = ++onnx->n_nodes;
     PITH_CHECK(onnx->ctx, onnx->n_nodes <= onnx->ctx->limits.max_nodes, PITH_STATUS_LIMIT,
                "more than %llu nodes; pith_limits.max_nodes raises the ceiling",
                (unsigned long long)onnx->ctx->limits.max_nodes);
@@ -408,7 +414,7 @@ pith_status pithi_onnx_node_import(pithi_onnx *onnx, pithi_onnx_scope *scope, co
     PITH_TRY_GOTO(import_node(onnx, scope, &node, &scratch), done);
 done:
     if (status != PITH_OK) {
-        pithi_add_place(onnx->ctx, "%s", node.label);
+        add_place(onnx->ctx, &node, index);
     }
     pithi_arena_deinit(&scratch);
     return status;
