@@ -78,7 +78,7 @@ def share_of(row, peak):
 
 
 def overview_table(rows, peak):
-    """One line per network: pith, its best peer and how they compare, for each number of threads; memory and start of the last."""
+    """One line per network: pith, its best peer and how they compare, for each number of threads; memory and start with the fewest."""
     counts = sorted({row["threads"] for row in rows})
     header, lines = ["network"], []
     for threads in counts:
@@ -94,7 +94,7 @@ def overview_table(rows, peak):
             best = min(peers, key=peers.get) if peers else None
             value = ratio(row) if row else None
             cells += [number(ours), f"{best} {number(peers[best])}" if best else "-", f"{value:.2f}" if value else "-", share_of(row, peak)]
-        row = found[max(found)]
+        row = found[min(found)]
         others = [row["engines"][peer] for peer in peers_of(row)]
         mine = row["engines"]["pith"]
         if others and "ms" in mine:
