@@ -289,8 +289,8 @@ static pithi_range analytic(const pithi_histogram *h)
 
 /* Integers for a scale, then the scale of the least squared error for these integers, in turns: neither step raises
  * the error (Leng et al., "Extremely low bit neural network: squeeze the last bit out with ADMM", arXiv 1707.09870;
- * with the start of the MNN toolkit's quantiser, two fifths of the range). Levels are split between the signs as the range
- * is. */
+ * with the start of the MNN toolkit's quantiser, two fifths of the range). Levels are split between the signs as the
+ * range is. */
 static pithi_range alternate(const pithi_histogram *h)
 {
     const double lowest = nearbyint(LEVELS * h->low / fmax(h->high - h->low, SMALLEST_SCALE));
