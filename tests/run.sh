@@ -41,6 +41,9 @@ if command -v python3 >/dev/null; then # with the onnx package: types as the sta
     count python3 "$root/tools/check_types.py" "$build"
     count python3 "$root/tools/make_operators_md.py" "$build" --check
 fi
+if command -v python3 >/dev/null; then # docs/cli.md is what the tool says
+    count python3 "$root/tools/make_cli_md.py" "$build" --check
+fi
 if [ -f "$build/onnx-env/complete" ]; then
     count "$build/onnx-env/bin/python" "$root/tools/check_versions.py" "$build"
 fi

@@ -196,14 +196,15 @@ bool pithi_counters_read(const pithi_counters *counters, int set, double *values
 }
 
 /* Sum of intel-rapl:<n>/energy_uj; the counters wrap after some kJ, which a short profile meets once in hours. */
-double pithi_energy_joules(void)
+double pithi_energy_joules_below(const char *root)
 {
     double joules = NAN;
     for (int package = 0; package < 16; package++) {
-        char path[96];
+        char path[512];
         unsigned long long microjoules = 0;
-        snprintf(path, sizeof path, "/sys/class/powercap/intel-rapl:%d/energy_uj", package);
-        FILE *file = fopen(path, "r");
+        const int length =
+            snprintf(path, sizeof path, "%s/sys/class/powercap/intel-rapl:%d/energy_uj", root, package);
+        FILE *file = length < (int)sizeof path ? fopen(path, "r") : NULL;
         if (!file) {
             break;
         }
@@ -227,8 +228,14 @@ bool pithi_counters_read(const pithi_counters *counters, int set, double *values
     (void)values;
     return false;
 }
-double pithi_energy_joules(void) { return NAN; }
+double pithi_energy_joules_below(const char *root)
+{
+    (void)root;
+    return NAN;
+}
 #endif
+
+double pithi_energy_joules(void) { return pithi_energy_joules_below(""); }
 
 /* Of the backend's slots, the share in which the oldest instruction waited for a load counts as memory (Zen), or what
  * the hardware says (Intel). */

@@ -29,5 +29,7 @@ void pithi_counters_topdown(const pithi_counters *counters, const double *values
 
 /* Energy of all CPU packages since some moment in joules (RAPL), or NaN. */
 double pithi_energy_joules(void);
+/* The same with the system's files below a folder, for tests. */
+double pithi_energy_joules_below(const char *root);
 
 #endif

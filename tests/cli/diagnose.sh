@@ -15,6 +15,21 @@ done
 has report.html '<script id="data" type="application/json">{'
 if grep -q '@DATA@\|@STYLE@\|@SHARED@' report.html; then fail "marks are left in report.html"; else pass; fi
 
+if command -v python3 >/dev/null; then
+    what="report as JSON"
+    if python3 - <<'END'
+import json, re
+page = open("report.html", encoding="utf-8").read()
+(data,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
+report, printed = json.loads(data), json.load(open("out"))
+assert report["verdict"] == printed["verdict"] and len(report["layers"]) == len(printed["layers"]) == 1
+assert not re.search(r'(src|href)="https?:', page), "the page needs no network"
+END
+    then pass; else fail "$what"; fi
+else
+    skip "report as JSON: no python3"
+fi
+
 # The same nodes with one weight changed: the layer is named.
 run 0 diagnose other.onnx tiny.onnx --shape x=2x3 --json
 has out '"subject": "mul"'

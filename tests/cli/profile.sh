@@ -19,6 +19,28 @@ done
 has trace.json '"ph": "X"'
 has report.html '<svg id="roofline"'
 has report.html '"model": "tiny.onnx"'
+if command -v python3 >/dev/null; then
+    what="trace and report as JSON"
+    if python3 - <<'END'
+import json, re
+trace = json.load(open("trace.json"))
+events = [e for e in trace["traceEvents"] if e["ph"] == "X"]
+assert events and all(e["dur"] >= 0 and e["ts"] >= 0 and isinstance(e["tid"], int) and e["name"] for e in events), events
+for thread in {e["tid"] for e in events}:  # parts of one thread follow one another
+    ends = sorted((e["ts"], e["ts"] + e["dur"]) for e in events if e["tid"] == thread)
+    assert all(a[1] <= b[0] + 1e-3 for a, b in zip(ends, ends[1:])), ends
+page = open("report.html", encoding="utf-8").read()
+(data,) = re.findall(r'<script id="profile" type="application/json">(.*?)</script>', page, re.S)
+report, printed = json.loads(data), json.load(open("out"))
+assert report["model"] == printed["model"] and len(report["steps"]) == len(printed["steps"]) > 0
+assert all(step["median_ms"] > 0 for step in report["steps"])
+assert abs(sum(step["median_ms"] for step in printed["steps"]) - printed["run"]["steps_ms"]) < 1e-6
+assert not re.search(r'(src|href)="https?:', page), "the page needs no network"
+END
+    then pass; else fail "$what"; fi
+else
+    skip "trace and report as JSON: no python3"
+fi
 sed -i '2s/.*/hz nonsense/' kept/machine-*.txt
 run 0 profile tiny.onnx --shape x=2x3 --rounds 5
 has out "measured now, kept in"
