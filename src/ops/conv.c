@@ -7,6 +7,7 @@
 
 static const pith_attr_spec attrs[] = {
     PITHI_CONV_ATTRS,
+    PITH_ATTR_OWN_INT(pithi_conv_attrs, residual_behind, "residual_behind", 0),
     PITH_ATTR_OWN_INT(pithi_conv_attrs, reads_planes, "reads_planes", 0),
 };
 
@@ -76,6 +77,15 @@ static const char *const samples[] = {
     "f32[1,6,9,20] f32[70,10,1,1] - - f32[70]{-1:1} | channels_last=1 group=2 activation=5",
     "f32[2,21,8,7] f32[21,1,3,3] f32[21] - f32[21]{-1:1} | group=21 pads=[1,1,1,1] activation=5",
     "f64[1,2,4,4] f64[3,2,3,3] - - f64[3] | activation=5",
+    "f32[2,9,7,8] f32[17,8,1,1] f32[17] f32[2,9,7,17] | channels_last=1 activation=9 activation_alpha=1 "
+    "residual_behind=1",
+    "f32[1,19,17,16] f32[18,16,3,3] f32[18] f32[1,19,17,18] f32[18]{-1:1} | channels_last=1 pads=[1,1,1,1] "
+    "activation=5 residual_behind=1",
+    "f32[2,21,8,7] f32[21,1,3,3] f32[21] f32[2,21,8,7] | group=21 pads=[1,1,1,1] activation=3 residual_behind=1",
+    "f32[1,3,17,70] f32[16,3,3,3] - f32[1,17,70,16] | channels_last=1 reads_planes=1 pads=[1,1,1,1] activation=8 "
+    "residual_behind=1",
+    "f32[1,9,7,40] f32[3,40,1,1] f32[3] f32[1,9,7,3] | channels_last=1 activation=10 residual_behind=1",
+    "f64[1,2,4,4] f64[3,2,3,3] - f64[1,3,2,2] | activation=3 residual_behind=1",
     "f32[0,3,5,5] f32[2,3,3,3]",
     "f32[1,2,4,4] f32[6,1,3,3] | group=2 auto_pad=VALID",
     "f16[1,2,4,4] f16[3,2,3,3] f16[3]",

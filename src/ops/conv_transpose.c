@@ -7,6 +7,7 @@
 
 static const pith_attr_spec attrs[] = {
     PITHI_CONV_ATTRS,
+    PITH_ATTR_OWN_INT(pithi_conv_attrs, residual_behind, "residual_behind", 0),
     PITH_ATTR_INTS(pithi_conv_attrs, output_padding, "output_padding"),
     PITH_ATTR_INTS(pithi_conv_attrs, output_shape, "output_shape"),
 };
@@ -54,6 +55,7 @@ static const char *const samples[] = {
     "f32[2,5,6,9] f32[9,20,2,2] f32[20] | channels_last=1 strides=[2,2] activation=3",
     "f32[1,5,4,6] f32[6,7,4,4] - f32[1,10,8,14] | channels_last=1 group=2 strides=[2,2] pads=[1,1,1,1]",
     "f32[1,9,11,24] f32[24,1,3,3] f32[1] | channels_last=1 strides=[2,2] activation=8",
+    "f32[1,4,6,5] f32[5,16,2,2] - f32[1,8,12,16] | channels_last=1 strides=[2,2] activation=8 residual_behind=1",
     "f32[1,1,3,3] f32[1,2,3,3] | strides=[3,2] output_shape=[10,8]",
     "f32[1,4,5,3] f32[3,4,3,2] | channels_last=1 auto_pad=SAME_UPPER strides=[2,3]",
     "f32[1,4,5,3] f32[3,4,3,3] | channels_last=1 auto_pad=SAME_LOWER dilations=[2,1] strides=[1,2]",

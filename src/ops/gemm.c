@@ -10,6 +10,7 @@ static const pith_attr_spec attrs[] = {
     PITH_ATTR_FLOAT(pithi_product_attrs, alpha, "alpha", 1),
     PITH_ATTR_FLOAT(pithi_product_attrs, beta, "beta", 1),
     PITHI_ACTIVATION_ATTRS(pithi_product_attrs, activation),
+    PITH_ATTR_OWN_INT(pithi_product_attrs, residual_behind, "residual_behind", 0),
 };
 
 static pith_status infer(pith_infer *infer)
@@ -48,6 +49,7 @@ static const char *const samples[] = {
     "f32[1,40] f32[200,40] f32[1,200] | transB=1",
     "f32[1,130] f32[530,130] f32[530] | transB=1 alpha=0.5",
     "f32[1,130] f32[130,530] f32[530] f32[1,530] | activation=3",
+    "f32[19,13] f32[13,37] f32[19,37] f32[19,37] | activation=9 activation_alpha=1 residual_behind=1",
     "f32[3,4] f32[4,5] - | alpha=2",
     "f32[1,260] f32[16200,260] f32[16200] | transB=1 beta=0.5 activation=3",
     "f32[3,0] f32[0,4] f32[4]",

@@ -11,6 +11,7 @@ static const pith_attr_spec attrs[] = {
     PITH_ATTR_FLOAT(pithi_product_attrs, alpha, "alpha", 1),
     PITH_ATTR_OWN_FLOAT(pithi_product_attrs, beta, "beta", 1), /* of the bias */
     PITHI_ACTIVATION_ATTRS(pithi_product_attrs, activation),
+    PITH_ATTR_OWN_INT(pithi_product_attrs, residual_behind, "residual_behind", 0),
 };
 
 static pith_status read_flag(pith_ctx *ctx, pith_source *source, const char *name, int64_t *flag)
@@ -51,6 +52,8 @@ static const char *const samples[] = {
     "f32[2,1,13,6] f32[3,6,20] | alpha=0.5",
     "f32[2,6,13] f32[2,20,6] f32[20] | trans_a=1 trans_b=1 beta=0.5",
     "f32[2,3,30,8] f32[2,3,8,50] f32[30,1] f32[2,3,30,50] | activation=4 activation_alpha=-1 activation_beta=2",
+    "f32[2,31,8] f32[8,50] f32[50] f32[2,31,50] | activation=3 residual_behind=1",
+    "f32[1,200] f32[200,300] - f32[1,300] | activation=8 residual_behind=1",
     "f32[6] f32[6] f32[]",
     "f32[4,3,6] f32[6] f32[3]",
     "f32[6] f32[2,6,5] | trans_b=0",

@@ -30,34 +30,14 @@ static void ref(const pith_run *run)
     }
 }
 
-/* The exponents that networks use are cheap; each is rounded at most twice. */
-static bool simple_power(const float *a, float exponent, float *y, int64_t n)
-{
-    if (exponent == 2.0f) {
-        for (int64_t i = 0; i < n; i++) {
-            y[i] = a[i] * a[i];
-        }
-    } else if (exponent == 3.0f) {
-        for (int64_t i = 0; i < n; i++) {
-            y[i] = a[i] * a[i] * a[i];
-        }
-    } else if (exponent == -1.0f) {
-        for (int64_t i = 0; i < n; i++) {
-            y[i] = 1.0f / a[i];
-        }
-    } else {
-        return false;
-    }
-    return true;
-}
-
 static void row_f32(const pithi_rows *rows, const void *const *operands, void *y, int64_t n)
 {
     const float *a = operands[0], *b = operands[1];
     float *to = y;
     const int64_t a_stride = rows->inner_strides[0], b_stride = rows->inner_strides[1];
     const float single = *b; /* b may be y */
-    if (a_stride == 1 && b_stride == 0 && simple_power(a, single, to, n)) {
+    if (a_stride == 1 && b_stride == 0) {
+        pithi_power_f32(a, single, to, n);
         return;
     }
     for (int64_t i = 0; i < n; i++) {

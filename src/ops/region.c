@@ -20,17 +20,47 @@ static const pith_attr_spec attrs_table[] = {
 
 /* ---- program ---------------------------------------------------------------------------------- */
 
+#define MOST_OPERANDS (PITHI_REGION_WORDS - 1)
+
 typedef struct instruction {
-    int function, a, b;
+    int function, n_operands, operands[MOST_OPERANDS];
     float alpha, beta;
 } instruction;
 
 static int count_instructions(const pithi_region_attrs *attrs) { return attrs->program.n_items / PITHI_REGION_WORDS; }
 
+static int n_operands_of(int64_t function)
+{
+    switch (function) {
+    case PITHI_REGION_WHERE: return 3;
+    case PITHI_REGION_NOT:
+    case PITHI_REGION_TO_BOOL:
+    case PITHI_REGION_SIGN:
+    case PITHI_REGION_POWER:
+    case PITHI_REGION_SCALE: return 1;
+    default: return function >= PITHI_REGION_BINARY ? 2 : 1;
+    }
+}
+
+static bool is_function(int64_t function)
+{
+    return (function >= 0 && function < PITH_VUNARY_COUNT) ||
+           (function >= PITHI_REGION_BINARY && function < PITHI_REGION_BINARY + PITH_VBINARY_COUNT) ||
+           (function >= PITHI_REGION_EQUAL && function < PITHI_REGION_END);
+}
+
+static bool makes_bool(const instruction *i)
+{
+    return i->function >= PITHI_REGION_EQUAL && i->function <= PITHI_REGION_TO_BOOL;
+}
+
 static instruction instruction_at(const pithi_region_attrs *attrs, int index)
 {
     const int64_t *words = attrs->program.items + PITHI_REGION_WORDS * index;
-    instruction found = { (int)words[0], (int)words[1], (int)words[2], 0.0f, 0.0f };
+    instruction found = { .function = (int)words[0], .n_operands = n_operands_of(words[0]) };
+    for (int k = 0; k < MOST_OPERANDS; k++) {
+        found.operands[k] = (int)words[1 + k];
+    }
     if (attrs->parameters.n_items > 0) {
         found.alpha = attrs->parameters.items[2 * index];
         found.beta = attrs->parameters.items[2 * index + 1];
@@ -38,7 +68,10 @@ static instruction instruction_at(const pithi_region_attrs *attrs, int index)
     return found;
 }
 
-static bool is_binary(const instruction *i) { return i->function >= PITHI_REGION_BINARY; }
+static bool is_binary(const instruction *i)
+{
+    return i->function >= PITHI_REGION_BINARY && i->function < PITHI_REGION_EQUAL;
+}
 
 /* Output that instruction `index` makes, or -1. */
 static int output_of(const pithi_region_attrs *attrs, int index)
@@ -63,9 +96,10 @@ static bool is_program(const pithi_region_attrs *attrs, int n_inputs, int n_outp
                 attrs->results.n_items == n_outputs - 1;
     for (int i = 0; fits && i < n; i++) {
         const int64_t *words = attrs->program.items + PITHI_REGION_WORDS * i, n_values = n_inputs + i;
-        const bool takes_two = words[0] >= PITHI_REGION_BINARY;
-        fits = words[0] >= 0 && words[0] < (takes_two ? PITHI_REGION_BINARY + PITH_VBINARY_COUNT : PITH_VUNARY_COUNT) &&
-               words[1] >= 0 && words[1] < n_values && (!takes_two || (words[2] >= 0 && words[2] < n_values));
+        fits = is_function(words[0]);
+        for (int k = 0; fits && k < n_operands_of(words[0]); k++) {
+            fits = words[1 + k] >= 0 && words[1 + k] < n_values;
+        }
     }
     for (int k = 0; fits && k < attrs->results.n_items; k++) {
         const int64_t result = attrs->results.items[k];
@@ -81,7 +115,10 @@ static pith_status infer(pith_infer *infer)
                infer->n_outputs);
     PITH_TRY(pithi_infer_broadcast(infer, &infer->outputs[0].shape));
     for (int i = 0; i < infer->n_outputs; i++) {
-        infer->outputs[i].dtype = PITH_DTYPE_F32;
+        const pithi_region_attrs *attrs = infer->attrs;
+        const int last = count_instructions(attrs) - 1;
+        const instruction it = instruction_at(attrs, i == 0 ? last : (int)attrs->results.items[i - 1]);
+        infer->outputs[i].dtype = makes_bool(&it) ? PITH_DTYPE_BOOL : PITH_DTYPE_F32;
         infer->outputs[i].shape = infer->outputs[0].shape;
     }
     return PITH_OK;
@@ -107,6 +144,38 @@ static double binary_f64(int kind, double a, double b)
     }
 }
 
+static double function_f64(const instruction *it, double a, double b, double c)
+{
+    switch (it->function) {
+    case PITHI_REGION_EQUAL: return a == b;
+    case PITHI_REGION_LESS: return a < b;
+    case PITHI_REGION_LESS_OR_EQUAL: return a <= b;
+    case PITHI_REGION_GREATER: return a > b;
+    case PITHI_REGION_GREATER_OR_EQUAL: return a >= b;
+    case PITHI_REGION_AND: return a != 0.0 && b != 0.0;
+    case PITHI_REGION_OR: return a != 0.0 || b != 0.0;
+    case PITHI_REGION_XOR: return (a != 0.0) != (b != 0.0);
+    case PITHI_REGION_NOT: return a == 0.0;
+    case PITHI_REGION_TO_BOOL: return a != 0.0;
+    case PITHI_REGION_WHERE: return a != 0.0 ? b : c;
+    case PITHI_REGION_SIGN: return isnan(a) ? a : (a > 0.0) - (a < 0.0);
+    case PITHI_REGION_POWER: return pow(a, (double)it->alpha);
+    default: return a * (double)it->alpha; /* PITHI_REGION_SCALE */
+    }
+}
+
+static double value_f64(const instruction *it, const double *values)
+{
+    const pith_activation f = { .kind = it->function, .alpha = it->alpha, .beta = it->beta };
+    double x[MOST_OPERANDS] = { 0 };
+    for (int k = 0; k < it->n_operands; k++) {
+        x[k] = values[it->operands[k]];
+    }
+    return is_binary(it)                          ? binary_f64(it->function - PITHI_REGION_BINARY, x[0], x[1])
+           : it->function >= PITHI_REGION_EQUAL ? function_f64(it, x[0], x[1], x[2])
+                                                  : pithi_activation_f64(&f, x[0]);
+}
+
 /* Results of the instructions are rounded as if they were stored. */
 static void ref(const pith_run *run)
 {
@@ -120,16 +189,44 @@ static void ref(const pith_run *run)
         }
         for (int i = 0; i < count_instructions(attrs); i++) {
             const instruction it = instruction_at(attrs, i);
-            const pith_activation f = { .kind = it.function, .alpha = it.alpha, .beta = it.beta };
             const int output = output_of(attrs, i);
-            const double value = is_binary(&it) ? binary_f64(it.function - PITHI_REGION_BINARY, values[it.a],
-                                                             values[it.b])
-                                                : pithi_activation_f64(&f, values[it.a]);
-            values[run->n_inputs + i] = (double)(float)value;
+            const double value = (double)(float)value_f64(&it, values);
+            values[run->n_inputs + i] = value;
             if (output >= 0 && run->outputs[output].data) {
-                ((float *)run->outputs[output].data)[at] = (float)value;
+                pithi_tensor_set_f64(&run->outputs[output], at, value);
             }
         }
+    }
+}
+
+/* ---- functions that are no kernel's ----------------------------------------------------------- */
+
+#define LOOP(value)                                                                                \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        y[i] = (value);                                                                            \
+    }                                                                                              \
+    break
+#define TRUTH(condition) LOOP((condition) ? 1.0f : 0.0f)
+
+/* y may be any of the operands. */
+static void apply(int function, float alpha, const float *const *x, float *y, size_t n)
+{
+    const float *a = x[0], *b = x[1], *c = x[2];
+    switch (function) {
+    case PITHI_REGION_EQUAL: TRUTH(a[i] == b[i]);
+    case PITHI_REGION_LESS: TRUTH(a[i] < b[i]);
+    case PITHI_REGION_LESS_OR_EQUAL: TRUTH(a[i] <= b[i]);
+    case PITHI_REGION_GREATER: TRUTH(a[i] > b[i]);
+    case PITHI_REGION_GREATER_OR_EQUAL: TRUTH(a[i] >= b[i]);
+    case PITHI_REGION_AND: TRUTH((a[i] != 0.0f) & (b[i] != 0.0f));
+    case PITHI_REGION_OR: TRUTH((a[i] != 0.0f) | (b[i] != 0.0f));
+    case PITHI_REGION_XOR: TRUTH((a[i] != 0.0f) ^ (b[i] != 0.0f));
+    case PITHI_REGION_NOT: TRUTH(a[i] == 0.0f);
+    case PITHI_REGION_TO_BOOL: TRUTH(a[i] != 0.0f);
+    case PITHI_REGION_WHERE: LOOP(a[i] != 0.0f ? b[i] : c[i]);
+    case PITHI_REGION_SIGN: LOOP(a[i] != a[i] ? a[i] : (float)((a[i] > 0.0f) - (a[i] < 0.0f)));
+    case PITHI_REGION_POWER: pithi_power_f32(a, alpha, y, (int64_t)n); break;
+    default: LOOP(a[i] * alpha); /* PITHI_REGION_SCALE */
     }
 }
 
@@ -146,14 +243,16 @@ typedef struct feed {
     feed_kind kind;
     int64_t period; /* SPREAD: element i of the outputs sees element i % period; 0: it is not so simple */
     int slot;
+    bool is_bool; /* bytes, which become floats */
     pithi_rows *rows;
 } feed;
 
 typedef struct step {
     pith_vunary_f32_fn *unary;
-    pith_vbinary_f32_fn *binary; /* NULL: unary */
-    int a, b;                    /* values */
+    pith_vbinary_f32_fn *binary; /* neither: a function of this file */
+    int function, n_operands, operands[MOST_OPERANDS]; /* values */
     int output, slot;            /* where the result goes: an output, or -1 and a slot of scratch */
+    bool is_bool;                /* the output: floats of the slot become bytes */
     float alpha, beta;
 } step;
 
@@ -172,12 +271,13 @@ static bool can_be_single(const pithi_region_attrs *attrs, const pith_tensor *in
 {
     for (int i = 0; i < count_instructions(attrs); i++) {
         const instruction it = instruction_at(attrs, i);
-        const int other = it.a == input ? it.b : it.a;
-        const bool reads = it.a == input || (is_binary(&it) && it.b == input);
+        const int other = it.operands[0] == input ? it.operands[1] : it.operands[0];
         const bool has_vector =
             is_binary(&it) && (other >= n_inputs || pith_shape_elements(&inputs[other].shape) == n_elements);
-        if (reads && !has_vector) {
-            return false;
+        for (int k = 0; k < it.n_operands; k++) {
+            if (it.operands[k] == input && !has_vector) {
+                return false;
+            }
         }
     }
     return true;
@@ -204,15 +304,16 @@ static pith_status set_feeds(pith_prepare *prepare, region *r)
     for (int i = 0; i < r->n_inputs; i++) {
         const pith_tensor *x = &prepare->inputs[i];
         const int64_t n = pith_shape_elements(&x->shape);
-        const bool single = can_be_single(prepare->attrs, prepare->inputs, r->n_inputs, i, r->n_elements);
+        const bool is_bool = x->dtype == PITH_DTYPE_BOOL;
+        const bool single = !is_bool && can_be_single(prepare->attrs, prepare->inputs, r->n_inputs, i, r->n_elements);
         feed *f = &r->feeds[i];
         *f = (feed){ .kind = n == 1 && single ? FEED_SINGLE : FEED_WHOLE };
-        if (f->kind == FEED_WHOLE && n != r->n_elements) {
+        if (f->kind == FEED_WHOLE && (n != r->n_elements || is_bool)) {
             void *block = NULL;
             PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(pithi_rows), &block));
             pithi_rows *rows = block;
             pithi_rows_init(rows, x, 1, y);
-            *f = (feed){ FEED_SPREAD, period_of(&x->shape, &y->shape), r->n_slots++, rows };
+            *f = (feed){ FEED_SPREAD, period_of(&x->shape, &y->shape), r->n_slots++, is_bool, rows };
             if (single && rows->strides[0][rows->rank - 1] == 0 && rows->row_length >= LEAST_TILE && r->row > 0) {
                 f->kind = FEED_RUN;
                 r->row = pithi_min_s64(r->row, rows->row_length);
@@ -226,21 +327,23 @@ static pith_status set_feeds(pith_prepare *prepare, region *r)
     return PITH_OK;
 }
 
+static bool has_slot(const step *s) { return s->output < 0 || s->is_bool; }
+
 /* Instructions whose operands die in them leave their slot to the result. */
-static void assign_slots(const pithi_region_attrs *attrs, region *r)
+static void assign_slots(region *r)
 {
     int last_use[MAX_VALUES] = { 0 };
     bool is_free[MAX_VALUES] = { false };
     for (int i = 0; i < r->n_steps; i++) {
-        const instruction it = instruction_at(attrs, i);
-        last_use[it.a] = i;
-        last_use[is_binary(&it) ? it.b : it.a] = i;
+        for (int k = 0; k < r->steps[i].n_operands; k++) {
+            last_use[r->steps[i].operands[k]] = i;
+        }
     }
     for (int i = 0; i < r->n_steps; i++) {
-        const int operands[2] = { r->steps[i].a, r->steps[i].binary ? r->steps[i].b : r->steps[i].a };
-        for (int k = 0; k < 2; k++) {
-            const step *from = operands[k] >= r->n_inputs ? &r->steps[operands[k] - r->n_inputs] : NULL;
-            if (from && from->output < 0 && last_use[operands[k]] == i) {
+        for (int k = 0; k < r->steps[i].n_operands; k++) {
+            const int operand = r->steps[i].operands[k];
+            const step *from = operand >= r->n_inputs ? &r->steps[operand - r->n_inputs] : NULL;
+            if (from && has_slot(from) && last_use[operand] == i) {
                 is_free[from->slot] = true;
             }
         }
@@ -248,7 +351,7 @@ static void assign_slots(const pithi_region_attrs *attrs, region *r)
         while (slot < r->n_slots && !is_free[slot]) {
             slot++;
         }
-        if (r->steps[i].output < 0) {
+        if (has_slot(&r->steps[i])) {
             r->steps[i].slot = slot;
             is_free[slot] = false;
             r->n_slots = slot == r->n_slots ? slot + 1 : r->n_slots;
@@ -267,10 +370,16 @@ static bool set_steps(const pith_prepare *prepare, region *r)
         const int output = output_of(prepare->attrs, i);
         const bool is_wanted = output >= 0 && prepare->outputs[output].dtype != PITH_DTYPE_NONE;
         step *s = &r->steps[i];
-        *s = (step){ .a = it.a, .b = it.b, .output = is_wanted ? output : -1, .alpha = it.alpha, .beta = it.beta };
+        *s = (step){ .function = it.function, .n_operands = it.n_operands, .output = is_wanted ? output : -1,
+                     .is_bool = is_wanted && makes_bool(&it), .alpha = it.alpha, .beta = it.beta };
+        memcpy(s->operands, it.operands, sizeof s->operands);
+        if (it.function >= PITHI_REGION_EQUAL) {
+            continue;
+        }
         if (is_binary(&it)) {
-            const bool repeats_a = it.a < r->n_inputs && repeats(&r->feeds[it.a]);
-            const bool repeats_b = it.b < r->n_inputs && repeats(&r->feeds[it.b]);
+            const int a = it.operands[0], b = it.operands[1];
+            const bool repeats_a = a < r->n_inputs && repeats(&r->feeds[a]);
+            const bool repeats_b = b < r->n_inputs && repeats(&r->feeds[b]);
             const int form = repeats_a ? PITH_VBINARY_SV : repeats_b ? PITH_VBINARY_VS : PITH_VBINARY_VV;
             s->binary = binary->functions[it.function - PITHI_REGION_BINARY][form];
         } else {
@@ -314,7 +423,7 @@ static pith_status prepare(pith_prepare *prepare)
     if (!set_steps(prepare, r)) {
         return PITH_OK;
     }
-    assign_slots(prepare->attrs, r);
+    assign_slots(r);
     set_tile(r, prepare->n_outputs);
     const int parts = pithi_element_parts(r->n_elements * r->n_steps);
     prepare->state = r;
@@ -330,9 +439,10 @@ static pith_status prepare(pith_prepare *prepare)
 /* ---- run -------------------------------------------------------------------------------------- */
 
 /* Where the tile of `n` elements from `at` on begins in input `f`. */
-static const float *feed_tile(const region *r, const feed *f, const float *x, float *slot, int64_t at, int64_t n,
+static const float *feed_tile(const region *r, const feed *f, const void *data, float *slot, int64_t at, int64_t n,
                               bool is_first)
 {
+    const float *x = data;
     if (f->kind == FEED_WHOLE || f->kind == FEED_SINGLE) {
         return f->kind == FEED_WHOLE ? x + at : x;
     }
@@ -341,13 +451,28 @@ static const float *feed_tile(const region *r, const feed *f, const float *x, fl
         return slot;
     }
     const int64_t begin = f->period ? at % f->period : 0;
-    if (f->period && begin + n <= f->period) {
+    if (f->period && begin + n <= f->period && !f->is_bool) {
         return x + begin;
     }
     if (is_first || f->period == 0 || r->tile % f->period != 0 || r->row != r->n_elements) {
         pithi_rows_spread_f32(f->rows, x, at, n, slot);
     }
     return slot;
+}
+
+static void run_step(const step *s, const float *const *values, float *y, size_t n)
+{
+    const float *x[MOST_OPERANDS] = { 0 };
+    for (int k = 0; k < s->n_operands; k++) {
+        x[k] = values[s->operands[k]];
+    }
+    if (s->binary) {
+        s->binary(x[0], x[1], y, n);
+    } else if (s->unary) {
+        s->unary(x[0], y, n, s->alpha, s->beta);
+    } else {
+        apply(s->function, s->alpha, x, y, n);
+    }
 }
 
 static void run(const pith_run *run, const pith_part *part)
@@ -367,32 +492,38 @@ static void run(const pith_run *run, const pith_part *part)
         }
         for (int i = 0; i < r->n_steps; i++) {
             const step *s = &r->steps[i];
-            float *y = s->output >= 0 ? (float *)run->outputs[s->output].data + at : scratch + s->slot * r->stride;
-            if (s->binary) {
-                s->binary(values[s->a], values[s->b], y, (size_t)n);
-            } else {
-                s->unary(values[s->a], y, (size_t)n, s->alpha, s->beta);
-            }
+            float *y = has_slot(s) ? scratch + s->slot * r->stride : (float *)run->outputs[s->output].data + at;
+            run_step(s, values, y, (size_t)n);
             values[r->n_inputs + i] = y;
+            uint8_t *bytes = s->is_bool ? (uint8_t *)run->outputs[s->output].data + at : NULL;
+            for (int64_t k = 0; bytes && k < n; k++) {
+                bytes[k] = y[k] != 0.0f;
+            }
         }
     }
 }
 
 /* ---- record ----------------------------------------------------------------------------------- */
 
-#define FLOATS PITH_DTYPES(PITH_DTYPE_F32)
+#define FLOATS (PITH_DTYPES(PITH_DTYPE_F32) | PITH_DTYPES_BOOL)
 static const pith_operand_spec inputs[] = { { "x", FLOATS, PITH_VARIADIC } };
 static const pith_operand_spec outputs[] = { { "y", FLOATS, PITH_VARIADIC } };
 static const char *const samples[] = {
-    "f32[3,40,33] f32[33] f32[3,40,33] | program=[66,0,1,64,3,2,3,4,-1]",
-    "f32[2,70,64] f32[2,1,64] f32[1] f32[70,1] | program=[66,0,1,64,4,2,65,5,3,70,6,0]",
-    "f32[1,600] f32[9,600] f32[] | program=[13,0,-1,66,3,1,66,2,4,4,5,-1] parameters=[0,0,0,0,0,0,-0.5,0.5]",
-    "f32[] f32[1] f32[700] | program=[64,0,1,9,3,-1,66,4,2]",
-    "f32[2,1,4] f32[2,300,1] | program=[68,0,1,69,0,2]",
-    "f32[0,4] f32[4] | program=[64,0,1,3,2,-1]",
-    "f32[4,700] f32[4,1] f32[4,1] f32[700] | program=[65,0,1,66,4,2,66,5,3,64,6,0]",
-    "f32[2,3,10,90] f32[2,3,1,1] f32[2,1,1,1] f32[10,1] f32[90] | program=[65,0,1,65,2,5,64,6,3,67,7,4,64,8,0]",
-    "f32[3,2,257] f32[3,1,1] f32[3,2,1] f32[2,1] | program=[66,1,0,66,4,2,64,5,3,66,6,1]",
+    "f32[3,40,33] f32[33] f32[3,40,33] | program=[66,0,1,-1,64,3,2,-1,3,4,-1,-1]",
+    "f32[2,70,64] f32[2,1,64] f32[1] f32[70,1] | program=[66,0,1,-1,64,4,2,-1,65,5,3,-1,70,6,0,-1]",
+    "f32[1,600] f32[9,600] f32[] | program=[13,0,-1,-1,66,3,1,-1,66,2,4,-1,4,5,-1,-1] parameters=[0,0,0,0,0,0,-0.5,0.5]",
+    "f32[] f32[1] f32[700] | program=[64,0,1,-1,9,3,-1,-1,66,4,2,-1]",
+    "f32[2,1,4] f32[2,300,1] | program=[68,0,1,-1,69,0,2,-1]",
+    "f32[0,4] f32[4] | program=[64,0,1,-1,3,2,-1,-1]",
+    "f32[4,700] f32[4,1] f32[4,1] f32[700] | program=[65,0,1,-1,66,4,2,-1,66,5,3,-1,64,6,0,-1]",
+    "f32[2,3,10,90] f32[2,3,1,1] f32[2,1,1,1] f32[10,1] f32[90] | program=[65,0,1,-1,65,2,5,-1,64,6,3,-1,67,7,4,-1,64,8,0,-1]",
+    "f32[3,2,257] f32[3,1,1] f32[3,2,1] f32[2,1] | program=[66,1,0,-1,66,4,2,-1,64,5,3,-1,66,6,1,-1]",
+    "f32[3,700] bool[3,700] f32[]{-1e9} | program=[138,1,0,2]",
+    "bool[40,1] f32[40,90] bool[90] f32[1,90] | program=[133,0,2,-1,131,1,3,-1,135,4,5,-1,138,6,1,3]",
+    "f32[5,70] f32[70] | program=[129,0,1,-1,0,2,-1,-1,136,2,-1,-1,141,3,-1,-1,66,5,0,-1,137,6,-1,-1,134,4,7,-1] "
+    "parameters=[0,0,0,0,0,0,-0.5,0,0,0,0,0,0,0]",
+    "f32[2,300]{0.5:2} f32[2,1] | program=[140,0,-1,-1,139,1,-1,-1,66,2,3,-1,130,4,0,-1,132,4,0,-1,128,5,6,-1,138,7,4,0] "
+    "parameters=[-1.5,0,0,0,0,0,0,0,0,0,0,0,0,0]",
 };
 
 const pith_op pith_op_region = {

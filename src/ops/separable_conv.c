@@ -25,6 +25,7 @@ static const pith_attr_spec attrs[] = {
     PITH_ATTR_INTS(pithi_separable_attrs, conv.pads, "pads"),
     PITH_ATTR_INTS(pithi_separable_attrs, conv.strides, "strides"),
     PITHI_ACTIVATION_ATTRS(pithi_separable_attrs, conv.activation),
+    PITH_ATTR_OWN_INT(pithi_separable_attrs, conv.residual_behind, "residual_behind", 0),
     PITH_ATTR_OWN_INT(pithi_separable_attrs, expand.kind, "expand_activation", 0),
     PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, expand.alpha, "expand_alpha", 0),
     PITH_ATTR_OWN_FLOAT(pithi_separable_attrs, expand.beta, "expand_beta", 0),
@@ -64,8 +65,10 @@ static int split(const pithi_separable_attrs *a, const pith_tensor *inputs, int 
     stages[n].attrs.channels_last = 1;
     stages[n++].attrs.activation = project ? a->depthwise : a->conv.activation;
     if (project) {
+        stages[n - 1].attrs.residual_behind = 0;
         stages[n] = (stage){ pointwise, project, operand(inputs, n_inputs, PROJECT_BIAS),
                                operand(inputs, n_inputs, PROJECT_SLOPE) };
+        stages[n].attrs.residual_behind = a->conv.residual_behind;
         stages[n++].attrs.activation = a->conv.activation;
     }
     return n;
@@ -251,6 +254,9 @@ static pith_status prepare_finish(pith_prepare *prepare, const stage *s, pithi_f
 {
     PITH_CHECK(prepare->ctx, pithi_finish_make(&s->attrs.activation, prepare->isa_limit, finish),
                PITH_STATUS_INTERNAL, "no kernel for activation %lld", (long long)s->attrs.activation.kind);
+    if (s->attrs.residual_behind) {
+        pithi_finish_add_behind(finish, prepare->isa_limit);
+    }
     return s->slope ? pithi_finish_add_slopes(prepare->arena, s->slope->data, s->slope->shape.dims[0],
                                               prepare->isa_limit, finish)
                     : PITH_OK;
@@ -419,7 +425,7 @@ static void run_depthwise(const separable *s, const band *b, const float *x, con
     size_t channels = (size_t)g->in_channels, n_pixels = (size_t)((b->out_end - b->out_begin) * g->out[2]);
     pith_dwconv_f32_task task = {
         .x = x, .x_row_stride = (size_t)g->in[2] * channels, .x_pixel_stride = channels, .w = s->w,
-        .w_stride = channels, .bias = s->bias, .residual = residual, .y = y,
+        .w_stride = channels, .bias = s->bias, .residual = pithi_finish_residual(&s->finish, residual), .y = y,
         .y_row_stride = (size_t)g->out[2] * channels, .y_pixel_stride = channels, .n_channels = channels,
         .in_h = (int)(b->end - b->begin), .in_w = (int)g->in[2], .out_w = (int)g->out[2],
         .y_end = (int)(b->out_end - b->out_begin), .kernel_h = (int)g->kernel[1], .kernel_w = (int)g->kernel[2],
@@ -430,6 +436,7 @@ static void run_depthwise(const separable *s, const band *b, const float *x, con
     };
     s->dwconv->run(&task);
     pithi_finish_apply(&s->finish, y, n_pixels, channels, channels, 0);
+    pithi_finish_add(&s->finish, residual, channels, y, n_pixels, channels, channels);
 }
 
 /* Rows [out_begin, out_end) of results, which begin at x, to y. */
@@ -522,6 +529,10 @@ static const char *const samples[] = {
     "expand_activation=3",
     "f32[2,7,6,20] f32[20,1,5,5] - f32[2,7,6,33] - - f32[33,20,1,1] | pads=[2,2,2,2] depthwise_activation=3",
     "f32[1,6,9,3] f32[17,1,3,3] f32[17] f32[1,6,9,17] f32[17,3,1,1] | auto_pad=SAME_UPPER activation=3",
+    "f32[1,6,9,3] f32[17,1,3,3] f32[17] f32[1,6,9,17] f32[17,3,1,1] | auto_pad=SAME_UPPER activation=8 "
+    "residual_behind=1",
+    "f32[2,7,6,20] f32[20,1,5,5] - f32[2,7,6,33] - - f32[33,20,1,1] | pads=[2,2,2,2] depthwise_activation=3 "
+    "activation=9 activation_alpha=1 residual_behind=1",
     "f32[1,4,3,2] f32[2,1,1,1]",
     "f32[1,9,8,5] f32[12,1,3,3] - f32[1,9,8,6] f32[12,5,1,1] - f32[6,12,1,1] f32[6] f32[12]{-1:1} f32[12]{-1:1} "
     "f32[6]{-1:1} | "

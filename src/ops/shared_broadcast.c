@@ -214,15 +214,25 @@ static void fill(float *to, float value, int64_t n)
     memcpy(to + i, block, (size_t)(n - i) * sizeof *block);
 }
 
-void pithi_rows_spread_f32(const pithi_rows *rows, const float *operand, int64_t begin, int64_t count, float *to)
+static void spread_bools(const uint8_t *from, int64_t stride, float *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to[i] = from[i * stride] ? 1.0f : 0.0f;
+    }
+}
+
+void pithi_rows_spread_f32(const pithi_rows *rows, const void *operand, int64_t begin, int64_t count, float *to)
 {
     const int64_t stride = rows->strides[0][rows->rank - 1];
     cursor c = cursor_at(rows, begin / rows->row_length);
     int64_t start = begin % rows->row_length;
     for (int64_t done = 0, n; done < count; done += n) {
-        const float *from = operand + c.offsets[0] + start * stride; /* the last stride is 0 or 1 */
+        const int64_t at = c.offsets[0] + start * stride; /* the last stride is 0 or 1 */
+        const float *from = (const float *)operand + at;
         n = pithi_min_s64(rows->row_length - start, count - done);
-        if (stride != 0) {
+        if (rows->operand_bytes[0] == 1) {
+            spread_bools((const uint8_t *)operand + at, stride, to + done, n);
+        } else if (stride != 0) {
             memcpy(to + done, from, (size_t)n * sizeof(float));
         } else {
             fill(to + done, *from, n);

@@ -38,8 +38,8 @@ pith_status pithi_rows_prepare(pith_prepare *prepare, pithi_rows **rows_out);
 void pithi_rows_run(const pith_run *run, const pith_part *part);
 /* This part of rows over other operands than the run's inputs. */
 void pithi_rows_apply(const pithi_rows *rows, const void *const *operands, void *y, const pith_part *part);
-/* Elements [begin, begin + count) of the result's shape as operand 0, float32, gives them. */
-void pithi_rows_spread_f32(const pithi_rows *rows, const float *operand, int64_t begin, int64_t count, float *to);
+/* Elements [begin, begin + count) of the result's shape as operand 0 gives them, float32 or bool (1 and 0). */
+void pithi_rows_spread_f32(const pithi_rows *rows, const void *operand, int64_t begin, int64_t count, float *to);
 
 /* Offset of the operand's element that meets element `index` of shape `to`; plain arithmetic, for references. */
 int64_t pithi_broadcast_offset(const pith_shape *shape, const pith_shape *to, int64_t index);

@@ -261,13 +261,14 @@ void pithi_conv_ref(const pith_run *run, bool is_transposed)
             image * out.image + m * out.channel + o[0] * out.pixel[0] + o[1] * out.pixel[1] + o[2] * out.pixel[2];
         double value = sum_taps(run, &g, &in, image, m, o);
         value += has_input(run, 2) ? pithi_tensor_get_f64(&run->inputs[2], m) : 0.0;
-        value += has_input(run, 3) ? pithi_tensor_get_f64(&run->inputs[3], at) : 0.0;
+        const double residual = has_input(run, 3) ? pithi_tensor_get_f64(&run->inputs[3], at) : 0.0;
+        value += attrs->residual_behind ? 0.0 : residual;
         if (has_input(run, PITHI_CONV_SLOPE)) {
             value *= value < 0.0 ? pithi_tensor_get_f64(&run->inputs[PITHI_CONV_SLOPE], m) : 1.0;
         } else {
             value = pithi_activation_f64(&attrs->activation, value);
         }
-        pithi_tensor_set_f64(&run->outputs[0], at, value);
+        pithi_tensor_set_f64(&run->outputs[0], at, value + (attrs->residual_behind ? residual : 0.0));
     }
 }
 

@@ -14,6 +14,7 @@ typedef struct pithi_conv_attrs {
     pith_ints dilations, kernel_shape, pads, strides;
     pith_ints output_padding, output_shape; /* conv_transpose */
     pith_activation activation;
+    int64_t residual_behind; /* the residual is added to what the activation gives, instead of in front of it */
 } pithi_conv_attrs;
 
 typedef enum pithi_auto_pad {

@@ -96,6 +96,10 @@ typedef struct pithi_conv_operands {
     float *y;
 } pithi_conv_operands;
 
+/* What follows on row `row` (of all images) of y. */
+void pithi_conv_finish_row(const pithi_conv_f32 *conv, const pithi_conv_operands *o, int64_t row, int64_t channel,
+                           int64_t n_channels);
+
 /* False where a direct sum is faster or Winograd's scheme doesn't apply; conv is untouched then. */
 /* Plans Winograd's way if it fits and the estimate (or prepare->choice) is for it; says why, and what else there is. */
 pith_status pithi_conv_winograd_plan(pith_prepare *prepare, pithi_conv_f32 *conv, bool *is_used);

@@ -520,7 +520,7 @@ bool pithi_conv_f32_takes_window(const pith_node *node, int index)
            pithi_conv_geometry_of(NULL, attrs, &node->inputs[X]->shape, w, is_transposed, &g) == PITH_OK &&
            pithi_conv_is_reasonable(&g) && pithi_finish_make(&attrs->activation, 0, &finish) &&
            (!(is_y && is_transposed) || g.out_channels % WHOLE_PANELS == 0) &&
-           (index == X || !has_residual || is_product(&g));
+           (index == X || !has_residual || attrs->residual_behind || is_product(&g));
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
@@ -552,6 +552,9 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     conv->merged = conv->fold = 1;
     conv->is_channels_first = !attrs->channels_last && !is_same_in_both_layouts(&conv->g);
     conv->has_residual = prepare->n_inputs > 3 && prepare->inputs[3].dtype != PITH_DTYPE_NONE;
+    if (attrs->residual_behind) {
+        pithi_finish_add_behind(&conv->finish, prepare->isa_limit);
+    }
     set_strides(prepare, conv);
     if (is_depthwise(&conv->g) && !conv->g.reads_planes) {
         conv->depthwise = pithi_dwconv_f32(prepare->isa_limit);

@@ -42,6 +42,7 @@ void pithi_conv_planar_pack(const pithi_conv_f32 *conv, const float *w, float *p
 void pithi_conv_planar_run(const pithi_conv_f32 *conv, const pithi_conv_operands *o, const pith_part *part)
 {
     const pithi_conv_geometry *g = &conv->g;
+    const float *residual = pithi_finish_residual(&conv->finish, o->residual);
     int64_t begin = 0, end = 0, plane = g->in[1] * g->in[2];
     pithi_part_range(part, conv->n_grains, &begin, &end);
     for (int64_t grain = begin; grain < end; grain++) {
@@ -50,7 +51,7 @@ void pithi_conv_planar_run(const pithi_conv_f32 *conv, const pithi_conv_operands
         pith_conv_planar_f32_task task = {
             .x = o->x + image * g->in_channels * plane, .x_plane_stride = (size_t)plane,
             .x_row_stride = (size_t)g->in[2], .w = o->packed, .bias = o->bias,
-            .residual = o->residual ? o->residual + y_at * conv->residual_pixel : NULL,
+            .residual = residual ? residual + y_at * conv->residual_pixel : NULL,
             .y = o->y + y_at * conv->y_pixel,
             .y_row_stride = (size_t)(g->out[2] * conv->y_pixel), .y_pixel_stride = (size_t)conv->y_pixel,
             .in_channels = (int)g->in_channels, .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2],
@@ -61,8 +62,7 @@ void pithi_conv_planar_run(const pithi_conv_f32 *conv, const pithi_conv_operands
         };
         conv->planar->run(&task);
         for (int oy = task.y_begin; oy < task.y_end; oy++) {
-            pithi_finish_apply(&conv->finish, task.y + (size_t)oy * task.y_row_stride, (size_t)task.out_w,
-                               task.y_pixel_stride, (size_t)task.n_columns, 0);
+            pithi_conv_finish_row(conv, o, image * g->out[1] + oy, 0, g->out_channels);
         }
     }
 }

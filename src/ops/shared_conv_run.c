@@ -223,17 +223,21 @@ static void run_products(const pithi_conv_f32 *conv, const pith_part *part, cons
 
 /* ---- depthwise ---------------------------------------------------------------------------- */
 
-static void finish_depthwise(const pithi_finish *finish, const pith_dwconv_f32_task *t, size_t channel)
+void pithi_conv_finish_row(const pithi_conv_f32 *conv, const pithi_conv_operands *o, int64_t row, int64_t channel,
+                           int64_t n_channels)
 {
-    for (int oy = t->y_begin; oy < t->y_end; oy++) {
-        float *row = t->y + (size_t)oy * t->y_row_stride;
-        pithi_finish_apply(finish, row, (size_t)t->out_w, t->y_pixel_stride, t->n_channels, channel);
-    }
+    const int64_t pixel = row * conv->g.out[2];
+    const size_t n_pixels = (size_t)conv->g.out[2], stride = (size_t)conv->y_pixel;
+    float *y = o->y + pixel * conv->y_pixel + channel;
+    pithi_finish_apply(&conv->finish, y, n_pixels, stride, (size_t)n_channels, (size_t)channel);
+    pithi_finish_add(&conv->finish, o->residual ? o->residual + pixel * conv->residual_pixel + channel : NULL,
+                     (size_t)conv->residual_pixel, y, n_pixels, stride, (size_t)n_channels);
 }
 
 static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, const pithi_conv_operands *o)
 {
     const pithi_conv_geometry *g = &conv->g;
+    const float *residual = pithi_finish_residual(&conv->finish, o->residual);
     int64_t begin = 0, end = 0, channels = g->in_channels;
     int64_t n_bands = conv->row_bands, n_blocks = conv->depthwise_blocks;
     int64_t n_units = pithi_div_up(channels, PITHI_DEPTHWISE_UNIT);
@@ -247,7 +251,7 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
             .x = o->x + image * g->in[1] * g->in[2] * conv->x_pixel + c,
             .x_row_stride = (size_t)(g->in[2] * conv->x_pixel), .x_pixel_stride = (size_t)conv->x_pixel,
             .w = o->packed + c, .w_stride = (size_t)channels, .bias = o->bias ? o->bias + c : NULL,
-            .residual = o->residual ? o->residual + y_at : NULL, .y = o->y + y_at,
+            .residual = residual ? residual + y_at : NULL, .y = o->y + y_at,
             .y_row_stride = (size_t)(g->out[2] * conv->y_pixel), .y_pixel_stride = (size_t)conv->y_pixel,
             .n_channels = (size_t)(pithi_min_s64(c_end, channels) - c),
             .in_h = (int)g->in[1], .in_w = (int)g->in[2], .out_w = (int)g->out[2],
@@ -257,7 +261,9 @@ static void run_depthwise(const pithi_conv_f32 *conv, const pith_part *part, con
             .pad_top = (int)g->pad[1], .pad_left = (int)g->pad[2], .lo = conv->finish.lo, .hi = conv->finish.hi,
         };
         conv->depthwise->run(&task);
-        finish_depthwise(&conv->finish, &task, (size_t)c);
+        for (int oy = task.y_begin; oy < task.y_end; oy++) {
+            pithi_conv_finish_row(conv, o, image * g->out[1] + oy, c, (int64_t)task.n_channels);
+        }
     }
 }
 

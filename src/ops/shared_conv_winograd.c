@@ -312,6 +312,7 @@ static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands 
 {
     const pithi_conv_geometry *g = &conv->g;
     const pithi_conv_winograd *w = &conv->winograd;
+    const float *residual = pithi_finish_residual(&conv->finish, o->residual);
     int64_t n0 = block * w->block_columns;
     pith_winograd_f32_output row = { .m_stride = (size_t)w->m_stride, .m_tile_stride = (size_t)w->block_columns,
                                      .bias = o->bias ? o->bias + n0 : NULL,
@@ -324,12 +325,11 @@ static void restore_block(const pithi_conv_f32 *conv, const pithi_conv_operands 
         int64_t y = tile_size(w) * (first_row + i), at = (image * g->out[1] + y) * g->out[2] * conv->y_pixel + n0;
         row.m = s->m + i * w->tiles_w * w->block_columns;
         row.y = o->y + at;
-        row.residual = o->residual ? o->residual + at : NULL;
+        row.residual = residual ? residual + at : NULL;
         row.rows = (int)pithi_min_s64(tile_size(w), g->out[1] - y);
         w->kernel->output(&row);
         for (int k = 0; k < row.rows; k++) {
-            pithi_finish_apply(&conv->finish, row.y + (size_t)k * row.y_row_stride, (size_t)row.columns,
-                               row.y_pixel_stride, row.n_channels, (size_t)n0);
+            pithi_conv_finish_row(conv, o, image * g->out[1] + y + k, n0, (int64_t)row.n_channels);
         }
     }
 }

@@ -24,6 +24,11 @@ bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_f
     return true;
 }
 
+void pithi_finish_add_behind(pithi_finish *finish, int isa_limit)
+{
+    finish->add = pithi_vbinary_f32(isa_limit)->functions[PITH_VBINARY_ADD][PITH_VBINARY_VV];
+}
+
 #define SLOPE_ITEMS 256 /* slopes are repeated for so many numbers: short calls would cost more than they do */
 
 pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int64_t n_channels, int isa_limit,
@@ -87,9 +92,24 @@ void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, s
     }
 }
 
+void pithi_finish_add(const pithi_finish *finish, const float *residual, size_t residual_stride, float *y,
+                      size_t n_pixels, size_t stride, size_t n_channels)
+{
+    const bool is_dense = stride == n_channels && residual_stride == n_channels;
+    if (!finish->add || !residual || n_channels == 0) {
+        return;
+    }
+    for (size_t i = 0; i < (is_dense ? n_pixels > 0 : n_pixels); i++) {
+        finish->add(y + i * stride, residual + i * residual_stride, y + i * stride,
+                    is_dense ? n_pixels * n_channels : n_channels);
+    }
+}
+
 static void apply_to_block(const pithi_finish *finish, const pith_gemm_f32_tile *block)
 {
-    pithi_finish_apply(finish, block->c, (size_t)block->mr, block->c_stride, (size_t)block->n_columns, 0);
+    const size_t n_rows = (size_t)block->mr, n = (size_t)block->n_columns;
+    pithi_finish_apply(finish, block->c, n_rows, block->c_stride, n, 0);
+    pithi_finish_add(finish, block->residual, block->residual_stride, block->c, n_rows, block->c_stride, n);
 }
 
 /* ---- float16 ------------------------------------------------------------------------------ */
@@ -170,7 +190,7 @@ void pithi_gemm_f32_block(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile 
         cut.segment_length = is_single ? end - begin : block->segment_length;
         cut.b += begin * (is_single ? 1 : block->segment_length) * block->b_row_stride;
         cut.accumulate = block->accumulate || i > 0;
-        cut.residual = is_last ? block->residual : NULL;
+        cut.residual = is_last ? pithi_finish_residual(finish, block->residual) : NULL;
         cut.lo = is_last ? finish->lo : -INFINITY;
         cut.hi = is_last ? finish->hi : INFINITY;
         (block->fold > 1 ? kernel->narrow : kernel->tile)(&cut);
@@ -183,6 +203,7 @@ void pithi_gemm_f32_few(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *b
     pith_gemm_f32_tile tile = *block;
     tile.lo = finish->lo;
     tile.hi = finish->hi;
+    tile.residual = pithi_finish_residual(finish, block->residual);
     kernel->few(&tile);
     apply_to_block(finish, block);
 }

@@ -20,10 +20,13 @@ typedef struct pithi_finish {
     pith_vbinary_f32_fn *prelu;   /* not NULL: instead of the function, y < 0 ? slope[channel] y : y */
     const float *slopes;          /* [slope_pixels][channels], for several pixels at once */
     size_t slope_pixels;
+    pith_vbinary_f32_fn *add;     /* not NULL: the residual comes behind all this, instead of in front */
 } pithi_finish;
 
 /* False where the ISA has no kernel for the activation. */
 bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_finish *finish_out);
+/* The residual is added last. */
+void pithi_finish_add_behind(pithi_finish *finish, int isa_limit);
 /* Turns a leaky ReLU into one with a slope per channel; slopes is `n_channels` floats. Memory from `arena`. */
 pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int64_t n_channels, int isa_limit,
                                     pithi_finish *finish);
@@ -31,6 +34,15 @@ pith_status pithi_finish_add_slopes(pithi_arena *arena, const float *slopes, int
  * `channel`. */
 void pithi_finish_apply(const pithi_finish *finish, float *y, size_t n_pixels, size_t stride, size_t n_channels,
                         size_t channel);
+
+/* Then the residual, where it comes last; NULL: there is none. */
+void pithi_finish_add(const pithi_finish *finish, const float *residual, size_t residual_stride, float *y,
+                      size_t n_pixels, size_t stride, size_t n_channels);
+/* What the kernel adds of a residual. */
+static inline const float *pithi_finish_residual(const pithi_finish *finish, const float *residual)
+{
+    return finish->add ? NULL : residual;
+}
 
 /* gemm_f16 where the model allows it, the CPU has it, and weights w [n_k][n] are constant and fill more than half a
  * panel, else NULL; with prepare->why, where the model allows it. */

@@ -180,7 +180,8 @@ void pithi_product_ref(const pith_run *run)
         }
         sum *= (double)attrs->alpha;
         sum += has_c ? (double)attrs->beta * pithi_tensor_get_f64(&run->inputs[2], c) : 0.0;
-        sum += has_residual ? pithi_tensor_get_f64(&run->inputs[3], i) : 0.0;
-        pithi_tensor_set_f64(y, i, pithi_activation_f64(&attrs->activation, sum));
+        const double residual = has_residual ? pithi_tensor_get_f64(&run->inputs[3], i) : 0.0;
+        sum = pithi_activation_f64(&attrs->activation, sum + (attrs->residual_behind ? 0.0 : residual));
+        pithi_tensor_set_f64(y, i, sum + (attrs->residual_behind ? residual : 0.0));
     }
 }

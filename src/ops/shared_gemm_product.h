@@ -9,6 +9,7 @@ typedef struct pithi_product_attrs {
     int64_t trans_a, trans_b; /* of the last two dimensions; a vector has nothing to transpose */
     float alpha, beta;
     pith_activation activation;
+    int64_t residual_behind; /* the residual is added to what the activation gives, instead of in front of it */
 } pithi_product_attrs;
 
 typedef struct pithi_product_geometry {

@@ -228,6 +228,9 @@ pith_status pithi_product_prepare(pith_prepare *prepare)
     p->gemm = p->gemm ? p->gemm : pithi_gemm_f32(prepare->isa_limit);
     p->transpose = pithi_transpose_find(prepare->isa_limit, 2);
     p->finish = finish;
+    if (attrs->residual_behind) {
+        pithi_finish_add_behind(&p->finish, prepare->isa_limit);
+    }
     p->alpha = attrs->alpha;
     p->beta = attrs->beta;
     p->n_a = count_matrices(&a->shape, p->g.m * p->g.k);

@@ -184,6 +184,27 @@ pith_status pithi_unary_prepare_parts(pith_prepare *prepare)
     return PITH_OK;
 }
 
+void pithi_power_f32(const float *x, float exponent, float *y, int64_t n)
+{
+    if (exponent == 2.0f) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = x[i] * x[i];
+        }
+    } else if (exponent == 3.0f) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = x[i] * x[i] * x[i];
+        }
+    } else if (exponent == -1.0f) {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = 1.0f / x[i];
+        }
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            y[i] = powf(x[i], exponent);
+        }
+    }
+}
+
 /* ---- spellings ---------------------------------------------------------------------------- */
 
 pith_status pithi_map_consumed_inputs(pith_ctx *ctx, pith_source *source, void *attrs)

@@ -52,6 +52,9 @@ void pithi_unary_run(const pith_run *run, const pith_part *part);
 /* For operators without a kernel: any dtype in parts, run calls pithi_unary_ref_part(). */
 pith_status pithi_unary_prepare_parts(pith_prepare *prepare);
 
+/* y[i] = x[i] to the power of `exponent`; y may be x. Exponents that networks use are cheap, rounded at most twice. */
+void pithi_power_f32(const float *x, float exponent, float *y, int64_t n);
+
 /* First and last+1 element of a part, cut at multiples of 16 so that parts share no cache line. */
 void pithi_part_elements(const pith_part *part, int64_t n_elements, int64_t *begin, int64_t *end);
 /* Parts that are worth their start for `n_elements` cheap elements. */

@@ -10,6 +10,8 @@
 #define LEAST_BYTES ((int64_t)32 << 10) /* of a value: smaller ones stay in the first cache anyway */
 #define NO_REGION (-1)
 #define NAMED_NODES 6 /* of a region, in its name */
+#define MOST_WORDS 8  /* instructions of a node */
+#define THE_LAST (-2) /* as an operand: what the instruction before makes */
 
 typedef struct group {
     pith_shape shape;
@@ -31,27 +33,36 @@ typedef struct former {
 
 /* ---- which nodes ------------------------------------------------------------------------------ */
 
-static int binary_kind(const pith_node *node)
-{
-    static const char *const names[] = { [PITH_VBINARY_ADD] = "add", [PITH_VBINARY_SUB] = "sub",
-                                         [PITH_VBINARY_MUL] = "mul", [PITH_VBINARY_DIV] = "div",
-                                         [PITH_VBINARY_MIN] = "min", [PITH_VBINARY_MAX] = "max",
-                                         [PITH_VBINARY_PRELU] = "prelu" };
-    for (int i = 0; node->n_inputs == 2 && i < PITH_COUNT(names); i++) {
-        if (pithi_is(node, names[i])) {
-            return i;
-        }
-    }
-    return -1;
-}
+/* Operators with several operands and what makes one result of two values; those with more than two go on from there. */
+static const struct {
+    const char *op;
+    int function, most_inputs;
+    bool takes_bool, makes_bool;
+} functions[] = {
+    { "add", PITHI_REGION_BINARY + PITH_VBINARY_ADD, 2, false, false },
+    { "sub", PITHI_REGION_BINARY + PITH_VBINARY_SUB, 2, false, false },
+    { "mul", PITHI_REGION_BINARY + PITH_VBINARY_MUL, 2, false, false },
+    { "div", PITHI_REGION_BINARY + PITH_VBINARY_DIV, 2, false, false },
+    { "prelu", PITHI_REGION_BINARY + PITH_VBINARY_PRELU, 2, false, false },
+    { "min", PITHI_REGION_BINARY + PITH_VBINARY_MIN, MOST_WORDS, false, false },
+    { "max", PITHI_REGION_BINARY + PITH_VBINARY_MAX, MOST_WORDS, false, false },
+    { "sum", PITHI_REGION_BINARY + PITH_VBINARY_ADD, MOST_WORDS, false, false },
+    { "mean", PITHI_REGION_BINARY + PITH_VBINARY_ADD, MOST_WORDS - 1, false, false },
+    { "equal", PITHI_REGION_EQUAL, 2, false, true },
+    { "less", PITHI_REGION_LESS, 2, false, true },
+    { "less_or_equal", PITHI_REGION_LESS_OR_EQUAL, 2, false, true },
+    { "greater", PITHI_REGION_GREATER, 2, false, true },
+    { "greater_or_equal", PITHI_REGION_GREATER_OR_EQUAL, 2, false, true },
+    { "and", PITHI_REGION_AND, 2, true, true },
+    { "or", PITHI_REGION_OR, 2, true, true },
+    { "xor", PITHI_REGION_XOR, 2, true, true },
+};
 
-/* x to the power of 2, which pow computes as x x; the exponent may not give the result a higher rank. */
-static bool is_square(const pith_node *node)
+static const pith_tensor *single_f32(const pith_node *node, int index)
 {
-    const pith_tensor *exponent = pithi_is(node, "pow") ? pithi_constant_input(node, 1) : NULL;
-    return exponent && exponent->dtype == PITH_DTYPE_F32 && pith_shape_elements(&exponent->shape) == 1 &&
-           pithi_tensor_get_f64(exponent, 0) == 2.0 &&
-           pith_shape_equal(&node->inputs[0]->shape, &node->outputs[0]->shape);
+    const pith_tensor *constant = pithi_constant_input(node, index);
+    const bool is_single = constant && constant->dtype == PITH_DTYPE_F32 && pith_shape_elements(&constant->shape) == 1;
+    return is_single ? constant : NULL;
 }
 
 static bool as_unary(const pith_node *node, pith_activation *function)
@@ -64,42 +75,115 @@ static bool as_unary(const pith_node *node, pith_activation *function)
     return node->op->as_activation && node->op->as_activation(node->attrs, function);
 }
 
-/* The node's instructions; operands -1 stand for its inputs 0 and 1, others for what came before. 0: it can't take
- * part. */
+/* The node's instructions, none: it can't take part. Operands count the node's inputs. */
 typedef struct piece {
-    int64_t words[2 * PITHI_REGION_WORDS];
-    pith_activation functions[2];
+    int64_t words[MOST_WORDS][PITHI_REGION_WORDS];
+    float parameters[MOST_WORDS][2];
     int n;
 } piece;
+
+static void put(piece *p, int64_t function, int64_t a, int64_t b, int64_t c)
+{
+    memcpy(p->words[p->n++], (int64_t[]){ function, a, b, c }, sizeof *p->words);
+}
+
+static void put_function(piece *p, const pith_activation *function, int64_t a)
+{
+    p->parameters[p->n][0] = function->alpha;
+    p->parameters[p->n][1] = function->beta;
+    put(p, function->kind, a, -1, -1);
+}
+
+static bool are_all(const pith_node *node, int first, pith_dtype dtype)
+{
+    bool fits = true;
+    for (int i = first; fits && i < node->n_inputs; i++) {
+        fits = !node->inputs[i] || node->inputs[i]->dtype == dtype;
+    }
+    return fits;
+}
+
+static void put_listed(piece *p, const pith_node *node)
+{
+    const pith_dtype result = node->outputs[0]->dtype;
+    for (int i = 0; i < PITH_COUNT(functions); i++) {
+        const int most = functions[i].most_inputs;
+        if (!pithi_is(node, functions[i].op) || node->n_inputs < 2 || node->n_inputs > most ||
+            !are_all(node, 0, functions[i].takes_bool ? PITH_DTYPE_BOOL : PITH_DTYPE_F32) ||
+            (result == PITH_DTYPE_BOOL) != functions[i].makes_bool) {
+            continue;
+        }
+        for (int k = 1; k < node->n_inputs; k++) {
+            put(p, functions[i].function, k == 1 ? 0 : THE_LAST, k, -1);
+        }
+        if (pithi_is(node, "mean")) {
+            p->parameters[p->n][0] = 1.0f / (float)node->n_inputs;
+            put(p, PITHI_REGION_SCALE, THE_LAST, -1, -1);
+        }
+    }
+}
+
+/* The exponent may not give the result a higher rank. */
+static void put_power(piece *p, const pith_node *node)
+{
+    const pith_tensor *exponent = single_f32(node, 1);
+    if (!exponent || !pith_shape_equal(&node->inputs[0]->shape, &node->outputs[0]->shape) ||
+        !are_all(node, 0, PITH_DTYPE_F32)) {
+        return;
+    }
+    p->parameters[0][0] = (float)pithi_tensor_get_f64(exponent, 0);
+    if (p->parameters[0][0] == 2.0f) {
+        p->parameters[0][0] = 0.0f;
+        put(p, PITHI_REGION_BINARY + PITH_VBINARY_MUL, 0, 0, -1);
+    } else {
+        put(p, PITHI_REGION_POWER, 0, -1, -1);
+    }
+}
 
 static piece piece_of(const pith_node *node)
 {
     piece p = { .n = 0 };
-    const int kind = binary_kind(node);
+    pith_activation function = { 0 };
+    const pith_dtype from = node->inputs[0]->dtype, to = node->outputs[0]->dtype;
     const pith_activation *behind = pithi_activation_of(node);
-    if (as_unary(node, &p.functions[0])) {
-        p = (piece){ { p.functions[0].kind, 0, -1 }, { p.functions[0] }, 1 };
-    } else if (is_square(node)) {
-        p = (piece){ .words = { PITHI_REGION_BINARY + PITH_VBINARY_MUL, 0, 0 }, .n = 1 };
-    } else if (kind >= 0) {
-        p = (piece){ .words = { PITHI_REGION_BINARY + kind, 0, 1 }, .n = 1 };
-        if (behind && behind->kind != PITH_VUNARY_NONE) {
-            p.words[PITHI_REGION_WORDS] = behind->kind;
-            p.functions[1] = *behind;
-            p.n = 2;
-        }
+    if (from == PITH_DTYPE_F32 && as_unary(node, &function)) {
+        put_function(&p, &function, 0);
+        return p;
+    }
+    if (pithi_is(node, "pow")) {
+        put_power(&p, node);
+    } else if (pithi_is(node, "where") && from == PITH_DTYPE_BOOL && are_all(node, 1, PITH_DTYPE_F32)) {
+        put(&p, PITHI_REGION_WHERE, 0, 1, 2);
+    } else if (pithi_is(node, "not") || (pithi_is(node, "cast") && to == PITH_DTYPE_BOOL)) {
+        put(&p, pithi_is(node, "not") ? PITHI_REGION_NOT : PITHI_REGION_TO_BOOL, 0, -1, -1);
+    } else if (pithi_is(node, "cast") && from == PITH_DTYPE_BOOL) {
+        put(&p, PITH_VUNARY_NONE, 0, -1, -1);
+    } else if (pithi_is(node, "is_nan")) {
+        put(&p, PITHI_REGION_EQUAL, 0, 0, -1);
+        put(&p, PITHI_REGION_NOT, THE_LAST, -1, -1);
+    } else if (pithi_is(node, "sign")) {
+        put(&p, PITHI_REGION_SIGN, 0, -1, -1);
+    } else {
+        put_listed(&p, node);
+    }
+    if (p.n > 0 && behind && behind->kind != PITH_VUNARY_NONE) {
+        put_function(&p, behind, THE_LAST);
     }
     return p;
+}
+
+static bool is_ours(const pith_value *value)
+{
+    return pithi_value_has_dims(value) && (value->dtype == PITH_DTYPE_F32 || value->dtype == PITH_DTYPE_BOOL);
 }
 
 static bool takes_part(const pith_node *node)
 {
     const pith_value *y = node->n_outputs == 1 ? node->outputs[0] : NULL;
-    bool fits = node->op && node->n_bodies == 0 && y && pithi_value_has_dims(y) && y->dtype == PITH_DTYPE_F32 &&
+    bool fits = node->op && node->n_bodies == 0 && y && is_ours(y) && node->n_inputs > 0 && node->inputs[0] &&
                 pith_shape_elements(&y->shape) * (int64_t)sizeof(float) >= LEAST_BYTES;
     for (int i = 0; fits && i < node->n_inputs; i++) {
-        const pith_value *x = node->inputs[i];
-        fits = !x || (pithi_value_has_dims(x) && x->dtype == PITH_DTYPE_F32);
+        fits = !node->inputs[i] || is_ours(node->inputs[i]);
     }
     return fits && piece_of(node).n > 0;
 }
@@ -114,11 +198,13 @@ static int find_group(const former *f, int index)
     return index;
 }
 
-/* The group that makes input `i` of the node and may still grow. */
-static int open_group_behind(const former *f, const pith_node *node, int i)
+/* The group that makes the value and may still grow. Bodies' nodes are none of the graph's. */
+static int open_group_behind(const former *f, const pith_value *value)
 {
-    const pith_node *producer = node->inputs[i] ? node->inputs[i]->producer : NULL;
-    const int found = producer ? find_group(f, f->group_of[producer->index]) : NO_REGION;
+    const pith_node *producer = value ? value->producer : NULL;
+    const bool is_known = producer && producer->index >= 0 && producer->index < f->n_nodes &&
+                          f->nodes[producer->index] == producer;
+    const int found = is_known ? find_group(f, f->group_of[producer->index]) : NO_REGION;
     return found != NO_REGION && f->groups[found].is_open ? found : NO_REGION;
 }
 
@@ -141,6 +227,30 @@ static void unite(former *f, int into, int other)
     b->merged_into = into;
 }
 
+static void close_group(former *f, const pith_value *value)
+{
+    const int behind = open_group_behind(f, value);
+    if (behind != NO_REGION) {
+        f->groups[behind].is_open = false;
+    }
+}
+
+/* What a body reads of the values around it has to be there before its node. */
+static void close_captured(former *f, const pith_graph *body)
+{
+    for (const pith_node *node = body->first; node; node = node->next) {
+        for (int i = 0; i < node->n_inputs; i++) {
+            close_group(f, node->inputs[i]);
+        }
+        for (int i = 0; i < node->n_bodies; i++) {
+            close_captured(f, node->bodies[i]);
+        }
+    }
+    for (size_t i = 0; i < body->n_outputs; i++) {
+        close_group(f, body->outputs[i]);
+    }
+}
+
 /* A group of the node alone takes in the groups of what it reads; those it can't take in end before it. */
 static void place(former *f, const pith_node *node)
 {
@@ -152,7 +262,7 @@ static void place(former *f, const pith_node *node)
         f->group_of[index] = own;
     }
     for (int i = 0; i < node->n_inputs; i++) {
-        const int behind = open_group_behind(f, node, i);
+        const int behind = open_group_behind(f, node->inputs[i]);
         if (behind == NO_REGION) {
             continue;
         }
@@ -202,6 +312,13 @@ static int64_t operand_of(builder *b, pith_value *value)
     return input;
 }
 
+static int64_t word_operand(builder *b, const pith_node *node, int64_t word)
+{
+    return word == THE_LAST ? PITHI_REGION_INPUTS + b->n_instructions - 1
+           : word < 0       ? -1
+                            : operand_of(b, node->inputs[word]);
+}
+
 static void add_node(builder *b, const pith_node *node)
 {
     const piece p = piece_of(node);
@@ -211,18 +328,13 @@ static void add_node(builder *b, const pith_node *node)
             b->n_inner[made]++;
         }
     }
-    int64_t *words = &b->program[b->n_instructions * PITHI_REGION_WORDS];
-    words[0] = p.words[0];
-    words[1] = operand_of(b, node->inputs[0]);
-    words[2] = p.words[2] < 0 ? -1 : operand_of(b, node->inputs[p.words[2]]);
-    if (p.n == 2) {
-        words[3] = p.words[PITHI_REGION_WORDS];
-        words[4] = PITHI_REGION_INPUTS + b->n_instructions;
-        words[5] = -1;
-    }
     for (int i = 0; i < p.n; i++) {
-        b->parameters[2 * b->n_instructions] = p.functions[i].alpha;
-        b->parameters[2 * b->n_instructions + 1] = p.functions[i].beta;
+        int64_t *words = &b->program[b->n_instructions * PITHI_REGION_WORDS];
+        words[0] = p.words[i][0];
+        for (int k = 1; k < PITHI_REGION_WORDS; k++) {
+            words[k] = word_operand(b, node, p.words[i][k]);
+        }
+        memcpy(&b->parameters[2 * b->n_instructions], p.parameters[i], sizeof p.parameters[i]);
         b->made[b->n_instructions++] = i + 1 == p.n ? node->outputs[0] : NULL;
     }
     if (b->n_nodes < NAMED_NODES) {
@@ -325,8 +437,8 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     f.nodes = nodes;
     f.group_of = group_of;
     for (pith_node *node = graph->first; node; node = node->next) {
-        if (node->n_bodies > 0) {
-            goto done; /* it may read any value */
+        for (int i = 0; i < node->n_bodies; i++) {
+            close_captured(&f, node->bodies[i]);
         }
         node->index = f.n_nodes;
         f.group_of[f.n_nodes] = NO_REGION;

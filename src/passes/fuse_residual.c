@@ -4,28 +4,33 @@
  * cut in the same way (LEDNet, Wang et al. 2019): each convolution adds its piece. */
 #include "passes/rewrite.h"
 
+#define BEHIND "residual_behind" /* attribute: the residual is added behind the function */
+
 static bool same_f32(const pith_value *a, const pith_value *b)
 {
     return pithi_value_has_dims(a) && pithi_value_has_dims(b) && a->dtype == PITH_DTYPE_F32 &&
            b->dtype == PITH_DTYPE_F32 && pith_shape_equal(&a->shape, &b->shape);
 }
 
-/* The node that could add input `1 - operand` of the sum to its result, which is input `operand`. */
-static pith_node *taker(const pith_node *sum, int operand)
+/* The node that could add input `1 - operand` of the sum to its result, which is input `operand`: in front of its
+ * function, or behind it. */
+static pith_node *taker(const pith_node *sum, int operand, bool behind)
 {
     const pith_value *value = sum->inputs[operand], *other = sum->inputs[1 - operand];
     pith_node *node = value && value->n_uses == 1 ? value->producer : NULL;
     if (!node || !node->op || node->op->residual_input_plus_1 == 0 || node->outputs[0] != value || value == other) {
         return NULL;
     }
-    bool is_free = pithi_has_no_activation(node) && !pithi_node_input(node, node->op->residual_input_plus_1 - 1);
+    bool is_free = !pithi_node_input(node, node->op->residual_input_plus_1 - 1) &&
+                   (behind ? pithi_has_no_activation(sum) && pithi_attr_field(node, BEHIND, PITH_ATTR_KIND_INT)
+                           : pithi_has_no_activation(node));
     return is_free && same_f32(value, other) && same_f32(value, sum->outputs[0]) ? node : NULL;
 }
 
 /* The later of two candidates needs no other node to wait. */
-static pith_node *choose(const pith_node *sum, int *operand_out)
+static pith_node *choose(const pith_node *sum, bool behind, int *operand_out)
 {
-    pith_node *first = taker(sum, 0), *second = taker(sum, 1);
+    pith_node *first = taker(sum, 0, behind), *second = taker(sum, 1, behind);
     bool take_second = second && (!first || second->index > first->index);
     *operand_out = take_second ? 1 : 0;
     return take_second ? second : first;
@@ -33,6 +38,7 @@ static pith_node *choose(const pith_node *sum, int *operand_out)
 
 static pith_status fuse(pith_graph *graph, pith_node *sum, pith_node *node, int operand)
 {
+    const bool behind = !pithi_has_no_activation(node);
     int slot = node->op->residual_input_plus_1 - 1;
     pith_value *residual = sum->inputs[1 - operand];
     if (node->n_inputs <= slot) {
@@ -45,7 +51,9 @@ static pith_status fuse(pith_graph *graph, pith_node *sum, pith_node *node, int 
     pithi_set_input(node, slot, residual);
     const pith_activation *from = pithi_activation_of(sum);
     pith_activation *to = pithi_activation_of(node);
-    if (from && to) {
+    if (behind) {
+        *(int64_t *)pithi_attr_field(node, BEHIND, PITH_ATTR_KIND_INT) = 1;
+    } else if (from && to) {
         *to = *from;
     }
     pithi_absorb(graph, node, sum);
@@ -131,7 +139,6 @@ static pith_status fuse_pieces(pith_graph *graph, pith_node *sum, int *n_changes
 
 static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
 {
-    (void)stage;
     int index = 0;
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first; node; node = node->next) {
@@ -141,7 +148,10 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
         next = sum->next;
         int operand = 0;
         bool is_sum = pithi_is(sum, "add") && sum->n_inputs == 2 && pithi_node_result(sum);
-        pith_node *node = is_sum ? choose(sum, &operand) : NULL;
+        pith_node *node = is_sum ? choose(sum, false, &operand) : NULL;
+        if (is_sum && !node && stage == PITH_STAGE_SHAPE) { /* by then sums have their functions */
+            node = choose(sum, true, &operand);
+        }
         if (node) {
             PITH_TRY(fuse(graph, sum, node, operand));
             ++*n_changes;

@@ -107,6 +107,7 @@ pith_status pithi_fuse_separable(pith_graph *graph, pith_node *expand, pith_node
         fused.depthwise = fused.conv.activation;
         fused.conv.activation = ((const pithi_conv_attrs *)project->attrs)->activation;
     }
+    fused.conv.residual_behind = ((const pithi_conv_attrs *)last->attrs)->residual_behind;
     fused.conv.kernel_shape = (pith_ints){ 0 };
     fused.conv.group = 1;
     const bool has_slopes = inputs[8] || inputs[9] || inputs[10];

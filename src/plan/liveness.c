@@ -67,12 +67,13 @@ static void find_last_uses(live *l)
     extend_wholes(l);
 }
 
-/* True if no other operand of the node lies in the same block. */
+/* True if no other operand of the node lies in the same block, but for the same value in front: operators of more than
+ * two operands take one after the other. */
 static bool is_alone(const live *l, const pith_node *node, int input, int block)
 {
     for (int i = 0; i < node->n_inputs; i++) {
         const pith_value *other = node->inputs[i];
-        if (i == input || !other || other == node->inputs[input]) {
+        if (i == input || !other || (other == node->inputs[input] && i < 2)) {
             continue;
         }
         const pithi_storage *storage = &l->out->storage[other->index];

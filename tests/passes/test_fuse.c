@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuse_bias, fuse_residual, fuse_prelu, fuse_activation: alone and in the order of the pipeline. */
+#include <stdio.h>
+
 #include "support/graph_text.h"
 
 static void check(pith_test *test, const pith_pass *pass, const char *what, const char *before, const char *after)
@@ -68,7 +70,7 @@ static void check_residual(pith_test *test)
           "%d:f32[1,4,5,5] = conv(%x, %w, -, %b)\n"
           "%y:f32[1,4,5,5] = mul(%d, %c)\n"
           "outputs %y:f32[1,4,5,5]\n");
-    check(test, &pithi_pass_fuse_residual, "a broadcast operand, and a result with an activation, stay",
+    check(test, &pithi_pass_fuse_residual, "a broadcast operand stays; behind a function the shortcut comes last",
           "input x f32[2,4,5,5]\n"
           "input s f32[1,4,5,5]\n"
           "const w f32[4,4,1,1]\n"
@@ -80,9 +82,43 @@ static void check_residual(pith_test *test)
           "inputs %x:f32[2,4,5,5], %s:f32[1,4,5,5]\n"
           "%a:f32[2,4,5,5] = conv(%x, %w)\n"
           "%b:f32[2,4,5,5] = add(%a, %s)\n"
-          "%c:f32[2,4,5,5] = conv(%b, %w) activation=3\n"
-          "%y:f32[2,4,5,5] = add(%b, %c)\n"
+          "%y:f32[2,4,5,5] = conv(%b, %w, -, %b) activation=3 residual_behind=1\n"
           "outputs %y:f32[2,4,5,5]\n");
+    check(test, &pithi_pass_fuse_residual, "a sum with a function of its own behind another function stays",
+          "input x f32[2,4,5,5]\n"
+          "const w f32[4,4,1,1]\n"
+          "c = conv x w | activation=9 activation_alpha=1\n"
+          "y = add x c | activation=3\n"
+          "output y\n",
+          "inputs %x:f32[2,4,5,5]\n"
+          "%c:f32[2,4,5,5] = conv(%x, %w) activation=9 activation_alpha=1\n"
+          "%y:f32[2,4,5,5] = add(%x, %c) activation=3\n"
+          "outputs %y:f32[2,4,5,5]\n");
+}
+
+/* Convolutions and products of all kinds with a shortcut behind their function. */
+static void check_behind(pith_test *test)
+{
+    static const char *const convs[] = {
+        "const w f32[24,24,1,1]\nc = conv x w | activation=9 activation_alpha=1\n",
+        "const w f32[24,24,3,3]\nc = conv x w | pads=[1,1,1,1] activation=8\n",
+        "const w f32[24,1,3,3]\nc = conv x w | group=24 pads=[1,1,1,1] activation=10\n",
+        "const w f32[24,12,3,3]\nc = conv x w | group=2 pads=[1,1,1,1] activation=3\n",
+        "const w f32[24,24,5,1]\nc = conv x w | pads=[2,0,2,0] activation=4 activation_alpha=-1 activation_beta=1\n",
+        "const w f32[24,24,1,1]\nc = conv_transpose x w | activation=7 activation_alpha=0.2 activation_beta=0.5\n",
+    };
+    for (int i = 0; i < PITH_COUNT(convs) * 4; i++) {
+        char text[512];
+        const int height = 3 + (int)(pith_test_random(test) % 40), width = 3 + (int)(pith_test_random(test) % 40);
+        snprintf(text, sizeof text, "input x f32[2,24,%d,%d]\n%sy = add %s\nconcat_in = abs y\noutput concat_in\n", height,
+                 width, convs[i % PITH_COUNT(convs)], i % 2 ? "x c" : "c x");
+        pith_test_case(test, "a shortcut behind the function, graph %d", i);
+        pith_test_run(test, text, 3, 1e-4);
+        snprintf(text, sizeof text, "input x f32[1,24,%d,%d]\n%sy = add c x\nz = concat y x | axis=1\noutput z\n", height,
+                 width, convs[i % PITH_COUNT(convs)]);
+        pith_test_case(test, "a shortcut and a sum that are windows, graph %d", i);
+        pith_test_run(test, text, 2, 1e-4);
+    }
 }
 
 static void check_pieces(pith_test *test)
@@ -202,5 +238,6 @@ void test_fuse(pith_test *test)
     check_bias(test);
     check_residual(test);
     check_pieces(test);
+    check_behind(test);
     check_activation(test);
 }
