@@ -44,17 +44,11 @@ static void gather_row(const pith_run *run, int64_t row, int axis, const int64_t
         offset += i == axis ? 0 : rest % shape->dims[i] * strides[i];
         rest /= shape->dims[i];
     }
-    bool is_long = indices->dtype == PITH_DTYPE_S64;
     int64_t moves = axis != last; /* the position on the last axis counts, too */
     const uint32_t *from = (const uint32_t *)x->data + offset;
     uint32_t *to = (uint32_t *)run->outputs[0].data + row * n;
     for (int64_t k = 0; k < n; k++) {
-        int64_t index = is_long ? ((const int64_t *)indices->data)[row * n + k]
-                                : ((const int32_t *)indices->data)[row * n + k];
-        if (index < 0 || index >= bound) {
-            index = pithi_run_index(run, indices, row * n + k, bound);
-        }
-        to[k] = from[index * step + k * moves];
+        to[k] = from[pithi_run_index_at(run, indices, row * n + k, bound) * step + k * moves];
     }
 }
 

@@ -11,7 +11,8 @@ typedef struct gather_nd_attrs {
 
 static const pith_attr_spec attr_table[] = { PITH_ATTR_INT(gather_nd_attrs, batch_dims, "batch_dims", 0) };
 
-static void ref(const pith_run *run)
+/* Rows of this part. */
+static void run_part(const pith_run *run, const pith_part *part)
 {
     const gather_nd_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0], *indices = &run->inputs[1];
@@ -19,20 +20,24 @@ static void ref(const pith_run *run)
     int64_t n_batches = pithi_dims_product(&x->shape, 0, n_batch_dims);
     int64_t batch_size = pithi_dims_product(&x->shape, n_batch_dims, x->shape.rank);
     int64_t n_rows = pithi_dims_product(&indices->shape, 0, indices->shape.rank - 1);
-    size_t n_bytes =
-        (size_t)pithi_dims_product(&x->shape, n_batch_dims + k, x->shape.rank) * pith_dtype_bytes(x->dtype);
+    const size_t item_bytes = pith_dtype_bytes(x->dtype);
+    const size_t n_bytes = (size_t)pithi_dims_product(&x->shape, n_batch_dims + k, x->shape.rank) * item_bytes;
     int64_t strides[PITH_MAX_RANK];
     pithi_dense_strides(&x->shape, strides);
-    for (int64_t row = 0; row < n_rows && n_bytes > 0; row++) {
-        int64_t offset = row / (n_rows / n_batches) * batch_size;
+    int64_t begin, end;
+    pithi_part_range(part, n_bytes > 0 ? n_rows : 0, &begin, &end);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t offset = n_batches > 1 ? row / (n_rows / n_batches) * batch_size : 0;
         for (int i = 0; i < k; i++) {
-            offset += pithi_run_index(run, indices, row * k + i, x->shape.dims[n_batch_dims + i]) *
+            offset += pithi_run_index_at(run, indices, row * k + i, x->shape.dims[n_batch_dims + i]) *
                       strides[n_batch_dims + i];
         }
-        memcpy((char *)run->outputs[0].data + (size_t)row * n_bytes,
-               (const char *)x->data + (size_t)offset * pith_dtype_bytes(x->dtype), n_bytes);
+        pithi_copy_item((char *)run->outputs[0].data + (size_t)row * n_bytes,
+                        (const char *)x->data + (size_t)offset * item_bytes, n_bytes);
     }
 }
+
+static void ref(const pith_run *run) { run_part(run, &(pith_part){ .count = 1 }); }
 
 static pith_status infer(pith_infer *infer)
 {
@@ -75,7 +80,7 @@ static const pith_spelling spellings[] = { { "onnx", "", "GatherND", 11, NULL } 
 static const char *const samples[] = { "f32[2,3,4] s64[3,2]{0,1,1,-1,0,0}",
                                        "s8[2,3,4] s64[2,1]{1,0} | batch_dims=1", "f32[5] s64[2,2,1]{-5:5}",
                                        "f64[2,3] s64[0,2]", "f32[2,2] s64[1,0]",
-    "string[2,3] s64[2,1]{1,-1}",
+    "f32[40,30,5] s32[70,60,2]{-30:30}", "string[2,3] s64[2,1]{1,-1}",
 };
 
 const pith_op pith_op_gather_nd = {
@@ -83,7 +88,7 @@ const pith_op pith_op_gather_nd = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_copy_prepare_parts, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -8,6 +8,8 @@ static void ref(const pith_run *run)
     pithi_softmax_ref(run, PITHI_HARDMAX);
 }
 
+static void run_part(const pith_run *run, const pith_part *part) { pithi_softmax_ref_part(run, part, PITHI_HARDMAX); }
+
 static const pith_spelling spellings[] = {
     { "onnx", "", "Hardmax", 1, pithi_map_softmax_flatten },
     { "onnx", "", "Hardmax", 13, NULL },
@@ -21,7 +23,7 @@ static const char *const samples[] = {
 const pith_op pith_op_hardmax = {
     .head = { "hardmax", 1, PITH_ATTRS(pithi_softmax_attrs_table, pithi_softmax_attrs) },
     PITHI_SOFTMAX_RECORD,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run_part,
     .to_source = pithi_softmax_to_source,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),

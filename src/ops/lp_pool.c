@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lp_pool: (sum of |x|^p over each window)^(1/p). ONNX LpPool. */
 #include "ops/shared_pool.h"
+#include "ops/shared_unary.h"
 
 static const pith_attr_spec attrs_table[] = {
     PITHI_POOL_ATTRS,
@@ -11,6 +12,8 @@ static void ref(const pith_run *run)
 {
     pithi_pool_ref(run, PITHI_POOL_LP);
 }
+
+static void run_part(const pith_run *run, const pith_part *part) { pithi_pool_ref_part(run, part, PITHI_POOL_LP); }
 
 static pith_status infer(pith_infer *infer)
 {
@@ -49,7 +52,7 @@ const pith_op pith_op_lp_pool = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_unary_prepare_parts, .run = run_part,
     .cost = pithi_pool_cost,
     .layout = PITH_LAYOUT_FOLLOWS, .to_channels_last = pithi_pool_to_channels_last,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),

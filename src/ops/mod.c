@@ -37,18 +37,47 @@ static void ref(const pith_run *run)
     pithi_binary_ref(run, attrs->fmod ? &truncated : &floored);
 }
 
+/* Of floats fmodf() is exact, and what is added to it is rounded once. */
+static float floor_f32(float a, float b) { return (float)floor_f64((double)a, (double)b); }
+
+PITHI_ROW_FN(row_s32, int32_t, int32_t, floor_s64(a, b))
+PITHI_ROW_FN(row_s64, int64_t, int64_t, floor_s64(a, b))
+PITHI_ROW_FN(row_f32, float, float, floor_f32(a, b))
+PITHI_ROW_FN(row_s32_trunc, int32_t, int32_t, trunc_s64(a, b))
+PITHI_ROW_FN(row_s64_trunc, int64_t, int64_t, trunc_s64(a, b))
+PITHI_ROW_FN(row_f32_trunc, float, float, fmodf(a, b))
+
+static pith_status prepare(pith_prepare *prepare)
+{
+    const mod_attrs *attrs = prepare->attrs;
+    switch (prepare->inputs[0].dtype) {
+    case PITH_DTYPE_S32: return pithi_row_prepare(prepare, attrs->fmod ? row_s32_trunc : row_s32);
+    case PITH_DTYPE_S64: return pithi_row_prepare(prepare, attrs->fmod ? row_s64_trunc : row_s64);
+    case PITH_DTYPE_F32: return pithi_row_prepare(prepare, attrs->fmod ? row_f32_trunc : row_f32);
+    default: return PITH_OK;
+    }
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    if (part->index == 0) {
+        pithi_fault_zero_divisor(run);
+    }
+    pithi_rows_run(run, part);
+}
+
 static const pith_spelling spellings[] = { { "onnx", "", "Mod", 10, NULL } };
 static const char *const samples[] = {
     "s64[6]{-4,7,5,4,-7,8} s64[6]{2,-3,8,-2,3,5}", "s64[6]{-4,7,5,4,-7,8} s64[6]{2,-3,8,-2,3,5} | fmod=1",
     "f32[2,9] f32[2,9]{0.5:2} | fmod=1",
-    "f32[2,9] f32[]{-0.75}", "u8[3,1] u8[4]{1:9}", "s32[0] s32[]{3}", "u64[3] u64[3]{1:9}"
+    "f32[2,9] f32[]{-0.75}", "u8[3,1] u8[4]{1:9}", "s32[0] s32[]{3}", "s64[70,300]{-90:90} s64[]{-7}",
+    "s32[3,40]{-90:90} s32[3,1]{1:9} | fmod=1", "f32[70,300]{-90:90} f32[300]{1:9}", "u64[3] u64[3]{1:9}"
 };
 
 const pith_op pith_op_mod = {
     .head = { "mod", 1, PITH_ATTRS(attrs_table, mod_attrs) },
-    .flags = PITH_OP_INPLACE_ANY,
-    PITHI_BINARY_NUMBER,
-    .ref = ref,
+    PITHI_BINARY_NUMBER, /* not in place: zeroes among the divisors are looked for while parts are written */
+    .ref = ref, .prepare = prepare, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

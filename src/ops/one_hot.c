@@ -11,17 +11,19 @@ typedef struct one_hot_attrs {
 
 static const pith_attr_spec attr_table[] = { PITH_ATTR_INT(one_hot_attrs, axis, "axis", -1) };
 
-static void ref(const pith_run *run)
+/* Indices in front of the axis of this part. */
+static void run_part(const pith_run *run, const pith_part *part)
 {
     const one_hot_attrs *attrs = run->attrs;
     const pith_tensor *indices = &run->inputs[0], *values = &run->inputs[2];
     const pith_shape *y = &run->outputs[0].shape;
     int axis = (int)(attrs->axis < 0 ? attrs->axis + y->rank : attrs->axis);
     int64_t depth = y->dims[axis], inner = pithi_dims_product(y, axis + 1, y->rank);
-    int64_t n_bytes = (int64_t)pith_dtype_bytes(values->dtype), n_indices = pith_shape_elements(&indices->shape);
+    int64_t n_bytes = (int64_t)pith_dtype_bytes(values->dtype), begin, end;
     char *to = run->outputs[0].data;
-    pithi_fill_items(to, values->data, n_bytes, pith_shape_elements(y));
-    for (int64_t i = 0; i < n_indices; i++) {
+    pithi_part_range(part, pithi_dims_product(y, 0, axis), &begin, &end);
+    pithi_fill_items(to + begin * depth * inner * n_bytes, values->data, n_bytes, (end - begin) * depth * inner);
+    for (int64_t i = begin * inner; i < end * inner; i++) {
         int64_t index = pithi_tensor_get_s64(indices, i);
         index += index < 0 ? depth : 0;
         if (index >= 0 && index < depth) {
@@ -30,6 +32,8 @@ static void ref(const pith_run *run)
         }
     }
 }
+
+static void ref(const pith_run *run) { run_part(run, &(pith_part){ .count = 1 }); }
 
 static pith_status infer(pith_infer *infer)
 {
@@ -70,7 +74,7 @@ const pith_op pith_op_one_hot = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_copy_prepare_parts, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -36,6 +36,48 @@ static void ref(const pith_run *run)
     }
 }
 
+/* The row of indices along their last axis, whose first element lies at `offset` but for the axis. */
+static void scatter_row(const pith_run *run, int64_t row, int64_t offset, int axis, int64_t step)
+{
+    const scatter_elements_attrs *attrs = run->attrs;
+    const pith_tensor *indices = &run->inputs[1];
+    const int last = indices->shape.rank - 1;
+    const int64_t n = indices->shape.dims[last], moves = axis != last, bound = run->inputs[0].shape.dims[axis];
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t index = pithi_run_index_at(run, indices, row * n + k, bound);
+        pithi_scatter(&run->outputs[0], offset + index * step + k * moves, &run->inputs[2], row * n + k, 1,
+                      attrs->reduction);
+    }
+}
+
+/* What lies in front of the axis is apart in y, too; behind it, the last update of several of one element wins. */
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    const scatter_elements_attrs *attrs = run->attrs;
+    const pith_shape *shape = &run->inputs[1].shape;
+    const int last = shape->rank - 1, axis = (int)(attrs->axis < 0 ? attrs->axis + shape->rank : attrs->axis);
+    const int64_t n_outer = pithi_dims_product(shape, 0, axis), n_rows = pithi_dims_product(shape, 0, last);
+    int64_t begin, end, strides[PITH_MAX_RANK];
+    if (part->phase == 0) {
+        pithi_copy_same_part(run, part);
+        return;
+    }
+    if (pith_shape_elements(shape) == 0) {
+        return;
+    }
+    pithi_dense_strides(&run->inputs[0].shape, strides);
+    pithi_part_range(part, axis == last ? n_rows : n_outer, &begin, &end);
+    const int64_t rows_each = axis == last ? 1 : n_rows / n_outer;
+    for (int64_t row = begin * rows_each; row < end * rows_each; row++) {
+        int64_t rest = row, offset = 0;
+        for (int i = last - 1; i >= 0; i--) {
+            offset += i == axis ? 0 : rest % shape->dims[i] * strides[i];
+            rest /= shape->dims[i];
+        }
+        scatter_row(run, row, offset, axis, strides[axis]);
+    }
+}
+
 static pith_status infer(pith_infer *infer)
 {
     const scatter_elements_attrs *attrs = infer->attrs;
@@ -70,6 +112,8 @@ static const char *const samples[] = {
     "s8[3,4] s32[3,2]{0:4} s8[3,2] | axis=-1 reduction=max",
     "f32[5] s64[4]{1,1,-1,1} f32[4] | reduction=add",
     "f32[2,3] s64[2,0] f32[2,0]",
+    "f32[90,300] s64[80,300]{-90:90} f32[80,300] | reduction=add", "s32[60,300] s32[50,90]{0:300} s32[50,90] | axis=1",
+    "f32[5,40,70] s64[4,200,60]{0:40} f32[4,200,60] | axis=1 reduction=min",
     "s64[4] s64[2]{2,2} s64[2] | reduction=mul",
     "string[3,4] s64[2,3]{-3:3} string[2,3]",
 };
@@ -80,7 +124,7 @@ const pith_op pith_op_scatter_elements = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_scatter_prepare, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

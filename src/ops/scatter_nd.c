@@ -14,7 +14,8 @@ static const pith_attr_spec attr_table[] = {
     PITH_ATTR_CHOICE(scatter_nd_attrs, reduction, "reduction", 0, pithi_scatter_reductions),
 };
 
-static void ref(const pith_run *run)
+/* One after the other: the last update of several of one slice wins. */
+static void scatter(const pith_run *run)
 {
     const scatter_nd_attrs *attrs = run->attrs;
     const pith_tensor *indices = &run->inputs[1];
@@ -23,14 +24,28 @@ static void ref(const pith_run *run)
     int64_t n_rows = pithi_dims_product(&indices->shape, 0, indices->shape.rank - 1);
     int64_t size = pithi_dims_product(x, k, x->rank);
     int64_t strides[PITH_MAX_RANK];
-    pithi_copy_same(run);
     pithi_dense_strides(x, strides);
     for (int64_t row = 0; row < n_rows && size > 0; row++) {
         int64_t offset = 0;
         for (int i = 0; i < k; i++) {
-            offset += pithi_run_index(run, indices, row * k + i, x->dims[i]) * strides[i];
+            offset += pithi_run_index_at(run, indices, row * k + i, x->dims[i]) * strides[i];
         }
         pithi_scatter(&run->outputs[0], offset, &run->inputs[2], row * size, size, attrs->reduction);
+    }
+}
+
+static void ref(const pith_run *run)
+{
+    pithi_copy_same(run);
+    scatter(run);
+}
+
+static void run_part(const pith_run *run, const pith_part *part)
+{
+    if (part->phase == 0) {
+        pithi_copy_same_part(run, part);
+    } else if (part->index == 0) {
+        scatter(run);
     }
 }
 
@@ -72,6 +87,7 @@ static const char *const samples[] = {
     "s8[2,3,2] s64[3,2]{0,1,1,2,0,1} s8[3,2] | reduction=add",
     "f32[6] s64[2,1]{1,1} f32[2] | reduction=min",
     "f64[3] s64[0,1] f64[0]",
+    "f32[90,400] s32[70,1]{-90:90} f32[70,400] | reduction=mul",
     "bool[2,2] s64[1,2]{1,0} bool[1]",
     "string[4,3] s64[2,1]{-1,0} string[2,3]",
 };
@@ -82,7 +98,7 @@ const pith_op pith_op_scatter_nd = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_scatter_prepare, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

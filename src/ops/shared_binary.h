@@ -86,6 +86,23 @@ pith_status pithi_row_prepare(pith_prepare *prepare, pithi_row_fn *row);
         default: return PITH_OK;                                                                                     \
         }                                                                                                            \
     }
+/* The bits of two integers: ref() and prepare(). */
+#define PITHI_BITWISE_CODE(op)                                                                                       \
+    static int64_t fn_s64(int64_t a, int64_t b) { return a op b; }                                                   \
+    static void ref(const pith_run *run)                                                                             \
+    {                                                                                                                \
+        static const pithi_binary_fns fns = { .s64 = fn_s64 };                                                       \
+        pithi_binary_ref(run, &fns);                                                                                 \
+    }                                                                                                                \
+    PITHI_ROW_FN(row_1, uint8_t, uint8_t, a op b)                                                                    \
+    PITHI_ROW_FN(row_2, uint16_t, uint16_t, a op b)                                                                  \
+    PITHI_ROW_FN(row_4, uint32_t, uint32_t, a op b)                                                                  \
+    PITHI_ROW_FN(row_8, uint64_t, uint64_t, a op b)                                                                  \
+    static pith_status prepare(pith_prepare *prepare)                                                                \
+    {                                                                                                                \
+        const size_t n_bytes = pith_dtype_bytes(prepare->inputs[0].dtype);                                           \
+        return pithi_row_prepare(prepare, n_bytes == 1 ? row_1 : n_bytes == 2 ? row_2 : n_bytes == 4 ? row_4 : row_8); \
+    }
 /* The same for numbers only, with ref(); samples; and what stands in the operator's record. */
 #define PITHI_ORDER_CODE(op)                                                                                         \
     PITHI_COMPARISON_CODE(op)                                                                                        \

@@ -520,7 +520,7 @@ bool pithi_conv_f32_takes_window(const pith_node *node, int index)
            pithi_conv_geometry_of(NULL, attrs, &node->inputs[X]->shape, w, is_transposed, &g) == PITH_OK &&
            pithi_conv_is_reasonable(&g) && pithi_finish_make(&attrs->activation, 0, &finish) &&
            (!(is_y && is_transposed) || g.out_channels % WHOLE_PANELS == 0) &&
-           (index == X || !has_residual || attrs->residual_behind || is_product(&g));
+           (index == X || !has_residual || (attrs->residual_behind && !is_transposed) || is_product(&g));
 }
 
 pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)

@@ -471,6 +471,25 @@ void pithi_copy_same(const pith_run *run)
     }
 }
 
+void pithi_copy_same_part(const pith_run *run, const pith_part *part)
+{
+    const char *from = run->inputs[0].data;
+    char *to = run->outputs[0].data;
+    int64_t begin, end;
+    pithi_part_range(part, (int64_t)pith_tensor_bytes(&run->inputs[0]), &begin, &end);
+    if (end > begin && to != from) {
+        memcpy(to + begin, from + begin, (size_t)(end - begin));
+    }
+}
+
+pith_status pithi_copy_prepare_parts(pith_prepare *prepare)
+{
+    prepare->use_run = true;
+    prepare->kernel = "rows";
+    prepare->max_parts = pithi_copy_max_parts((int64_t)pith_tensor_bytes(&prepare->outputs[0]));
+    return PITH_OK;
+}
+
 int pithi_copy_max_parts(int64_t n_bytes)
 {
     return (int)pithi_max_s64(pithi_min_s64(n_bytes / GRAIN_BYTES, 1024), 1);

@@ -39,6 +39,22 @@ pith_status pithi_copy_prepare(pith_prepare *prepare);
 
 /* Reference of views: output 0 gets the bytes of input 0. */
 void pithi_copy_same(const pith_run *run);
+/* A part of them, for operators that write on a copy of input 0. */
+void pithi_copy_same_part(const pith_run *run, const pith_part *part);
+/* use_run, in as many parts as moving the bytes of output 0 is worth. */
+pith_status pithi_copy_prepare_parts(pith_prepare *prepare);
+
+/* One item; calls of memcpy() for a few bytes would take longer. */
+static inline void pithi_copy_item(void *to, const void *from, size_t n_bytes)
+{
+    if (n_bytes == 4) {
+        memcpy(to, from, 4);
+    } else if (n_bytes == 8) {
+        memcpy(to, from, 8);
+    } else {
+        memcpy(to, from, n_bytes);
+    }
+}
 
 /* Parts that are worth their start for moving so many bytes. */
 int pithi_copy_max_parts(int64_t n_bytes);

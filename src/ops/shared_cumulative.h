@@ -16,9 +16,13 @@ extern const pith_operand_spec pithi_cumulative_inputs[2], pithi_cumulative_outp
 
 pith_status pithi_cumulative_infer(pith_infer *infer);
 void pithi_cumulative_ref(const pith_run *run, bool is_product);
+/* In parts: blocks of lines that lie side by side. */
+pith_status pithi_cumulative_prepare(pith_prepare *prepare);
+void pithi_cumulative_run(const pith_run *run, const pith_part *part, bool is_product);
 
 #define PITHI_CUMULATIVE_RECORD                                                                    \
     .flags = PITH_OP_INPLACE, .inputs = pithi_cumulative_inputs, .n_inputs = 2,                    \
-    .outputs = pithi_cumulative_outputs, .n_outputs = 1, .infer = pithi_cumulative_infer
+    .outputs = pithi_cumulative_outputs, .n_outputs = 1, .infer = pithi_cumulative_infer,   \
+    .prepare = pithi_cumulative_prepare
 
 #endif

@@ -33,6 +33,15 @@ pith_status pithi_infer_axes_attr(pith_infer *infer, const pith_ints *attr, int 
  * is reported as a fault and replaced by the nearest one in range (bound > 0). */
 int64_t pithi_run_index(const pith_run *run, const pith_tensor *indices, int64_t position, int64_t bound);
 
+/* The same for indices of PITH_DTYPES_INDEX, without a call for those in range. */
+static inline int64_t pithi_run_index_at(const pith_run *run, const pith_tensor *indices, int64_t position,
+                                         int64_t bound)
+{
+    const int64_t index = indices->dtype == PITH_DTYPE_S64 ? ((const int64_t *)indices->data)[position]
+                                                           : ((const int32_t *)indices->data)[position];
+    return index >= 0 && index < bound ? index : pithi_run_index(run, indices, position, bound);
+}
+
 /* Where channels-first axis `axis` of a rank lies channels-last: [N, C, spatial] -> [N, spatial, C]. */
 static inline int64_t pithi_axis_channels_last(int64_t axis, int rank)
 {

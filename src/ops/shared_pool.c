@@ -92,10 +92,17 @@ static double window_result(const pithi_pool_attrs *attrs, const window *w, pith
 
 void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind)
 {
+    pithi_pool_ref_part(run, &(pith_part){ .count = 1 }, kind);
+}
+
+void pithi_pool_ref_part(const pith_run *run, const pith_part *part, pithi_pool_kind kind)
+{
     pithi_pool_geometry g;
+    int64_t begin, end;
     pithi_pool_geometry_of(run->attrs, &run->inputs[0].shape, &g);
     pith_tensor *indices = run->n_outputs > 1 && run->outputs[1].data ? &run->outputs[1] : NULL;
-    for (int64_t plane = 0; plane < g.n_batch * g.n_channels; plane++) {
+    pithi_part_range(part, g.n_batch * g.n_channels, &begin, &end);
+    for (int64_t plane = begin; plane < end; plane++) {
         const int64_t batch = plane / g.n_channels, c = plane % g.n_channels;
         for (int64_t at = 0; at < g.n_out; at++) {
             window w = visit(run, &g, batch, c, at);

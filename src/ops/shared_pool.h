@@ -51,6 +51,8 @@ void pithi_pool_geometry_of(const pithi_pool_attrs *attrs, const pith_shape *x, 
 
 pith_status pithi_pool_infer(pith_infer *infer);
 void pithi_pool_ref(const pith_run *run, pithi_pool_kind kind);
+/* The same on this part's planes, for a kind without a kernel. */
+void pithi_pool_ref_part(const pith_run *run, const pith_part *part, pithi_pool_kind kind);
 /* f32 max and average, max of channels-last images of 8 and 16 bits; other cases: the reference. */
 pith_status pithi_pool_prepare(pith_prepare *prepare, pithi_pool_kind kind);
 /* Averages of channels-last images of 8 and 16 bits; `divisor` is set for each window. */

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "ops/shared_copy.h"
+
 const char *const pithi_scatter_reductions[] = { "none", "add", "mul", "max", "min", NULL };
 
 static double reduce_floats(double a, double b, int64_t reduction)
@@ -26,6 +28,12 @@ static int64_t reduce_ints(int64_t a, int64_t b, int64_t reduction, bool is_unsi
     }
 }
 
+pith_status pithi_scatter_prepare(pith_prepare *prepare)
+{
+    prepare->n_phases = 2;
+    return pithi_copy_prepare_parts(prepare);
+}
+
 pith_status pithi_scatter_check(pith_infer *infer, int64_t reduction)
 {
     PITH_CHECK(infer->ctx, reduction == PITHI_SCATTER_NONE || infer->inputs[0].dtype != PITH_DTYPE_STRING,
@@ -34,13 +42,27 @@ pith_status pithi_scatter_check(pith_infer *infer, int64_t reduction)
     return PITH_OK;
 }
 
+/* Sums and products of two floats are rounded once, in double as in float. */
+static void scatter_f32(float *y, const float *updates, int64_t count, int64_t reduction)
+{
+    for (int64_t i = 0; i < count; i++) {
+        y[i] = reduction == PITHI_SCATTER_ADD   ? y[i] + updates[i]
+               : reduction == PITHI_SCATTER_MUL ? y[i] * updates[i]
+                                                : (float)reduce_floats((double)y[i], (double)updates[i], reduction);
+    }
+}
+
 void pithi_scatter(pith_tensor *y, int64_t to, const pith_tensor *updates, int64_t from, int64_t count,
                    int64_t reduction)
 {
     size_t n_bytes = pith_dtype_bytes(y->dtype);
     if (reduction == PITHI_SCATTER_NONE) {
-        memcpy((char *)y->data + (size_t)to * n_bytes, (const char *)updates->data + (size_t)from * n_bytes,
-               (size_t)count * n_bytes);
+        pithi_copy_item((char *)y->data + (size_t)to * n_bytes, (const char *)updates->data + (size_t)from * n_bytes,
+                        (size_t)count * n_bytes);
+        return;
+    }
+    if (y->dtype == PITH_DTYPE_F32) {
+        scatter_f32((float *)y->data + to, (const float *)updates->data + from, count, reduction);
         return;
     }
     bool is_float = pithi_dtype_is_float(y->dtype);

@@ -57,7 +57,7 @@ static void one_group(const pith_tensor *x, pith_tensor *y, int64_t base, const 
         first_max = value > shift ? k : first_max;
         shift = value > shift || isnan(value) ? value : shift;
     }
-    for (int64_t k = 0; k < extent->n_axis; k++) {
+    for (int64_t k = 0; k < extent->n_axis && kind != PITHI_HARDMAX; k++) {
         sum += exp(pithi_tensor_get_f64(x, base + k * extent->n_inner) - shift);
     }
     for (int64_t k = 0; k < extent->n_axis; k++) {
@@ -69,15 +69,20 @@ static void one_group(const pith_tensor *x, pith_tensor *y, int64_t base, const 
     }
 }
 
-void pithi_softmax_ref(const pith_run *run, pithi_softmax_kind kind)
+void pithi_softmax_ref_part(const pith_run *run, const pith_part *part, pithi_softmax_kind kind)
 {
     const pith_tensor *x = &run->inputs[0];
-    const pithi_softmax_extent extent = pithi_softmax_extent_of(&x->shape, run->attrs);
-    for (int64_t outer = 0; outer < extent.n_outer; outer++) {
-        for (int64_t inner = 0; inner < extent.n_inner; inner++) {
-            one_group(x, &run->outputs[0], outer * extent.n_axis * extent.n_inner + inner, &extent, kind);
-        }
+    const pithi_softmax_extent e = pithi_softmax_extent_of(&x->shape, run->attrs);
+    int64_t begin, end;
+    pithi_part_range(part, e.n_outer * e.n_inner, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        one_group(x, &run->outputs[0], i / e.n_inner * e.n_axis * e.n_inner + i % e.n_inner, &e, kind);
     }
+}
+
+void pithi_softmax_ref(const pith_run *run, pithi_softmax_kind kind)
+{
+    pithi_softmax_ref_part(run, &(pith_part){ .count = 1 }, kind);
 }
 
 /* ---- run ---------------------------------------------------------------------------------- */

@@ -24,6 +24,8 @@ pithi_softmax_extent pithi_softmax_extent_of(const pith_shape *x, const pithi_so
 
 pith_status pithi_softmax_infer(pith_infer *infer);
 void pithi_softmax_ref(const pith_run *run, pithi_softmax_kind kind);
+/* The reference on this part's groups, for a kind without a kernel. */
+void pithi_softmax_ref_part(const pith_run *run, const pith_part *part, pithi_softmax_kind kind);
 pith_status pithi_softmax_prepare(pith_prepare *prepare, pithi_softmax_kind kind);
 void pithi_softmax_run(const pith_run *run, const pith_part *part);
 void pithi_softmax_cost(const pith_infer *infer, pith_cost *cost);

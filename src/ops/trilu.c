@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trilu: keeps the upper (column - row >= k) or lower (<= k) triangle of matrices, zero elsewhere. ONNX Trilu. */
 #include "ops/sample.h"
+#include "ops/shared_copy.h"
 #include "ops/shared_index.h"
 
 typedef struct trilu_attrs {
@@ -9,7 +10,8 @@ typedef struct trilu_attrs {
 
 static const pith_attr_spec attr_table[] = { PITH_ATTR_INT(trilu_attrs, upper, "upper", 1) };
 
-static void ref(const pith_run *run)
+/* Rows of this part. */
+static void run_part(const pith_run *run, const pith_part *part)
 {
     const trilu_attrs *attrs = run->attrs;
     const pith_tensor *x = &run->inputs[0];
@@ -17,7 +19,9 @@ static void ref(const pith_run *run)
     int64_t n_columns = x->shape.dims[x->shape.rank - 1], n_rows = x->shape.dims[x->shape.rank - 2];
     size_t n_bytes = pith_dtype_bytes(x->dtype);
     int64_t n_total = n_columns > 0 ? pith_shape_elements(&x->shape) / n_columns : 0;
-    for (int64_t i = 0; i < n_total; i++) { /* keeps columns first to end-1 of each row */
+    int64_t begin, end_row;
+    pithi_part_range(part, n_total, &begin, &end_row);
+    for (int64_t i = begin; i < end_row; i++) { /* keeps columns first to end-1 of each row */
         int64_t bound = pithi_min_s64(pithi_max_s64(k, -n_rows), n_columns) + i % n_rows; /* column of the diagonal */
         int64_t first = attrs->upper ? pithi_min_s64(pithi_max_s64(bound, 0), n_columns) : 0;
         int64_t end = attrs->upper ? n_columns : pithi_min_s64(pithi_max_s64(bound, -1) + 1, n_columns);
@@ -28,6 +32,8 @@ static void ref(const pith_run *run)
         memset(to + (size_t)end * n_bytes, 0, (size_t)(n_columns - end) * n_bytes);
     }
 }
+
+static void ref(const pith_run *run) { run_part(run, &(pith_part){ .count = 1 }); }
 
 static pith_status infer(pith_infer *infer)
 {
@@ -42,7 +48,8 @@ static const pith_operand_spec outputs[] = { { "y", PITH_DTYPES_MOVED, PITH_ONE 
 static const pith_spelling spellings[] = { { "onnx", "", "Trilu", 14, NULL } };
 static const char *const samples[] = { "f32[4,5]",           "s64[2,3,3] s64[]{1} | upper=0",
                                        "f32[3,4] s64[]{-2}", "f32[4,3] s64[]{-1} | upper=0",
-                                       "bool[0,3]",          "f32[3,3] s64[]{2}" };
+                                       "bool[0,3]",          "f32[3,3] s64[]{2}",
+                                       "f32[2,130,90] s64[]{-7} | upper=0" };
 
 const pith_op pith_op_trilu = {
     .head = { "trilu", 1, PITH_ATTRS(attr_table, trilu_attrs) },
@@ -50,7 +57,7 @@ const pith_op pith_op_trilu = {
     .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
     .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
     .infer = infer,
-    .ref = ref,
+    .ref = ref, .prepare = pithi_copy_prepare_parts, .run = run_part,
     .spellings = spellings, .n_spellings = PITH_COUNT(spellings),
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };
