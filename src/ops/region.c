@@ -5,6 +5,8 @@
 #include "ops/region.h"
 #include "kernels/vbinary_f32.h"
 #include "ops/shared_broadcast.h"
+#include "ops/shared_copy.h"
+#include "ops/shared_reduce.h"
 #include "ops/shared_unary.h"
 
 #define TILE_BYTES ((int64_t)24 << 10) /* of all that an instruction or the next may touch */
@@ -12,10 +14,13 @@
 #define MAX_TILE 4096
 #define MAX_VALUES (PITHI_REGION_INPUTS + PITHI_REGION_INSTRUCTIONS)
 
-static const pith_attr_spec attrs_table[] = {
+const pith_attr_spec pithi_region_attrs_table[6] = {
     PITH_ATTR_INTS(pithi_region_attrs, program, "program"),
     PITH_ATTR_FLOATS(pithi_region_attrs, parameters, "parameters"),
     PITH_ATTR_INTS(pithi_region_attrs, results, "results"),
+    PITH_ATTR_INT(pithi_region_attrs, reduce, "reduce", 0),
+    PITH_ATTR_INT(pithi_region_attrs, reduced, "reduced", 0),
+    PITH_ATTR_INT(pithi_region_attrs, keepdims, "keepdims", 0),
 };
 
 /* ---- program ---------------------------------------------------------------------------------- */
@@ -108,8 +113,51 @@ static bool is_program(const pithi_region_attrs *attrs, int n_inputs, int n_outp
     return fits;
 }
 
-static pith_status infer(pith_infer *infer)
+static bool reduces(const pithi_region_attrs *attrs) { return attrs->reduce > 0; }
+
+/* Elements that output 0 has one of. */
+static int64_t row_of(const pithi_region_attrs *attrs, const pith_shape *whole)
 {
+    return reduces(attrs) ? pithi_dims_product(whole, whole->rank - (int)attrs->reduced, whole->rank) : 1;
+}
+
+/* What the inputs broadcast to; they do. */
+static pith_shape whole_of(const pith_tensor *inputs, int n_inputs)
+{
+    pith_shape whole = { 0 };
+    for (int i = 0; i < n_inputs; i++) {
+        whole.rank = inputs[i].shape.rank > whole.rank ? inputs[i].shape.rank : whole.rank;
+    }
+    for (int d = 0; d < whole.rank; d++) {
+        whole.dims[d] = 1;
+        for (int i = 0; i < n_inputs; i++) {
+            const int at = d - whole.rank + inputs[i].shape.rank;
+            whole.dims[d] = at >= 0 && inputs[i].shape.dims[at] != 1 ? inputs[i].shape.dims[at] : whole.dims[d];
+        }
+    }
+    return whole;
+}
+
+static pith_status infer_reduced(pith_infer *infer, const pithi_region_attrs *attrs, const pith_shape *whole)
+{
+    const bool is_kind = attrs->reduce <= PITHI_REDUCE_LOG_SUM + 1 && attrs->reduce != PITHI_REDUCE_PROD + 1;
+    pith_shape *y = &infer->outputs[0].shape;
+    PITH_CHECK(infer->ctx, is_kind && attrs->reduced >= 1 && attrs->reduced <= whole->rank &&
+               row_of(attrs, whole) > 0 && infer->outputs[0].dtype == PITH_DTYPE_F32, PITH_STATUS_FORMAT,
+               "reduction %lld over %lld of %d dimensions", (long long)attrs->reduce, (long long)attrs->reduced,
+               whole->rank);
+    for (int d = whole->rank - (int)attrs->reduced; d < whole->rank; d++) {
+        y->dims[d] = 1;
+    }
+    y->rank -= attrs->keepdims ? 0 : (int)attrs->reduced;
+    return PITH_OK;
+}
+
+pith_status pithi_region_infer(pith_infer *infer)
+{
+    const bool is_reducing = pithi_same_text(infer->node->op->head.name, "region_reduce");
+    PITH_CHECK(infer->ctx, is_reducing == reduces(infer->attrs), PITH_STATUS_FORMAT,
+               "'reduce' is for region_reduce, which needs it");
     PITH_CHECK(infer->ctx, is_program(infer->attrs, infer->n_inputs, infer->n_outputs), PITH_STATUS_FORMAT,
                "program, parameters and results don't fit each other, %d inputs and %d outputs", infer->n_inputs,
                infer->n_outputs);
@@ -121,12 +169,15 @@ static pith_status infer(pith_infer *infer)
         infer->outputs[i].dtype = makes_bool(&it) ? PITH_DTYPE_BOOL : PITH_DTYPE_F32;
         infer->outputs[i].shape = infer->outputs[0].shape;
     }
-    return PITH_OK;
+    const pith_shape whole = infer->outputs[0].shape;
+    return reduces(infer->attrs) ? infer_reduced(infer, infer->attrs, &whole) : PITH_OK;
 }
 
-static void cost(const pith_infer *infer, pith_cost *cost)
+void pithi_region_cost(const pith_infer *infer, pith_cost *cost)
 {
-    cost->flops = (uint64_t)pith_shape_elements(&infer->outputs[0].shape) * (uint64_t)count_instructions(infer->attrs);
+    const pith_shape whole = whole_of(infer->inputs, infer->n_inputs);
+    const int n = count_instructions(infer->attrs) + reduces(infer->attrs);
+    cost->flops = (uint64_t)pith_shape_elements(&whole) * (uint64_t)n;
 }
 
 /* ---- reference -------------------------------------------------------------------------------- */
@@ -176,11 +227,18 @@ static double value_f64(const instruction *it, const double *values)
                                                   : pithi_activation_f64(&f, x[0]);
 }
 
-/* Results of the instructions are rounded as if they were stored. */
-static void ref(const pith_run *run)
+size_t pithi_region_ref_bytes(const pith_run *run)
+{
+    const pith_shape whole = whole_of(run->inputs, run->n_inputs);
+    return (size_t)pith_shape_elements(&whole) * sizeof(float);
+}
+
+/* Results of the instructions are rounded as if they were stored; the last one's is, where it is to be reduced. */
+void pithi_region_ref(const pith_run *run)
 {
     const pithi_region_attrs *attrs = run->attrs;
-    const pith_shape *shape = &run->outputs[0].shape;
+    const pith_shape whole = whole_of(run->inputs, run->n_inputs), *shape = &whole;
+    pith_tensor last = reduces(attrs) ? (pith_tensor){ PITH_DTYPE_F32, whole, run->shared } : run->outputs[0];
     for (int64_t at = 0; at < pith_shape_elements(shape); at++) {
         double values[MAX_VALUES];
         for (int i = 0; i < run->n_inputs; i++) {
@@ -192,10 +250,15 @@ static void ref(const pith_run *run)
             const int output = output_of(attrs, i);
             const double value = (double)(float)value_f64(&it, values);
             values[run->n_inputs + i] = value;
-            if (output >= 0 && run->outputs[output].data) {
-                pithi_tensor_set_f64(&run->outputs[output], at, value);
+            pith_tensor *y = output < 0 ? NULL : output == 0 ? &last : &run->outputs[output];
+            if (y && y->data) {
+                pithi_tensor_set_f64(y, at, value);
             }
         }
+    }
+    if (reduces(attrs) && run->outputs[0].data) {
+        const uint32_t mask = ((1u << attrs->reduced) - 1u) << (whole.rank - (int)attrs->reduced);
+        pithi_reduce_ref_mask(&last, mask, (pithi_reduce_kind)(attrs->reduce - 1), &run->outputs[0]);
     }
 }
 
@@ -253,6 +316,7 @@ typedef struct step {
     int function, n_operands, operands[MOST_OPERANDS]; /* values */
     int output, slot;            /* where the result goes: an output, or -1 and a slot of scratch */
     bool is_bool;                /* the output: floats of the slot become bytes */
+    bool is_reduced;             /* the output: rows of the slot become one each */
     float alpha, beta;
 } step;
 
@@ -260,6 +324,8 @@ typedef struct region {
     int64_t n_elements, n_tiles;
     int64_t row, tile; /* elements: no tile goes beyond a row, which is all of them if nothing needs shorter ones */
     int64_t stride;    /* floats from slot to slot */
+    int64_t reduced;       /* elements that output 0 has one of; 1: it isn't reduced */
+    const void *reduction; /* for pithi_reduce_rows() */
     int n_inputs, n_steps, n_slots;
     feed feeds[PITHI_REGION_INPUTS];
     step steps[PITHI_REGION_INSTRUCTIONS];
@@ -298,9 +364,8 @@ static int64_t period_of(const pith_shape *shape, const pith_shape *to)
     return pith_shape_elements(shape);
 }
 
-static pith_status set_feeds(pith_prepare *prepare, region *r)
+static pith_status set_feeds(pith_prepare *prepare, region *r, const pith_tensor *y)
 {
-    const pith_tensor *y = &prepare->outputs[0];
     for (int i = 0; i < r->n_inputs; i++) {
         const pith_tensor *x = &prepare->inputs[i];
         const int64_t n = pith_shape_elements(&x->shape);
@@ -320,14 +385,16 @@ static pith_status set_feeds(pith_prepare *prepare, region *r)
             }
         }
     }
+    r->row = r->row % r->reduced != 0 ? r->n_elements : r->row; /* what is reduced to one lies in one tile */
     for (int i = 0; i < r->n_inputs; i++) { /* the shortest rows need not divide the others */
         feed *f = &r->feeds[i];
-        f->kind = f->kind == FEED_RUN && f->rows->row_length % r->row != 0 ? FEED_SPREAD : f->kind;
+        const bool fits = r->row > 0 && f->kind == FEED_RUN && f->rows->row_length % r->row == 0;
+        f->kind = f->kind == FEED_RUN && !fits ? FEED_SPREAD : f->kind;
     }
     return PITH_OK;
 }
 
-static bool has_slot(const step *s) { return s->output < 0 || s->is_bool; }
+static bool has_slot(const step *s) { return s->output < 0 || s->is_bool || s->is_reduced; }
 
 /* Instructions whose operands die in them leave their slot to the result. */
 static void assign_slots(region *r)
@@ -371,7 +438,8 @@ static bool set_steps(const pith_prepare *prepare, region *r)
         const bool is_wanted = output >= 0 && prepare->outputs[output].dtype != PITH_DTYPE_NONE;
         step *s = &r->steps[i];
         *s = (step){ .function = it.function, .n_operands = it.n_operands, .output = is_wanted ? output : -1,
-                     .is_bool = is_wanted && makes_bool(&it), .alpha = it.alpha, .beta = it.beta };
+                     .is_bool = is_wanted && makes_bool(&it), .is_reduced = output == 0 && r->reduction,
+                     .alpha = it.alpha, .beta = it.beta };
         memcpy(s->operands, it.operands, sizeof s->operands);
         if (it.function >= PITHI_REGION_EQUAL) {
             continue;
@@ -405,21 +473,35 @@ static void set_tile(region *r, int n_outputs)
         const int64_t period = r->feeds[i].period;
         longest = period > longest && period <= r->tile ? period : longest;
     }
+    if (r->reduced > 1) {
+        longest = r->reduced;
+        r->tile = pithi_max_s64(r->tile, longest);
+    }
     r->tile = r->tile / longest * longest;
     r->stride = (r->tile + 15) / 16 * 16;
     r->n_tiles = r->n_elements ? r->n_elements / r->row * pithi_div_up(r->row, r->tile) : 0;
 }
 
-static pith_status prepare(pith_prepare *prepare)
+pith_status pithi_region_prepare(pith_prepare *prepare)
 {
     void *block = NULL;
+    const pithi_region_attrs *attrs = prepare->attrs;
+    const pith_tensor whole = { .dtype = PITH_DTYPE_F32, .shape = whole_of(prepare->inputs, prepare->n_inputs) };
+    const int64_t reduced = row_of(attrs, &whole.shape);
+    if (reduced > PITHI_REGION_MOST_ROW) {
+        return PITH_OK;
+    }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(region), &block));
     region *r = block;
-    r->n_elements = pith_shape_elements(&prepare->outputs[0].shape);
+    r->n_elements = pith_shape_elements(&whole.shape);
+    r->reduced = reduced;
+    if (reduces(attrs)) {
+        PITH_TRY(pithi_reduce_rows_prepare(prepare, (pithi_reduce_kind)(attrs->reduce - 1), reduced, &r->reduction));
+    }
     r->row = r->n_elements;
     r->n_inputs = prepare->n_inputs;
     r->n_steps = count_instructions(prepare->attrs);
-    PITH_TRY(set_feeds(prepare, r));
+    PITH_TRY(set_feeds(prepare, r, &whole));
     if (!set_steps(prepare, r)) {
         return PITH_OK;
     }
@@ -475,7 +557,19 @@ static void run_step(const step *s, const float *const *values, float *y, size_t
     }
 }
 
-static void run(const pith_run *run, const pith_part *part)
+/* The tile of an output that is made from the slot. */
+static void store(const region *r, const step *s, const float *from, void *output, int64_t at, int64_t n)
+{
+    uint8_t *bytes = s->is_bool ? (uint8_t *)output + at : NULL;
+    for (int64_t k = 0; bytes && k < n; k++) {
+        bytes[k] = from[k] != 0.0f;
+    }
+    if (s->is_reduced && s->output >= 0) {
+        pithi_reduce_rows(r->reduction, from, n / r->reduced, (float *)output + at / r->reduced);
+    }
+}
+
+void pithi_region_run(const pith_run *run, const pith_part *part)
 {
     const region *r = run->state;
     const float *values[MAX_VALUES];
@@ -495,10 +589,7 @@ static void run(const pith_run *run, const pith_part *part)
             float *y = has_slot(s) ? scratch + s->slot * r->stride : (float *)run->outputs[s->output].data + at;
             run_step(s, values, y, (size_t)n);
             values[r->n_inputs + i] = y;
-            uint8_t *bytes = s->is_bool ? (uint8_t *)run->outputs[s->output].data + at : NULL;
-            for (int64_t k = 0; bytes && k < n; k++) {
-                bytes[k] = y[k] != 0.0f;
-            }
+            store(r, s, y, s->output >= 0 ? run->outputs[s->output].data : NULL, at, n);
         }
     }
 }
@@ -506,8 +597,8 @@ static void run(const pith_run *run, const pith_part *part)
 /* ---- record ----------------------------------------------------------------------------------- */
 
 #define FLOATS (PITH_DTYPES(PITH_DTYPE_F32) | PITH_DTYPES_BOOL)
-static const pith_operand_spec inputs[] = { { "x", FLOATS, PITH_VARIADIC } };
-static const pith_operand_spec outputs[] = { { "y", FLOATS, PITH_VARIADIC } };
+const pith_operand_spec pithi_region_inputs[1] = { { "x", FLOATS, PITH_VARIADIC } };
+const pith_operand_spec pithi_region_outputs[1] = { { "y", FLOATS, PITH_VARIADIC } };
 static const char *const samples[] = {
     "f32[3,40,33] f32[33] f32[3,40,33] | program=[66,0,1,-1,64,3,2,-1,3,4,-1,-1]",
     "f32[2,70,64] f32[2,1,64] f32[1] f32[70,1] | program=[66,0,1,-1,64,4,2,-1,65,5,3,-1,70,6,0,-1]",
@@ -519,7 +610,7 @@ static const char *const samples[] = {
     "f32[2,3,10,90] f32[2,3,1,1] f32[2,1,1,1] f32[10,1] f32[90] | program=[65,0,1,-1,65,2,5,-1,64,6,3,-1,67,7,4,-1,64,8,0,-1]",
     "f32[3,2,257] f32[3,1,1] f32[3,2,1] f32[2,1] | program=[66,1,0,-1,66,4,2,-1,64,5,3,-1,66,6,1,-1]",
     "f32[3,700] bool[3,700] f32[]{-1e9} | program=[138,1,0,2]",
-    "bool[40,1] f32[40,90] bool[90] f32[1,90] | program=[133,0,2,-1,131,1,3,-1,135,4,5,-1,138,6,1,3]",
+    "bool[40,1] f32[40,90] bool[90] f32[1,90] | program=[133,0,2,-1,131,1,3,-1,135,4,5,-1,138,6,1,3] results=[2] | 2",
     "f32[5,70] f32[70] | program=[129,0,1,-1,0,2,-1,-1,136,2,-1,-1,141,3,-1,-1,66,5,0,-1,137,6,-1,-1,134,4,7,-1] "
     "parameters=[0,0,0,0,0,0,-0.5,0,0,0,0,0,0,0]",
     "f32[2,300]{0.5:2} f32[2,1] | program=[140,0,-1,-1,139,1,-1,-1,66,2,3,-1,130,4,0,-1,132,4,0,-1,128,5,6,-1,138,7,4,0] "
@@ -527,12 +618,8 @@ static const char *const samples[] = {
 };
 
 const pith_op pith_op_region = {
-    .head = { "region", 1, PITH_ATTRS(attrs_table, pithi_region_attrs) },
+    .head = { "region", 1, PITH_ATTRS(pithi_region_attrs_table, pithi_region_attrs) },
     .flags = PITH_OP_INPLACE_ANY, /* output 0 is made by the last instruction */
-    .inputs = inputs, .n_inputs = PITH_COUNT(inputs),
-    .outputs = outputs, .n_outputs = PITH_COUNT(outputs),
-    .infer = infer,
-    .ref = ref, .prepare = prepare, .run = run,
-    .cost = cost,
+    PITHI_REGION_RECORD,
     .samples = samples, .n_samples = PITH_COUNT(samples),
 };

@@ -35,6 +35,26 @@ typedef struct pithi_region_attrs {
     pith_ints program;      /* of each instruction: function and three operands (-1: it takes fewer) */
     pith_floats parameters; /* of each instruction: alpha and beta; empty: all are 0 */
     pith_ints results;      /* instructions that make outputs 1, 2, ...; the last one makes output 0 */
+    int64_t reduce;         /* of region_reduce: 1 + the pithi_reduce_kind that output 0 is of the last one's value, */
+    int64_t reduced;        /* over so many of its last dimensions, */
+    int64_t keepdims;       /* which are then 1, or gone */
 } pithi_region_attrs;
+
+#define PITHI_REGION_LEAST_ROW 9 /* elements that region_reduce reduces to one: others go another way, with other bits */
+#define PITHI_REGION_MOST_ROW 4096
+
+extern const pith_attr_spec pithi_region_attrs_table[6];
+extern const pith_operand_spec pithi_region_inputs[1], pithi_region_outputs[1];
+pith_status pithi_region_infer(pith_infer *infer);
+void pithi_region_ref(const pith_run *run);
+size_t pithi_region_ref_bytes(const pith_run *run);
+pith_status pithi_region_prepare(pith_prepare *prepare);
+void pithi_region_run(const pith_run *run, const pith_part *part);
+void pithi_region_cost(const pith_infer *infer, pith_cost *cost);
+
+#define PITHI_REGION_RECORD                                                                        \
+    .inputs = pithi_region_inputs, .n_inputs = 1, .outputs = pithi_region_outputs, .n_outputs = 1, \
+    .infer = pithi_region_infer, .ref = pithi_region_ref, .prepare = pithi_region_prepare,         \
+    .run = pithi_region_run, .cost = pithi_region_cost
 
 #endif

@@ -368,6 +368,31 @@ static void finish(const reduce_state *state, float *y, int64_t n)
     }
 }
 
+pith_status pithi_reduce_rows_prepare(pith_prepare *prepare, pithi_reduce_kind kind, int64_t n, const void **state_out)
+{
+    pith_reduce op;
+    void *block = NULL;
+    *state_out = NULL;
+    if (!kernel_kind(kind, &op) || kind == PITHI_REDUCE_LOG_SUM_EXP) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(reduce_state), &block));
+    *(reduce_state *)block = (reduce_state){ .kind = kind, .n_items = n, .n_slices = 1,
+                                             .rows = pithi_reduce_f32(prepare->isa_limit)->rows[op],
+                                             .log = pithi_vunary_f32(prepare->isa_limit)->functions[PITH_VUNARY_LOG] };
+    *state_out = block;
+    return PITH_OK;
+}
+
+void pithi_reduce_rows(const void *state, const float *x, int64_t n_rows, float *y)
+{
+    const reduce_state *s = state;
+    for (int64_t i = 0; i < n_rows; i++) {
+        y[i] = s->rows(x + i * s->n_items, (size_t)s->n_items);
+    }
+    finish(s, y, n_rows);
+}
+
 /* Units are results. */
 static void run_slices(const pith_run *run, const pith_part *part)
 {

@@ -35,6 +35,9 @@ void pithi_reduce_ref(const pith_run *run, pithi_reduce_kind kind);
 void pithi_reduce_ref_mask(const pith_tensor *x, uint32_t mask, pithi_reduce_kind kind, pith_tensor *y);
 pith_status pithi_reduce_prepare(pith_prepare *prepare, pithi_reduce_kind kind);
 pith_status pithi_reduce_prepare_mask(pith_prepare *prepare, uint32_t mask, pithi_reduce_kind kind);
+/* Rows of `n` float32, reduced one by one: *state_out is for pithi_reduce_rows(), NULL where there is no kernel. */
+pith_status pithi_reduce_rows_prepare(pith_prepare *prepare, pithi_reduce_kind kind, int64_t n, const void **state_out);
+void pithi_reduce_rows(const void *state, const float *x, int64_t n_rows, float *y);
 void pithi_reduce_run(const pith_run *run, const pith_part *part);
 void pithi_reduce_cost(const pith_infer *infer, pith_cost *cost);
 

@@ -5,6 +5,7 @@
 #include "kernels/vbinary_f32.h"
 #include "kernels/vunary_f32.h"
 #include "ops/region.h"
+#include "ops/shared_reduce.h"
 #include "passes/rewrite.h"
 
 #define LEAST_BYTES ((int64_t)32 << 10) /* of a value: smaller ones stay in the first cache anyway */
@@ -251,10 +252,66 @@ static void close_captured(former *f, const pith_graph *body)
     }
 }
 
+/* The reduction over the last dimensions that the node is, or -1. */
+static int reduction_of(const pith_node *node)
+{
+    static const char *const names[] = {
+        [PITHI_REDUCE_SUM] = "reduce_sum", [PITHI_REDUCE_MEAN] = "reduce_mean",
+        [PITHI_REDUCE_MAX] = "reduce_max", [PITHI_REDUCE_MIN] = "reduce_min",
+        [PITHI_REDUCE_L1] = "reduce_l1",   [PITHI_REDUCE_L2] = "reduce_l2",
+        [PITHI_REDUCE_SUM_SQUARE] = "reduce_sum_square", [PITHI_REDUCE_LOG_SUM] = "reduce_log_sum",
+    };
+    for (int i = 0; i < PITH_COUNT(names); i++) {
+        if (names[i] && pithi_is(node, names[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* How many of the last dimensions the node reduces; 0: others, or too few or too many elements. */
+static int count_reduced(const pith_node *node)
+{
+    const pith_value *x = node->inputs[0], *axes = pithi_node_input(node, 1);
+    const pithi_reduce_attrs *attrs = node->attrs;
+    if (!is_ours(x) || x->dtype != PITH_DTYPE_F32 || (axes && !axes->constant)) {
+        return 0;
+    }
+    const uint32_t mask = pithi_reduce_mask(axes ? axes->constant : NULL, &x->shape, attrs->noop_with_empty_axes != 0);
+    int n = 0;
+    int64_t row = 1;
+    while (n < x->shape.rank && mask >> (x->shape.rank - 1 - n) & 1u) {
+        row *= x->shape.dims[x->shape.rank - 1 - n++];
+    }
+    const bool is_tail = mask == ((1u << n) - 1u) << (x->shape.rank - n);
+    return is_tail && row >= PITHI_REGION_LEAST_ROW && row <= PITHI_REGION_MOST_ROW ? n : 0;
+}
+
+/* A reduction that alone reads what an open group makes last ends that group. */
+static bool place_tail(former *f, const pith_node *node)
+{
+    const pith_value *x = reduction_of(node) >= 0 ? node->inputs[0] : NULL;
+    const int behind = x && x->n_uses == 1 ? open_group_behind(f, x) : NO_REGION;
+    group *g = behind != NO_REGION ? &f->groups[behind] : NULL;
+    if (!g || f->nodes[g->last] != x->producer || g->n_inputs > PITHI_REGION_INPUTS || !pithi_node_result(node) ||
+        count_reduced(node) == 0) {
+        return false;
+    }
+    f->group_of[node->index] = behind;
+    f->next_of[g->last] = node->index;
+    g->last = node->index;
+    g->n_nodes++;
+    g->is_open = false;
+    return true;
+}
+
 /* A group of the node alone takes in the groups of what it reads; those it can't take in end before it. */
 static void place(former *f, const pith_node *node)
 {
     int own = NO_REGION, index = node->index;
+    if (place_tail(f, node)) {
+        return;
+    }
     if (takes_part(node)) {
         own = f->n_groups++;
         f->groups[own] = (group){ node->outputs[0]->shape, 1, piece_of(node).n, node->n_inputs, index, index,
@@ -284,6 +341,7 @@ typedef struct builder {
     pith_value *inputs[PITHI_REGION_INPUTS], *made[PITHI_REGION_INSTRUCTIONS], *outputs[PITHI_REGION_OUTPUTS];
     int n_inner[PITHI_REGION_INSTRUCTIONS]; /* uses of `made` by nodes of the region */
     int n_nodes, n_inputs, n_instructions, n_outputs;
+    const pith_node *tail; /* a reduction behind the last instruction, or NULL */
     int64_t program[PITHI_REGION_INSTRUCTIONS * PITHI_REGION_WORDS], results[PITHI_REGION_OUTPUTS];
     float parameters[PITHI_REGION_INSTRUCTIONS * 2];
     pithi_text names;
@@ -321,7 +379,8 @@ static int64_t word_operand(builder *b, const pith_node *node, int64_t word)
 
 static void add_node(builder *b, const pith_node *node)
 {
-    const piece p = piece_of(node);
+    b->tail = reduction_of(node) >= 0 ? node : NULL;
+    const piece p = b->tail ? (piece){ .n = 0 } : piece_of(node);
     for (int i = 0; i < node->n_inputs; i++) {
         const int made = find_value(b->made, b->n_instructions, node->inputs[i]);
         if (node->inputs[i] && made < b->n_instructions) {
@@ -348,7 +407,7 @@ static void add_node(builder *b, const pith_node *node)
 /* Values that others read as well become outputs behind that of the last node. */
 static bool choose_outputs(builder *b)
 {
-    b->outputs[b->n_outputs++] = b->made[b->n_instructions - 1];
+    b->outputs[b->n_outputs++] = b->tail ? b->tail->outputs[0] : b->made[b->n_instructions - 1];
     for (int i = 0; i + 1 < b->n_instructions; i++) {
         if (b->made[i] && b->made[i]->n_uses > b->n_inner[i]) {
             if (b->n_outputs == PITHI_REGION_OUTPUTS) {
@@ -386,6 +445,8 @@ static pith_status set_attrs(builder *b, pith_node *node)
     return pithi_arena_text(arena, b->names.data, strlen(b->names.data), &node->source_op);
 }
 
+static int64_t keeps_dims(const pith_node *node) { return ((const pithi_reduce_attrs *)node->attrs)->keepdims; }
+
 /* The last node becomes the region, the others go. */
 static pith_status build(former *f, builder *b, const group *g)
 {
@@ -401,7 +462,12 @@ static pith_status build(former *f, builder *b, const group *g)
     for (int i = g->first; i != g->last; i = f->next_of[i]) {
         pithi_graph_remove_node(f->graph, f->nodes[i]);
     }
-    PITH_TRY(pithi_become(f->graph, last, "region", b->inputs, b->n_inputs));
+    const pithi_region_attrs tail = b->tail ? (pithi_region_attrs){ .reduce = reduction_of(last) + 1,
+                                                                    .reduced = count_reduced(last),
+                                                                    .keepdims = keeps_dims(last) }
+                                            : (pithi_region_attrs){ 0 };
+    PITH_TRY(pithi_become(f->graph, last, b->tail ? "region_reduce" : "region", b->inputs, b->n_inputs));
+    *(pithi_region_attrs *)last->attrs = tail;
     return set_attrs(b, last);
 }
 

@@ -122,6 +122,8 @@ static void check_random(pith_test *test)
     static const char *const unary[] = { "relu", "sigmoid", "neg", "abs", "tanh", "sign" };
     static const char *const binary[] = { "add", "sub", "mul", "max", "min", "prelu" };
     static const char *const compare[] = { "less", "less_or_equal", "greater", "greater_or_equal", "equal" };
+    static const char *const reduce[] = { "reduce_sum", "reduce_mean", "reduce_max", "reduce_min",
+                                          "reduce_l1", "reduce_l2", "reduce_sum_square" };
     static const char *const logic[] = { "and", "or", "xor" };
     static const char *const others[] = { "g", "s", "r", "c", "t" };
     for (int k = 0; k < 40; k++) {
@@ -151,6 +153,10 @@ static void check_random(pith_test *test)
                 n += snprintf(at, room, "v%d = %s v%d %s\n", i, binary[(dice >> 4) % 6], a, others[(dice >> 24) % 5]);
             } else if (dice % 4 == 2 || i == n_nodes) {
                 n += snprintf(at, room, "v%d = %s v%d v%d\n", i, binary[(dice >> 4) % 6], a, b);
+            } else if ((dice >> 52) % 2 == 0) {
+                n += snprintf(at, room, "const x%d s64[1]{%d}\nw%d = mul v%d %s\nr%d = %s w%d x%d\nv%d = sub v%d r%d\n", i,
+                              (dice >> 53) % 4 == 0 ? 1 : -1, i, b, others[(dice >> 32) % 5], i,
+                              reduce[(dice >> 4) % 7], i, i, i, a, i);
             } else {
                 n += snprintf(at, room, "v%d = softmax v%d\n", i, a);
             }
