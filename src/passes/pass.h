@@ -21,6 +21,7 @@ typedef struct pith_pass {
 extern const pith_pass pithi_pass_fold_batch_norm;
 extern const pith_pass pithi_pass_fold_constants;
 extern const pith_pass pithi_pass_fold_gate;
+extern const pith_pass pithi_pass_repeat_channels;
 extern const pith_pass pithi_pass_fold_pooled;
 extern const pith_pass pithi_pass_fold_transpose_matmul;
 extern const pith_pass pithi_pass_fuse_activation;

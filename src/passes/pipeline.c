@@ -55,6 +55,7 @@ static const entry pipeline[] = {
     { &pithi_pass_fuse_attention, IN(PHASE_SIMPLIFY) }, /* of products that have their factors and transposes */
     { &pithi_pass_layout, IN(PHASE_LAYOUT) },
     { &pithi_pass_read_planes, IN(PHASE_CLEANUP) },
+    { &pithi_pass_repeat_channels, IN(PHASE_CLEANUP) }, /* before depthwise convolutions are looked for */
     { &pithi_pass_fuse_separable, IN(PHASE_CLEANUP) }, /* of what has its activations and shortcuts by now */
     { &pithi_pass_fold_gate, IN(PHASE_CLEANUP) },
     { &pithi_pass_fuse_pool, IN(PHASE_REGIONS) }, /* behind all that fuses what stands behind convolutions */
