@@ -141,7 +141,8 @@ static pith_status infer(pith_infer *infer)
 }
 
 static const pith_spelling spellings[] = { { "onnx", "", "MeanVarianceNormalization", 9, NULL } };
-static const char *const samples[] = { "f32[2,3,4,5]", "f32[3,7] | axes=[-1]", "f32[3,5,9,70]", "f16[2,3,4] | axes=[0,2]",
+static const char *const samples[] = { "f32[2,3,4,5]", "f32[3,7] | axes=[-1]", "f32[3,5,9,70]",
+                                       "f16[2,3,4] | axes=[0,2]",
                                        "f32[0,2] | axes=[1]" };
 
 const pith_op pith_op_mean_variance_normalization = {

@@ -25,10 +25,8 @@ const pith_attr_spec pithi_region_attrs_table[6] = {
 
 /* ---- program ---------------------------------------------------------------------------------- */
 
-#define MOST_OPERANDS (PITHI_REGION_WORDS - 1)
-
 typedef struct instruction {
-    int function, n_operands, operands[MOST_OPERANDS];
+    int function, n_operands, operands[PITHI_REGION_OPERANDS];
     float alpha, beta;
 } instruction;
 
@@ -63,7 +61,7 @@ static instruction instruction_at(const pithi_region_attrs *attrs, int index)
 {
     const int64_t *words = attrs->program.items + PITHI_REGION_WORDS * index;
     instruction found = { .function = (int)words[0], .n_operands = n_operands_of(words[0]) };
-    for (int k = 0; k < MOST_OPERANDS; k++) {
+    for (int k = 0; k < PITHI_REGION_OPERANDS; k++) {
         found.operands[k] = (int)words[1 + k];
     }
     if (attrs->parameters.n_items > 0) {
@@ -195,35 +193,15 @@ static double binary_f64(int kind, double a, double b)
     }
 }
 
-static double function_f64(const instruction *it, double a, double b, double c)
-{
-    switch (it->function) {
-    case PITHI_REGION_EQUAL: return a == b;
-    case PITHI_REGION_LESS: return a < b;
-    case PITHI_REGION_LESS_OR_EQUAL: return a <= b;
-    case PITHI_REGION_GREATER: return a > b;
-    case PITHI_REGION_GREATER_OR_EQUAL: return a >= b;
-    case PITHI_REGION_AND: return a != 0.0 && b != 0.0;
-    case PITHI_REGION_OR: return a != 0.0 || b != 0.0;
-    case PITHI_REGION_XOR: return (a != 0.0) != (b != 0.0);
-    case PITHI_REGION_NOT: return a == 0.0;
-    case PITHI_REGION_TO_BOOL: return a != 0.0;
-    case PITHI_REGION_WHERE: return a != 0.0 ? b : c;
-    case PITHI_REGION_SIGN: return isnan(a) ? a : (a > 0.0) - (a < 0.0);
-    case PITHI_REGION_POWER: return pow(a, (double)it->alpha);
-    default: return a * (double)it->alpha; /* PITHI_REGION_SCALE */
-    }
-}
-
 static double value_f64(const instruction *it, const double *values)
 {
     const pith_activation f = { .kind = it->function, .alpha = it->alpha, .beta = it->beta };
-    double x[MOST_OPERANDS] = { 0 };
+    double x[PITHI_REGION_OPERANDS] = { 0 };
     for (int k = 0; k < it->n_operands; k++) {
         x[k] = values[it->operands[k]];
     }
     return is_binary(it)                          ? binary_f64(it->function - PITHI_REGION_BINARY, x[0], x[1])
-           : it->function >= PITHI_REGION_EQUAL ? function_f64(it, x[0], x[1], x[2])
+           : it->function >= PITHI_REGION_EQUAL ? pithi_region_f64(it->function, it->alpha, x)
                                                   : pithi_activation_f64(&f, x[0]);
 }
 
@@ -262,37 +240,6 @@ void pithi_region_ref(const pith_run *run)
     }
 }
 
-/* ---- functions that are no kernel's ----------------------------------------------------------- */
-
-#define LOOP(value)                                                                                \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        y[i] = (value);                                                                            \
-    }                                                                                              \
-    break
-#define TRUTH(condition) LOOP((condition) ? 1.0f : 0.0f)
-
-/* y may be any of the operands. */
-static void apply(int function, float alpha, const float *const *x, float *y, size_t n)
-{
-    const float *a = x[0], *b = x[1], *c = x[2];
-    switch (function) {
-    case PITHI_REGION_EQUAL: TRUTH(a[i] == b[i]);
-    case PITHI_REGION_LESS: TRUTH(a[i] < b[i]);
-    case PITHI_REGION_LESS_OR_EQUAL: TRUTH(a[i] <= b[i]);
-    case PITHI_REGION_GREATER: TRUTH(a[i] > b[i]);
-    case PITHI_REGION_GREATER_OR_EQUAL: TRUTH(a[i] >= b[i]);
-    case PITHI_REGION_AND: TRUTH((a[i] != 0.0f) & (b[i] != 0.0f));
-    case PITHI_REGION_OR: TRUTH((a[i] != 0.0f) | (b[i] != 0.0f));
-    case PITHI_REGION_XOR: TRUTH((a[i] != 0.0f) ^ (b[i] != 0.0f));
-    case PITHI_REGION_NOT: TRUTH(a[i] == 0.0f);
-    case PITHI_REGION_TO_BOOL: TRUTH(a[i] != 0.0f);
-    case PITHI_REGION_WHERE: LOOP(a[i] != 0.0f ? b[i] : c[i]);
-    case PITHI_REGION_SIGN: LOOP(a[i] != a[i] ? a[i] : (float)((a[i] > 0.0f) - (a[i] < 0.0f)));
-    case PITHI_REGION_POWER: pithi_power_f32(a, alpha, y, (int64_t)n); break;
-    default: LOOP(a[i] * alpha); /* PITHI_REGION_SCALE */
-    }
-}
-
 /* ---- prepare ---------------------------------------------------------------------------------- */
 
 typedef enum feed_kind {
@@ -313,7 +260,7 @@ typedef struct feed {
 typedef struct step {
     pith_vunary_f32_fn *unary;
     pith_vbinary_f32_fn *binary; /* neither: a function of this file */
-    int function, n_operands, operands[MOST_OPERANDS]; /* values */
+    int function, n_operands, operands[PITHI_REGION_OPERANDS]; /* values */
     int output, slot;            /* where the result goes: an output, or -1 and a slot of scratch */
     bool is_bool;                /* the output: floats of the slot become bytes */
     bool is_reduced;             /* the output: rows of the slot become one each */
@@ -544,7 +491,7 @@ static const float *feed_tile(const region *r, const feed *f, const void *data, 
 
 static void run_step(const step *s, const float *const *values, float *y, size_t n)
 {
-    const float *x[MOST_OPERANDS] = { 0 };
+    const float *x[PITHI_REGION_OPERANDS] = { 0 };
     for (int k = 0; k < s->n_operands; k++) {
         x[k] = values[s->operands[k]];
     }
@@ -553,7 +500,7 @@ static void run_step(const step *s, const float *const *values, float *y, size_t
     } else if (s->unary) {
         s->unary(x[0], y, n, s->alpha, s->beta);
     } else {
-        apply(s->function, s->alpha, x, y, n);
+        pithi_region_apply(s->function, s->alpha, x, y, n);
     }
 }
 
@@ -602,18 +549,21 @@ const pith_operand_spec pithi_region_outputs[1] = { { "y", FLOATS, PITH_VARIADIC
 static const char *const samples[] = {
     "f32[3,40,33] f32[33] f32[3,40,33] | program=[66,0,1,-1,64,3,2,-1,3,4,-1,-1]",
     "f32[2,70,64] f32[2,1,64] f32[1] f32[70,1] | program=[66,0,1,-1,64,4,2,-1,65,5,3,-1,70,6,0,-1]",
-    "f32[1,600] f32[9,600] f32[] | program=[13,0,-1,-1,66,3,1,-1,66,2,4,-1,4,5,-1,-1] parameters=[0,0,0,0,0,0,-0.5,0.5]",
+    "f32[1,600] f32[9,600] f32[] | program=[13,0,-1,-1,66,3,1,-1,66,2,4,-1,4,5,-1,-1] "
+    "parameters=[0,0,0,0,0,0,-0.5,0.5]",
     "f32[] f32[1] f32[700] | program=[64,0,1,-1,9,3,-1,-1,66,4,2,-1]",
     "f32[2,1,4] f32[2,300,1] | program=[68,0,1,-1,69,0,2,-1]",
     "f32[0,4] f32[4] | program=[64,0,1,-1,3,2,-1,-1]",
     "f32[4,700] f32[4,1] f32[4,1] f32[700] | program=[65,0,1,-1,66,4,2,-1,66,5,3,-1,64,6,0,-1]",
-    "f32[2,3,10,90] f32[2,3,1,1] f32[2,1,1,1] f32[10,1] f32[90] | program=[65,0,1,-1,65,2,5,-1,64,6,3,-1,67,7,4,-1,64,8,0,-1]",
+    "f32[2,3,10,90] f32[2,3,1,1] f32[2,1,1,1] f32[10,1] f32[90] | "
+    "program=[65,0,1,-1,65,2,5,-1,64,6,3,-1,67,7,4,-1,64,8,0,-1]",
     "f32[3,2,257] f32[3,1,1] f32[3,2,1] f32[2,1] | program=[66,1,0,-1,66,4,2,-1,64,5,3,-1,66,6,1,-1]",
     "f32[3,700] bool[3,700] f32[]{-1e9} | program=[138,1,0,2]",
     "bool[40,1] f32[40,90] bool[90] f32[1,90] | program=[133,0,2,-1,131,1,3,-1,135,4,5,-1,138,6,1,3] results=[2] | 2",
     "f32[5,70] f32[70] | program=[129,0,1,-1,0,2,-1,-1,136,2,-1,-1,141,3,-1,-1,66,5,0,-1,137,6,-1,-1,134,4,7,-1] "
     "parameters=[0,0,0,0,0,0,-0.5,0,0,0,0,0,0,0]",
-    "f32[2,300]{0.5:2} f32[2,1] | program=[140,0,-1,-1,139,1,-1,-1,66,2,3,-1,130,4,0,-1,132,4,0,-1,128,5,6,-1,138,7,4,0] "
+    "f32[2,300]{0.5:2} f32[2,1] | "
+    "program=[140,0,-1,-1,139,1,-1,-1,66,2,3,-1,130,4,0,-1,132,4,0,-1,128,5,6,-1,138,7,4,0] "
     "parameters=[-1.5,0,0,0,0,0,0,0,0,0,0,0,0,0]",
 };
 

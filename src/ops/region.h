@@ -8,7 +8,8 @@
 #define PITHI_REGION_INSTRUCTIONS 32
 #define PITHI_REGION_INPUTS 16
 #define PITHI_REGION_OUTPUTS 8
-#define PITHI_REGION_WORDS 4   /* of an instruction in `program` */
+#define PITHI_REGION_WORDS 4   /* of an instruction in `program`: its function and its operands */
+#define PITHI_REGION_OPERANDS 3
 #define PITHI_REGION_BINARY 64 /* added to a pith_vbinary, so that it is no pith_vunary */
 
 /* Functions that are no kernel's. A truth value is 1 or 0 within a region, a byte outside. */
@@ -40,8 +41,12 @@ typedef struct pithi_region_attrs {
     int64_t keepdims;       /* which are then 1, or gone */
 } pithi_region_attrs;
 
-#define PITHI_REGION_LEAST_ROW 9 /* elements that region_reduce reduces to one: others go another way, with other bits */
+#define PITHI_REGION_LEAST_ROW 9 /* elements that are reduced to one: less go another way, with other bits */
 #define PITHI_REGION_MOST_ROW 4096
+
+/* Functions from PITHI_REGION_EQUAL on, of three operands or fewer; y may be any of them. */
+double pithi_region_f64(int function, float alpha, const double *x);
+void pithi_region_apply(int function, float alpha, const float *const *x, float *y, size_t n);
 
 extern const pith_attr_spec pithi_region_attrs_table[6];
 extern const pith_operand_spec pithi_region_inputs[1], pithi_region_outputs[1];

@@ -34,7 +34,7 @@ typedef struct former {
 
 /* ---- which nodes ------------------------------------------------------------------------------ */
 
-/* Operators with several operands and what makes one result of two values; those with more than two go on from there. */
+/* Operators with several operands, and what makes one result of two values; those with more go on from there. */
 static const struct {
     const char *op;
     int function, most_inputs;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A depthwise convolution that makes several outputs of each channel (a channel multiplier, as TensorFlow calls it) reads
- * each channel as often instead: kernels have one output of each, and others take a product for each channel. */
+/* A depthwise convolution that makes several outputs of each channel (a channel multiplier, as TensorFlow calls it)
+ * reads each channel as often instead: kernels have one output of each, and others take a product for each channel. */
 #include "ops/shared_conv.h"
 #include "passes/rewrite.h"
 
@@ -22,7 +22,8 @@ static int64_t find_factor(const pith_node *node)
     return fits && n_out / n_in <= MOST_OUTPUTS ? n_out / n_in : 1;
 }
 
-static pith_status put(pith_graph *graph, pith_node *before, const char *op, pith_value **value, const pith_shape *shape)
+static pith_status put(pith_graph *graph, pith_node *before, const char *op, pith_value **value,
+                       const pith_shape *shape)
 {
     pith_node *node = NULL;
     pith_value *dims = NULL;

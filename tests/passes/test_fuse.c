@@ -110,12 +110,12 @@ static void check_behind(pith_test *test)
     for (int i = 0; i < PITH_COUNT(convs) * 4; i++) {
         char text[512];
         const int height = 3 + (int)(pith_test_random(test) % 40), width = 3 + (int)(pith_test_random(test) % 40);
-        snprintf(text, sizeof text, "input x f32[2,24,%d,%d]\n%sy = add %s\nconcat_in = abs y\noutput concat_in\n", height,
-                 width, convs[i % PITH_COUNT(convs)], i % 2 ? "x c" : "c x");
+        snprintf(text, sizeof text, "input x f32[2,24,%d,%d]\n%sy = add %s\nz = abs y\noutput z\n", height, width,
+                 convs[i % PITH_COUNT(convs)], i % 2 ? "x c" : "c x");
         pith_test_case(test, "a shortcut behind the function, graph %d", i);
         pith_test_run(test, text, 3, 1e-4);
-        snprintf(text, sizeof text, "input x f32[1,24,%d,%d]\n%sy = add c x\nz = concat y x | axis=1\noutput z\n", height,
-                 width, convs[i % PITH_COUNT(convs)]);
+        snprintf(text, sizeof text, "input x f32[1,24,%d,%d]\n%sy = add c x\nz = concat y x | axis=1\noutput z\n",
+                 height, width, convs[i % PITH_COUNT(convs)]);
         pith_test_case(test, "a shortcut and a sum that are windows, graph %d", i);
         pith_test_run(test, text, 2, 1e-4);
     }

@@ -63,7 +63,8 @@ static void check_fused(pith_test *test)
           "y = max a c\n"
           "output y\n",
           "inputs %x:f32[9,1024], %s:f32[9,1]\n"
-          "%y:f32[9,1024] = region(%x, %s) program=[11,0,-1,-1,2,2,-1,-1,66,0,1,-1,69,4,3,-1] parameters=[0,0,0,0,0,0,0,0]\n"
+          "%y:f32[9,1024] = region(%x, %s) program=[11,0,-1,-1,2,2,-1,-1,66,0,1,-1,69,4,3,-1] "
+          "parameters=[0,0,0,0,0,0,0,0]\n"
           "outputs %y:f32[9,1024]\n");
 }
 
@@ -83,8 +84,9 @@ static void check_masks(pith_test *test)
           "y = mean e f x\n"
           "output y\n",
           "inputs %x:f32[9,1024], %m:bool[1024]\n"
-          "%y:f32[9,1024] = region(%x, %zero, %m) program=[140,0,-1,-1,131,0,1,-1,133,4,2,-1,138,5,3,0,64,0,6,-1,64,7,3,"
-          "-1,0,5,-1,-1,64,8,9,-1,64,10,0,-1,141,11,-1,-1] parameters=[3,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.333333343,"
+          "%y:f32[9,1024] = region(%x, %zero, %m) program=[140,0,-1,-1,131,0,1,-1,133,4,2,-1,138,5,3,0,64,0,6,-1,64,"
+          "7,3,-1,0,5,-1,-1,64,8,9,-1,64,10,0,-1,141,11,-1,-1]"
+          " parameters=[3,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0.333333343,"
           "0]\n"
           "outputs %y:f32[9,1024]\n");
 }
@@ -127,7 +129,7 @@ static void check_random(pith_test *test)
     static const char *const logic[] = { "and", "or", "xor" };
     static const char *const others[] = { "g", "s", "r", "c", "t" };
     for (int k = 0; k < 40; k++) {
-        char text[4096];
+        char text[8192];
         int n = snprintf(text, sizeof text, "input v0 f32[2,70,96]\ninput g f32[96]\ninput s f32[]\n"
                                             "input r f32[2,1,96]\ninput c f32[70,1]\ninput t f32[2,70,1]\n"
                                             "input m0 bool[2,70,96]\ninput k bool[70,1]\n");
@@ -154,7 +156,8 @@ static void check_random(pith_test *test)
             } else if (dice % 4 == 2 || i == n_nodes) {
                 n += snprintf(at, room, "v%d = %s v%d v%d\n", i, binary[(dice >> 4) % 6], a, b);
             } else if ((dice >> 52) % 2 == 0) {
-                n += snprintf(at, room, "const x%d s64[1]{%d}\nw%d = mul v%d %s\nr%d = %s w%d x%d\nv%d = sub v%d r%d\n", i,
+                n += snprintf(at, room,
+                              "const x%d s64[1]{%d}\nw%d = mul v%d %s\nr%d = %s w%d x%d\nv%d = sub v%d r%d\n", i,
                               (dice >> 53) % 4 == 0 ? 1 : -1, i, b, others[(dice >> 32) % 5], i,
                               reduce[(dice >> 4) % 7], i, i, i, a, i);
             } else {
