@@ -47,6 +47,8 @@ PITHI_ROW_FN(row_s32_trunc, int32_t, int32_t, trunc_s64(a, b))
 PITHI_ROW_FN(row_s64_trunc, int64_t, int64_t, trunc_s64(a, b))
 PITHI_ROW_FN(row_f32_trunc, float, float, fmodf(a, b))
 
+static const pith_spelling spellings[] = { { "onnx", "", "Mod", 10, NULL } };
+
 static pith_status prepare(pith_prepare *prepare)
 {
     const mod_attrs *attrs = prepare->attrs;
@@ -66,7 +68,6 @@ static void run_part(const pith_run *run, const pith_part *part)
     pithi_rows_run(run, part);
 }
 
-static const pith_spelling spellings[] = { { "onnx", "", "Mod", 10, NULL } };
 static const char *const samples[] = {
     "s64[6]{-4,7,5,4,-7,8} s64[6]{2,-3,8,-2,3,5}", "s64[6]{-4,7,5,4,-7,8} s64[6]{2,-3,8,-2,3,5} | fmod=1",
     "f32[2,9] f32[2,9]{0.5:2} | fmod=1",

@@ -189,7 +189,7 @@ static void check_body(pith_test *test)
     static float data[90 * 128];
     int64_t n_runs = 2;
     pith_tensor inputs[2] = { { PITH_DTYPE_F32, { 2, { 90, 128 } }, data }, { PITH_DTYPE_S64, { 0, { 0 } }, &n_runs } };
-    pith_proto proto;
+    pith_proto proto = { 0 };
     pith_model *model = NULL;
     pith_session *session = NULL;
     pith_test_case(test, "a body reads a value within a chain");

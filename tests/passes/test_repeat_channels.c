@@ -38,7 +38,7 @@ void test_repeat_channels(pith_test *test)
           "%pith:1:f32[1,9,8,5,1] = reshape(%x, %pith:0)\n"
           "%pith:3:f32[1,9,8,5,2] = expand(%pith:1, %pith:2)\n"
           "%pith:5:f32[1,9,8,10] = reshape(%pith:3, %pith:4)\n"
-          "%y:f32[1,7,6,10] = conv(%pith:5, %w) channels_last=1 group=10 activation=3\n"
+          "%y:f32[1,7,6,10] = conv(%pith:5, %w) group=10 channels_last=1 activation=3\n"
           "outputs %y:f32[1,7,6,10]\n");
     check(test, "one output of each, a single channel and groups of several stay",
           "input x f32[1,9,8,4]\n"
@@ -53,9 +53,9 @@ void test_repeat_channels(pith_test *test)
           "output b\n"
           "output c\n",
           "inputs %x:f32[1,9,8,4], %z:f32[1,9,8,1]\n"
-          "%a:f32[1,7,6,4] = conv(%x, %u) channels_last=1 group=4\n"
+          "%a:f32[1,7,6,4] = conv(%x, %u) group=4 channels_last=1\n"
           "%b:f32[1,7,6,4] = conv(%z, %v) channels_last=1\n"
-          "%c:f32[1,7,6,4] = conv(%x, %w) channels_last=1 group=2\n"
+          "%c:f32[1,7,6,4] = conv(%x, %w) group=2 channels_last=1\n"
           "outputs %a:f32[1,7,6,4], %b:f32[1,7,6,4], %c:f32[1,7,6,4]\n");
     check_random(test);
 }
