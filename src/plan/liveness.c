@@ -100,7 +100,8 @@ static int inplace_block(const live *l, const pith_node *node)
         const pithi_block *block = &l->out->blocks[storage->block];
         size_t n_bytes = pithi_plan_bytes(node->outputs[0]);
         const bool same_items = pith_dtype_bytes(input->dtype) == pith_dtype_bytes(node->outputs[0]->dtype);
-        if (same_items && block->last_step == node->index && block->n_bytes == n_bytes && pithi_plan_bytes(input) == n_bytes &&
+        if (same_items && block->last_step == node->index &&
+            block->n_bytes == n_bytes && pithi_plan_bytes(input) == n_bytes &&
             is_alone(l, node, i, storage->block)) {
             return storage->block;
         }
