@@ -392,28 +392,47 @@ static pith_status learn(pithi_quant *quant, const pithi_moments *list, int n, c
     return PITH_OK;
 }
 
-/* On a clone, which stays where the measured error falls. */
-static pith_status attempt(pithi_quant *quant, const try *t, int *n_plain)
+/* The score of what was rounded, with biases that take the mean errors if that helps: networks of few bits can only be
+ * compared then. */
+static pith_status measure_corrected(pithi_quant *quant, const pithi_weight_format *format,
+                                     pith_quantize_report *report)
 {
+    const pith_quantize_options *options = quant->options;
+    const bool is_coarse = format->bits > 0 && format->bits < 8;
+    pithi_quant_error error;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+    quant->score = error.score;
+    report->is_bias_corrected = 0;
+    return is_coarse && !options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")
+               ? pithi_quant_try_correction(quant, report)
+               : PITH_OK;
+}
+
+/* On a clone, which stays where the measured error falls. */
+static pith_status attempt(pithi_quant *quant, const try *t, pith_quantize_report *report)
+{
+    const double score = quant->score;
+    const int n_stages = quant->n_stages, is_corrected = report->is_bias_corrected;
     const pithi_quant_state before = pithi_quant_save(quant);
     pithi_moments *list = NULL;
-    pithi_quant_error error = { 0 };
     pith_status status = PITH_OK;
     int n = 0;
     PITH_TRY(pithi_graph_clone(before.graph, &quant->graph));
     PITH_TRY_GOTO(select_layers(quant, t->format), failed);
     PITH_TRY_GOTO(list_products(quant, &list, &n), failed);
     PITH_TRY_GOTO(t->method == PITH_WEIGHT_NEAREST    ? round_all(quant, list, n, t)
-                  : t->method == PITH_WEIGHT_ADAROUND ? learn(quant, list, n, t, n_plain)
-                                                      : apply_moments(quant, list, n, t, n_plain),
+                  : t->method == PITH_WEIGHT_ADAROUND ? learn(quant, list, n, t, &report->n_plain)
+                                                      : apply_moments(quant, list, n, t, &report->n_plain),
                   failed);
-    PITH_TRY_GOTO(pithi_quant_measure(quant, quant->n_held, &error), failed);
-    const bool is_kept = error.score > quant->score;
-    pithi_quant_note(quant, t->name, quant->score, error.score, is_kept);
+    PITH_TRY_GOTO(measure_corrected(quant, t->format, report), failed);
+    const bool is_kept = quant->score > score;
+    quant->n_stages = n_stages;
+    pithi_quant_note(quant, t->name, score, quant->score, is_kept);
     if (is_kept) {
         quant->older[quant->n_older++] = before.graph;
-        quant->score = error.score;
     } else {
+        quant->score = score;
+        report->is_bias_corrected = is_corrected;
         pithi_quant_restore(quant, &before);
     }
     return PITH_OK;
@@ -438,7 +457,7 @@ static void count_bytes(const pithi_moments *list, int n, const pithi_weight_for
     }
 }
 
-/* Scales that hold every weight against those of the least error, then the method, then biases. */
+/* Scales that hold every weight against those of the least error, then the method. */
 static pith_status improve(pithi_quant *quant, const pithi_weight_format *format, pith_quantize_report *report)
 {
     static const char *const names[] = { "whole ranges", "gptq", "awq", "adaround" };
@@ -447,13 +466,10 @@ static pith_status improve(pithi_quant *quant, const pithi_weight_format *format
     const try whole = { names[PITH_WEIGHT_NEAREST], format, PITH_WEIGHT_NEAREST, true };
     const try method = { names[options->weight_method], format, options->weight_method, false };
     if (is_int && is_coarse) {
-        PITH_TRY(attempt(quant, &whole, &report->n_plain));
+        PITH_TRY(attempt(quant, &whole, report));
     }
     if (method.method != PITH_WEIGHT_NEAREST) {
-        PITH_TRY(attempt(quant, &method, &report->n_plain));
-    }
-    if (is_coarse && !options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")) {
-        PITH_TRY(pithi_quant_try_correction(quant, report));
+        PITH_TRY(attempt(quant, &method, report));
     }
     return PITH_OK;
 }
@@ -462,7 +478,6 @@ pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *r
 {
     const pith_weight_method method = quant->options->weight_method;
     pithi_weight_format format;
-    pithi_quant_error error;
     pithi_moments *list = NULL;
     int n = 0;
     PITH_TRY(pithi_quant_read_weights(quant->ctx, quant->options->weights, &format));
@@ -478,7 +493,6 @@ pith_status pithi_quant_weights_only(pithi_quant *quant, pith_quantize_report *r
     PITH_TRY(list_products(quant, &list, &n));
     count_bytes(list, n, &format, report);
     PITH_TRY(round_all(quant, list, n, &(try){ .format = &format }));
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    quant->score = error.score;
+    PITH_TRY(measure_corrected(quant, &format, report));
     return improve(quant, &format, report);
 }
