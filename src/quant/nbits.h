@@ -50,7 +50,7 @@ pith_status pithi_awq_clip(pith_ctx *ctx, const pithi_nbits_matrix *m, const dou
 /* 1-D k-means: at most n_codes numbers for n weights, and the number of each. One of them is 0 if a tenth of the
  * weights are. *costs_out (may be NULL) receives the summed squares after every iteration, at most
  * PITHI_PALETTE_ITERATIONS. */
-#define PITHI_PALETTE_ITERATIONS 30
+#define PITHI_PALETTE_ITERATIONS 400
 pith_status pithi_palette(pith_ctx *ctx, const float *w, int64_t n, int n_codes, float *codebook, int16_t *codes,
                           double *costs_out);
 

@@ -7,6 +7,7 @@
 #include "quant/nbits.h"
 
 #define SPARSE 0.1 /* of zeros, from which 0 stays 0 */
+#define N_PIECES 256
 
 static int compare(const void *a, const void *b)
 {
@@ -61,13 +62,43 @@ static double iterate(const clustering *c, double *codes)
     return cost;
 }
 
-/* From the even spacing of values (spread 1), or of ranks (spread 0). */
-static void start(clustering *c, double *codes, bool by_value)
+/* Where codes begin: evenly spaced by value, by rank, or with the density that many codes end up with, the cube root of
+ * the weights' (Panter and Dite, "Quantization distortion in pulse-count modulation", Proc. IRE 39, 1951): of pieces of
+ * as many weights each, the width to the power of 2/3. */
+typedef enum beginning { BY_VALUE, BY_RANK, BY_DENSITY, N_BEGINNINGS } beginning;
+
+static double piece_end(const clustering *c, int i) { return (double)c->sorted[(c->n - 1) * i / N_PIECES]; }
+
+static void start_by_density(const clustering *c, double *codes)
+{
+    double total = 0.0, sum = 0.0;
+    int piece = 0;
+    for (int i = 0; i < N_PIECES; i++) {
+        total += pow(piece_end(c, i + 1) - piece_end(c, i), 2.0 / 3.0);
+    }
+    for (int i = 0; i < c->n_codes; i++) {
+        const double wanted = total * ((double)i + 0.5) / c->n_codes;
+        double own = pow(piece_end(c, piece + 1) - piece_end(c, piece), 2.0 / 3.0);
+        while (piece + 1 < N_PIECES && sum + own <= wanted) {
+            sum += own;
+            piece++;
+            own = pow(piece_end(c, piece + 1) - piece_end(c, piece), 2.0 / 3.0);
+        }
+        const double part = own > 0.0 ? fmin((wanted - sum) / own, 1.0) : 0.0;
+        codes[i] = piece_end(c, piece) + part * (piece_end(c, piece + 1) - piece_end(c, piece));
+    }
+}
+
+static void start(clustering *c, double *codes, beginning from)
 {
     const double low = (double)c->sorted[0], span = (double)c->sorted[c->n - 1] - low;
     for (int i = 0; i < c->n_codes; i++) {
         const double at = ((double)i + 0.5) / c->n_codes;
-        codes[i] = by_value ? low + span * i / (c->n_codes - 1) : (double)c->sorted[(int64_t)(at * (double)c->n)];
+        codes[i] = from == BY_VALUE ? low + span * i / (c->n_codes - 1)
+                                    : (double)c->sorted[(int64_t)(at * (double)c->n)];
+    }
+    if (from == BY_DENSITY) {
+        start_by_density(c, codes);
     }
     int nearest = 0;
     for (int i = 0; i < c->n_codes; i++) {
@@ -79,9 +110,9 @@ static void start(clustering *c, double *codes, bool by_value)
     }
 }
 
-static double run(clustering *c, double *codes, bool by_value, double *costs)
+static double run(clustering *c, double *codes, beginning from, double *costs)
 {
-    start(c, codes, by_value);
+    start(c, codes, from);
     for (int i = 0; i < PITHI_PALETTE_ITERATIONS; i++) {
         costs[i] = iterate(c, codes);
     }
@@ -146,9 +177,14 @@ static pith_status cluster(pithi_arena *arena, clustering *c, const float *w, do
         return PITH_OK;
     }
     c->pinned = (double)n_zeros >= SPARSE * (double)c->n ? 0 : -1;
-    if (run(c, others, false, other_costs) < run(c, codes, true, costs)) {
-        memcpy(codes, others, sizeof others);
-        memcpy(costs, other_costs, sizeof other_costs);
+    double least = INFINITY;
+    for (int i = 0; i < N_BEGINNINGS; i++) {
+        const double cost = run(c, others, (beginning)i, other_costs);
+        if (cost < least) {
+            least = cost;
+            memcpy(codes, others, sizeof others);
+            memcpy(costs, other_costs, sizeof other_costs);
+        }
     }
     return PITH_OK;
 }
