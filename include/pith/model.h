@@ -176,6 +176,20 @@ typedef struct pith_cost_report {
 pith_status pith_model_cost(pith_model *model, const pith_shape *shapes, int n_threads,
                             pith_cost_report *report_out);
 
+/** What a step of a quantised network really computes with. */
+typedef enum pith_arithmetic {
+    PITH_ARITHMETIC_OTHER = 0, /**< Neither: indices, shapes, strings. */
+    PITH_ARITHMETIC_INTEGER,   /**< Quantised tensors in and out. */
+    PITH_ARITHMETIC_FLOAT,
+    PITH_ARITHMETIC_BORDER,    /**< From floats to quantised tensors or back. */
+    PITH_ARITHMETIC_MIXED,     /**< Integer products between floats: recurrent layers with float gates, products whose
+                                *   activations are quantised in each run. */
+    PITH_ARITHMETIC_COUNT
+} pith_arithmetic;
+
+/** "other", "integer", "float", "border", "mixed"; static. NULL past the end. */
+const char *pith_arithmetic_name(pith_arithmetic arithmetic);
+
 /** One step of a run: a node of the optimised graph. */
 typedef struct pith_layer {
     const char *name;     /**< The node's name in the file; "" or the name of a part where passes made it. */
@@ -185,6 +199,9 @@ typedef struct pith_layer {
     uint64_t macs, flops; /**< As in pith_cost_report. */
     size_t output_bytes, weight_bytes;
     size_t scratch_bytes; /**< Per thread. */
+    pith_arithmetic arithmetic;
+    int island;           /**< Float and mixed steps that hand floats to each other have one number; else -1. */
+    const char *why_float; /**< Of float and mixed steps; static. NULL for others. */
 } pith_layer;
 
 /**

@@ -87,6 +87,9 @@ typedef struct pith_profile_step {
     uint64_t bytes_read, bytes_written; /**< Of operands; weights are read. */
     int max_parts, n_parts, n_phases;   /**< How far it can be cut, and was. */
     int stretch;           /**< Number of the plan it belongs to. */
+    pith_arithmetic arithmetic; /**< As in pith_layer; islands are numbered in each plan by themselves. */
+    int island;
+    const char *why_float;
     uint64_t key;          /**< Equal for steps that are the same work; 0 unless the model is being tuned. */
     double n_calls;        /**< Per run: 1, other numbers inside of loops. */
     double median_ns, min_ns; /**< The cost of reading the clock is taken off. */
@@ -113,6 +116,15 @@ typedef struct pith_profile_event {
     double start_ns, stop_ns;
 } pith_profile_event;
 
+/** Float steps of a quantised network that hand floats to each other: what quantisation hasn't reached. */
+typedef struct pith_float_island {
+    const int *steps;      /**< Numbers of pith_profile.steps, in order. */
+    int n_steps;
+    int n_borders;         /**< Steps that quantise or dequantise for them. */
+    double ns, border_ns;  /**< Medians of a run: of the steps, and of those at their borders. */
+    const char *why;       /**< Of the step that takes longest; static. */
+} pith_float_island;
+
 /** Everything that was seen. Arrays are the profile's own. */
 typedef struct pith_profile {
     int n_threads, n_rounds;
@@ -132,6 +144,9 @@ typedef struct pith_profile {
     const char *counters_note;        /**< Why there are none or fewer; "" if all is there. */
     double joules_per_run;            /**< Of the CPU package; NaN where it can't be read. */
     const char *energy_note;
+    const pith_float_island *islands; /**< Of a network with integer steps: by time. */
+    int n_islands;
+    int n_integer_steps;
 } pith_profile;
 
 /**

@@ -139,9 +139,22 @@ typedef struct pith_quantized_choice {
     int is_chosen;
 } pith_quantized_choice;
 
+/** Float steps of the written network that hand floats to each other, as its plan has them. */
+typedef struct pith_quantized_island {
+    const char *nodes;       /**< "name (operator)", the first few of them. */
+    int n_steps, n_borders;  /**< n_borders: steps that quantise or dequantise for them. */
+    double ms, border_ms;    /**< Of a run; 0: not timed. */
+    const char *why;
+} pith_quantized_island;
+
 /** What was done. Released with pith_quantize_report_destroy(). */
 typedef struct pith_quantize_report {
-    int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those between quantised tensors. */
+    int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those that run in integers. */
+    int n_mixed_nodes;                 /**< Recurrent ones with integer products and float gates. */
+    const pith_quantized_island *islands; /**< What the plan of the written network computes in float, by time. */
+    int n_islands;
+    const char *const *surprises;      /**< Nodes that don't run as was meant: "name (operator): ...". */
+    int n_surprises;
     const char *const *float_nodes;    /**< "name (operator)" of those that compute in float. */
     int n_float_nodes;
     const pith_quantized_tensor *tensors;

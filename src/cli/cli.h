@@ -98,6 +98,8 @@ pith_status cli_choose_path(const char *given, const char *path, const char *end
 const char *cli_human_ms(double ms, char text[CLI_HUMAN_BYTES]);
 const char *cli_human_bytes(double n_bytes, char text[CLI_HUMAN_BYTES]);
 const char *cli_human_count(double count, char text[CLI_HUMAN_BYTES]);
+/* A transpose that pith put between channels-first and channels-last, by operator and name of its step. */
+bool cli_is_conversion(const char *op, const char *name);
 /* Text of a file for a terminal: control characters, which could steer it, as "?"; long ones are cut. One of eight
  * static buffers, used in turn. */
 const char *cli_plain(const char *text);

@@ -359,6 +359,9 @@ static pith_status show(info *what, const info_settings *given, int *exit_code)
         write_json(what);
     } else {
         print_words(what);
+        if (what->has_cost) {
+            cli_info_print_notes(&what->net, &what->shapes, (int)given->n_threads);
+        }
     }
     return PITH_OK;
 }

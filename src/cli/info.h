@@ -13,5 +13,7 @@ pith_status cli_info_layers(const cli_net *net, const cli_shapes *shapes, int n_
 
 /* The graph as SVG into a file, or (svg_path NULL) as DOT on stdout. */
 pith_status cli_info_draw(const cli_net *net, const pith_shape *shapes, int n_threads, const char *svg_path);
+/* Layout conversions that remain, and in a quantised network what computes in float, with the reasons. */
+void cli_info_print_notes(const cli_net *net, const cli_shapes *shapes, int n_threads);
 
 #endif

@@ -253,8 +253,7 @@ static void view_step(cli_profile_view *view, int index)
                              .flops = (2.0 * (double)from->macs + (double)from->flops) * from->n_calls,
                              .bytes = (double)(from->bytes_read + from->bytes_written) * from->n_calls,
                              .balance = balance_of(from, view->profile->n_threads) };
-    step->is_conversion = strcmp(from->op, "transpose") == 0 &&
-                          (strstr(from->name, ": channels-last for ") || strstr(from->name, ": plain for "));
+    step->is_conversion = cli_is_conversion(from->op, from->name);
     name_kind(step);
     name_shapes(step);
     view->ns += step->ns;

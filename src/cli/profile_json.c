@@ -166,6 +166,8 @@ static void write_step(cli_json *json, const cli_profile_view *view, const cli_s
     cli_json_text(json, "kind", view_step->kind);
     cli_json_text(json, "kernel", step->kernel);
     cli_json_text(json, "why", step->why);
+    cli_json_text(json, "arithmetic", pith_arithmetic_name(step->arithmetic));
+    cli_json_text(json, "why_float", step->why_float);
     cli_json_list(json, "choices");
     for (int i = 0; i < step->n_choices; i++) {
         cli_json_text(json, NULL, step->choices[i]);
@@ -201,6 +203,26 @@ static void write_blocks(cli_json *json, const pith_profile *profile)
     cli_json_end(json);
 }
 
+static void write_islands(cli_json *json, const pith_profile *profile)
+{
+    cli_json_list(json, "float_islands");
+    for (int i = 0; i < profile->n_islands; i++) {
+        const pith_float_island *island = &profile->islands[i];
+        cli_json_object(json, NULL);
+        cli_json_list(json, "steps");
+        for (int k = 0; k < island->n_steps; k++) {
+            cli_json_whole(json, NULL, island->steps[k]);
+        }
+        cli_json_end(json);
+        cli_json_whole(json, "borders", island->n_borders);
+        cli_json_number(json, "ms", island->ns / 1e6);
+        cli_json_number(json, "border_ms", island->border_ns / 1e6);
+        cli_json_text(json, "why", island->why);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+}
+
 /* [step, thread, start, stop] in ns of one run; with one thread the steps' own times say it all. */
 static void write_events(cli_json *json, const pith_profile *profile)
 {
@@ -228,6 +250,7 @@ void cli_profile_write_json(const cli_profile_view *view, FILE *file)
         write_step(&json, view, &view->steps[i]);
     }
     cli_json_end(&json);
+    write_islands(&json, view->profile);
     write_blocks(&json, view->profile);
     write_events(&json, view->profile);
     cli_json_end(&json);

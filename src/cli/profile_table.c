@@ -249,6 +249,33 @@ static void print_conversions(const cli_profile_view *view)
     }
 }
 
+/* What a quantised network computes in float: the usual reason why it isn't faster than float. */
+static void print_islands(const cli_profile_view *view)
+{
+    const pith_profile *p = view->profile;
+    double ns = 0.0;
+    for (int i = 0; i < p->n_islands; i++) {
+        ns += p->islands[i].ns + p->islands[i].border_ns;
+    }
+    if (p->n_integer_steps == 0) {
+        return;
+    }
+    printf("\nfloat    %d stretch%s of float steps in a quantised network, with what quantises and dequantises for "
+           "them %.4f ms\n", p->n_islands, p->n_islands == 1 ? "" : "es", ns / 1e6);
+    for (int i = 0; i < p->n_islands; i++) {
+        const pith_float_island *island = &p->islands[i];
+        const cli_step_view *first = &view->steps[island->steps[0]];
+        const cli_step_view *last = &view->steps[island->steps[island->n_steps - 1]];
+        printf("%5d %10.4f ms and %.4f ms at %d border%s  %s '%s'", island->steps[0], island->ns / 1e6,
+               island->border_ns / 1e6, island->n_borders, island->n_borders == 1 ? "" : "s", first->step->op,
+               first->label);
+        if (island->n_steps > 1) {
+            printf(" to '%s' (%d steps)", last->label, island->n_steps);
+        }
+        printf(": %s\n", island->why);
+    }
+}
+
 void cli_profile_print(const cli_profile_view *view, int n_top, bool says_why)
 {
     print_run(view);
@@ -258,4 +285,5 @@ void cli_profile_print(const cli_profile_view *view, int n_top, bool says_why)
     print_kinds(view);
     print_steps(view, n_top, says_why);
     print_conversions(view);
+    print_islands(view);
 }

@@ -34,6 +34,24 @@ static void print_json_mix(cli_json *json, const pith_quantize_report *report)
         cli_json_end(json);
     }
     cli_json_end(json);
+    cli_json_list(json, "float_islands");
+    for (int i = 0; i < report->n_islands; i++) {
+        const pith_quantized_island *island = &report->islands[i];
+        cli_json_object(json, NULL);
+        cli_json_text(json, "nodes", island->nodes);
+        cli_json_whole(json, "steps", island->n_steps);
+        cli_json_whole(json, "borders", island->n_borders);
+        cli_json_number(json, "ms", island->ms);
+        cli_json_number(json, "border_ms", island->border_ms);
+        cli_json_text(json, "why", island->why);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+    cli_json_list(json, "surprises");
+    for (int i = 0; i < report->n_surprises; i++) {
+        cli_json_text(json, NULL, report->surprises[i]);
+    }
+    cli_json_end(json);
     cli_json_list(json, "choices");
     for (int i = 0; i < report->n_choices; i++) {
         const pith_quantized_choice *choice = &report->choices[i];
@@ -81,6 +99,7 @@ static void print_json(const quantize_job *job)
     cli_json_bool(&json, "bias_corrected", report->is_bias_corrected != 0);
     cli_json_whole(&json, "nodes", report->n_nodes);
     cli_json_whole(&json, "integer_nodes", report->n_integer_nodes);
+    cli_json_whole(&json, "mixed_nodes", report->n_mixed_nodes);
     cli_json_list(&json, "float_nodes");
     for (int i = 0; i < report->n_float_nodes; i++) {
         cli_json_text(&json, NULL, report->float_nodes[i]);
@@ -219,6 +238,26 @@ static void print_choices(const pith_quantize_report *report)
     }
 }
 
+/* Of the plan of what was written: what runs in float, and why. */
+static void print_islands(const pith_quantize_report *report, bool all)
+{
+    for (int i = 0; i < report->n_surprises; i++) {
+        printf("%s  %s\n", i == 0 ? "\n  what doesn't run as was meant\n" : "", report->surprises[i]);
+    }
+    const int n = all || report->n_islands < N_LAYERS ? report->n_islands : N_LAYERS;
+    if (n > 0) {
+        printf("\n  %-46s %6s %9s %8s %9s  %s\n", "runs in float", "steps", "ms", "borders", "their ms", "why");
+    }
+    for (int i = 0; i < n; i++) {
+        const pith_quantized_island *island = &report->islands[i];
+        printf("  %-46.46s %6d %9.4f %8d %9.4f  %s\n", island->nodes, island->n_steps, island->ms, island->n_borders,
+               island->border_ms, island->why);
+    }
+    if (n < report->n_islands) {
+        printf("  ... and %d more (--all lists them)\n", report->n_islands - n);
+    }
+}
+
 static void print_layers(const pith_quantize_report *report, bool all)
 {
     int n = all || report->n_layers < N_LAYERS ? report->n_layers : N_LAYERS;
@@ -257,7 +296,11 @@ static void print_report(const quantize_job *job)
     }
     printf("  layers    %d pairs equalised, biases %s\n", report->n_equalized,
            report->is_bias_corrected ? "corrected" : "left as they are");
-    printf("  nodes     %d of %d compute in integers\n", report->n_integer_nodes, report->n_nodes);
+    printf("  nodes     %d of %d compute in integers", report->n_integer_nodes, report->n_nodes);
+    if (report->n_mixed_nodes > 0) {
+        printf(", %d with integer products and float gates", report->n_mixed_nodes);
+    }
+    printf("\n");
     print_float_nodes(report);
     printf("  weights   %s -> %s\n", cli_human_bytes((double)report->float_bytes, a),
            cli_human_bytes((double)report->quantized_bytes, b));
@@ -268,6 +311,7 @@ static void print_report(const quantize_job *job)
     print_drop(report);
     print_choices(report);
     print_layers(report, job->given->all);
+    print_islands(report, job->given->all);
     print_stages(report);
     print_tensors(report, job->given->all);
 }
@@ -286,7 +330,7 @@ static void warn(const quantize_job *job)
     if (report->ms > 0.0 && report->ms > report->float_ms * NOISE) {
         cli_warn("the result is slower than the float network here: %.3g ms against %.3g ms", report->ms,
                  report->float_ms);
-    } else if (report->n_integer_nodes == 0) {
+    } else if (report->n_integer_nodes + report->n_mixed_nodes == 0) {
         cli_warn("integers are not faster than float here (%.3g ms against %.3g ms): only the weights became integers; "
                  "--int8 makes the network int8 anyway", report->int8_ms, report->float_ms);
     }

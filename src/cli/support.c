@@ -274,6 +274,11 @@ const char *cli_human_bytes(double n_bytes, char text[CLI_HUMAN_BYTES])
     return three_digits(n_bytes, units[unit], text);
 }
 
+bool cli_is_conversion(const char *op, const char *name)
+{
+    return strcmp(op, "transpose") == 0 && (strstr(name, ": channels-last for ") || strstr(name, ": plain for "));
+}
+
 const char *cli_human_count(double count, char text[CLI_HUMAN_BYTES])
 {
     static const char *const units[] = { " K", " M", " G", " T" };

@@ -258,7 +258,8 @@ static pith_status judge_layer(const pithi_diagnosis *job, const pithi_diag_laye
 /* What can be gained where it arises comes first, then what is largest. */
 static double urgency(const pithi_suspect *suspect)
 {
-    return (suspect->is_fault ? 1.0 : 0.0) + suspect->share * (1.0 - pow(10.0, -suspect->local_gain_db / 10.0)) + 0.05 * suspect->share;
+    const double gained = 1.0 - pow(10.0, -suspect->local_gain_db / 10.0);
+    return (suspect->is_fault ? 1.0 : 0.0) + suspect->share * (gained + 0.05);
 }
 
 static int by_urgency(const void *a, const void *b)

@@ -11,7 +11,6 @@
 #define WORTHWHILE_DB 3.0
 
 typedef pithi_diag_report owned_report;
-
 void pith_diagnose_report_destroy(pith_diagnose_report *report)
 {
     if (report) {
@@ -553,9 +552,8 @@ pith_status pithi_diag_verdict(const pithi_diagnosis *job, owned_report *owned)
         pithi_text_add(&text, "The quantised network was not made from this float network: %s. Quantise it again.",
                        first->evidence);
     } else if (has_fault) {
-        pithi_text_add(&text, "Yet '%s'%s is wrong, which other data may show: %s (%s). What helps: %s.", named->subject,
-                       named->layer >= 0 ? ", its weights," : "", cause_text(named->cause), named->evidence,
-                       repair_text(named->repair));
+        pithi_text_add(&text, "Yet '%s' is wrong, which other data may show: %s (%s). What helps: %s.",
+                       named->subject, cause_text(named->cause), named->evidence, repair_text(named->repair));
     } else if (is_fine) {
         pithi_text_add(&text, "Nothing needs repair.");
     } else if (first && named) {

@@ -255,7 +255,8 @@ static pith_status find_factors(pithi_diagnosis *job, const pithi_diag_layer *la
 
 /* Weight `index` as the float network and factors have it, times the factor that its output channel was found to have:
  * one that is far from 1 is a fault, and says nothing of constants. */
-static double sound_weight(const pithi_diagnosis *job, const pithi_diag_layer *layer, const double *ratios, int64_t index)
+static double sound_weight(const pithi_diagnosis *job, const pithi_diag_layer *layer, const double *ratios,
+                           int64_t index)
 {
     const pithi_position at = pithi_diag_position(&layer->weights, index);
     const double expected = (double)((const float *)layer->weights.tensor->data)[index] *

@@ -353,6 +353,11 @@ pith_status pith_session_profile(pith_session *session, const pith_tensor *input
         return status;
     }
     data->out.weight_bytes = pithi_pack_cache_bytes(program->packs);
+    status = pithi_profile_find_islands(data);
+    if (status != PITH_OK) {
+        pith_profile_destroy(&data->out);
+        return status;
+    }
     *profile_out = &data->out;
     return PITH_OK;
 }

@@ -24,6 +24,8 @@ typedef struct pithi_profile_data {
     size_t steps_capacity, blocks_capacity, plans_capacity;
 } pithi_profile_data;
 
+/* Fills out.islands, once steps have their times. */
+pith_status pithi_profile_find_islands(pithi_profile_data *data);
 /* Copies facts of a bound plan: rows of its steps, blocks of its arena. */
 pith_status pithi_profile_meet_plan(pithi_profile_data *data, const pithi_slot *slot);
 

@@ -161,8 +161,14 @@ pith_status pithi_profile_meet_plan(pithi_profile_data *data, const pithi_slot *
     status = pithi_grow(ctx, &plans, &data->plans_capacity, (size_t)data->n_plans + 1, sizeof *data->plans);
     data->plans = plans;
     PITH_TRY(status);
+    pithi_step_arithmetic *arithmetic = NULL;
+    PITH_TRY(pithi_plan_arithmetic(plan, &data->memory, &arithmetic));
     for (int i = 0; i < plan->n_steps; i++) {
-        PITH_TRY(copy_step(data, slot, i, &data->steps[first_row + i]));
+        pith_profile_step *row = &data->steps[first_row + i];
+        PITH_TRY(copy_step(data, slot, i, row));
+        row->arithmetic = arithmetic[i].arithmetic;
+        row->island = arithmetic[i].island;
+        row->why_float = arithmetic[i].why;
     }
     PITH_TRY(copy_blocks(data, plan, first_row));
     data->plans[data->n_plans++] = (pithi_profile_plan){ plan, first_row };

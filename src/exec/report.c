@@ -121,9 +121,17 @@ pith_status pith_model_layers(pith_model *model, const pith_shape *shapes, int n
     model->layers = NULL;
     PITH_TRY(pithi_alloc_array(model->ctx, (size_t)plan->n_steps, sizeof(pith_layer), &block));
     model->layers = block;
-    for (int i = 0; i < plan->n_steps; i++) {
+    pithi_arena arena = { .ctx = model->ctx };
+    pithi_step_arithmetic *rows = NULL;
+    pith_status status = pithi_plan_arithmetic(plan, &arena, &rows);
+    for (int i = 0; i < plan->n_steps && status == PITH_OK; i++) {
         model->layers[i] = layer_of(&plan->steps[i]);
+        model->layers[i].arithmetic = rows[i].arithmetic;
+        model->layers[i].island = rows[i].island;
+        model->layers[i].why_float = rows[i].why;
     }
+    pithi_arena_deinit(&arena);
+    PITH_TRY(status);
     *layers_out = model->layers;
     *n_layers_out = plan->n_steps;
     return PITH_OK;

@@ -92,6 +92,7 @@ static pith_status clone_node(const pith_node *node, pith_graph *clone, pith_nod
     copy->unsupported = node->unsupported;
     copy->source_opset = node->source_opset;
     copy->source_since = node->source_since;
+    copy->refusal = node->refusal;
     if (node->op) {
         PITH_TRY(pithi_attrs_copy(pithi_op_head(node->op), node->attrs, &clone->arena, copy->attrs));
     }

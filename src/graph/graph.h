@@ -35,6 +35,7 @@ struct pith_node {
     const char *source_op;   /* how the file spells it, "Conv" or "com.microsoft.Gelu" */
     const char *unsupported;
     int source_opset;        /* version of its domain in the file; 0: no file has it */
+    uint8_t refusal;         /* pithi_qdq_refusal: why it computes in float although something around it is quantised */
     int source_since;        /* version since which the file's operator has the meaning that was read; 0: unknown */
     void *attrs;             /* struct of the operator, op->attrs_size bytes */
     pith_value **inputs;     /* NULL entries: optional operands that are absent */

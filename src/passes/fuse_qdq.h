@@ -94,6 +94,26 @@ bool pithi_qdq_rounds(const pith_node *node);
 /* reduce_mean over all spatial dimensions of an image, channels second or (*is_last_out) last. */
 bool pithi_qdq_mean_axes(const pith_node *node, bool *is_last_out);
 
+/* fuse_qdq_refused.c: why a node stays float. */
+typedef enum pithi_qdq_refusal {
+    PITHI_QDQ_NOT_MET, /* nothing around it is quantised, or it wasn't there yet */
+    PITHI_QDQ_NO_OPERATOR,
+    PITHI_QDQ_NO_OPERAND,
+    PITHI_QDQ_FLOAT_OPERAND,
+    PITHI_QDQ_ODD_OPERAND,
+    PITHI_QDQ_FLOAT_WEIGHTS,
+    PITHI_QDQ_ODD_WEIGHTS,
+    PITHI_QDQ_ODD_BIAS,
+    PITHI_QDQ_FLOAT_RESULT,
+    PITHI_QDQ_SHARED_RESULT,
+    PITHI_QDQ_NO_KERNEL,
+    PITHI_QDQ_REFUSALS
+} pithi_qdq_refusal;
+/* Sets node->refusal of what is float between quantised tensors; before constants are folded. */
+void pithi_qdq_note_refusals(pith_graph *graph);
+/* In words; static. */
+const char *pithi_qdq_refusal_text(pithi_qdq_refusal refusal);
+
 /* fuse_qdq_move.c: dq moves behind, q in front of nodes that only move data. */
 pith_status pithi_qdq_move(pith_graph *graph, int *n_changes);
 /* fuse_qdq_lookup.c: node q becomes a lookup of what elementwise functions stand between a dq and

@@ -5,6 +5,7 @@
 #define PITH_PLAN_H
 
 #include "ops/op.h"
+#include "pith/model.h"
 #include "plan/tuning.h"
 
 typedef enum pithi_place {
@@ -83,6 +84,15 @@ typedef struct pithi_plan_options {
 /* Makes a plan; takes ownership of `graph` on success only. */
 pith_status pithi_plan_create(pith_graph *graph, const pithi_plan_options *options, pith_plan **plan_out);
 void pithi_plan_destroy(pith_plan *plan); /* NULL is allowed */
+
+/* What a step computes with, what really runs rather than what a file or a quantiser meant. */
+typedef struct pithi_step_arithmetic {
+    pith_arithmetic arithmetic;
+    int island;      /* as in pith_layer */
+    const char *why; /* static; NULL unless float or mixed */
+} pithi_step_arithmetic;
+/* One for each step; in `arena`. */
+pith_status pithi_plan_arithmetic(const pith_plan *plan, pithi_arena *arena, pithi_step_arithmetic **rows_out);
 
 /* ---- inside the folder ---------------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ typedef struct way {
 
 /* ---- names --------------------------------------------------------------------------------- */
 
-static pith_status name_nodes(pith_graph *graph)
+pith_status pithi_quant_name_nodes(pith_graph *graph)
 {
     for (pith_node *node = graph->first; node; node = node->next) {
         PITH_TRY(pithi_arena_format(&graph->arena, &node->name, "#%d", node->index));
@@ -45,8 +45,7 @@ static pith_status name_nodes(pith_graph *graph)
     return PITH_OK;
 }
 
-/* -1 for steps that passes have made of nothing in the file. */
-static int number_of(const pithi_quant *quant, const char *name)
+int pithi_quant_number_of(const pithi_quant *quant, const char *name)
 {
     long number = name && name[0] == '#' ? strtol(name + 1, NULL, 10) : -1;
     return number >= 0 && number < quant->n_nodes ? (int)number : -1;
@@ -56,7 +55,7 @@ static int number_of(const pithi_quant *quant, const char *name)
 
 static void add_step(const pithi_quant *quant, way *w, const char *name, const char *op, double n_elements, double ns)
 {
-    int number = number_of(quant, name);
+    int number = pithi_quant_number_of(quant, name);
     if (number >= 0) {
         w->node_ns[number] += ns;
     } else if (pithi_same_text(op, "quantize_linear")) {
@@ -153,7 +152,7 @@ static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number,
     w->least_ns = least_ns;
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pithi_quant_number(graph);
-    pith_status status = name_nodes(graph);
+    pith_status status = pithi_quant_name_nodes(graph);
     if (status == PITH_OK && is_integer) {
         set_formats(quant, w->is_wide);
         status = pithi_quant_insert(quant, graph);

@@ -274,6 +274,15 @@ pithi_range pithi_quant_range_of(const pithi_quant *quant, const pithi_quant_ten
 /* Scale of a quantised value. */
 float pithi_quant_scale_of(const pithi_quant *quant, const pith_value *value);
 
+/* Nodes get their numbers for names ("#12"), by which steps of a plan are found again; -1: not such a name. */
+pith_status pithi_quant_name_nodes(pith_graph *graph);
+int pithi_quant_number_of(const pithi_quant *quant, const char *name);
+
+/* islands.c: what the plan of the written network (taken over; nodes named as above) runs in float, and where that is
+ * not what was meant: a correction of the report's numbers, too. */
+pith_status pithi_quant_report_islands(pithi_quant *quant, pith_graph *written, pithi_arena *arena,
+                                       pith_quantize_report *report);
+
 /* report.c */
 pith_status pithi_quant_report(const pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report);
 

@@ -336,6 +336,22 @@ static pith_status run_integers(pithi_quant *quant, pithi_arena *arena, pith_qua
     return pithi_quant_choose_mix(quant, arena, report);
 }
 
+/* By the plan of what will be written. */
+static pith_status report_what_runs(pithi_quant *quant, pithi_arena *arena, pith_quantize_report *report)
+{
+    pith_graph *written = NULL;
+    PITH_TRY(pithi_graph_clone(quant->graph, &written));
+    pithi_quant_number(quant->graph);
+    pithi_quant_number(written);
+    pith_status status = pithi_quant_name_nodes(written);
+    status = status == PITH_OK ? pithi_quant_insert(quant, written) : status;
+    if (status != PITH_OK) {
+        pithi_graph_destroy(written);
+        return status;
+    }
+    return pithi_quant_report_islands(quant, written, arena, report);
+}
+
 static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *bytes)
 {
     pith_quantize_report *report = &owned->report;
@@ -352,6 +368,9 @@ static pith_status run(pithi_quant *quant, owned_report *owned, pithi_bytes *byt
     report->sqnr_db = error.sqnr_db;
     report->cosine = error.cosine;
     PITH_TRY(pithi_quant_report(quant, &owned->arena, report));
+    if (!quant->options->weights && !quant->options->dynamic) {
+        PITH_TRY(report_what_runs(quant, &owned->arena, report));
+    }
     PITH_TRY(pithi_quant_insert(quant, quant->graph));
     return pithi_export_onnx(quant->graph, bytes);
 }

@@ -39,11 +39,12 @@ static pith_status report_nodes(const pithi_quant *quant, pithi_arena *arena, pi
         const pith_value *result = pithi_node_result(node);
         const bool is_recurrent = quant->layers[node->index].format.kind == PITHI_WEIGHT_INT &&
                                   pithi_quant_is_recurrent(quant, node);
-        const bool is_integer = is_recurrent || pithi_quant_is_integer(quant, node);
+        const bool is_integer = pithi_quant_is_integer(quant, node);
         pithi_quant_weights weights[2];
         report->n_nodes++;
         report->n_integer_nodes += is_integer;
-        if (!is_integer && result && pithi_dtype_is_float(result->dtype)) {
+        report->n_mixed_nodes += is_recurrent;
+        if (!is_integer && !is_recurrent && result && pithi_dtype_is_float(result->dtype)) {
             PITH_TRY(pithi_arena_format(arena, &names[report->n_float_nodes++], "%s (%s)", node->name,
                                         node->source_op));
         }

@@ -12,12 +12,16 @@ cp "$root/models/text_line/text_line.labels.txt" .
 if "$pith" version | grep -q 'libpng  *built in'; then
     run 0 quantize line.onnx --calib "$samples" -o line.int8.onnx --json
     for key in model output samples observer sqnr_db cosine nodes integer_nodes float_nodes weight_bytes float_weight_bytes \
-               ms int8_ms float_ms drop drop_kind verified verified_apart layers choices tensors; do
+               ms int8_ms float_ms drop drop_kind verified verified_apart layers choices tensors mixed_nodes \
+               float_islands surprises; do
         has out "\"$key\": "
     done
     has out '"type": "u8"'
     run 0 info line.int8.onnx
     has out "quantize_linear"
+    has out "stretch of float steps"
+    run 0 profile line.int8.onnx --max-secs 0.1 --no-cache
+    has out "of float steps in a quantised network"
     run 0 quantize line.onnx --calib "$samples" --observer min-max --keep-float LogSoftmax
     if grep -q "slower than the float network" err; then fail "slower than float"; else pass; fi
     has out "line.onnx -> line.int8.onnx"
