@@ -9,7 +9,12 @@
 #include "platform/platform.h"
 
 #define MAX_CPUS 1024
+#define N_WORDS (MAX_CPUS / 64)
 #define PATH_BYTES 512
+#define LIST_BYTES 4096
+#define SAME_KIND 0.9   /* of the highest clock: turbo bins differ by some percent */
+#define LEAST_SPEED 0.6 /* of the fastest core's, to be worth a thread: parts go to whoever is free, so AMD's dense cores
+                         * (65 to 75 %) add to the others; Arm's little ones (16 to 45 %) would be waited for */
 
 /* Whole first line of root + path, without the newline; false if it can't be read. */
 static bool read_line(const char *root, const char *path, char *text, int n_bytes)
@@ -44,39 +49,166 @@ static long speed_of(const char *root, int cpu)
     return capacity > 0 ? capacity : cpu_number(root, cpu, "cpufreq/cpuinfo_max_freq", 0);
 }
 
-static bool is_in(const uint64_t *set, int n_words, int cpu)
+/* ---- sets of CPUs ------------------------------------------------------------------------- */
+
+typedef struct cpu_set {
+    uint64_t words[N_WORDS];
+} cpu_set;
+
+static bool is_in(const cpu_set *set, int cpu)
 {
-    return cpu / 64 < n_words && (set[cpu / 64] >> (cpu % 64) & 1u);
+    return set->words[cpu / 64] >> (cpu % 64) & 1u;
 }
 
-/* The first of the usable hardware threads of its core. */
-static bool is_first_thread(const char *root, const uint64_t *usable, int n_words, int cpu)
+/* Those of `a` that are in `b`. False, and nothing done, if there are none. */
+static bool keep_common(cpu_set *a, const cpu_set *b)
 {
-    char path[PATH_BYTES], text[256];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    cpu_set both;
+    uint64_t any = 0;
+    for (int i = 0; i < N_WORDS; i++) {
+        both.words[i] = a->words[i] & b->words[i];
+        any |= both.words[i];
+    }
+    *a = any ? both : *a;
+    return any != 0;
+}
+
+/* A list such as "0-3,8,10-11" in a file, where it can be read. */
+static bool read_list(const char *root, const char *path, cpu_set *set)
+{
+    char text[LIST_BYTES];
+    memset(set, 0, sizeof *set);
     if (!read_line(root, path, text, sizeof text)) {
-        return true;
+        return false;
     }
     for (const char *at = text; *at;) {
         char *end = NULL;
         long first = strtol(at, &end, 10), last = first;
         if (end == at) {
-            return true;
+            break;
         }
         if (*end == '-') {
             last = strtol(end + 1, &end, 10);
         }
-        for (long other = first; other <= last && other < cpu; other++) {
-            if (other >= 0 && is_in(usable, n_words, (int)other)) {
-                return false;
-            }
+        for (long cpu = first; cpu >= 0 && cpu <= last && cpu < MAX_CPUS; cpu++) {
+            set->words[cpu / 64] |= (uint64_t)1 << (cpu % 64);
         }
-        at = *end == ',' ? end + 1 : end;
         if (*end != ',') {
             break;
         }
+        at = end + 1;
     }
     return true;
+}
+
+static bool read_cpu_list(const char *root, int cpu, const char *file, cpu_set *set)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/%s", cpu, file);
+    return read_list(root, path, set);
+}
+
+static int first_of(const cpu_set *set)
+{
+    int cpu = 0;
+    while (cpu < MAX_CPUS && !is_in(set, cpu)) {
+        cpu++;
+    }
+    return cpu;
+}
+
+static int count_set(const cpu_set *set)
+{
+    int n = 0;
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        n += is_in(set, cpu);
+    }
+    return n;
+}
+
+/* ---- kinds of cores ----------------------------------------------------------------------- */
+
+/* The first of the usable hardware threads of each core, the others leave. `has_second`: cores with several threads. */
+static void keep_first_threads(const char *root, cpu_set *set, cpu_set *has_second)
+{
+    const cpu_set usable = *set;
+    memset(has_second, 0, sizeof *has_second);
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        cpu_set siblings;
+        if (!is_in(&usable, cpu) || !read_cpu_list(root, cpu, "topology/thread_siblings_list", &siblings)) {
+            continue;
+        }
+        if (count_set(&siblings) > 1) {
+            has_second->words[cpu / 64] |= (uint64_t)1 << (cpu % 64);
+        }
+        if (keep_common(&siblings, &usable) && first_of(&siblings) < cpu) {
+            set->words[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+        }
+    }
+}
+
+/* Intel names its large cores, where the kernel counts their events (5.13 and newer). Their clocks don't tell: small
+ * ones have up to 81 % of it, and half the width. Without that list they are those of the two hardware threads. */
+static void keep_large(const char *root, cpu_set *set, const cpu_set *has_second, const long *speeds, long fastest)
+{
+    cpu_set large, atoms;
+    if (read_list(root, "/sys/devices/cpu_atom/cpus", &atoms) && read_list(root, "/sys/devices/cpu_core/cpus", &large)) {
+        keep_common(set, &large);
+        return;
+    }
+    bool is_threaded = false;
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        is_threaded = is_threaded || (is_in(set, cpu) && is_in(has_second, cpu) && speeds[cpu] == fastest);
+    }
+    for (int cpu = 0; is_threaded && cpu < MAX_CPUS; cpu++) {
+        if (is_in(set, cpu) && !is_in(has_second, cpu) && (double)speeds[cpu] < SAME_KIND * (double)fastest) {
+            set->words[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+        }
+    }
+}
+
+/* One CPU for each core that is worth a thread. */
+static void keep_fast(const char *root, cpu_set *set)
+{
+    cpu_set has_second;
+    long speeds[MAX_CPUS] = { 0 }, fastest = 0;
+    keep_first_threads(root, set, &has_second);
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        speeds[cpu] = is_in(set, cpu) ? speed_of(root, cpu) : 0;
+        fastest = speeds[cpu] > fastest ? speeds[cpu] : fastest;
+    }
+    keep_large(root, set, &has_second, speeds, fastest);
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        if ((double)speeds[cpu] < LEAST_SPEED * (double)fastest) {
+            set->words[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+        }
+    }
+}
+
+/* Most CPUs of the set that share a level-3 cache; if no such caches are known, a node of memory. */
+static int count_near(const char *root, const cpu_set *set)
+{
+    cpu_set left = *set, group;
+    int most = 0;
+    for (int cpu = 0; cpu < MAX_CPUS; cpu++) {
+        if (is_in(&left, cpu) && read_cpu_list(root, cpu, "cache/index3/shared_cpu_list", &group) &&
+            keep_common(&group, set)) {
+            most = count_set(&group) > most ? count_set(&group) : most;
+            for (int i = 0; i < N_WORDS; i++) {
+                left.words[i] &= ~group.words[i];
+            }
+        }
+    }
+    for (int node = 0; most == 0 && node < MAX_CPUS; node++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist", node);
+        if (!read_list(root, path, &group)) {
+            break;
+        }
+        int n = keep_common(&group, set) ? count_set(&group) : 0;
+        most = n > most ? n : most;
+    }
+    return most;
 }
 
 /* CPUs' worth of time that a control group's file allows; 0: any. Version 2 has "quota period" or "max period". */
@@ -120,44 +252,43 @@ static double cpu_quota(const char *root)
     }
 }
 
-int pithi_cpu_count_below(const char *root, const uint64_t *usable, int n_words)
+pithi_cores pithi_cores_below(const char *root, const uint64_t *usable, int n_words)
 {
-    int n_cpus = n_words * 64 < MAX_CPUS ? n_words * 64 : MAX_CPUS, n_cores = 0;
-    long speeds[MAX_CPUS], fastest = 0;
-    for (int cpu = 0; cpu < n_cpus; cpu++) {
-        speeds[cpu] = -1;
-        if (is_in(usable, n_words, cpu) && is_first_thread(root, usable, n_words, cpu)) {
-            speeds[cpu] = speed_of(root, cpu);
-            fastest = speeds[cpu] > fastest ? speeds[cpu] : fastest;
-        }
+    cpu_set set = { { 0 } }, online;
+    for (int i = 0; i < n_words && i < N_WORDS; i++) {
+        set.words[i] = usable[i];
     }
-    for (int cpu = 0; cpu < n_cpus; cpu++) { /* turbo bins differ by some percent, kinds of cores by a third and more */
-        n_cores += speeds[cpu] >= 0 && speeds[cpu] >= fastest - fastest / 4;
+    if (read_list(root, "/sys/devices/system/cpu/online", &online)) {
+        keep_common(&set, &online);
     }
+    keep_fast(root, &set);
     double quota = cpu_quota(root);
     int most = quota >= 1.0 && quota < MAX_CPUS ? (int)quota : quota > 0.0 && quota < 1.0 ? 1 : MAX_CPUS;
-    n_cores = n_cores < most ? n_cores : most;
-    return n_cores > 0 ? n_cores : 1;
+    int n = (int)pithi_max_s64(1, pithi_min_s64(count_set(&set), most)), n_near = count_near(root, &set);
+    return (pithi_cores){ n, n_near >= 2 && n_near < n ? n_near : n };
 }
 
 #if defined(__linux__)
-int pithi_cpu_count(void)
+pithi_cores pithi_cores_find(void)
 {
     cpu_set_t set;
-    uint64_t usable[MAX_CPUS / 64] = { 0 };
+    uint64_t usable[N_WORDS] = { 0 };
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return 1;
+        return (pithi_cores){ 1, 1 };
     }
     for (unsigned cpu = 0; cpu < MAX_CPUS && cpu < CPU_SETSIZE; cpu++) {
         usable[cpu / 64] |= (uint64_t)(CPU_ISSET(cpu, &set) != 0) << (cpu % 64);
     }
-    return pithi_cpu_count_below("", usable, MAX_CPUS / 64);
+    return pithi_cores_below("", usable, N_WORDS);
 }
 #else
-int pithi_cpu_count(void)
+pithi_cores pithi_cores_find(void)
 {
     long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return n_cpus > 0 ? (int)n_cpus : 1;
+    int n = n_cpus > 0 ? (int)n_cpus : 1;
+    return (pithi_cores){ n, n };
 }
 #endif
+
+int pithi_cpu_count(void) { return pithi_cores_find().n; }

@@ -34,11 +34,16 @@ void pithi_file_forget(const void *data, size_t n_bytes);
 /* ---- time and machine --------------------------------------------------------------------- */
 
 uint64_t pithi_clock_ns(void); /* monotonic */
-/* Threads that sessions use unless told otherwise, at least 1: physical cores of the process's CPU set, of the fastest
- * kind where there are several, but no more than its control group's share of CPU time. */
-int pithi_cpu_count(void);
+/* Cores worth a thread, at least 1: physical ones of the process's CPU set, without kinds that the others would wait
+ * for, but no more than its control group's share of CPU time. */
+typedef struct pithi_cores {
+    int n;
+    int n_near; /* most of them that share a level-3 cache, or a node of memory; n: all, or not known */
+} pithi_cores;
+pithi_cores pithi_cores_find(void);
 /* The same with the files of /proc and /sys below `root` and a given CPU set (a bit per CPU, n_words of them). */
-int pithi_cpu_count_below(const char *root, const uint64_t *usable, int n_words);
+pithi_cores pithi_cores_below(const char *root, const uint64_t *usable, int n_words);
+int pithi_cpu_count(void); /* threads that sessions use unless told otherwise: pithi_cores_find().n */
 uint64_t pithi_peak_rss_bytes(void);
 
 /* ---- threads ------------------------------------------------------------------------------ */
