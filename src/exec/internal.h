@@ -65,7 +65,7 @@ struct pith_session {
     pith_model *model;
     pith_ctx *ctx;
     pithi_exec_pool *pool;
-    int n_threads;
+    int n_threads, n_near;      /* all; most of them near each other, as far as known */
     bool keep_denormals, is_steady;
     pithi_slot *slots;
     size_t slots_capacity;
@@ -90,6 +90,8 @@ pith_status pithi_model_check_complete(const pith_model *model);
 
 /* Runs the steps of a bound slot until the end, a fault or the deadline. Returns how many were begun. */
 int pithi_session_run_steps(pith_session *session, pithi_slot *slot);
+/* Threads that runs of a plan begin with: all, or those near each other where the plan's steps are too small for more. */
+int pithi_session_first_threads(const pith_session *session, const pith_plan *plan);
 
 /* Runs a template at a depth. `outputs` (of the template) point into slots, kept blocks or inputs. */
 pith_status pithi_session_run_template(pith_session *session, pithi_template *template, const pith_tensor *inputs,

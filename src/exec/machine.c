@@ -77,7 +77,7 @@ static double rate_of(meter *m, void (*work)(meter *m, float *block, size_t time
     size_t times = 1;
     double seconds, best = 0.0;
     m->work = work;
-    pithi_exec_pool_begin(m->pool);
+    pithi_exec_pool_begin(m->pool, m->n_threads);
     time_once(m, 1);
     while ((seconds = time_once(m, times)) < ROUND_NS * 1e-9 / 4 && times < SIZE_MAX / 8) {
         times *= 4;
@@ -214,7 +214,7 @@ static double measure_handover_ns(meter *m)
         return 0.0;
     }
     m->work = work_nothing;
-    pithi_exec_pool_begin(m->pool);
+    pithi_exec_pool_begin(m->pool, m->n_threads);
     for (int i = 0; i < N; i++) {
         double ns = time_once(m, 1) * 1e9;
         best = ns < best ? ns : best;

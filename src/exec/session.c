@@ -12,6 +12,17 @@
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+static void choose_threads(pith_session *session, const pith_session_options *options)
+{
+    int wanted = options->pool ? options->pool->n_threads : options->n_threads;
+    pithi_cores cores = { wanted, wanted };
+    if (!wanted || (wanted >= PITHI_LEAST_FAR && !options->pool)) {
+        cores = pithi_cores_find();
+    }
+    session->n_threads = wanted ? wanted : cores.n;
+    session->n_near = cores.n_near < session->n_threads ? cores.n_near : session->n_threads;
+}
+
 pith_status pith_session_create(pith_model *model, const pith_session_options *options, pith_session **session_out)
 {
     static const pith_session_options defaults = { 0 };
@@ -28,7 +39,7 @@ pith_status pith_session_create(pith_model *model, const pith_session_options *o
     session->model = model;
     session->ctx = ctx;
     session->heap.ctx = ctx;
-    session->n_threads = o->pool ? o->pool->n_threads : o->n_threads ? o->n_threads : pithi_cpu_count();
+    choose_threads(session, o);
     session->is_steady = o->steady_threads != 0;
     session->keep_denormals = o->keep_denormals != 0;
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)pith_model_n_outputs(model), sizeof(pith_tensor), &outputs), done);
@@ -186,7 +197,7 @@ static pith_status bind(pith_session *session, pithi_slot *slot, pithi_stretch *
                                     .fault = &session->fault, .heap = &session->heap };
     }
     slot->stretch = stretch;
-    slot->pace = (pithi_pace){ 0 };
+    pithi_pace_start(&slot->pace, session->n_threads, pithi_session_first_threads(session, plan));
     stretch->n_users++;
     return PITH_OK;
 }

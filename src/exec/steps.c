@@ -10,8 +10,9 @@
 #define PARTS_PER_THREAD 2
 #define FINE_PARTS_PER_THREAD 4
 #define FINE_PART_NS 10000.0 /* from so much work on a part may be finer */
-/* A hand-over between spinning threads costs 0.1 to 0.3 us: less work than this isn't worth one. */
 #define LEAST_PART_NS 500.0
+#define FAR 2.0 /* what a hand-over between threads that share no cache costs, by that between some that do: it is more */
+#define WORTH 0.9 /* of the time with those near each other, for all to begin */
 
 typedef struct step_job {
     const pith_run *run;
@@ -37,16 +38,41 @@ static void run_part_recorded(void *user, int index, int worker, bool follows)
     job->recorder->part(job->recorder, worker, start_ns, pithi_clock_ns());
 }
 
-static int count_parts(const pith_step *step, int n_threads)
+static int count_parts(const pith_step *step, int n_threads, pithi_handover handover)
 {
-    double worth = step->work_ns / LEAST_PART_NS;
     int most = step->max_parts, fine = n_threads * FINE_PARTS_PER_THREAD;
-    if (n_threads == 1 || most <= 1 || worth < 2.0) {
+    if (n_threads == 1 || most <= 1) {
         return 1;
     }
+    int width = pithi_handover_width(handover, step->work_ns, most < n_threads ? most : n_threads);
+    if (width < n_threads) {
+        return width;
+    }
+    double worth = step->work_ns / LEAST_PART_NS;
     int wanted = step->work_ns > fine * FINE_PART_NS ? fine : n_threads * PARTS_PER_THREAD;
     wanted = worth < wanted ? (int)worth : wanted;
+    wanted = wanted > width ? wanted : width;
     return most < wanted ? most : wanted;
+}
+
+static double estimate_ns(const pith_plan *plan, int n_threads, pithi_handover handover)
+{
+    double sum = 0.0;
+    for (int i = 0; i < plan->n_steps; i++) {
+        const pith_step *step = &plan->steps[i];
+        int most = step->max_parts < n_threads ? step->max_parts : n_threads;
+        sum += pithi_handover_run_ns(handover, step->work_ns, most);
+    }
+    return sum;
+}
+
+int pithi_session_first_threads(const pith_session *session, const pith_plan *plan)
+{
+    pithi_handover near = pithi_exec_pool_handover(session->pool);
+    pithi_handover far = { FAR * near.base_ns, FAR * near.each_ns };
+    bool is_worth = session->n_near >= session->n_threads ||
+                    estimate_ns(plan, session->n_threads, far) < WORTH * estimate_ns(plan, session->n_near, near);
+    return is_worth ? session->n_threads : session->n_near;
 }
 
 /* Returns the number of parts. */
@@ -57,8 +83,8 @@ static int run_step(pith_session *session, const pithi_slot *slot, int index, in
         pithi_op_run_ref(&slot->runs[index]);
         return 1;
     }
-    step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0, count_parts(step, n_threads),
-                     recorder };
+    step_job job = { &slot->runs[index], step, slot->arena + step->scratch_offset, 0,
+                     count_parts(step, n_threads, pithi_exec_pool_handover(session->pool)), recorder };
     if (job.n_parts == 1 && !recorder) {
         for (; job.phase < step->n_phases; job.phase++) {
             run_part(&job, 0, 0, false);
@@ -103,7 +129,8 @@ static void run_joint(pith_session *session, const pithi_slot *slot, int index, 
     for (int i = 0; i < steps->n_together; i++) {
         total_ns += steps[i].work_ns;
     }
-    double part_ns = total_ns / (n_threads * PARTS_PER_THREAD);
+    int width = pithi_handover_width(pithi_exec_pool_handover(session->pool), total_ns, n_threads);
+    double part_ns = total_ns / (width < n_threads ? width : n_threads * PARTS_PER_THREAD);
     part_ns = part_ns > LEAST_PART_NS ? part_ns : LEAST_PART_NS;
     for (int i = 0; i < steps->n_together; i++) {
         int n_parts = (int)(steps[i].work_ns / part_ns + 0.5);
@@ -147,10 +174,10 @@ static int run_recorded(pith_session *session, const pithi_slot *slot)
     return n_done;
 }
 
-static int run_together(pith_session *session, const pithi_slot *slot)
+static int run_together(pith_session *session, const pithi_slot *slot, int n_threads)
 {
-    pithi_exec_pool_begin(session->pool);
-    int n_done = session->recorder ? run_recorded(session, slot) : run_plainly(session, slot, session->n_threads);
+    pithi_exec_pool_begin(session->pool, n_threads);
+    int n_done = session->recorder ? run_recorded(session, slot) : run_plainly(session, slot, n_threads);
     pithi_exec_pool_end(session->pool);
     return n_done;
 }
@@ -158,10 +185,11 @@ static int run_together(pith_session *session, const pithi_slot *slot)
 int pithi_session_run_steps(pith_session *session, pithi_slot *slot)
 {
     if (session->n_threads == 1 || session->is_steady || session->recorder) {
-        return run_together(session, slot);
+        return run_together(session, slot, session->n_threads);
     }
     uint64_t start_ns = pithi_clock_ns();
-    int n_done = pithi_pace_goes_together(&slot->pace) ? run_together(session, slot) : run_plainly(session, slot, 1);
+    int n_threads = pithi_pace_threads(&slot->pace);
+    int n_done = n_threads > 1 ? run_together(session, slot, n_threads) : run_plainly(session, slot, 1);
     pithi_pace_add(&slot->pace, (double)(pithi_clock_ns() - start_ns));
     return n_done;
 }

@@ -13,7 +13,7 @@
 #define PATH_BYTES 512
 #define LIST_BYTES 4096
 #define SAME_KIND 0.9   /* of the highest clock: turbo bins differ by some percent */
-#define LEAST_SPEED 0.6 /* of the fastest core's, to be worth a thread: parts go to whoever is free, so AMD's dense cores
+#define LEAST_SPEED 0.6 /* of the fastest core, to be worth a thread: parts go to whoever is free, so AMD's dense cores
                          * (65 to 75 %) add to the others; Arm's little ones (16 to 45 %) would be waited for */
 
 /* Whole first line of root + path, without the newline; false if it can't be read. */
@@ -152,7 +152,8 @@ static void keep_first_threads(const char *root, cpu_set *set, cpu_set *has_seco
 static void keep_large(const char *root, cpu_set *set, const cpu_set *has_second, const long *speeds, long fastest)
 {
     cpu_set large, atoms;
-    if (read_list(root, "/sys/devices/cpu_atom/cpus", &atoms) && read_list(root, "/sys/devices/cpu_core/cpus", &large)) {
+    if (read_list(root, "/sys/devices/cpu_atom/cpus", &atoms) &&
+        read_list(root, "/sys/devices/cpu_core/cpus", &large)) {
         keep_common(set, &large);
         return;
     }
@@ -264,7 +265,8 @@ pithi_cores pithi_cores_below(const char *root, const uint64_t *usable, int n_wo
     keep_fast(root, &set);
     double quota = cpu_quota(root);
     int most = quota >= 1.0 && quota < MAX_CPUS ? (int)quota : quota > 0.0 && quota < 1.0 ? 1 : MAX_CPUS;
-    int n = (int)pithi_max_s64(1, pithi_min_s64(count_set(&set), most)), n_near = count_near(root, &set);
+    int n = (int)pithi_max_s64(1, pithi_min_s64(count_set(&set), most));
+    int n_near = n >= PITHI_LEAST_FAR ? count_near(root, &set) : n;
     return (pithi_cores){ n, n_near >= 2 && n_near < n ? n_near : n };
 }
 

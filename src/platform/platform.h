@@ -40,6 +40,7 @@ typedef struct pithi_cores {
     int n;
     int n_near; /* most of them that share a level-3 cache, or a node of memory; n: all, or not known */
 } pithi_cores;
+#define PITHI_LEAST_FAR 5 /* fewer cores count as near each other: looking costs time */
 pithi_cores pithi_cores_find(void);
 /* The same with the files of /proc and /sys below `root` and a given CPU set (a bit per CPU, n_words of them). */
 pithi_cores pithi_cores_below(const char *root, const uint64_t *usable, int n_words);
