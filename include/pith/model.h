@@ -55,7 +55,8 @@ pith_status pith_model_load(pith_ctx *ctx, const char *path, const pith_model_op
 pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_bytes,
                                    const pith_model_options *options, pith_model **model_out);
 
-/** What became of the file of choices: "" if there is none, else "N steps from FILE" or "FILE is ignored: reason". */
+/** What became of the file of choices: "" if there is none, else "N steps from FILE, timed with 1 and
+ *  T threads" (with the passes left out, if any) or "FILE is ignored: reason". */
 const char *pith_model_tuning(const pith_model *model);
 
 /** Destroys a model; NULL is allowed. */

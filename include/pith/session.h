@@ -26,11 +26,13 @@ typedef struct pith_thread_pool {
 
 /** How a session runs. Zero-initialise; fields that stay zero take the defaults. */
 typedef struct pith_session_options {
-    int n_threads;      /**< Caller included; 0: one per physical core of this process's CPU set. */
+    int n_threads;      /**< Caller included; 0: one per physical core of this process's CPU set, without
+                             slow kinds of cores (docs/threads.md). */
     int keep_denormals; /**< 1: denormal floats are computed exactly; 0: they count as zero. */
     int spin_us;        /**< How long a worker spins before it parks; 0: 50 us; negative: never spins. */
-    int steady_threads; /**< 1: all threads in every run; 0: runs are left to the calling thread while they are faster
-                             so (small networks, cores taken by others), found out by trial runs now and then. */
+    int steady_threads; /**< 1: all threads in every run; 0: runs are left to some of them or to the calling one while
+                             they are faster so (small networks, cores taken by others), found out by trial runs now
+                             and then. */
     const pith_thread_pool *pool; /**< Copied; instead of threads of the session's own (n_threads and spin_us don't
                                        count then). NULL: none. */
 } pith_session_options;

@@ -8,7 +8,7 @@ typedef struct tune_settings {
     int64_t n_threads;
     double max_secs;
     const char *file, *isa, *disable_passes;
-    bool json;
+    bool json, float16;
 } tune_settings;
 
 static const cli_option options[] = {
@@ -20,6 +20,7 @@ static const cli_option options[] = {
     { "isa", 0, CLI_KIND_TEXT, offsetof(tune_settings, isa), "NAME", "best instruction set to use", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(tune_settings, disable_passes), "LIST",
       "optimisations to leave out, or 'all'", 0, 0 },
+    CLI_OPTION_FLOAT16(tune_settings),
     CLI_OPTION_JSON(tune_settings),
     { 0 },
 };
@@ -35,15 +36,22 @@ static void print_words(const char *model, const char *file, const pith_tune_rep
     char a[CLI_HUMAN_BYTES], b[CLI_HUMAN_BYTES];
     printf("%s: %d steps, %d of them (counted once per shape) with other ways to run; %d ways timed\n", model,
            report->n_steps, report->n_candidates, report->n_variants);
-    if (report->n_changed == 0) {
+    if (report->n_changed == 0 && !report->passes_off[0]) {
         printf("the default is best everywhere; nothing written\n");
         return;
     }
-    printf("%d steps are better another way: %s", report->n_changed, cli_human_ms(report->default_ns / 1e6, a));
+    printf("%d steps are better another way%s%s: %s", report->n_changed,
+           report->passes_off[0] ? ", the whole without " : "", report->passes_off,
+           cli_human_ms(report->default_ns / 1e6, a));
     printf(" -> %s%s%s (%+.1f %%), tuned won %d of %d turns\n", cli_colour_on(CLI_STRONG),
            cli_human_ms(report->tuned_ns / 1e6, b), cli_colour_off(),
            100.0 * (report->tuned_ns / report->default_ns - 1.0), report->n_won, report->n_rounds);
-    printf(report->is_kept ? "written to %s\n" : "that is no more than noise; the default stays, %s is not written\n",
+    if (report->alone_default_ns > 0.0) {
+        printf("with one thread: %s", cli_human_ms(report->alone_default_ns / 1e6, a));
+        printf(" -> %s\n", cli_human_ms(report->alone_tuned_ns / 1e6, b));
+    }
+    printf(report->is_kept ? "written to %s\n"
+                           : "that is noise, or slower with one thread; the default stays, %s is not written\n",
            file);
 }
 
@@ -57,8 +65,11 @@ static void print_json(const char *model, const char *file, const pith_tune_repo
     cli_json_whole(&json, "variants", report->n_variants);
     cli_json_whole(&json, "candidates", report->n_candidates);
     cli_json_whole(&json, "changed", report->n_changed);
+    cli_json_text(&json, "passes_off", report->passes_off);
     cli_json_number(&json, "default_ms", report->default_ns / 1e6);
     cli_json_number(&json, "tuned_ms", report->tuned_ns / 1e6);
+    cli_json_number(&json, "alone_default_ms", report->alone_default_ns / 1e6);
+    cli_json_number(&json, "alone_tuned_ms", report->alone_tuned_ns / 1e6);
     cli_json_whole(&json, "turns", report->n_rounds);
     cli_json_whole(&json, "turns_won", report->n_won);
     cli_json_bool(&json, "is_kept", report->is_kept);
@@ -71,7 +82,7 @@ static pith_status tune_net(cli_net *net, const tune_settings *given, const char
     pith_tensor inputs[CLI_MAX_INPUTS];
     pith_tune_report report;
     pith_tune_options tune_options = { .n_threads = (int)given->n_threads, .max_seconds = given->max_secs,
-                                       .file = file, .disable_passes = given->disable_passes,
+                                       .file = file, .disable_passes = given->disable_passes, .float16 = given->float16,
                                        .progress = show_progress };
     CLI_TRY(cli_work_views(net, read, inputs, shapes, sizeof shapes));
     pith_status status =
@@ -98,7 +109,8 @@ static pith_status run_tune(const void *settings, const cli_words *words, int *e
     int n_models;
     (void)exit_code;
     CLI_TRY(cli_work_words(words, 1, &model, &n_models, &sample));
-    cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes };
+    cli_net_options net_options = { .isa = given->isa, .disable_passes = given->disable_passes,
+                                    .float16 = given->float16 };
     CLI_TRY(cli_text_format(&file, given->file ? "%s" : "%s.tune", given->file ? given->file : model));
     pith_status status = cli_net_open(model, &net_options, &net);
     status = status == PITH_OK ? cli_work_read(&given->work, sample, model, &net, true, &inputs) : status;

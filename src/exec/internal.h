@@ -90,7 +90,7 @@ pith_status pithi_model_check_complete(const pith_model *model);
 
 /* Runs the steps of a bound slot until the end, a fault or the deadline. Returns how many were begun. */
 int pithi_session_run_steps(pith_session *session, pithi_slot *slot);
-/* Threads that runs of a plan begin with: all, or those near each other where the plan's steps are too small for more. */
+/* Threads that runs of a plan begin with: all, or those near each other where its steps are too small for more. */
 int pithi_session_first_threads(const pith_session *session, const pith_plan *plan);
 
 /* Runs a template at a depth. `outputs` (of the template) point into slots, kept blocks or inputs. */

@@ -315,6 +315,7 @@ static pith_status read_tuning(pith_model *model, const char *path, bool is_want
         pith_ctx_clear_error(ctx);
     } else {
         pithi_topology_read(&topology);
+        model->tuning.is_float16 = model->program.allows_float16;
         pith_status status =
             pithi_tuning_parse(&model->tuning, topology.cpu, (const char *)file.data, file.n_bytes, reason);
         pithi_file_unmap(&file);
@@ -323,8 +324,18 @@ static pith_status read_tuning(pith_model *model, const char *path, bool is_want
     if (reason[0]) {
         return pithi_arena_format(&model->memory, &model->tuning_note, "%s is ignored: %s", path, reason);
     }
+    char list[PITHI_PASS_LIST_BYTES];
+    const char *passes = model->program.disabled_passes;
     model->program.tuning = &model->tuning;
-    return pithi_arena_format(&model->memory, &model->tuning_note, "%zu steps from %s", model->tuning.n_entries, path);
+    pithi_tuning_list_passes(model->tuning.passes_off, list);
+    if (list[0]) {
+        PITH_TRY(pithi_arena_format(&model->memory, &model->program.disabled_passes, "%s%s%s", passes ? passes : "",
+                                    passes ? "," : "", list));
+    }
+    return pithi_arena_format(&model->memory, &model->tuning_note, "%zu steps%s%s from %s, timed with %s%d thread%s",
+                              model->tuning.n_entries, list[0] ? ", without " : "", list, path,
+                              model->tuning.n_threads > 1 ? "1 and " : "", model->tuning.n_threads,
+                              model->tuning.n_threads > 1 ? "s" : "");
 }
 
 static pith_status find_tuning(pith_model *model, const char *path)

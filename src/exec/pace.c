@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs go on all threads until a few trial runs with fewer were clearly faster; then with fewer, with trials of more at
- * growing distances. What a trial costs is bounded: of fewer, three runs in 500 and one percent of the time; of more, one
- * in 20 milliseconds and more. What disturbed the runs may pass at any moment, so distances are times, and short. */
+ * growing distances. What a trial costs is bounded: of fewer, three runs in 500 and one percent of the time; of more,
+ * one in 20 milliseconds and more. What disturbed the runs may pass at any moment, so distances are times, and
+ * short. */
 #include "exec/pace.h"
 
 #define N_TRIAL 3

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* With how many threads runs of a plan go fastest: all, fewer, or the caller's alone. Decided by their times, since neither
- * a plan nor the system tells whether another program or a neighbour of the virtual machine takes the other cores. */
+/* With how many threads runs of a plan go fastest: all, fewer, or the caller's alone. Decided by their times, since
+ * neither a plan nor the system tells whether another program or a neighbour of the virtual machine takes the other
+ * cores. */
 #ifndef PITH_EXEC_PACE_H
 #define PITH_EXEC_PACE_H
 

@@ -51,7 +51,7 @@ struct pithi_exec_pool {
 #define LONGEST_SPIN_NS 2000000u /* in a run that leaves the others nothing to do */
 #define USUAL_HANDOVER_NS 200.0  /* until it is measured */
 #define LEAST_HANDOVER_NS 20.0
-#define HANDOVER_LOSS 2.5        /* a part also finds its rows in another core's cache, and others wait for the last one */
+#define HANDOVER_LOSS 2.5        /* rows also come from another core's cache, and all wait for the last part */
 #define MEASURED_PART_NS 1000
 #define MEASURED_JOBS 16
 #define LONGEST_MEASURE_NS 200000u

@@ -22,8 +22,8 @@ typedef struct pithi_handover {
     double base_ns, each_ns;
 } pithi_handover;
 
-/* Threads for a job of so much work (on one thread), up to `most`: work / n + a multiple of each_ns (n - 1) is least at the
- * square root. 1 where that gains nothing. */
+/* Threads for a job of so much work (on one thread), up to `most`: work / n + a multiple of each_ns (n - 1) is least at
+ * the square root. 1 where that gains nothing. */
 int pithi_handover_width(pithi_handover handover, double work_ns, int most);
 /* What such a job then takes, by that estimate. */
 double pithi_handover_run_ns(pithi_handover handover, double work_ns, int most);
@@ -42,7 +42,8 @@ typedef void pithi_job_fn(void *user, int part, int worker, bool follows);
 
 /* Calls fn for every part in [0, n_parts), n_parts < 65536; returns when all are done. worker is in
  * [0, n_threads); 0 is the caller. Equal shares of neighbouring parts go to the same workers in each job of as
- * many parts, as long as all keep up; a job of fewer parts than threads touches no more threads than that. One job at a time. */
+ * many parts, as long as all keep up; a job of fewer parts than threads touches no more threads than that. One
+ * job at a time. */
 void pithi_exec_pool_run(pithi_exec_pool *pool, int n_parts, pithi_job_fn *fn, void *user);
 
 #endif

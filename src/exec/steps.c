@@ -11,7 +11,7 @@
 #define FINE_PARTS_PER_THREAD 4
 #define FINE_PART_NS 10000.0 /* from so much work on a part may be finer */
 #define LEAST_PART_NS 500.0
-#define FAR 2.0 /* what a hand-over between threads that share no cache costs, by that between some that do: it is more */
+#define FAR 2.0 /* times as much as others a hand-over between threads that share no cache counts: it isn't measured */
 #define WORTH 0.9 /* of the time with those near each other, for all to begin */
 
 typedef struct step_job {

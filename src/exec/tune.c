@@ -20,7 +20,10 @@
 #define LEAST_GAIN_NS 300.0
 #define N_TURNS 21           /* of the last comparison */
 #define TURN_NS 40e6
+#define N_PASS_TURNS 9       /* of a pass left out; all of it is compared again in the end */
+#define PASS_TURN_NS 15e6
 #define LEAST_WHOLE_GAIN 0.01
+#define MOST_LOST_ALONE 0.01
 
 /* Steps of one key: times of all variants. */
 typedef struct tuned_step {
@@ -44,6 +47,7 @@ typedef struct tuner {
     size_t steps_capacity;
     int n_steps;
     pithi_tuning result;
+    char passes[300];          /* left out: the caller's, and those of the result */
 } tuner;
 
 static void tell(const tuner *t, double done, const char *what)
@@ -67,10 +71,11 @@ static void close_subject(subject *s)
     *s = (subject){ 0 };
 }
 
-static pith_status open_subject(const tuner *t, const pithi_tuning *tuning, subject *s)
+static pith_status open_subject(const tuner *t, const pithi_tuning *tuning, const char *passes, int n_threads,
+                                subject *s)
 {
-    pith_model_options model_options = { .disable_passes = t->options->disable_passes, .tuning_file = "" };
-    pith_session_options session_options = { .n_threads = t->n_threads };
+    pith_model_options model_options = { .disable_passes = passes, .tuning_file = "", .float16 = t->options->float16 };
+    pith_session_options session_options = { .n_threads = n_threads };
     *s = (subject){ 0 };
     PITH_TRY(pith_model_load(t->ctx, t->path, &model_options, &s->model));
     s->model->program.tuning = tuning;
@@ -82,6 +87,106 @@ static pith_status open_subject(const tuner *t, const pithi_tuning *tuning, subj
         close_subject(s);
     }
     return status;
+}
+
+/* ---- two subjects in turns ------------------------------------------------------------------ */
+
+typedef struct duel {
+    int n_turns, n_won; /* by the second one */
+    double turn_ns, ns[2];
+} duel;
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of the runs that fit into one turn. */
+static pith_status time_turn(const tuner *t, const subject *s, double turn_ns, double *ns_out)
+{
+    enum { MOST = 512 };
+    double times[MOST];
+    int n = 0;
+    uint64_t begin = pithi_clock_ns(), now = begin;
+    while (n < MOST && (n == 0 || (double)(now - begin) < turn_ns)) {
+        uint64_t start = pithi_clock_ns();
+        PITH_TRY(pith_session_run(s->session, t->inputs, t->n_inputs));
+        now = pithi_clock_ns();
+        times[n++] = (double)(now - start);
+    }
+    qsort(times, (size_t)n, sizeof *times, by_value);
+    *ns_out = times[n / 2];
+    return PITH_OK;
+}
+
+static int count_steps(const subject *s)
+{
+    int n = 0;
+    for (int depth = 0; depth <= s->session->last_depth; depth++) {
+        n += s->session->slots[depth].stretch->plan->n_steps;
+    }
+    return n;
+}
+
+static pith_status take_turns(const tuner *t, const subject subjects[2], duel *d)
+{
+    double ns[2][N_TURNS];
+    d->n_won = 0;
+    for (int i = 0; i < d->n_turns; i++) {
+        tell(t, 0.85 + 0.15 * i / d->n_turns, "default and tuned in turns");
+        PITH_TRY(time_turn(t, &subjects[i % 2], d->turn_ns, &ns[i % 2][i]));
+        PITH_TRY(time_turn(t, &subjects[1 - i % 2], d->turn_ns, &ns[1 - i % 2][i]));
+        d->n_won += ns[1][i] < ns[0][i];
+    }
+    for (int i = 0; i < 2; i++) {
+        qsort(ns[i], (size_t)d->n_turns, sizeof **ns, by_value);
+        d->ns[i] = ns[i][d->n_turns / 2];
+    }
+    return PITH_OK;
+}
+
+/* The model without the passes `first`, against it without `second` and with `tuning`. Without a tuning nothing is
+ * timed (and nothing won) where the passes change nothing. */
+static pith_status fight(const tuner *t, const char *first, const char *second, const pithi_tuning *tuning,
+                         int n_threads, duel *d)
+{
+    subject subjects[2] = { 0 };
+    pith_status status = PITH_OK;
+    PITH_TRY_GOTO(open_subject(t, NULL, first, n_threads, &subjects[0]), done);
+    PITH_TRY_GOTO(open_subject(t, tuning, second, n_threads, &subjects[1]), done);
+    if (tuning || count_steps(&subjects[0]) != count_steps(&subjects[1])) {
+        PITH_TRY_GOTO(take_turns(t, subjects, d), done);
+    }
+done:
+    close_subject(&subjects[0]);
+    close_subject(&subjects[1]);
+    return status;
+}
+
+/* ---- passes left out ------------------------------------------------------------------------ */
+
+static pith_status try_passes(tuner *t)
+{
+    const char *given = t->options->disable_passes ? t->options->disable_passes : "";
+    snprintf(t->passes, sizeof t->passes, "%s", given);
+    if (strlen(given) + PITHI_PASS_LIST_BYTES + 2 > sizeof t->passes) {
+        return PITH_OK;
+    }
+    for (unsigned i = 0; i < PITHI_TUNING_PASSES; i++) {
+        char tried[sizeof t->passes], list[PITHI_PASS_LIST_BYTES];
+        duel d = { .n_turns = N_PASS_TURNS, .turn_ns = PASS_TURN_NS };
+        pithi_tuning_list_passes(t->result.passes_off | 1u << i, list);
+        snprintf(tried, sizeof tried, "%.200s%s%s", given, given[0] ? "," : "", list);
+        PITH_TRY(fight(t, t->passes, tried, NULL, t->n_threads, &d));
+        if (d.n_won >= N_PASS_TURNS - 1 && d.ns[1] < (1.0 - LEAST_WHOLE_GAIN) * d.ns[0]) {
+            t->result.passes_off |= 1u << i;
+            memcpy(t->passes, tried, sizeof tried);
+        }
+        t->report->n_variants += d.ns[0] > 0.0;
+    }
+    pithi_tuning_list_passes(t->result.passes_off, t->report->passes_off);
+    return PITH_OK;
 }
 
 /* ---- variants ------------------------------------------------------------------------------- */
@@ -154,7 +259,7 @@ static pith_status try_variant(tuner *t, int variant, double seconds)
     pithi_tuning tuning = { .ctx = t->ctx, .fallback = t->variants[variant] };
     pith_profile_options options = { .max_seconds = seconds, .no_counters = 1 };
     pith_profile *profile = NULL;
-    PITH_TRY(open_subject(t, &tuning, &s));
+    PITH_TRY(open_subject(t, &tuning, t->passes, t->n_threads, &s));
     pith_status status = pith_session_profile(s.session, t->inputs, t->n_inputs, &options, &profile);
     if (status == PITH_OK) {
         status = take_rows(t, variant, profile);
@@ -231,62 +336,25 @@ static pith_status choose(tuner *t)
 
 /* ---- verification --------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Median of the runs that fit into one turn. */
-static pith_status time_turn(const tuner *t, const subject *s, double *ns_out)
-{
-    enum { MOST = 512 };
-    double times[MOST];
-    int n = 0;
-    uint64_t begin = pithi_clock_ns(), now = begin;
-    while (n < MOST && (n == 0 || (double)(now - begin) < TURN_NS)) {
-        uint64_t start = pithi_clock_ns();
-        PITH_TRY(pith_session_run(s->session, t->inputs, t->n_inputs));
-        now = pithi_clock_ns();
-        times[n++] = (double)(now - start);
-    }
-    qsort(times, (size_t)n, sizeof *times, by_value);
-    *ns_out = times[n / 2];
-    return PITH_OK;
-}
-
-static pith_status take_turns(tuner *t, const subject *plain, const subject *tuned)
-{
-    double ns[2][N_TURNS];
-    t->report->n_rounds = N_TURNS;
-    for (int i = 0; i < N_TURNS; i++) {
-        tell(t, 0.85 + 0.15 * i / N_TURNS, "default and tuned in turns");
-        const subject *first = i % 2 ? tuned : plain, *second = i % 2 ? plain : tuned;
-        PITH_TRY(time_turn(t, first, &ns[i % 2][i]));
-        PITH_TRY(time_turn(t, second, &ns[1 - i % 2][i]));
-        t->report->n_won += ns[1][i] < ns[0][i];
-    }
-    qsort(ns[0], N_TURNS, sizeof **ns, by_value);
-    qsort(ns[1], N_TURNS, sizeof **ns, by_value);
-    t->report->default_ns = ns[0][N_TURNS / 2];
-    t->report->tuned_ns = ns[1][N_TURNS / 2];
-    /* A fair coin wins 16 of 21 with a probability of 1.3 %. */
-    t->report->is_kept = t->report->tuned_ns < (1.0 - LEAST_WHOLE_GAIN) * t->report->default_ns &&
-                         t->report->n_won >= 16;
-    return PITH_OK;
-}
-
 static pith_status verify(tuner *t)
 {
-    subject plain = { 0 }, tuned = { 0 };
-    pith_status status = PITH_OK;
-    PITH_TRY_GOTO(open_subject(t, NULL, &plain), done);
-    PITH_TRY_GOTO(open_subject(t, &t->result, &tuned), done);
-    PITH_TRY_GOTO(take_turns(t, &plain, &tuned), done);
-done:
-    close_subject(&plain);
-    close_subject(&tuned);
-    return status;
+    pith_tune_report *report = t->report;
+    const char *plain = t->options->disable_passes;
+    duel all = { .n_turns = N_TURNS, .turn_ns = TURN_NS }, alone = all;
+    report->n_rounds = N_TURNS;
+    PITH_TRY(fight(t, plain, t->passes, &t->result, t->n_threads, &all));
+    report->default_ns = all.ns[0];
+    report->tuned_ns = all.ns[1];
+    report->n_won = all.n_won;
+    /* A fair coin wins 16 of 21 with a probability of 1.3 %. */
+    report->is_kept = all.ns[1] < (1.0 - LEAST_WHOLE_GAIN) * all.ns[0] && all.n_won >= 16;
+    if (t->n_threads > 1 && report->is_kept) {
+        PITH_TRY(fight(t, plain, t->passes, &t->result, 1, &alone));
+        report->alone_default_ns = alone.ns[0];
+        report->alone_tuned_ns = alone.ns[1];
+        report->is_kept = alone.ns[1] < (1.0 + MOST_LOST_ALONE) * alone.ns[0];
+    }
+    return PITH_OK;
 }
 
 static pith_status write_result(const tuner *t)
@@ -309,10 +377,11 @@ static pith_status write_result(const tuner *t)
 
 static pith_status tune(tuner *t)
 {
+    PITH_TRY(try_passes(t));
     PITH_TRY(try_all(t));
     PITH_TRY(choose(t));
-    t->report->n_variants = t->n_variants;
-    if (t->report->n_changed == 0) {
+    t->report->n_variants += t->n_variants;
+    if (t->report->n_changed == 0 && !t->result.passes_off) {
         return PITH_OK;
     }
     PITH_TRY(verify(t));
@@ -329,7 +398,8 @@ pith_status pith_tune_model(pith_ctx *ctx, const char *path, const pith_tensor *
     *report_out = (pith_tune_report){ 0 };
     tuner t = { .ctx = ctx, .path = path, .inputs = inputs, .n_inputs = n_inputs, .options = o, .report = report_out,
                 .n_threads = o->n_threads ? o->n_threads : pithi_cpu_count(),
-                .result = { .ctx = ctx, .fallback = PITHI_TUNED_DEFAULT } };
+                .result = { .ctx = ctx, .fallback = PITHI_TUNED_DEFAULT, .is_float16 = o->float16 != 0 } };
+    t.result.n_threads = t.n_threads;
     pith_status status = tune(&t);
     pithi_tuning_deinit(&t.result);
     pithi_free(ctx, t.steps);

@@ -62,7 +62,7 @@ static bool wants_gather(const pithi_conv_f32 *conv, const pithi_conv_variant *v
 
 static int64_t fit(int64_t bytes_each, int64_t least, int64_t most)
 {
-    int64_t count = (int64_t)PITHI_L2_SHARE / pithi_max_s64(bytes_each, 1);
+    int64_t count = (int64_t)pithi_l2_share() / pithi_max_s64(bytes_each, 1);
     return pithi_min_s64(pithi_max_s64(count, least), most);
 }
 

@@ -3,8 +3,13 @@
 #include "ops/shared_gemm.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 #include "kernels/convert_f16.h"
+#include "platform/machine.h"
+
+#define LEAST_SHARE ((size_t)64 << 10)
+#define MOST_SHARE ((size_t)1 << 20)
 
 bool pithi_finish_make(const pith_activation *activation, int isa_limit, pithi_finish *finish_out)
 {
@@ -162,8 +167,26 @@ pith_status pithi_gemm_pack(pith_prepare *prepare, const pith_gemm_f32 *kernel, 
 
 /* ---- blocks ------------------------------------------------------------------------------- */
 
+static _Atomic size_t l2_share; /* 0: not asked yet */
+
+size_t pithi_l2_share(void)
+{
+    size_t share = atomic_load_explicit(&l2_share, memory_order_relaxed);
+    if (!share) {
+        share = pithi_l2_bytes() / 4;
+        share = !share ? PITHI_L2_SHARE : share < LEAST_SHARE ? LEAST_SHARE : share > MOST_SHARE ? MOST_SHARE : share;
+        atomic_store_explicit(&l2_share, share, memory_order_relaxed);
+    }
+    return share;
+}
+
+void pithi_l2_share_set(size_t n_bytes)
+{
+    atomic_store_explicit(&l2_share, n_bytes, memory_order_relaxed);
+}
+
 /* Cuts so that nv_max panels of k rows stay in half of L2's share; one is enough where B is read once, and where the
- * kernel cuts k itself (gemm_f16). */
+ * kernel cuts k itself (gemm_f16). The chain of a sum goes on from cut to cut. */
 static size_t count_cuts(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *block, size_t n_units)
 {
     size_t row_bytes = (size_t)(kernel->nr * kernel->nv_max) * sizeof(float);
@@ -171,7 +194,7 @@ static size_t count_cuts(const pith_gemm_f32 *kernel, const pith_gemm_f32_tile *
     if (block->mr <= kernel->mr_max || n_units == 0 || block->fold > 1 || pithi_gemm_is_half(kernel)) {
         return 1;
     }
-    size_t n_cuts = (n_bytes + 2 * PITHI_L2_SHARE - 1) / (2 * PITHI_L2_SHARE);
+    const size_t most = 2 * pithi_l2_share(), n_cuts = (n_bytes + most - 1) / most;
     return n_cuts < n_units ? n_cuts : n_units;
 }
 
@@ -226,7 +249,7 @@ pithi_grid pithi_gemm_f32_cut(const pith_gemm_f32 *kernel, int64_t n_rows, int64
     const bool by_columns = n_k * n > n_rows * (row_floats + n) * 3 / 2;
     int64_t wanted = n_threads > 1 ? pithi_min_s64(4 * n_threads, n_others * n_rows * n_k * n / PITHI_PART_MACS) : 1;
     wanted = pithi_div_up(pithi_max_s64(wanted, 1), n_others);
-    int64_t most_rows = (int64_t)PITHI_L2_SHARE / pithi_max_s64((n_k + n) * (int64_t)sizeof(float), 1);
+    int64_t most_rows = (int64_t)pithi_l2_share() / pithi_max_s64((n_k + n) * (int64_t)sizeof(float), 1);
     int64_t bands = pithi_div_up(n_rows, pithi_max_s64(most_rows, 8 * kernel->mr_max));
     if (!by_columns) {
         bands = pithi_max_s64(bands, pithi_min_s64(wanted, n_rows / LEAST_ROWS));

@@ -8,7 +8,14 @@
 #include "kernels/vunary_f32.h"
 #include "ops/op.h"
 
-#define PITHI_L2_SHARE ((size_t)256 << 10) /* bytes of one operand that should stay in L2 */
+/* Bytes of one operand that should stay in L2, where that decides on algorithms or on the order of weights: the same on
+ * every machine, so that results and stored weights are. */
+#define PITHI_L2_SHARE ((size_t)256 << 10)
+/* The same where it decides only how work is cut, which doesn't change sums: a quarter of this machine's L2,
+ * PITHI_L2_SHARE if that isn't known. */
+size_t pithi_l2_share(void);
+/* For tests, before planning; 0: the machine's. */
+void pithi_l2_share_set(size_t n_bytes);
 #define PITHI_ROW_PANELS 8                 /* of a single row, side by side: blocks of its columns begin at so many */
 #define PITHI_PART_MACS 20000              /* least work of a part: about a microsecond */
 

@@ -189,7 +189,7 @@ void pithi_s8_gemm_cut(pith_prepare *prepare, pithi_s8_gemm *gemm)
     const int64_t mr = gemm->weights.kernel->mr_max, k = pithi_max_s64(gemm->k, 1);
     const pithi_s8_extent extent = { .n_rows = gemm->m, .row_pixels = 1, .unit = mr,
                                      .most_rows = pithi_max_s64(BAND_BYTES / k / mr, 1) * mr,
-                                     .most_rows_l2 = (int64_t)PITHI_L2_SHARE / k,
+                                     .most_rows_l2 = (int64_t)pithi_l2_share() / k,
                                      .pixel_bytes = gemm->k + gemm->n, .n_k = gemm->k, .n = gemm->n, .n_others = 1 };
     gemm->cut = pithi_s8_cut_make(gemm->weights.kernel, &extent, prepare->n_threads);
     const int64_t n_grains = gemm->cut.grid.n_bands * gemm->cut.grid.n_blocks;

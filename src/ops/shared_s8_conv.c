@@ -176,7 +176,7 @@ static void cut(const pith_prepare *prepare, conv_s8 *conv)
         .row_pixels = conv->gathers ? g->out[2] : 1,
         .unit = unit,
         .most_rows = conv->gathers ? most : pithi_max_s64(pithi_div_up(most, 4 * unit), 1) * 4 * unit,
-        .most_rows_l2 = conv->makes_floats ? 0 : (int64_t)PITHI_L2_SHARE / pithi_max_s64(x_bytes, 1),
+        .most_rows_l2 = conv->makes_floats ? 0 : (int64_t)pithi_l2_share() / pithi_max_s64(x_bytes, 1),
         .pixel_bytes = n_channels * pithi_min_s64(g->stride[1] * g->stride[2], pithi_conv_taps(g)) + n,
         .n_k = n_k,
         .n = n,

@@ -177,6 +177,21 @@ static pith_status align_constants(builder *b, const pith_step *step, pith_tenso
     return PITH_OK;
 }
 
+/* Says so where `pith tune` chose the way of a step. */
+static pith_status tell_tuned(const builder *b, const pithi_tuned *tuned, pith_step *step)
+{
+    const bool has_choice = tuned->choice > 0 && tuned->choice < step->n_choices && !b->options->is_exact;
+    const bool has_isa = tuned->isa >= 0 && !b->options->is_exact;
+    const bool is_serial = tuned->serial_at == b->options->n_threads;
+    if (!has_choice && !has_isa && !is_serial) {
+        return PITH_OK;
+    }
+    return pithi_arena_format(&b->plan->memory, &step->why, "by timing (pith tune):%s%s%s%s%s%s%s",
+                              has_choice ? " " : "", has_choice ? step->choices[tuned->choice] : "",
+                              has_isa ? " kernels of " : "", has_isa ? pithi_isa_name(tuned->isa) : "",
+                              is_serial ? " one thread" : "", step->why ? "; " : "", step->why ? step->why : "");
+}
+
 static pith_status prepare_step(builder *b, pith_step *step, pith_tensor *inputs, const pith_tensor *outputs)
 {
     const pith_node *node = step->node;
@@ -206,6 +221,7 @@ static pith_status prepare_step(builder *b, pith_step *step, pith_tensor *inputs
     step->why = prepare.why;
     step->choices = prepare.choices;
     step->n_choices = prepare.n_choices;
+    PITH_TRY(tell_tuned(b, &tuned, step));
     step->scratch_bytes = pithi_align_up(prepare.scratch_bytes, PITH_ALIGNMENT);
     step->shared_bytes = prepare.shared_bytes;
     if (!prepare.use_run && node->op->ref_bytes) {

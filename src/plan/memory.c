@@ -2,18 +2,19 @@
 /* Offsets in one arena. Blocks are placed one after the other at the lowest gap that is free during their
  * whole life, by falling life area and by falling size (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep
  * Neural Net Inference", greedy by size). While the arena is larger than what is alive at once, blocks that stick out
- * gain weight and all are placed anew: those that were in the way come later then. The smallest arena wins. */
+ * gain weight in their order and all are placed anew: those that were in the way come later then. The smallest wins. */
 #include <stdlib.h>
 
 #include "plan/plan.h"
 
 #define MAX_PAIRS ((size_t)1 << 22)  /* of blocks alive together, for which this is done */
 #define MAX_VISITS ((size_t)1 << 21) /* of pairs while looking for a better order: some 10 ms */
-#define MAX_ROUNDS 40
+#define MAX_ROUNDS 60
 
 typedef struct placement {
     size_t n_bytes, offset; /* both multiples of PITH_ALIGNMENT */
-    double weight;          /* larger goes first */
+    double weights[2];      /* of two orders that are improved in turns */
+    double weight;          /* of the order under way: larger goes first */
     int first_step, last_step, block;
     bool is_placed;
     size_t first_neighbour, n_neighbours; /* those alive at the same time */
@@ -138,33 +139,35 @@ static size_t place_all(packing *p)
     return arena_bytes;
 }
 
-static void weigh(packing *p, bool by_area)
+static void weigh(packing *p)
 {
     for (int i = 0; i < p->n_items; i++) {
         placement *item = &p->items[i];
-        item->weight = (double)item->n_bytes * (by_area ? (double)(item->last_step - item->first_step + 1) : 1.0);
+        item->weights[1] = (double)item->n_bytes;
+        item->weights[0] = item->weights[1] * (double)(item->last_step - item->first_step + 1);
     }
 }
 
-static void promote(packing *p)
+static size_t place_in(packing *p, int order)
 {
     for (int i = 0; i < p->n_items; i++) {
+        p->items[i].weight = p->items[i].weights[order];
+    }
+    size_t arena_bytes = place_all(p);
+    for (int i = 0; i < p->n_items; i++) {
         if (p->items[i].offset + p->items[i].n_bytes > p->bound) {
-            p->items[i].weight *= 2.0;
+            p->items[i].weights[order] *= 2.0;
         }
     }
+    return arena_bytes;
 }
 
 static size_t place_best(packing *p, pithi_block *blocks)
 {
     size_t best = SIZE_MAX, visits = 0;
+    weigh(p);
     for (int round = 0; round < MAX_ROUNDS && best > p->bound && visits <= MAX_VISITS; round++) {
-        if (round < 2) {
-            weigh(p, round == 0);
-        } else {
-            promote(p);
-        }
-        size_t arena_bytes = place_all(p);
+        size_t arena_bytes = place_in(p, round % 2);
         for (int i = 0; i < p->n_items && arena_bytes < best; i++) {
             blocks[p->items[i].block].offset = p->items[i].offset;
         }

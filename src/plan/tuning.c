@@ -92,14 +92,29 @@ void pithi_tuning_deinit(pithi_tuning *tuning)
 
 /* ---- text --------------------------------------------------------------------------------- */
 
-enum { N_HEADS = 4 };
+enum { N_HEADS = 5 };
+
+const char *const pithi_tuning_passes[PITHI_TUNING_PASSES] = { "fuse_separable", "strip_rows", "fuse_region" };
+
+const char *pithi_tuning_list_passes(unsigned passes_off, char list[PITHI_PASS_LIST_BYTES])
+{
+    list[0] = '\0';
+    for (int i = 0; i < PITHI_TUNING_PASSES; i++) {
+        if (passes_off >> i & 1u) {
+            size_t length = strlen(list);
+            snprintf(list + length, PITHI_PASS_LIST_BYTES - length, "%s%s", length ? "," : "", pithi_tuning_passes[i]);
+        }
+    }
+    return list;
+}
 
 static void head_lines(const pithi_tuning *tuning, const char *cpu, char lines[N_HEADS][MAX_LINE])
 {
-    snprintf(lines[0], MAX_LINE, "pith tune 1");
+    snprintf(lines[0], MAX_LINE, "pith tune 2");
     snprintf(lines[1], MAX_LINE, "version %s", pith_version());
     snprintf(lines[2], MAX_LINE, "cpu %s", cpu);
     snprintf(lines[3], MAX_LINE, "isa %s", pith_ctx_isa(tuning->ctx));
+    snprintf(lines[4], MAX_LINE, "float16 %s", tuning->is_float16 ? "yes" : "no");
 }
 
 void pithi_tuning_print(const pithi_tuning *tuning, const char *cpu, pithi_text *text)
@@ -109,6 +124,9 @@ void pithi_tuning_print(const pithi_tuning *tuning, const char *cpu, pithi_text 
     for (int i = 0; i < N_HEADS; i++) {
         pithi_text_add(text, "%s\n", lines[i]);
     }
+    char list[PITHI_PASS_LIST_BYTES];
+    pithi_text_add(text, "threads %d without %s\n", tuning->n_threads,
+                   tuning->passes_off ? pithi_tuning_list_passes(tuning->passes_off, list) : "-");
     for (size_t i = 0; i < tuning->n_entries; i++) {
         const pithi_tuned *entry = &tuning->entries[i];
         pithi_text_add(text, "step %016llx choice %d isa %s serial %d\n", (unsigned long long)entry->key, entry->choice,
@@ -129,6 +147,23 @@ static bool next_line(const char **at, const char *end, char line[MAX_LINE])
     line[length] = '\0';
     *at = newline + 1;
     return true;
+}
+
+/* "threads 4 without strip_rows,fuse_region"; "-": without none. */
+static bool parse_whole(const char *line, pithi_tuning *tuning)
+{
+    char list[MAX_LINE], known[PITHI_PASS_LIST_BYTES];
+    int n_read = 0;
+    if (sscanf(line, "threads %4d without %255s%n", &tuning->n_threads, list, &n_read) != 2 || line[n_read] != '\0') {
+        return false;
+    }
+    for (tuning->passes_off = 0; tuning->passes_off < 1u << PITHI_TUNING_PASSES; tuning->passes_off++) {
+        const char *text = tuning->passes_off ? pithi_tuning_list_passes(tuning->passes_off, known) : "-";
+        if (pithi_same_text(list, text)) {
+            return tuning->n_threads > 0;
+        }
+    }
+    return false;
 }
 
 static bool parse_step(const char *line, pithi_tuned *entry)
@@ -183,8 +218,12 @@ pith_status pithi_tuning_parse(pithi_tuning *tuning, const char *cpu, const char
             return PITH_OK;
         }
     }
-    pith_status status = parse_steps(tuning, at, end, &is_good);
+    pith_status status = PITH_OK;
+    if (next_line(&at, end, line) && parse_whole(line, tuning)) {
+        status = parse_steps(tuning, at, end, &is_good);
+    }
     if (status != PITH_OK || !is_good) {
+        tuning->passes_off = 0;
         pithi_tuning_deinit(tuning);
         snprintf(reason, REASON_BYTES, "it is damaged");
     }

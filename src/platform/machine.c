@@ -121,6 +121,23 @@ void pithi_topology_read(pithi_topology *topology)
 }
 #endif
 
+/* The C library asks an x86 CPU itself; elsewhere it knows nothing, and files say how many cores share the cache. */
+size_t pithi_l2_bytes(void)
+{
+    long n_bytes = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    n_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+#if defined(__linux__) && !defined(__x86_64__)
+    pithi_topology topology = { 0 };
+    read_cache(0, 2, &topology);
+    if (n_bytes <= 0 && topology.cache_sharers[1] > 0) {
+        n_bytes = (long)(topology.cache_bytes[1] / (size_t)topology.cache_sharers[1]);
+    }
+#endif
+    return n_bytes > 0 ? (size_t)n_bytes : 0;
+}
+
 #if defined(__x86_64__)
 uint64_t pithi_run_chain(uint64_t n)
 {

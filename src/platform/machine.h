@@ -16,6 +16,9 @@ typedef struct pithi_topology {
 
 void pithi_topology_read(pithi_topology *topology);
 
+/* Bytes of a core's level-2 cache; 0: not known. Quicker than all of the above. */
+size_t pithi_l2_bytes(void);
+
 /* Runs n instructions that wait for each other and returns the cycles that they take; 0 where that isn't known. */
 uint64_t pithi_run_chain(uint64_t n);
 

@@ -39,8 +39,8 @@ static double simulate(pithi_pace *pace, machine m, int n, double *total_out)
     return simulate_for(pace, m, n, 0, total_out);
 }
 
-/* Work that is cut evenly; hand-overs that cost more than the work saved beyond four threads; a neighbour who takes half
- * of sixteen cores; steps that a second thread already slows down. */
+/* Work that is cut evenly; hand-overs that cost more than the work saved beyond four threads; a neighbour who takes
+ * half of sixteen cores; steps that a second thread already slows down. */
 static double scales(int n) { return 1.6e6 / n; }
 static double handed_over(int n) { return 100e3 / n + 6e3 * (n - 1); }
 static double half_taken(int n) { return n > 8 ? 1.5e6 : 1.6e6 / n; }
@@ -140,6 +140,6 @@ void test_pace(pith_test *test)
     pithi_pace_start(&pace, 2, 2);
     simulate(&pace, (machine){ 1e6, 1.9e6, 0, 0, NULL }, 100, &total);
     simulate(&pace, (machine){ 2.5e6, 4.8e6, 0, 0, NULL }, 100, &total); /* looks worse than alone did: goes alone, */
-    TEST_CHECK(test, simulate(&pace, (machine){ 2.5e6, 4.8e6, 0, 0, NULL }, 1000, &total) > 0.98); /* sees, comes back */
+    TEST_CHECK(test, simulate(&pace, (machine){ 2.5e6, 4.8e6, 0, 0, NULL }, 1000, &total) > 0.98); /* comes back */
     check_many(test);
 }

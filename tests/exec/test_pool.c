@@ -107,7 +107,7 @@ static void check_handover(pith_test *test)
     TEST_CHECK(test, pithi_handover_width(usual, 900.0, 2) == 1 && pithi_handover_width(usual, 1100.0, 2) == 2);
     TEST_CHECK(test, pithi_handover_width(usual, 1e9, 64) == 64 && pithi_handover_width(usual, 1e9, 1) == 1);
     TEST_CHECK(test, pithi_handover_width(dear, 3000.0, 64) == 1);
-    for (double work_ns = 100.0; work_ns < 1e7; work_ns *= 1.3) { /* no number of threads is better by its own estimate */
+    for (double work_ns = 100.0; work_ns < 1e7; work_ns *= 1.3) { /* no other number is better by the estimate */
         int n = pithi_handover_width(usual, work_ns, 64);
         double chosen = pithi_handover_run_ns(usual, work_ns, 64);
         TEST_CHECK(test, n >= 1 && n <= 64 && chosen <= work_ns);

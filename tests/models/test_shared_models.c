@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "support/promises.h"
 #include "support/tensor_file.h"
 #include "support/test.h"
 
@@ -20,8 +21,10 @@
 #define QUANTISED_COSINE 0.999
 #ifdef NDEBUG
 #define MAX_MACS UINT64_MAX
+#define MAX_THREADS_MACS 100000000u /* with many threads on few cores */
 #else
 #define MAX_MACS 30000000u /* references and sanitizers take their time */
+#define MAX_THREADS_MACS 3000000u
 #endif
 
 /* Models that magnify rounding: what ONNX Runtime without its optimisations is away from ONNX Runtime with them. */
@@ -97,6 +100,8 @@ static void check_output(pith_test *test, const cli_net *net, int index, const c
                        "output '%s': %s", name, message);
 }
 
+static const int many_threads[] = { 1, 3, 16, 0 }, few_threads[] = { 1, 2, 0 };
+
 static void run_on(pith_test *test, cli_net *net, const cli_tensors *inputs, const cli_tensors *wanted)
 {
     pith_tensor views[CLI_MAX_INPUTS];
@@ -120,6 +125,8 @@ static void run_on(pith_test *test, cli_net *net, const cli_tensors *inputs, con
     for (int i = 0; i < pith_model_n_outputs(net->model) && wanted && !test->case_failed; i++) {
         check_output(test, net, i, wanted);
     }
+    pith_test_arena(test, net->model, shapes);
+    pith_test_threads(test, net->model, views, n_inputs, report.macs <= MAX_THREADS_MACS ? many_threads : few_threads);
 }
 
 static void run_on_random(pith_test *test, cli_net *net)
