@@ -223,7 +223,8 @@ pith_status pithi_exec_pool_create(pith_ctx *ctx, int n_threads, int spin_us, bo
     }
     PITH_TRY_GOTO(pithi_alloc_array(ctx, (size_t)n_threads, sizeof(worker), &workers), done);
     pool->workers = workers;
-    pool->n_shares = pool->n_active = n_threads;
+    pool->n_shares = n_threads;
+    pool->n_active = n_threads;
     for (int i = 0; i < n_threads; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
