@@ -61,7 +61,7 @@ static void check_widths(pith_test *test, int n_threads, int spin_us)
             for (int part = 0; part < MAX_PARTS; part++) {
                 TEST_CHECK(test, t.counts[part] == (part < n_parts));
             }
-            TEST_CHECK(test, t.worst_worker < n_active || t.worst_worker < n_parts);
+            TEST_CHECK(test, t.worst_worker < n_threads); /* one that is late from a wider run may help */
         }
         pithi_exec_pool_end(pool);
         if (run % 50 == 49) {
