@@ -33,7 +33,7 @@ pithi_handover pithi_exec_pool_handover(const pithi_exec_pool *pool);
 void pithi_exec_pool_set_handover(pithi_exec_pool *pool, pithi_handover handover);
 
 /* Between begin and end the first `n_active` threads don't park: wakes them once for many small jobs. Jobs from then on
- * go to these; another that still looks through shares of the run before may take a part, so workers' memory is for all. */
+ * go to these; another that still looks through shares of the run before may take a part: memory is for all workers. */
 void pithi_exec_pool_begin(pithi_exec_pool *pool, int n_active);
 void pithi_exec_pool_end(pithi_exec_pool *pool);
 
