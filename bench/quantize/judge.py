@@ -58,7 +58,7 @@ def path_of(folder, network, variant):
 
 def is_missing(folder, network, variant):
     facts, model = path_of(folder, network, variant), make.file_of(folder, network, variant)
-    return model.exists() and not (facts.exists() and facts.stat().st_mtime > model.stat().st_mtime)
+    return model.exists() and not make.error_of(folder, network, variant).exists() and not (facts.exists() and facts.stat().st_mtime > model.stat().st_mtime)
 
 
 def judge(network, variants, settings, pith):
@@ -69,7 +69,10 @@ def judge(network, variants, settings, pith):
     runners = {"float": reference}
     for variant in variants:
         path = make.file_of(settings.output, network, variant)
-        runners[variant] = in_pith(pith, path, settings.library, names) if variant in make.PITH else in_ort(path)
+        try:
+            runners[variant] = in_pith(pith, path, settings.library, names) if variant in make.PITH else in_ort(path)
+        except Exception as error:      # ONNX Runtime's quantiser makes files that it can't load
+            make.error_of(settings.output, network, variant).write_text(f"{type(error).__name__}: {error}"[:500])
     checked = in_ort(make.file_of(settings.output, network, "default")) if "default" in variants else None
     kept = {variant: {} for variant in [*runners, "default_in_ort"]}
     for i in range(len(evaluation)):
@@ -121,7 +124,10 @@ def time_network(network, variants, settings, pith, rounds=5, burst=0.03):
     runs = {"float": pith_runner(pith, network.path, sample, settings.library)}
     for variant in variants:
         path = make.file_of(settings.output, network, variant)
-        runs[variant] = pith_runner(pith, path, sample, settings.library) if variant in make.PITH else ort_runner(path, sample)
+        try:
+            runs[variant] = pith_runner(pith, path, sample, settings.library) if variant in make.PITH else ort_runner(path, sample)
+        except Exception as error:
+            print(f"{network.name} {variant}: {error}"[:200])
     bursts = {name: [] for name in runs}
     for run in runs.values():
         run()

@@ -8,7 +8,7 @@ import numpy
 
 import detection
 
-N_DRAWS = 1000
+N_DRAWS, N_DRAWS_BOXES = 1000, 100
 
 
 def signal_noise(reference, output):
@@ -87,8 +87,8 @@ def figures(network, facts, groups, reference_boxes=None):
     if "boxes" in facts:
         threshold = network.options["threshold"]
         ready = detection.prepare(reference_boxes, facts["boxes"], threshold, groups)
-        values["ap50"], values["agreement"] = detection.average_precision(ready, weights[:301]).T
-        values["f1"] = detection.f1(ready, threshold, weights[:301])
+        values["ap50"], values["agreement"] = detection.average_precision(ready, weights[:1 + N_DRAWS_BOXES]).T
+        values["f1"] = detection.f1(ready, threshold, weights[:1 + N_DRAWS_BOXES])
     return values
 
 

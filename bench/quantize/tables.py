@@ -85,7 +85,8 @@ def row_of(folder, network, variant, label, theirs, ms):
     if values is None:
         return None
     top1 = f"{values['top1'][0]:.1f}" if "top1" in values else ""
-    time = number(ms[variant]) if variant in ms else "-"
+    key = "ort_minmax" if variant in make.ORT else variant
+    time = number(ms[key]) if key in ms else "-"
     against = difference(values, theirs) if variant in FILES else ""
     return (f"| {label} | {agreement(values)} | {top1} | {values['sqnr'][0]:.1f} | {time} | "
             f"{kib(make.file_of(folder, network, variant))} | {against} |")
