@@ -26,6 +26,8 @@ typedef struct pith_model_options {
                                      pith_model_check() and pith_model_view(). It can't be run. */
     const char *tuning_file; /**< Choices of `pith tune`; NULL: the path with ".tune" behind it, if there is such a
                                   file (from memory: none); "": none. One that isn't for here is left alone. */
+    int skip_hashes;         /**< 1: hashes of weights in a `.pith` file are not checked: a faster start. A damaged file
+                                  then gives wrong numbers, but never memory errors. */
     const char *cache_folder; /**< Packed weights are kept in a file of this folder, which must exist and be as
                                    trustworthy as the model, and mapped by later processes; NULL: not kept. Known by
                                    path, size and times of the model file and of this library, and instruction set. */
@@ -37,8 +39,9 @@ typedef struct pith_model_options {
 } pith_model_options;
 
 /**
- * Loads an ONNX file. Weights are mapped, not copied, where the file allows it: the file must not be
- * changed in place while the model lives, unless pith_ctx_set_copy_files() says otherwise.
+ * Loads an ONNX model, a `.pith` file (pith/package.h) or the text form, told by the first bytes. Weights are mapped,
+ * not copied, where the file allows it: the file must not be changed in place while the model lives,
+ * unless pith_ctx_set_copy_files() says otherwise.
  *
  * @param ctx        Context; must outlive the model.
  * @param path       File name; its folder is the only place where external data may lie.
@@ -133,7 +136,7 @@ typedef struct pith_op_count {
 
 /** Facts of the file before optimisation. Arrays are borrowed from the model. */
 typedef struct pith_model_summary {
-    const char *format;          /**< "onnx". */
+    const char *format;          /**< "onnx", "pith" or "pith text". */
     const char *producer;        /**< Tool that wrote the file; "" if unknown. */
     int64_t ir_version;
     int64_t opset;               /**< Version of the default operator set. */

@@ -9,6 +9,7 @@
 #include "pith/object.h"
 #include "pith/operators.h"
 #include "pith/optimize.h"
+#include "pith/package.h"
 #include "pith/profile.h"
 #include "pith/quantize.h"
 #include "pith/session.h"

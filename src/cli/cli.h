@@ -114,6 +114,8 @@ uint64_t cli_peak_rss_bytes(void);
 bool cli_is_terminal(FILE *file);
 bool cli_is_folder(const char *path);
 bool cli_is_file(const char *path);
+/* Nothing is there, or a plain file that no link leads to. */
+bool cli_is_replaceable(const char *path);
 pith_status cli_make_folder(const char *path);
 /* Fails if writing a file there would fail for want of a folder or of rights, or would destroy `source`, which is the
  * same file: asked before minutes of work. */

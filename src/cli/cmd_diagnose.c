@@ -2,6 +2,7 @@
 /* pith diagnose: where a quantised network loses accuracy, why, and what helps; repairs it. */
 #include "diagnose.h"
 #include "html.h"
+#include "package.h"
 #include "samples.h"
 
 typedef struct diagnose_settings {
@@ -22,7 +23,7 @@ static const cli_option options[] = {
     { "repair", 0, CLI_KIND_FLAG, offsetof(diagnose_settings, repair), NULL,
       "make the repairs that measurably help, and write the network", 0, 0 },
     { "output", 'o', CLI_KIND_TEXT, offsetof(diagnose_settings, output), "FILE",
-      "of --repair: ONNX file to write (default: QUANT_STEM.repaired.onnx)", 0, 0 },
+      "of --repair: file to write, ONNX or by its ending .pith (default: QUANT_STEM.repaired.onnx)", 0, 0 },
     { "goal", 0, CLI_KIND_NUMBER, offsetof(diagnose_settings, goal_db), "DB",
       "of --repair: what costs time or memory (16 bits, float) is done only below this SQNR of the outputs (20)", 0,
       120 },
@@ -67,7 +68,10 @@ static pith_status diagnose(diagnose_job *job)
         return cli_error()[0] ? status : cli_fail(status, "%s", pith_ctx_error(job->net.ctx));
     }
     const pith_diagnose_report *report = job->report;
-    return report->is_repaired ? cli_file_write(job->output, report->repaired_file, report->repaired_file_bytes)
+    const cli_extras extras = { .source = job->model, .settings = &job->preprocess };
+    size_t n_bytes = 0;
+    return report->is_repaired ? cli_model_write(job->output, job->net.ctx, report->repaired_file,
+                                                 report->repaired_file_bytes, &extras, &n_bytes)
                                : PITH_OK;
 }
 

@@ -2,6 +2,7 @@
 /* pith evaluate: how right a network is on data whose truth is known, with its uncertainty; side by side with another
  * one. */
 #include "metric.h"
+#include "package.h"
 
 typedef struct evaluate_settings {
     const char *data, *against, *sidecar, *isa, *metric, *truth, *planes;
@@ -327,9 +328,7 @@ static pith_status open_all(evaluation *e)
     int plane;
     CLI_CHECK(given->data, PITH_STATUS_ARG, "--data is needed: samples with their truth");
     CLI_TRY(cli_preprocess_of_model(e->nets[0].path, given->sidecar, &given->keys, &e->preprocess));
-    if (e->preprocess.labels[0]) {
-        CLI_TRY(cli_labels_load(e->preprocess.labels, &e->labels));
-    }
+    CLI_TRY(cli_labels_of_model(e->nets[0].path, &e->preprocess, &e->labels));
     for (int i = 0; i < e->n_nets; i++) {
         CLI_TRY(open_net(e, &e->nets[i]));
     }

@@ -159,13 +159,33 @@ static void print_cost(const pith_cost_report *cost)
     }
 }
 
+static void print_sections(const pith_package *package, const char *isa)
+{
+    char a[CLI_HUMAN_BYTES];
+    printf("%s", package ? "sections\n" : "");
+    for (int i = 0; package && i < package->n_sections; i++) {
+        const pith_section *section = &package->sections[i];
+        const bool is_packed = strcmp(section->kind, "packed") == 0;
+        const char *use = !is_packed                            ? ""
+                          : strcmp(section->variant, isa) != 0 ? "  for another instruction set"
+                          : package->uses_packed               ? "  used here"
+                                                               : "  not used: of another build, or for other options";
+        printf("  %-10s %-12s %12zu B %10s%s\n", section->kind, section->variant, section->n_bytes,
+               cli_human_bytes((double)section->n_bytes, a), use);
+    }
+}
+
 static void print_words(const info *what)
 {
     const pith_model *model = what->net.model;
     const pith_model_summary *summary = &what->summary;
     char a[CLI_HUMAN_BYTES];
+    const pith_package *package = pith_model_package(model);
+    char format[64];
+    snprintf(format, sizeof format, package ? "%s %d.%d" : "%s", summary->format, package ? package->major : 0,
+             package ? package->minor : 0);
     printf("%s%s%s: %s, opset %lld, IR %lld%s%s\n", cli_colour_on(CLI_STRONG), what->net.path, cli_colour_off(),
-           summary->format, (long long)summary->opset, (long long)summary->ir_version,
+           format, (long long)summary->opset, (long long)summary->ir_version,
            summary->producer[0] ? ", written by " : "", summary->producer);
     for (int i = 0; i < pith_model_n_inputs(model); i++) {
         const pith_shape *shape = &what->shapes.items[i];
@@ -185,6 +205,7 @@ static void print_words(const info *what)
     if (pith_model_tuning(model)[0]) {
         printf("tuning   %s\n", pith_model_tuning(model));
     }
+    print_sections(package, pith_ctx_isa(what->net.ctx));
     if (what->has_cost) {
         print_cost(&what->cost);
     } else {
@@ -213,6 +234,28 @@ static void write_value(cli_json *json, const pith_value_info *value)
     cli_json_list(json, "symbols");
     for (int d = 0; d < value->shape.rank; d++) {
         cli_json_text(json, NULL, value->symbols[d]);
+    }
+    cli_json_end(json);
+    cli_json_end(json);
+}
+
+static void write_sections(cli_json *json, const pith_package *package)
+{
+    if (!package) {
+        return;
+    }
+    cli_json_object(json, "package");
+    cli_json_whole(json, "major", package->major);
+    cli_json_whole(json, "minor", package->minor);
+    cli_json_bool(json, "uses_packed", package->uses_packed != 0);
+    cli_json_list(json, "sections");
+    for (int i = 0; i < package->n_sections; i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "kind", package->sections[i].kind);
+        cli_json_text(json, "variant", package->sections[i].variant);
+        cli_json_whole(json, "offset", (int64_t)package->sections[i].offset);
+        cli_json_whole(json, "bytes", (int64_t)package->sections[i].n_bytes);
+        cli_json_end(json);
     }
     cli_json_end(json);
     cli_json_end(json);
@@ -278,6 +321,7 @@ static void write_json(const info *what)
     cli_json_object(&json, NULL);
     cli_json_text(&json, "model", what->net.path);
     cli_json_text(&json, "format", what->summary.format);
+    write_sections(&json, pith_model_package(model));
     cli_json_text(&json, "producer", what->summary.producer);
     cli_json_whole(&json, "ir_version", what->summary.ir_version);
     cli_json_whole(&json, "opset", what->summary.opset);

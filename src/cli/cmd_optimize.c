@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pith optimize: the network simplified, with branches folded, as ONNX. */
+/* pith optimize: the network simplified, with branches folded, as ONNX or `.pith`. */
 #include "file.h"
 #include "json.h"
 #include "net.h"
+#include "package.h"
 
 typedef struct optimize_settings {
     cli_words shapes, dims;
-    const char *output, *disable_passes;
+    const char *output, *disable_passes, *sidecar, *tuning, *pack;
     bool json;
 } optimize_settings;
 
 static const cli_option options[] = {
     { "output", 'o', CLI_KIND_TEXT, offsetof(optimize_settings, output), "FILE",
-      "ONNX file to write (default: MODEL_STEM.opt.onnx)", 0, 0 },
+      "file to write, ONNX or by its ending .pith (default: MODEL_STEM.opt.onnx)", 0, 0 },
     { "shape", 0, CLI_KIND_WORDS, offsetof(optimize_settings, shapes), "NAME=1x3x224x224",
       "write the network for this shape of an input (repeat for more)", 0, 0 },
     { "dim", 0, CLI_KIND_WORDS, offsetof(optimize_settings, dims), "SYMBOL=SIZE",
       "size of a symbolic dimension (repeat)", 0, 0 },
     { "disable-passes", 0, CLI_KIND_TEXT, offsetof(optimize_settings, disable_passes), "LIST",
       "optimisations to leave out", 0, 0 },
+    CLI_OPTION_PREPROCESS(optimize_settings),
+    { "tuning", 0, CLI_KIND_TEXT, offsetof(optimize_settings, tuning), "FILE",
+      "choices of `pith tune` that a .pith file takes along (default: those of MODEL)", 0, 0 },
+    { "pack", 0, CLI_KIND_TEXT, offsetof(optimize_settings, pack), "ISAS",
+      "weights packed for these instruction sets, in a .pith file: \"native\", or names and commas", 0, 0 },
     CLI_OPTION_JSON(optimize_settings),
     { 0 },
 };
@@ -26,7 +32,10 @@ static const cli_option options[] = {
 typedef struct optimize_job {
     const optimize_settings *given;
     const char *model;
-    char *output;
+    char *output, *tuning;
+    cli_preprocess preprocess;
+    void *bytes; /* ONNX */
+    size_t n_bytes;
     cli_net before, after;
     pith_optimize_report report;
     pith_cost_report cost_before, cost_after;
@@ -34,23 +43,37 @@ typedef struct optimize_job {
     size_t file_bytes;
 } optimize_job;
 
-static pith_status write_optimized(optimize_job *job)
+static pith_status make_optimized(optimize_job *job)
 {
     const optimize_settings *given = job->given;
     pith_optimize_options how = { .disable_passes = given->disable_passes };
     cli_shapes shapes;
-    void *bytes = NULL;
     if (given->shapes.n > 0 || given->dims.n > 0) {
         CLI_TRY(cli_net_given_shapes(&job->before, &given->shapes, &given->dims, &shapes));
         how.input_shapes = shapes.items;
     }
-    pith_status status = pith_optimize(job->before.ctx, job->model, &how, &bytes, &job->file_bytes, &job->report);
-    if (status != PITH_OK) {
-        return cli_net_fail(&job->before, status);
+    pith_status status = pith_optimize(job->before.ctx, job->model, &how, &job->bytes, &job->n_bytes, &job->report);
+    return status == PITH_OK ? status : cli_net_fail(&job->before, status);
+}
+
+static pith_status write_model(optimize_job *job, const char *pack)
+{
+    const cli_extras extras = { .source = job->model, .settings = &job->preprocess, .tuning = job->tuning,
+                                .keeps_tuning = true, .pack = pack,
+                                .shapes = pack ? job->shapes.items : NULL };
+    return cli_model_write(job->output, job->before.ctx, job->bytes, job->n_bytes, &extras, &job->file_bytes);
+}
+
+/* Those of the model, if it has some: beside it, as the library looks for them. */
+static pith_status find_tuning(optimize_job *job)
+{
+    CLI_TRY(cli_text_format(&job->tuning, job->given->tuning ? "%s" : "%s.tune",
+                            job->given->tuning ? job->given->tuning : job->model));
+    if (!job->given->tuning && (!cli_is_file(job->tuning) || !cli_ends_with(job->output, ".pith"))) {
+        cli_free(job->tuning);
+        job->tuning = NULL;
     }
-    status = cli_file_write(job->output, bytes, job->file_bytes);
-    pith_free_bytes(job->before.ctx, bytes);
-    return status;
+    return PITH_OK;
 }
 
 /* The model as the file has it, without any pass, and what was written, without further ones: what another engine
@@ -104,6 +127,7 @@ static void print_words(const optimize_job *job)
     print_row("nodes", a, b);
     print_row("weights", cli_human_bytes((double)report->weight_bytes_before, a),
               cli_human_bytes((double)report->weight_bytes_after, b));
+    print_row("file", "", cli_human_bytes((double)job->file_bytes, b));
     print_row("MACs", cli_human_count((double)job->cost_before.macs, a),
               cli_human_count((double)job->cost_after.macs, b));
     cli_net_tell_assumed(&job->after, &job->shapes);
@@ -112,11 +136,20 @@ static void print_words(const optimize_job *job)
 static pith_status run_job(optimize_job *job)
 {
     const cli_net_options how = { .describes_only = true };
+    static const cli_words none = { 0 };
     CLI_TRY(cli_choose_path(job->given->output, job->model, ".opt.onnx", &job->output));
     CLI_TRY(cli_check_output(job->output, job->model));
+    CLI_CHECK(!job->given->pack || cli_ends_with(job->output, ".pith"), PITH_STATUS_ARG,
+              "--pack is for .pith files; end the name '%s' so", job->output);
+    CLI_TRY(find_tuning(job));
+    CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &none, &job->preprocess));
     CLI_TRY(cli_net_open(job->model, &how, &job->before));
-    CLI_TRY(write_optimized(job));
+    CLI_TRY(make_optimized(job));
+    CLI_TRY(write_model(job, NULL));
     CLI_TRY(measure(job));
+    if (job->given->pack) { /* for the shapes that were chosen */
+        CLI_TRY(write_model(job, job->given->pack));
+    }
     if (job->given->json) {
         print_json(job);
     } else {
@@ -132,9 +165,11 @@ static pith_status run(const void *settings, const cli_words *words, int *exit_c
     CLI_CHECK(words->n == 1, PITH_STATUS_ARG, "one model is needed, %d were given", words->n);
     job.model = words->items[0];
     pith_status status = run_job(&job);
+    pith_free_bytes(job.before.ctx, job.bytes);
     cli_net_close(&job.before);
     cli_net_close(&job.after);
     cli_free(job.output);
+    cli_free(job.tuning);
     return status;
 }
 
@@ -143,11 +178,12 @@ static const optimize_settings defaults = { 0 };
 const cli_command cli_command_optimize = {
     .name = "optimize",
     .usage = "MODEL [-o FILE] [--shape NAME=SIZES]...",
-    .summary = "simplify a network and write it as ONNX",
+    .summary = "simplify a network and write it as ONNX or .pith",
     .details =
         "Constants and batch normalisations are folded; branches and sequences of convolutions without a function in\n"
         "between (RepVGG, ACNet, DBB, ECBSR, MobileOne) become one convolution. Results differ by rounding only.\n"
-        "`pith compare MODEL FILE` shows by how much.",
+        "`pith compare MODEL FILE` shows by how much. A .pith file holds the settings for pictures, the names of\n"
+        "classes and the choices of `pith tune` as well (docs/package-format.md); --disable-passes all converts only.",
     .options = options,
     .settings_bytes = sizeof(optimize_settings),
     .defaults = &defaults,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith quantize: a float network to int8, with calibration data; what was done and what it costs. */
+#include "package.h"
 #include "quantize.h"
 
 #include "generate.h"
@@ -10,7 +11,7 @@ static const cli_option options[] = {
     { "calib", 'c', CLI_KIND_TEXT, offsetof(quantize_settings, calib), "DATA",
       "samples: a folder of pictures, .npy or .npz files, an .npz of arrays, IDX files (default: generated)", 0, 0 },
     { "output", 'o', CLI_KIND_TEXT, offsetof(quantize_settings, output), "FILE",
-      "ONNX file to write (default: MODEL_STEM.int8.onnx)", 0, 0 },
+      "file to write, ONNX or by its ending .pith (default: MODEL_STEM.int8.onnx)", 0, 0 },
     { "samples", 'n', CLI_KIND_INT, offsetof(quantize_settings, n_samples), "N",
       "samples to calibrate with, spread over the data (128)", 1, 1e6 },
     { "observer", 0, CLI_KIND_TEXT, offsetof(quantize_settings, observer), "NAME",
@@ -107,7 +108,8 @@ static pith_status quantize(quantize_job *job)
     if (status != PITH_OK) {
         return cli_error()[0] ? status : cli_net_fail(&job->net, status);
     }
-    status = cli_file_write(job->output, bytes, job->file_bytes);
+    const cli_extras extras = { .source = job->model, .settings = &job->preprocess };
+    status = cli_model_write(job->output, job->net.ctx, bytes, job->file_bytes, &extras, &job->file_bytes);
     pith_free_bytes(job->net.ctx, bytes);
     return status;
 }
@@ -178,8 +180,8 @@ static pith_status run_job(quantize_job *job)
     CLI_TRY(choose_output(job));
     CLI_TRY(cli_check_output(job->output, job->model));
     CLI_TRY(cli_preprocess_of_model(job->model, job->given->sidecar, &job->given->keys, &job->preprocess));
-    if (cli_is_file(job->preprocess.labels)) {
-        CLI_TRY(cli_labels_load(job->preprocess.labels, &job->names));
+    if (!job->preprocess.labels[0] || cli_is_file(job->preprocess.labels)) {
+        CLI_TRY(cli_labels_of_model(job->model, &job->preprocess, &job->names));
     }
     CLI_TRY(cli_net_open(job->model, &how, &job->net));
     CLI_TRY(cli_net_start(&job->net, &how));

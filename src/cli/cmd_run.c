@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pith run: a model on files, with the results in the words of its task. */
+#include "package.h"
 #include "run_inputs.h"
 #include "run_output.h"
 #include "task.h"
@@ -127,16 +128,13 @@ static pith_status load_settings(run_state *state, const char *model)
     return status;
 }
 
-static pith_status find_task(run_state *state)
+static pith_status find_task(run_state *state, const char *model)
 {
     char all[256];
     state->task = cli_find_task(state->settings.task);
     cli_list_tasks(all, sizeof all);
     CLI_CHECK(state->task, PITH_STATUS_ARG, "unknown task '%s'; known are %s", state->settings.task, all);
-    if (state->settings.labels[0]) {
-        CLI_TRY(cli_labels_load(state->settings.labels, &state->labels));
-    }
-    return PITH_OK;
+    return cli_labels_of_model(model, &state->settings, &state->labels);
 }
 
 /* ---- one run ------------------------------------------------------------------------------ */
@@ -366,7 +364,7 @@ static pith_status run_run(const void *settings, const cli_words *words, int *ex
     (void)exit_code;
     CLI_TRY(check_words(state.given, words));
     CLI_TRY(load_settings(&state, words->items[0]));
-    CLI_TRY_GOTO(find_task(&state), done);
+    CLI_TRY_GOTO(find_task(&state, words->items[0]), done);
     CLI_TRY_GOTO(cli_net_open(words->items[0], &net_options, &state.net), done);
     CLI_TRY_GOTO(cli_net_start(&state.net, &net_options), done);
     if (state.given->json) {

@@ -35,7 +35,8 @@ static pith_status load(cli_net *net, const cli_net_options *options)
                                          .cache_folder = options->cache,
                                          .keep_all_values = options->keeps_all_values, .exact = options->is_exact,
                                          .float16 = options->float16,
-                                         .describe_only = options->describes_only };
+                                         .describe_only = options->describes_only,
+                                         .skip_hashes = options->ceilings && options->ceilings->skips_hashes };
     double start = cli_now_ms();
     CLI_CHECK(pith_ctx_create(NULL, &net->ctx) == PITH_OK, PITH_STATUS_NOMEM, "no memory for a context");
     cli_codecs_set(net->ctx);

@@ -21,7 +21,7 @@ typedef struct cli_ceilings {
     double max_memory, max_tensor; /* bytes */
     double max_time;               /* seconds a run */
     double max_operations, max_iterations;
-    bool copies_files;
+    bool copies_files, skips_hashes;
 } cli_ceilings;
 
 #define CLI_CEILING(settings, field, name, value, help)                                            \
@@ -35,7 +35,9 @@ typedef struct cli_ceilings {
     CLI_CEILING(settings, max_operations, "max-operations", "N", "operations of a run (1e15)"),    \
     CLI_CEILING(settings, max_iterations, "max-iterations", "N", "iterations of all loops of a run (1e8)"), \
     { "copy-files", 0, CLI_KIND_FLAG, offsetof(settings, ceilings) + offsetof(cli_ceilings, copies_files), NULL, \
-      "read the model into memory rather than map it: others may write to the file meanwhile", 0, 0 }
+      "read the model into memory rather than map it: others may write to the file meanwhile", 0, 0 }, \
+    { "skip-hashes", 0, CLI_KIND_FLAG, offsetof(settings, ceilings) + offsetof(cli_ceilings, skips_hashes), NULL, \
+      "start faster: don't check the weights of a .pith file for damage", 0, 0 }
 
 #define CLI_OPTION_FLOAT16(settings)                                                               \
     { "float16", 0, CLI_KIND_FLAG, offsetof(settings, float16), NULL,                              \

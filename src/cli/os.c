@@ -45,6 +45,12 @@ bool cli_is_file(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+bool cli_is_replaceable(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) != 0 || S_ISREG(info.st_mode);
+}
+
 pith_status cli_make_folder(const char *path)
 {
     CLI_CHECK(mkdir(path, 0777) == 0 || cli_is_folder(path), PITH_STATUS_IO, "can't make the folder '%s': %s",

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "args.h"
+#include "package.h"
 #include "preprocess.h"
 
 typedef enum key_kind { KEY_CHOICE, KEY_INT, KEY_NUMBER, KEY_CHANNELS, KEY_TEXT, KEY_SIZE } key_kind;
@@ -84,6 +85,12 @@ bool cli_preprocess_has(const cli_preprocess *settings, const char *name)
 {
     int index = find_key(name);
     return index >= 0 && (settings->is_set >> index & 1u);
+}
+
+void cli_preprocess_forget_labels(cli_preprocess *settings)
+{
+    settings->labels[0] = '\0';
+    settings->is_set &= ~((uint64_t)1 << find_key("labels"));
 }
 
 static pith_status set_choice(const key *which, const char *value, int *field)
@@ -312,6 +319,12 @@ pith_status cli_preprocess_of_model(const char *model, const char *sidecar, cons
     const char *path = sidecar ? sidecar : beside;
     if (sidecar || cli_is_file(path)) {
         status = cli_preprocess_load(path, settings);
+    } else {
+        cli_bytes bytes;
+        status = cli_package_section(model, "preprocess", &bytes);
+        status = status == PITH_OK ? cli_preprocess_parse((const char *)bytes.data, bytes.n, settings) : status;
+        cli_preprocess_forget_labels(settings); /* a model names no files */
+        cli_bytes_free(&bytes);
     }
     for (int i = 0; i < words->n && status == PITH_OK; i++) {
         char name[64];

@@ -43,6 +43,8 @@ typedef struct cli_preprocess {
 void cli_preprocess_init(cli_preprocess *settings);
 /* Sets one key from text; `key` may be spelt with '-' for '_'. */
 pith_status cli_preprocess_set(cli_preprocess *settings, const char *key, const char *value);
+/* As if no file of labels had been named. */
+void cli_preprocess_forget_labels(cli_preprocess *settings);
 bool cli_preprocess_has(const cli_preprocess *settings, const char *key);
 bool cli_preprocess_is_key(const char *key);
 /* Lines "key = value", '#' comments. File names in it are relative to its folder. */
@@ -50,7 +52,8 @@ pith_status cli_preprocess_parse(const char *text, size_t n_bytes, cli_preproces
 pith_status cli_preprocess_load(const char *path, cli_preprocess *settings);
 /* Keys that are set, one per line. */
 pith_status cli_preprocess_write(const cli_preprocess *settings, cli_bytes *bytes);
-/* Settings for a model: the sidecar given, or the one beside it if there is one, then KEY=VALUE words. */
+/* Settings for a model: the sidecar given, or the one beside it if there is one, or the one in it, then KEY=VALUE
+ * words. */
 pith_status cli_preprocess_of_model(const char *model, const char *sidecar, const cli_words *words,
                                     cli_preprocess *settings);
 

@@ -7,6 +7,7 @@
 #include "exec/pool.h"
 #include "exec/stretch.h"
 #include "import/import.h"
+#include "pith/package.h"
 #include "pith/session.h"
 
 struct pith_model {
@@ -20,6 +21,7 @@ struct pith_model {
     pithi_arena memory; /* everything below */
     const char *tuning_file, *tuning_note, *cache_folder;
     const char *folder; /* of the file */
+    pith_package *package; /* NULL: it is none */
     pith_value_info *inputs, *outputs;
     pith_unsupported *unsupported;
     int n_unsupported;
@@ -82,6 +84,14 @@ struct pith_session {
 
 /* A model from a graph that was built by hand; takes the graph on success. */
 pith_status pithi_model_from_graph(pith_graph *graph, const pith_model_options *options, pith_model **model_out);
+
+/* Of a `.pith` file: lists its sections, and uses those of tuning and packed weights that are for here. Of any other
+ * file it does nothing. */
+pith_status pithi_model_open_package(pith_model *model, const void *data, size_t n_bytes);
+/* Choices by timing from a text; what isn't for here is noted in model->tuning_note. */
+pith_status pithi_model_take_tuning(pith_model *model, const char *name, const char *data, size_t n_bytes);
+/* What packed weights depend on beside the model and the build: instruction set and options. */
+uint64_t pithi_model_pack_identity(const pith_model *model, uint64_t seed);
 
 /* Refuses a shape that contradicts what the file says of input `index`. */
 pith_status pithi_model_check_shape(const pith_model *model, int index, const pith_shape *shape);

@@ -211,6 +211,7 @@ static pith_status take_graph(pith_model *model, pith_graph *graph)
 static pith_status import_into(pith_model *model, const void *data, size_t n_bytes, const char *folder)
 {
     pith_graph *graph = NULL;
+    PITH_TRY(pithi_model_open_package(model, data, n_bytes));
     model->import.keeps_unaligned = !model->program.keep_all_values; /* whose values callers see */
     PITH_TRY(pithi_import(model->ctx, data, n_bytes, folder, &model->import, &graph));
     pith_status status = take_graph(model, graph);
@@ -239,6 +240,7 @@ static pith_status set_options(pith_model *model, const pith_model_options *opti
             model->program.max_cached_bytes = options->plan_cache_bytes;
         }
         model->describe_only = options->describe_only != 0;
+        model->import.skips_hashes = options->skip_hashes != 0;
         model->program.keep_all_values = options->keep_all_values != 0;
         model->program.is_exact = options->exact != 0;
         model->program.allows_float16 = options->float16 != 0;
@@ -300,29 +302,10 @@ pith_status pith_model_load_memory(pith_ctx *ctx, const void *data, size_t n_byt
 
 /* ---- choices by timing -------------------------------------------------------------------- */
 
-/* A file that can't be used is no failure: the model runs without it. */
-static pith_status read_tuning(pith_model *model, const char *path, bool is_wanted)
+static pith_status note_tuning(pith_model *model, const char *name, const char *reason)
 {
-    char reason[200] = "";
-    pithi_file file = { 0 };
-    pithi_topology topology;
-    pith_ctx *ctx = model->ctx;
-    if (!pithi_file_exists(path) && !is_wanted) {
-        return PITH_OK;
-    }
-    if (pithi_file_map(ctx, path, &file) != PITH_OK) {
-        snprintf(reason, sizeof reason, "%.150s", pith_ctx_error(ctx));
-        pith_ctx_clear_error(ctx);
-    } else {
-        pithi_topology_read(&topology);
-        model->tuning.is_float16 = model->program.allows_float16;
-        pith_status status =
-            pithi_tuning_parse(&model->tuning, topology.cpu, (const char *)file.data, file.n_bytes, reason);
-        pithi_file_unmap(&file);
-        PITH_TRY(status);
-    }
     if (reason[0]) {
-        return pithi_arena_format(&model->memory, &model->tuning_note, "%s is ignored: %s", path, reason);
+        return pithi_arena_format(&model->memory, &model->tuning_note, "%s is ignored: %s", name, reason);
     }
     char list[PITHI_PASS_LIST_BYTES];
     const char *passes = model->program.disabled_passes;
@@ -333,9 +316,38 @@ static pith_status read_tuning(pith_model *model, const char *path, bool is_want
                                     passes ? "," : "", list));
     }
     return pithi_arena_format(&model->memory, &model->tuning_note, "%zu steps%s%s from %s, timed with %s%d thread%s",
-                              model->tuning.n_entries, list[0] ? ", without " : "", list, path,
+                              model->tuning.n_entries, list[0] ? ", without " : "", list, name,
                               model->tuning.n_threads > 1 ? "1 and " : "", model->tuning.n_threads,
                               model->tuning.n_threads > 1 ? "s" : "");
+}
+
+pith_status pithi_model_take_tuning(pith_model *model, const char *name, const char *data, size_t n_bytes)
+{
+    char reason[200] = "";
+    pithi_topology topology;
+    pithi_topology_read(&topology);
+    model->tuning.is_float16 = model->program.allows_float16;
+    PITH_TRY(pithi_tuning_parse(&model->tuning, topology.cpu, data, n_bytes, reason));
+    return note_tuning(model, name, reason);
+}
+
+/* A file that can't be used is no failure: the model runs without it. */
+static pith_status read_tuning(pith_model *model, const char *path, bool is_wanted)
+{
+    char reason[200] = "";
+    pithi_file file = { 0 };
+    pith_ctx *ctx = model->ctx;
+    if (!pithi_file_exists(path) && !is_wanted) {
+        return PITH_OK;
+    }
+    if (pithi_file_map(ctx, path, &file) != PITH_OK) {
+        snprintf(reason, sizeof reason, "%.150s", pith_ctx_error(ctx));
+        pith_ctx_clear_error(ctx);
+        return note_tuning(model, path, reason);
+    }
+    pith_status status = pithi_model_take_tuning(model, path, (const char *)file.data, file.n_bytes);
+    pithi_file_unmap(&file);
+    return status;
 }
 
 static pith_status find_tuning(pith_model *model, const char *path)
@@ -350,21 +362,26 @@ static pith_status find_tuning(pith_model *model, const char *path)
 
 /* ---- stored weights ----------------------------------------------------------------------- */
 
+uint64_t pithi_model_pack_identity(const pith_model *model, uint64_t seed)
+{
+    const pithi_program *program = &model->program;
+    const char *isa = pith_ctx_isa(model->ctx), *passes = program->disabled_passes ? program->disabled_passes : "";
+    uint64_t identity = pithi_hash(pithi_hash(seed, isa, strlen(isa)), passes, strlen(passes) + 1);
+    identity = pithi_hash(identity, &program->is_exact, sizeof program->is_exact);
+    return pithi_hash(identity, &program->allows_float16, sizeof program->allows_float16);
+}
+
 /* One file per model and instruction set; its name is a hash, its identity another one with all that matters. */
 static pith_status open_cache(pith_model *model, const char *path)
 {
-    const char *isa = pith_ctx_isa(model->ctx), *file = NULL;
+    const char *file = NULL;
     if (!model->cache_folder) {
         return PITH_OK;
     }
     uint64_t identity = pithi_file_identity(path);
     PITH_CHECK(model->ctx, identity, PITH_STATUS_IO, "can't find '%s'", path);
     uint64_t library = pithi_library_identity(); /* another build may pack otherwise */
-    identity = pithi_hash(pithi_hash(identity, isa, strlen(isa)), &library, sizeof library);
-    const char *passes = model->program.disabled_passes ? model->program.disabled_passes : "";
-    identity = pithi_hash(identity, passes, strlen(passes) + 1);
-    identity = pithi_hash(identity, &model->program.is_exact, sizeof model->program.is_exact);
-    identity = pithi_hash(identity, &model->program.allows_float16, sizeof model->program.allows_float16);
+    identity = pithi_model_pack_identity(model, pithi_hash(identity, &library, sizeof library));
     PITH_TRY(pithi_arena_format(&model->memory, &file, "%s/%016llx.pack", model->cache_folder,
                                 (unsigned long long)identity));
     return pithi_pack_cache_open(model->program.packs, file, identity);
@@ -400,7 +417,7 @@ static pith_status restore_weights(pithi_program *program)
 {
     pith_model *model = (pith_model *)(void *)((char *)program - offsetof(pith_model, program));
     pithi_import_info info = { .is_mapped = model->import.is_mapped,
-                               .keeps_unaligned = model->import.keeps_unaligned };
+                               .keeps_unaligned = model->import.keeps_unaligned, .skips_hashes = true };
     pith_graph *graph = NULL;
     pith_status status = PITH_OK;
     PITH_TRY_GOTO(pithi_import(model->ctx, model->file.data, model->file.n_bytes, model->folder, &info, &graph), done);

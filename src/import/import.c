@@ -2,6 +2,8 @@
 /* What every caller of the importers does: the format by the file's content, the folder of its other files. */
 #include "import/import.h"
 
+#include "import/pith/pith.h"
+
 /* Formats that are mistaken for ONNX, by the bytes they have at a place. */
 static pith_status check_format(pith_ctx *ctx, const void *data, size_t n_bytes)
 {
@@ -21,7 +23,7 @@ static pith_status check_format(pith_ctx *ctx, const void *data, size_t n_bytes)
     for (int i = 0; i < PITH_COUNT(foreign); i++) {
         const size_t n = strlen(foreign[i].bytes);
         PITH_CHECK(ctx, n_bytes < foreign[i].at + n || memcmp((const char *)data + foreign[i].at, foreign[i].bytes, n),
-                   PITH_STATUS_FORMAT, "this is %s; pith reads ONNX and its own text form", foreign[i].what);
+                   PITH_STATUS_FORMAT, "this is %s; pith reads ONNX and its own formats", foreign[i].what);
     }
     return PITH_OK;
 }
@@ -30,6 +32,9 @@ pith_status pithi_import(pith_ctx *ctx, const void *data, size_t n_bytes, const 
                          pith_graph **graph_out)
 {
     PITH_TRY(check_format(ctx, data, n_bytes));
+    if (pithi_is_package(data, n_bytes)) {
+        return pithi_import_pith(ctx, data, n_bytes, info, graph_out);
+    }
     return (pithi_is_text(data, n_bytes) ? pithi_import_text : pithi_import_onnx)(ctx, data, n_bytes, folder, info,
                                                                                   graph_out);
 }

@@ -97,6 +97,13 @@ size_t pithi_pack_cache_bytes(const pithi_pack_cache *cache);
 /* Packed weights of an earlier process: reads them from the file at `path` (mapped, only where pages are touched) if it
  * is of this model and build (`identity`), and keeps the path for pithi_pack_cache_store(). Fails with NOMEM only. */
 pith_status pithi_pack_cache_open(pithi_pack_cache *cache, const char *path, uint64_t identity);
+/* The same from bytes that stay valid, such as a section of a model file; false if they aren't of this model and build,
+ * or damaged beyond use. */
+bool pithi_pack_cache_borrow(pithi_pack_cache *cache, const void *data, size_t n_bytes, uint64_t identity);
+/* What has been packed, as such a file, in *data_out (pithi_free()): pithi_pack_cache_record() comes before anything is
+ * packed. */
+void pithi_pack_cache_record(pithi_pack_cache *cache, uint64_t identity);
+pith_status pithi_pack_cache_image(const pithi_pack_cache *cache, void **data_out, size_t *n_bytes_out);
 /* Writes the file anew if anything was packed since. A file that can't be written is no failure. */
 void pithi_pack_cache_store(pithi_pack_cache *cache);
 /* The mapped model file: pages of weights that have been packed are given back to the system. */

@@ -33,6 +33,8 @@ struct pithi_pack_cache {
     char *path;          /* of the stored weights; NULL: nothing is stored */
     uint64_t identity;
     pithi_file stored;   /* of an earlier process, checked */
+    bool is_borrowed;    /* stored, from a section of a model */
+    bool knows_sources;  /* what is packed can be stored, or found there */
     bool is_dirty;
 };
 
@@ -55,7 +57,9 @@ void pithi_pack_cache_destroy(pithi_pack_cache *cache)
             pithi_free(cache->ctx, cache->entries[i].block);
         }
     }
-    pithi_file_unmap(&cache->stored);
+    if (!cache->is_borrowed) {
+        pithi_file_unmap(&cache->stored);
+    }
     pithi_free(cache->ctx, cache->path);
     pithi_free(cache->ctx, cache->entries);
     pithi_free(cache->ctx, cache);
@@ -119,6 +123,23 @@ static bool is_sound(const pithi_pack_cache *cache, const pithi_file *file)
     return true;
 }
 
+void pithi_pack_cache_record(pithi_pack_cache *cache, uint64_t identity)
+{
+    cache->identity = identity;
+    cache->knows_sources = true;
+}
+
+bool pithi_pack_cache_borrow(pithi_pack_cache *cache, const void *data, size_t n_bytes, uint64_t identity)
+{
+    const pithi_file stored = { .data = data, .n_bytes = n_bytes };
+    pithi_pack_cache_record(cache, identity);
+    cache->is_borrowed = (uintptr_t)data % PITH_ALIGNMENT == 0 && is_sound(cache, &stored);
+    if (cache->is_borrowed) {
+        cache->stored = stored;
+    }
+    return cache->is_borrowed;
+}
+
 pith_status pithi_pack_cache_open(pithi_pack_cache *cache, const char *path, uint64_t identity)
 {
     void *copy = NULL;
@@ -126,7 +147,7 @@ pith_status pithi_pack_cache_open(pithi_pack_cache *cache, const char *path, uin
     PITH_TRY(pithi_alloc_raw(cache->ctx, strlen(path) + 1, &copy));
     memcpy(copy, path, strlen(path) + 1);
     cache->path = copy;
-    cache->identity = identity;
+    pithi_pack_cache_record(cache, identity);
     if (!pithi_file_exists(path)) {
         return PITH_OK;
     }
@@ -198,27 +219,32 @@ static void fill_file(const pithi_pack_cache *cache, size_t n_stored, char *file
     memcpy(file, &head, sizeof head);
 }
 
+pith_status pithi_pack_cache_image(const pithi_pack_cache *cache, void **data_out, size_t *n_bytes_out)
+{
+    size_t n_stored = 0;
+    for (size_t i = 0; i < cache->n_entries; i++) {
+        n_stored += cache->entries[i].source != 0;
+    }
+    size_t n_bytes = sizeof(file_head) + n_stored * sizeof(file_entry);
+    for (size_t i = 0; i < cache->n_entries; i++) {
+        n_bytes = cache->entries[i].source ? block_end(n_bytes, &cache->entries[i]) : n_bytes;
+    }
+    PITH_TRY(pithi_alloc(cache->ctx, n_bytes, data_out));
+    fill_file(cache, n_stored, *data_out);
+    *n_bytes_out = n_bytes;
+    return PITH_OK;
+}
+
 void pithi_pack_cache_store(pithi_pack_cache *cache)
 {
-    size_t n_stored = 0, n_bytes = 0;
+    size_t n_bytes = 0;
     void *file = NULL;
     if (!cache->path || !cache->is_dirty) {
         return;
     }
     cache->is_dirty = false;
-    for (size_t i = 0; i < cache->n_entries; i++) {
-        n_stored += cache->entries[i].source != 0;
-    }
-    n_bytes = sizeof(file_head) + n_stored * sizeof(file_entry);
-    for (size_t i = 0; i < cache->n_entries; i++) {
-        n_bytes = cache->entries[i].source ? block_end(n_bytes, &cache->entries[i]) : n_bytes;
-    }
-    bool is_made = pithi_alloc(cache->ctx, n_bytes, &file) == PITH_OK;
-    if (is_made) {
-        fill_file(cache, n_stored, file);
-        is_made = pithi_file_write(cache->ctx, cache->path, file, n_bytes) == PITH_OK;
-    }
-    if (!is_made) {
+    if (pithi_pack_cache_image(cache, &file, &n_bytes) != PITH_OK ||
+        pithi_file_write(cache->ctx, cache->path, file, n_bytes) != PITH_OK) {
         pith_ctx_clear_error(cache->ctx);
     }
     pithi_free(cache->ctx, file);
@@ -269,7 +295,7 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
             return PITH_OK;
         }
     }
-    uint64_t source = cache->path ? source_of(prepare, constant_data) : 0;
+    uint64_t source = cache->knows_sources ? source_of(prepare, constant_data) : 0;
     PITH_TRY(add_entry(cache, (pack_entry){ .constant_data = constant_data, .key = key, .source = source,
                                             .n_bytes = n_bytes }, block_out));
     if (!cache->entries[cache->n_entries - 1].is_mapped) {

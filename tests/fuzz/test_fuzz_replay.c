@@ -34,9 +34,10 @@ static void replay(pith_test *test, const char *folder, int (*fuzz)(const uint8_
 
 void test_fuzz_replay(pith_test *test)
 {
-    int n_reached[4] = { 0 }, n_of_texts[4] = { 0 };
+    int n_reached[4] = { 0 }, n_of_texts[4] = { 0 }, n_of_packages[4] = { 0 };
     replay(test, FOLDER "onnx", pith_fuzz_onnx, n_reached);
     replay(test, FOLDER "text", pith_fuzz_text, n_of_texts);
+    replay(test, FOLDER "package", pith_fuzz_package, n_of_packages);
 #if PITH_TEST_HAS_CLI
     replay(test, FOLDER "files", pith_fuzz_files, n_of_texts);
 #endif
@@ -44,6 +45,8 @@ void test_fuzz_replay(pith_test *test)
     for (int i = 0; i < 4; i++) {
         TEST_CHECK_MESSAGE(test, n_reached[i] > 0, "no input ends at stage %d", i);
     }
+    TEST_CHECK_MESSAGE(test, n_of_packages[0] > 0 && n_of_packages[3] > 0, "packages: %d refused, %d run",
+                       n_of_packages[0], n_of_packages[3]);
     pith_test_case(test, "models of the importer's tests");
     for (int i = 0; i < pith_onnx_n_all; i++) {
         pith_proto proto = { 0 };

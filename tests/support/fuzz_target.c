@@ -8,7 +8,9 @@
 #include "base/ctx.h"
 #include "export/text/text.h"
 #include "pith/pith.h"
+#include "import/pith/pith.h"
 #include "support/onnx_models.h"
+#include "support/package_seal.h"
 
 #define MAX_INPUTS 8
 #define MAX_ITERATIONS 64u
@@ -241,6 +243,32 @@ static int import_text(pith_ctx *ctx, const uint8_t *data, size_t n_bytes)
     return reached;
 }
 
+/* What can be read can be written, and that is written again as the same bytes. */
+static int import_package(pith_ctx *ctx, const uint8_t *data, size_t n_bytes)
+{
+    pithi_import_info info = { 0 };
+    pith_graph *graph = NULL;
+    void *once = NULL, *twice = NULL;
+    size_t n_once = 0, n_twice = 0;
+    int reached = 0;
+    if (pithi_is_package(data, n_bytes) && pithi_import(ctx, data, n_bytes, "", &info, &graph) == PITH_OK) {
+        reached = 1;
+        if (pithi_graph_verify(graph) != PITH_OK) {
+            fail("the graph that was read is broken", ctx);
+        }
+        if (pith_package_write(ctx, data, n_bytes, NULL, &once, &n_once) == PITH_OK &&
+            (pith_package_write(ctx, once, n_once, NULL, &twice, &n_twice) != PITH_OK || n_once != n_twice ||
+             memcmp(once, twice, n_once) != 0)) {
+            fail("the file does not write back to itself", ctx);
+        }
+    }
+    pithi_graph_destroy(graph);
+    pithi_import_info_deinit(ctx, &info);
+    pith_free_bytes(ctx, once);
+    pith_free_bytes(ctx, twice);
+    return reached;
+}
+
 static int fuzz(const uint8_t *data, size_t n_bytes, int (*import)(pith_ctx *, const uint8_t *, size_t))
 {
     pith_ctx *ctx = NULL;
@@ -263,3 +291,13 @@ static int fuzz(const uint8_t *data, size_t n_bytes, int (*import)(pith_ctx *, c
 int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes) { return fuzz(data, n_bytes, import_and_print); }
 
 int pith_fuzz_text(const uint8_t *data, size_t n_bytes) { return fuzz(data, n_bytes, import_text); }
+
+int pith_fuzz_package(const uint8_t *data, size_t n_bytes)
+{
+    unsigned char *copy = malloc(n_bytes + !n_bytes);
+    memcpy(copy, data, n_bytes);
+    pith_package_seal(copy, n_bytes);
+    int reached = fuzz(copy, n_bytes, import_package);
+    free(copy);
+    return reached;
+}

@@ -14,6 +14,9 @@ int pith_fuzz_onnx(const uint8_t *data, size_t n_bytes);
 /* The same for the text form, which must also read back to itself. */
 int pith_fuzz_text(const uint8_t *data, size_t n_bytes);
 
+/* The same for `.pith` files, whose hashes are made right first; they must write back to themselves. */
+int pith_fuzz_package(const uint8_t *data, size_t n_bytes);
+
 /* What is read beside models; the first byte chooses the reader. Returns 0. In builds with the tool only. */
 int pith_fuzz_files(const uint8_t *data, size_t n_bytes);
 

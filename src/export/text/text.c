@@ -33,6 +33,7 @@ typedef struct writer {
     name_slot *slots;   /* open addressing */
     size_t n_slots;
     int n_values;
+    pithi_weight_store *store; /* takes what is no number; NULL: it is looked for in files */
     place last;           /* behind the last bytes that were found by searching */
     size_t search_budget; /* bytes that may yet be looked at */
 } writer;
@@ -300,6 +301,17 @@ static place find_bytes(writer *w, const unsigned char *data, size_t n_bytes)
     return (place){ -1, 0 };
 }
 
+static pith_status stored(writer *w, const pith_tensor *tensor)
+{
+    pithi_stored at;
+    PITH_TRY(pithi_weight_store_add(w->store, tensor, &at));
+    pithi_text_add(w->out, "@0:%zu", at.offset);
+    if (at.n_bits) {
+        pithi_text_add(w->out, "/%d,%lld", at.n_bits, (long long)at.low);
+    }
+    return PITH_OK;
+}
+
 static pith_status tensor_data(writer *w, const pith_tensor *tensor)
 {
     PITH_CHECK(w->ctx, tensor->dtype != PITH_DTYPE_OBJECT, PITH_STATUS_UNSUPPORTED,
@@ -312,6 +324,9 @@ static pith_status tensor_data(writer *w, const pith_tensor *tensor)
     if (has_finite_numbers(tensor)) {
         numbers(w, tensor);
         return PITH_OK;
+    }
+    if (w->store && n_bytes >= MIN_SEARCHED) {
+        return stored(w, tensor);
     }
     place at = find_bytes(w, tensor->data, n_bytes);
     if (at.file >= 0) {
@@ -487,28 +502,49 @@ static pith_status write_graph(writer *w, const pith_graph *graph, int depth)
     return w->out->failed ? PITH_STATUS_NOMEM : PITH_OK;
 }
 
+static pith_status write_text(writer *w, pith_graph *graph, const pithi_import_info *origin)
+{
+    pithi_graph_count_uses(graph);
+    PITH_TRY(prepare_names(w, graph));
+    pithi_text_add(w->out, "pith-graph 1\n");
+    for (size_t i = 0; i < w->n_files; i++) {
+        pithi_text_add(w->out, "file ");
+        quote(w, w->files[i].name);
+        pithi_text_add(w->out, " %zu\n", w->files[i].n_bytes);
+    }
+    if (origin) {
+        pithi_text_add(w->out, "origin %lld %lld ", (long long)origin->ir_version, (long long)origin->opset);
+        quote(w, origin->producer ? origin->producer : "");
+        pithi_text_add(w->out, "\n");
+    }
+    pithi_text_add(w->out, "graph ");
+    quote(w, graph->name);
+    pithi_text_add(w->out, "\n");
+    return write_graph(w, graph, 0);
+}
+
+static pith_status export_text(writer *w, pith_graph *graph, const pithi_import_info *origin)
+{
+    w->memory.ctx = graph->ctx;
+    pith_status status = write_text(w, graph, origin);
+    pithi_arena_deinit(&w->memory);
+    PITH_CHECK(graph->ctx, status != PITH_STATUS_NOMEM || !w->out->failed, PITH_STATUS_NOMEM,
+               "no memory for the text of the graph");
+    return status;
+}
+
 pith_status pithi_export_text(pith_graph *graph, const pithi_text_file *files, size_t n_files, pithi_text *text)
 {
-    writer w = { .ctx = graph->ctx, .out = text, .files = files, .n_files = n_files, .memory = { .ctx = graph->ctx } };
+    writer w = { .ctx = graph->ctx, .out = text, .files = files, .n_files = n_files };
     for (size_t i = 0; i < n_files; i++) {
         w.search_budget += files[i].n_bytes * SEARCHES_PER_FILE;
     }
-    pithi_graph_count_uses(graph);
-    pith_status status = prepare_names(&w, graph);
-    if (status == PITH_OK) {
-        pithi_text_add(text, "pith-graph 1\n");
-        for (size_t i = 0; i < n_files; i++) {
-            pithi_text_add(text, "file ");
-            quote(&w, files[i].name);
-            pithi_text_add(text, " %zu\n", files[i].n_bytes);
-        }
-        pithi_text_add(text, "graph ");
-        quote(&w, graph->name);
-        pithi_text_add(text, "\n");
-        status = write_graph(&w, graph, 0);
-    }
-    pithi_arena_deinit(&w.memory);
-    PITH_CHECK(graph->ctx, status != PITH_STATUS_NOMEM || !text->failed, PITH_STATUS_NOMEM,
-               "no memory for the text of the graph");
-    return status;
+    return export_text(&w, graph, NULL);
+}
+
+pith_status pithi_export_packed_text(pith_graph *graph, const pithi_import_info *origin, pithi_weight_store *store,
+                                     pithi_text *text)
+{
+    writer w = { .ctx = graph->ctx, .out = text, .store = store };
+    return export_text(&w, graph, origin);
 }

@@ -271,6 +271,9 @@ static pith_status read_file(pithi_text_reader *reader)
     pithi_import_info *info = reader->info;
     const char *name = NULL;
     uint64_t n_bytes = 0;
+    if (reader->weights) {
+        return pithi_scan_fail(scan, "the graph of a package names a file; its weights must lie in the package");
+    }
     PITH_TRY(pithi_scan_word(scan, &reader->main->arena, &name));
     PITH_TRY(pithi_scan_u64(scan, &n_bytes));
     PITH_CHECK(reader->ctx, *reader->folder, PITH_STATUS_UNSUPPORTED,
@@ -297,6 +300,15 @@ static pith_status read_file(pithi_text_reader *reader)
     return PITH_OK;
 }
 
+/* What the model was made from: IR version, operator set, producer. */
+static pith_status read_origin(pithi_text_reader *reader)
+{
+    pithi_import_info *info = reader->info;
+    PITH_TRY(pithi_scan_s64(&reader->scan, &info->ir_version));
+    PITH_TRY(pithi_scan_s64(&reader->scan, &info->opset));
+    return pithi_scan_word(&reader->scan, &reader->main->arena, &info->producer);
+}
+
 static pith_status read_text(pithi_text_reader *reader)
 {
     pithi_scan *scan = &reader->scan;
@@ -311,10 +323,12 @@ static pith_status read_text(pithi_text_reader *reader)
         if (pithi_word_is(word, "graph")) {
             break;
         }
-        if (!pithi_word_is(word, "file")) {
-            return pithi_scan_fail(scan, "after the first line come file \"NAME\" BYTES and graph \"NAME\"");
+        const bool is_file = pithi_word_is(word, "file");
+        if (!is_file && !pithi_word_is(word, "origin")) {
+            return pithi_scan_fail(scan, "after the first line come file \"NAME\" BYTES, origin IR OPSET \"PRODUCER\" "
+                                         "and graph \"NAME\"");
         }
-        PITH_TRY(read_file(reader));
+        PITH_TRY((is_file ? read_file : read_origin)(reader));
         PITH_TRY(pithi_scan_line_end(scan));
     }
     PITH_TRY(pithi_scan_word(scan, &reader->main->arena, &reader->main->name));
@@ -322,27 +336,41 @@ static pith_status read_text(pithi_text_reader *reader)
     return read_graph(reader, reader->main);
 }
 
+static pith_status import_text(pithi_text_reader *reader, const void *data, size_t n_bytes, pith_graph **graph_out)
+{
+    pith_ctx *ctx = reader->ctx;
+    pithi_import_info *info = reader->info;
+    const char *text = data;
+    reader->scan = (pithi_scan){ .ctx = ctx, .at = text, .end = text + n_bytes, .line = 1 };
+    info->producer = "";
+    pith_status status = pithi_graph_create(ctx, &reader->main);
+    if (status == PITH_OK) {
+        status = pithi_is_text(data, n_bytes)
+                     ? read_text(reader)
+                     : pithi_scan_fail(&reader->scan, "the text doesn't begin with 'pith-graph 1'");
+    }
+    pithi_free(ctx, reader->names.entries);
+    if (status != PITH_OK) {
+        pithi_add_place(ctx, reader->weights ? "graph of the package" : "import text");
+        pithi_import_info_deinit(ctx, info);
+        pithi_graph_destroy(reader->main);
+        return status;
+    }
+    info->format = reader->weights ? "pith" : "pith text";
+    *graph_out = reader->main;
+    return PITH_OK;
+}
+
 pith_status pithi_import_text(pith_ctx *ctx, const void *data, size_t n_bytes, const char *folder,
                               pithi_import_info *info, pith_graph **graph_out)
 {
-    const char *text = data;
     pithi_text_reader reader = { .ctx = ctx, .folder = folder, .info = info };
-    reader.scan = (pithi_scan){ .ctx = ctx, .at = text, .end = text + n_bytes, .line = 1 };
-    pith_status status = pithi_graph_create(ctx, &reader.main);
-    if (status == PITH_OK) {
-        status = pithi_is_text(data, n_bytes)
-                     ? read_text(&reader)
-                     : pithi_scan_fail(&reader.scan, "the text doesn't begin with 'pith-graph 1'");
-    }
-    pithi_free(ctx, reader.names.entries);
-    if (status != PITH_OK) {
-        pithi_add_place(ctx, "import text");
-        pithi_import_info_deinit(ctx, info);
-        pithi_graph_destroy(reader.main);
-        return status;
-    }
-    info->format = "pith text";
-    info->producer = "";
-    *graph_out = reader.main;
-    return PITH_OK;
+    return import_text(&reader, data, n_bytes, graph_out);
+}
+
+pith_status pithi_import_packed_text(pith_ctx *ctx, const void *data, size_t n_bytes, const pithi_text_weights *weights,
+                                     pithi_import_info *info, pith_graph **graph_out)
+{
+    pithi_text_reader reader = { .ctx = ctx, .folder = "", .info = info, .weights = weights };
+    return import_text(&reader, data, n_bytes, graph_out);
 }

@@ -53,6 +53,7 @@ typedef struct pithi_text_reader {
     const char *folder;
     pithi_import_info *info;
     pith_graph *main;
+    const pithi_text_weights *weights; /* of a package; NULL: weights lie in files of `folder` */
     pithi_onnx_names names; /* of the whole text */
     int depth;              /* bodies around */
 } pithi_text_reader;
@@ -67,6 +68,10 @@ pith_status pithi_text_object_type(pithi_text_reader *reader, pithi_arena *arena
                                    const pith_type **type_out);
 /* Numbers, texts, bytes or a place in a file for tensor->dtype and tensor->shape. */
 pith_status pithi_text_data(pithi_text_reader *reader, pith_graph *graph, pith_tensor *tensor);
+/* The same for a place, of which '@' has been read. */
+pith_status pithi_text_place(pithi_text_reader *reader, pith_graph *graph, pith_tensor *tensor, size_t n_bytes);
+/* Fails if a bool tensor has other bytes than 0 and 1. */
+pith_status pithi_text_check_bools(const pithi_text_reader *reader, const pith_tensor *tensor, size_t n_bytes);
 /* Attributes and origin of a node, up to the end of the line or a body. */
 pith_status pithi_text_attrs(pithi_text_reader *reader, pith_graph *graph, pith_node *node);
 

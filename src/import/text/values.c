@@ -178,6 +178,17 @@ static pith_status read_items(pithi_text_reader *reader, pith_graph *graph, pith
     return pithi_scan_expect(scan, '}');
 }
 
+pith_status pithi_text_check_bools(const pithi_text_reader *reader, const pith_tensor *tensor, size_t n_bytes)
+{
+    const unsigned char *data = tensor->data;
+    for (size_t i = 0; tensor->dtype == PITH_DTYPE_BOOL && i < n_bytes; i++) {
+        if (data[i] > 1) {
+            return pithi_scan_fail(&reader->scan, "element %zu of a bool tensor is %d, not 0 or 1", i, data[i]);
+        }
+    }
+    return PITH_OK;
+}
+
 static pith_status read_hex(pithi_text_reader *reader, pith_tensor *tensor, size_t n_bytes)
 {
     pithi_scan *scan = &reader->scan;
@@ -196,47 +207,7 @@ static pith_status read_hex(pithi_text_reader *reader, pith_tensor *tensor, size
         return pithi_scan_fail(scan, "dtype and shape want %zu bytes, %zu hexadecimal digits are given", n_bytes,
                                n_digits);
     }
-    for (size_t i = 0; tensor->dtype == PITH_DTYPE_BOOL && i < n_bytes; i++) {
-        if (data[i] > 1) {
-            return pithi_scan_fail(scan, "element %zu of a bool tensor is %d, not 0 or 1", i, data[i]);
-        }
-    }
-    return PITH_OK;
-}
-
-/* "0:1234 #0123456789abcdef": bytes of a mapped file, checked by their hash. */
-static pith_status read_place(pithi_text_reader *reader, pith_graph *graph, pith_tensor *tensor, size_t n_bytes)
-{
-    pithi_scan *scan = &reader->scan;
-    uint64_t file = 0, offset = 0, hash = 0;
-    PITH_TRY(pithi_scan_u64(scan, &file));
-    PITH_TRY(pithi_scan_expect(scan, ':'));
-    PITH_TRY(pithi_scan_u64(scan, &offset));
-    PITH_TRY(pithi_scan_expect(scan, '#'));
-    PITH_TRY(pithi_scan_hash(scan, &hash));
-    if (file >= reader->info->n_external_files) {
-        return pithi_scan_fail(scan, "file %llu isn't among the %zu that the text names", (unsigned long long)file,
-                               reader->info->n_external_files);
-    }
-    const pithi_file *mapped = &reader->info->external_files[file];
-    if (n_bytes > mapped->n_bytes || offset > mapped->n_bytes - n_bytes) {
-        return pithi_scan_fail(scan, "%zu bytes at %llu lie outside of file %llu, which has %zu", n_bytes,
-                               (unsigned long long)offset, (unsigned long long)file, mapped->n_bytes);
-    }
-    const unsigned char *data = mapped->data + offset;
-    uint64_t found = pithi_hash(PITHI_HASH_START, data, n_bytes);
-    if (found != hash) {
-        return pithi_scan_fail(scan, "the bytes have the hash %016llx, not %016llx: the weights have changed",
-                               (unsigned long long)found, (unsigned long long)hash);
-    }
-    size_t alignment = pith_dtype_bytes(tensor->dtype);
-    alignment = alignment == 0 ? 1 : alignment > 8 ? 8 : alignment;
-    tensor->data = (void *)(uintptr_t)data;
-    if ((uintptr_t)data % alignment != 0) {
-        PITH_TRY(pithi_arena_alloc(&graph->arena, n_bytes, &tensor->data));
-        memcpy(tensor->data, data, n_bytes);
-    }
-    return PITH_OK;
+    return pithi_text_check_bools(reader, tensor, n_bytes);
 }
 
 pith_status pithi_text_data(pithi_text_reader *reader, pith_graph *graph, pith_tensor *tensor)
@@ -249,7 +220,7 @@ pith_status pithi_text_data(pithi_text_reader *reader, pith_graph *graph, pith_t
     PITH_TRY(pithi_shape_check(reader->ctx, &tensor->shape, tensor->dtype, &n_bytes));
     if (pithi_scan_take(scan, '@')) {
         return tensor->dtype == PITH_DTYPE_STRING ? pithi_scan_fail(scan, "strings can't stand in a file")
-                                                  : read_place(reader, graph, tensor, n_bytes);
+                                                  : pithi_text_place(reader, graph, tensor, n_bytes);
     }
     bool is_list = pithi_scan_peek(scan) == '{';
     /* What is claimed must be there: two characters an element, or two digits a byte. */
