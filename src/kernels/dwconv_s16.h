@@ -4,8 +4,9 @@
  *   sum   = bias[c] + sum_ky sum_kx (x[iy][ix][c] - x_zero) * w[ky * kernel_w + kx][c]
  *   y[..] = zero + round_half_even( clamp( (float)sum * scale[c], low - zero, high - zero ) )
  *
- * with iy, ix as in dwconv_f32.h; taps outside the image count as zero. w holds weights minus their zero points. The
- * caller sees to it that |sum| stays below 2^31 for all x. Strides are in elements. y is of finish.type. PITH_EXACT.
+ * with iy, ix as in dwconv_f32.h; x may be of bytes; taps outside the image count as zero. w holds weights minus their
+ * zero points. The caller sees to it that |sum| stays below 2^31 for all x. Strides are in elements. y is of
+ * finish.type. PITH_EXACT.
  *
  * pack brings w, bias and scale to the kernel's order in pack_bytes(task) bytes, 64-byte aligned; it reads kernel
  * sizes, channels, types and x_zero besides. run reads `packed` instead of w, bias and scale, and writes to
@@ -16,7 +17,7 @@
 #include "kernels/s16.h"
 
 typedef struct pith_dwconv_s16_task {
-    const uint16_t *x;     /* [in_h][in_w] pixels of n_channels, which follow each other */
+    const void *x;         /* [in_h][in_w] pixels of n_channels, which follow each other: uint16_t, or bytes */
     const int16_t *w;      /* [kernel_h * kernel_w][n_channels] */
     const int32_t *bias;   /* n_channels */
     const float *scale;    /* n_channels */
@@ -25,7 +26,7 @@ typedef struct pith_dwconv_s16_task {
     int in_h, in_w, out_w, y_begin, y_end;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int32_t x_zero;
-    bool x_is_signed;
+    bool x_is_signed, x_is_bytes;
     pith_s16_finish finish;
     const void *packed;
     void *scratch;         /* 64-byte aligned */

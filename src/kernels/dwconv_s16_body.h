@@ -3,6 +3,7 @@
  *
  *   s16_v                   vectors of S16_LANES numbers of 16 bits, or of half as many of 32 bits
  *   s16_load, s16_store, s16_set(number), s16_xor
+ *   s16_load_bytes          S16_LANES unsigned bytes
  *   s16_zip_low, s16_zip_high   pairs of neighbouring lanes of two vectors, in whatever order of channels
  *   s16_dot(acc, a, b)      acc + the sums of two products of neighbours
  *   s16_round(sums, scale, finish)   numbers of 32 bits to results
@@ -26,6 +27,18 @@ typedef struct dw_head {
     int32_t bias[S16_LANES];
     float scale[S16_LANES];
 } dw_head;
+
+/* What turns numbers of x, bytes with zeros in front of them, into signed ones that are `dw_shift` less: words of x -
+ * 32768, or of x as they are; bytes of x - 32768, or of x + 128 - 32768. */
+static uint16_t dw_flip(const pith_dwconv_s16_task *t)
+{
+    return t->x_is_bytes ? (t->x_is_signed ? 0x8080 : 0x8000) : (t->x_is_signed ? 0 : 0x8000);
+}
+
+static int32_t dw_shift(const pith_dwconv_s16_task *t)
+{
+    return t->x_is_bytes && t->x_is_signed ? 32768 - 128 : t->x_is_signed ? 0 : 32768;
+}
 
 static int dw_pairs(const pith_dwconv_s16_task *t) { return (t->kernel_h * t->kernel_w + 1) / 2; }
 
@@ -63,7 +76,7 @@ static void dw_pack_vector(const pith_dwconv_s16_task *t, size_t vector, dw_head
             to[tap / 2 * 2 * S16_LANES + 2 * i + tap % 2] = w;
             sum += w;
         }
-        const int64_t shift = (t->x_is_signed ? 0 : 32768) - t->x_zero;
+        const int64_t shift = dw_shift(t) - t->x_zero;
         head->bias[i] = (int32_t)(t->bias[channel] + shift * sum);
         head->scale[i] = t->scale[channel];
     }
@@ -106,33 +119,41 @@ static size_t scratch_bytes(const pith_dwconv_s16_task *t)
 }
 
 /* n numbers with flipped signs, or not. */
-DW_INLINE void dw_copy(uint16_t *to, const uint16_t *from, size_t n, s16_v flip, uint16_t flip_one)
+DW_INLINE void dw_copy(uint16_t *to, const char *from, size_t n, uint16_t flip, const bool are_bytes)
 {
+    const s16_v flips = s16_set((int16_t)flip);
+    const size_t item = are_bytes ? 1 : 2;
     for (size_t i = 0; i < n && n >= S16_LANES; i += S16_LANES) {
         const size_t at = i + S16_LANES <= n ? i : n - S16_LANES;
-        s16_store(to + at, s16_xor(s16_load(from + at), flip));
+        const char *x = from + at * item;
+        s16_store(to + at, s16_xor(are_bytes ? s16_load_bytes(x) : s16_load(x), flips));
     }
     for (size_t i = 0; i < n && n < S16_LANES; i++) {
-        to[i] = from[i] ^ flip_one;
+        const uint16_t x = are_bytes ? ((const uint8_t *)from)[i] : ((const uint16_t *)(const void *)from)[i];
+        to[i] = x ^ flip;
     }
 }
 
 static void dw_copy_row(const pith_dwconv_s16_task *t, const dw_rows *rows, int y, uint16_t *to)
 {
-    const uint16_t flip_one = t->x_is_signed ? 0 : 0x8000, zero = (uint16_t)t->x_zero ^ flip_one;
-    const s16_v flip = s16_set((int16_t)flip_one);
+    const uint16_t flip = dw_flip(t), zero = (uint16_t)(t->x_zero - dw_shift(t));
+    const size_t item = t->x_is_bytes ? 1 : 2;
     const bool is_inside = y >= 0 && y < t->in_h;
     const size_t n = t->n_channels, stride = (size_t)t->stride_w;
     const size_t begin = is_inside && (size_t)t->pad_left < rows->n_pixels ? (size_t)t->pad_left : rows->n_pixels;
     const size_t left = rows->n_pixels - begin, count = left < (size_t)t->in_w ? left : (size_t)t->in_w;
-    const uint16_t *from = is_inside ? t->x + (size_t)y * (size_t)t->in_w * n : NULL;
+    const char *from = is_inside ? (const char *)t->x + (size_t)y * (size_t)t->in_w * n * item : NULL;
     const size_t run = stride == 1 ? count : 1; /* pixels that stay together */
     for (size_t i = 0, phase = 0, at = 0, step = 1; i < rows->n_pixels; i += step) {
         uint16_t *pixel = to + phase * rows->phase + at;
         if (i >= begin && i < begin + count) {
             step = run;
-            dw_copy(pixel, from, step * n, flip, flip_one);
-            from += step * n;
+            if (t->x_is_bytes) {
+                dw_copy(pixel, from, step * n, flip, true);
+            } else {
+                dw_copy(pixel, from, step * n, flip, false);
+            }
+            from += step * n * item;
         } else {
             step = 1;
             for (size_t c = 0; c < n; c++) {

@@ -280,7 +280,9 @@ static void describe_depthwise(const pithi_s16_task *task, s16_state *s)
                                       .pad_top = (int)g->pad[1],
                                       .pad_left = (int)g->pad[2],
                                       .x_zero = task->source.a_zero,
-                                      .x_is_signed = task->source.a_dtype == PITH_DTYPE_S16,
+                                      .x_is_signed = task->source.a_dtype == PITH_DTYPE_S16 ||
+                                                     task->source.a_dtype == PITH_DTYPE_S8,
+                                      .x_is_bytes = pithi_is_8bit(task->source.a_dtype),
                                       .scale = task->scales,
                                       .finish = s->finish };
 }
@@ -338,7 +340,7 @@ pith_status pithi_s16_prepare(pith_prepare *prepare, const pithi_s16_task *task)
                       .flip = task->source.a_dtype == PITH_DTYPE_S16 ? 0x8000 : 0 };
     s->pad = is_wide ? (uint16_t)((uint16_t)task->source.a_zero ^ s->flip) : (uint8_t)task->source.a_zero;
     prepare->state = s;
-    if (pithi_conv_is_depthwise(g) && is_wide) {
+    if (pithi_conv_is_depthwise(g)) {
         s->depthwise = pithi_dwconv_s16(prepare->isa_limit);
         return prepare_depthwise(prepare, task, s);
     }
@@ -536,7 +538,7 @@ static void run_depthwise(const s16_state *s, const void *x, char *y, const pith
     for (int64_t i = begin; i < end; i++) {
         const int64_t image = i / s->n_bands, band = i % s->n_bands;
         pith_dwconv_s16_task task = s->task;
-        task.x = (const uint16_t *)x + image * g->in[1] * g->in[2] * g->in_channels;
+        task.x = (const char *)x + image * g->in[1] * g->in[2] * g->in_channels * (s->task.x_is_bytes ? 1 : 2);
         task.y = y + (size_t)(image * g->out[1] * g->out[2] * g->in_channels) * item;
         task.y_begin = (int)(g->out[1] * band / s->n_bands);
         task.y_end = (int)(g->out[1] * (band + 1) / s->n_bands);

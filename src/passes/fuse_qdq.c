@@ -309,7 +309,10 @@ static pith_status fuse_conv(nest *n, bool *changed)
         return PITH_OK;
     }
     PITH_TRY(pithi_qdq_need_zero(n->graph, &x));
-    if (is_wide(n, &x) && pithi_is_8bit(x.dtype) && pithi_attr_int(conv, "group") > 1) {
+    const int64_t group = pithi_attr_int(conv, "group");
+    const int64_t *sizes = w.value->constant->shape.dims;
+    const bool is_depthwise = sizes[0] == group && sizes[1] == 1;
+    if (is_wide(n, &x) && pithi_is_8bit(x.dtype) && group > 1 && !is_depthwise) {
         PITH_TRY(pithi_qdq_widen(n->graph, n->q.node, &x));
     }
     PITH_TRY(pithi_qdq_need_byte_weights(n->graph, &w));

@@ -73,9 +73,8 @@ void pithi_quant_restore(pithi_quant *quant, const pithi_quant_state *s)
     pithi_quant_number(quant->graph);
 }
 
-static pith_status measure_edited(pithi_quant *quant, double *score_out)
+static pith_status measure_edited(pithi_quant *quant, pithi_quant_error *error_out)
 {
-    pithi_quant_error error;
     quant->n_tensors = 0;
     PITH_TRY(pithi_quant_select(quant));
     PITH_TRY(pithi_quant_calibrate(quant));
@@ -84,16 +83,14 @@ static pith_status measure_edited(pithi_quant *quant, double *score_out)
     if (quant->rounds) {
         PITH_TRY(pithi_quant_round_layers(quant));
     }
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    *score_out = error.score;
-    return PITH_OK;
+    return pithi_quant_measure(quant, quant->n_held, error_out);
 }
 
 pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, int *n_edited)
 {
     const pithi_quant_state before = pithi_quant_save(quant);
     pith_graph *clone = NULL;
-    double score = 0.0;
+    pithi_quant_error error = { 0 };
     *n_edited = 0;
     if (quant->n_older == PITHI_QUANT_MAX_OLDER ||
         !pithi_quant_affords(quant, 2 * quant->samples->n_samples + quant->n_held)) {
@@ -105,17 +102,17 @@ pith_status pithi_quant_attempt(pithi_quant *quant, const pithi_quant_way *way, 
     pithi_quant_number(clone);
     pith_status status = way->edit(quant, way->strength, n_edited);
     if (status == PITH_OK && *n_edited > 0) {
-        status = measure_edited(quant, &score);
+        status = measure_edited(quant, &error);
     }
     if (status != PITH_OK || *n_edited == 0) {
         pithi_quant_restore(quant, &before);
         return status;
     }
-    bool is_kept = score > quant->score + fmax(way->least_db, PITHI_QUANT_GAIN_DB);
-    pithi_quant_note(quant, way->stage, quant->score, score, is_kept);
+    bool is_kept = pithi_quant_is_better(&quant->error, &error, way->least_db);
+    pithi_quant_note(quant, way->stage, quant->error.score, error.score, is_kept);
     if (is_kept) {
         quant->older[quant->n_older++] = before.graph;
-        quant->score = score;
+        quant->error = error;
     } else {
         *n_edited = 0;
         pithi_quant_restore(quant, &before);

@@ -37,8 +37,8 @@ static pith_status make_facts(pithi_quant *quant, pithi_quant_facts *facts)
     facts->borders = block;
     const pith_quantize_options *o = quant->options;
     if (!o->no_mix && !has_limits(o) && pithi_quant_wants(quant, "widening")) {
-        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(double), &block));
-        facts->wide_ms = block;
+        PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(double), &block));
+        facts->write_ms = block;
     }
     return pithi_quant_learn_costs(quant, facts);
 }
@@ -173,7 +173,7 @@ pith_status pithi_quant_prefer(pithi_quant_search *search, int a, int b, int *be
         (fmin(a_ms, b_ms) > float_ms || fmax(a_ms, b_ms) <= float_ms)) {
         PITH_TRY(pithi_quant_judge_point(search, a));
         PITH_TRY(pithi_quant_judge_point(search, b));
-        *better_out = search->points[b].score > search->points[a].score ? b : a;
+        *better_out = search->points[b].error.score > search->points[a].error.score ? b : a;
     }
     return PITH_OK;
 }
@@ -368,7 +368,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     bool is_done = false;
     void *kept = NULL;
     if (chosen->shifts) {
-        pithi_quant_note(quant, "bias-correction", chosen->before, chosen->score, true);
+        pithi_quant_note(quant, "bias-correction", chosen->before.score, chosen->error.score, true);
     }
     if (search->chosen == 1 || chosen->is_corrected || quant->options->no_bias_correction ||
         !pithi_quant_wants(quant, "bias-correction")) {
@@ -379,7 +379,7 @@ static pith_status correct_mix(pithi_quant_search *search)
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
-    bool helps = is_done && after.score > before.score + PITHI_QUANT_GAIN_DB;
+    bool helps = is_done && pithi_quant_is_better(&before, &after, 0.0);
     if (helps) {
         PITH_TRY(assess_now(quant, &fresh.n_bytes, &fresh.verdict));
         helps = fresh.verdict.drop <= chosen->verdict.drop && pithi_quant_keeps_bytes(search, &fresh);

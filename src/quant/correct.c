@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Empirical bias correction (Nagel et al., "Data-free quantization through weight equalization and bias correction",
  * arXiv 1906.04721, section 4.2): rounding weights shifts the mean of a layer's output; the shift, measured on the
- * samples, is taken out of its bias. Layers are corrected in order, one at a time: two at once would both take out
- * what the first one shifts. */
+ * samples (on others than those that measure, where there are), is taken out of its bias; that of a matmul is the row
+ * behind it. Layers are corrected in order, one at a time: two at once would both take out what the first one
+ * shifts. */
+#include <math.h>
+
 #include "quant/quant.h"
 
 #define MOST_SAMPLES 32
@@ -11,11 +14,12 @@
 /* Means over batch and space of each output channel of a layer. */
 typedef struct layer {
     pith_node *node; /* of quant->graph */
+    const pith_node *last; /* it, or the row behind it */
     double *means;   /* float network, then minus the quantised one */
     int64_t n_channels;
 } layer;
 
-/* Channels are axis 1 of convolutions, the last of products. */
+/* Channels are axis 1 of convolutions, the last of products. What is no number says nothing. */
 static void add_means(const pith_node *node, const pith_tensor *output, double weight, double *means)
 {
     const float *y = output->data;
@@ -27,7 +31,7 @@ static void add_means(const pith_node *node, const pith_tensor *output, double w
     }
     double share = n > 0 ? weight * (double)shape->dims[axis] / (double)n : 0.0;
     for (int64_t i = 0; i < n; i++) {
-        means[i / inner % shape->dims[axis]] += share * (double)y[i];
+        means[i / inner % shape->dims[axis]] += isfinite(y[i]) ? share * (double)y[i] : 0.0;
     }
 }
 
@@ -53,7 +57,7 @@ static pith_status clone_for(const pithi_quant *quant, const layer *layers, int 
     if (status == PITH_OK) {
         pithi_quant_number(quant->graph);
         for (int i = 0; i < n_layers; i++) {
-            results[i] = node_at(clone, layers[i].node->index)->outputs[0];
+            results[i] = node_at(clone, layers[i].last->index)->outputs[0];
         }
         status = quantised ? pithi_quant_insert(quant, clone) : PITH_OK;
     }
@@ -69,25 +73,12 @@ static pith_status clone_for(const pithi_quant *quant, const layer *layers, int 
     return PITH_OK;
 }
 
-/* Of weights alone, samples that don't judge: with few bits the shifts are large enough to be fitted to samples. */
-static int choose_samples(const pithi_quant *quant, int samples[MOST_SAMPLES])
-{
-    if (quant->options->weights) {
-        return pithi_quant_free_samples(quant, MOST_SAMPLES, samples);
-    }
-    for (int k = 0; k < quant->n_held && k < FEW_SAMPLES; k++) {
-        samples[k] = pithi_quant_held_sample(quant, k);
-    }
-    return quant->n_held < FEW_SAMPLES ? quant->n_held : FEW_SAMPLES;
-}
-
-static pith_status measure(const pithi_quant *quant, layer *layers, int n_layers, bool quantised)
+static pith_status measure(const pithi_quant *quant, const layer *layers, int n_layers, const int *samples,
+                           int n_samples, bool quantised)
 {
     pith_graph *clone = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    int samples[MOST_SAMPLES];
-    const int n_samples = choose_samples(quant, samples);
     PITH_TRY(clone_for(quant, layers, n_layers, quantised, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
     for (int k = 0; k < n_samples; k++) {
@@ -105,7 +96,7 @@ done:
 static bool is_corrected(const pithi_quant *quant, const pith_node *node)
 {
     pithi_quant_weights weights;
-    return quant->roles[node->index] == PITHI_QUANT_PRODUCT && !pithi_is(node, "matmul") &&
+    return quant->roles[node->index] == PITHI_QUANT_PRODUCT && pithi_quant_may_shift(quant, quant->graph, node) &&
            pithi_quant_weights_of(node, &weights);
 }
 
@@ -119,7 +110,9 @@ static pith_status find_layers(pithi_quant *quant, layer **layers_out, int *n_la
         pithi_quant_weights weights;
         if (is_corrected(quant, node) && pithi_quant_weights_of(node, &weights)) {
             PITH_TRY(pithi_arena_array(&quant->arena, (size_t)weights.n_out, sizeof(double), &block));
-            layers[n++] = (layer){ node, block, weights.n_out };
+            const bool has_row = pithi_is(node, "matmul");
+            const pith_node *last = has_row ? pithi_graph_only_consumer(quant->graph, node->outputs[0]) : node;
+            layers[n++] = (layer){ node, last, block, weights.n_out };
         }
     }
     *layers_out = layers;
@@ -151,16 +144,18 @@ int pithi_quant_correction_runs(const pithi_quant *quant)
 
 pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
 {
+    int samples[MOST_SAMPLES], n_layers = 0;
+    const int most = quant->options->weights ? MOST_SAMPLES : FEW_SAMPLES;
+    const int n = pithi_quant_free_samples(quant, most, samples);
     layer *layers = NULL;
-    int n_layers = 0;
     PITH_TRY(find_layers(quant, &layers, &n_layers));
     *is_done = n_layers > 0 && pithi_quant_affords(quant, pithi_quant_correction_runs(quant));
     if (!*is_done) {
         return PITH_OK;
     }
-    PITH_TRY(measure(quant, layers, n_layers, false));
+    PITH_TRY(measure(quant, layers, n_layers, samples, n, false));
     for (int i = 0; i < n_layers; i++) {
-        PITH_TRY(measure(quant, &layers[i], 1, true));
+        PITH_TRY(measure(quant, &layers[i], 1, samples, n, true));
         PITH_TRY(shift_bias(quant, &layers[i]));
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, "bias correction", i + 1, n_layers);

@@ -31,9 +31,16 @@
 typedef struct way {
     pithi_quant_runner runner;
     double *node_ns, *least_ns; /* by node: of this turn, and the least of all turns */
+    uint8_t *wide;              /* by node: which of its activations have 16 bits */
     double q_ns, dq_ns, n_q, n_dq, other_ns;
-    bool is_integer, is_wide; /* activations of 16 bits where they may be */
+    bool is_integer;
 } way;
+
+enum { READS_WIDE = 1, WRITES_WIDE = 2 };
+
+/* WIDE: 16 bits wherever they may be; EVEN and ODD: every second tensor along the network, so that most nodes write 16
+ * bits and read 8 in one of them. */
+enum { FLOAT_WAY, INTEGER_WAY, WIDE_WAY, EVEN_WAY, ODD_WAY, N_WAYS };
 
 /* ---- names --------------------------------------------------------------------------------- */
 
@@ -115,9 +122,11 @@ static pith_status estimate(pithi_quant *quant, way *w)
     PITH_TRY(pith_model_layers(w->runner.model, shapes, 1, &layers, &n_layers));
     for (int i = 0; i < n_layers; i++) {
         const pith_layer *layer = &layers[i];
+        const int number = pithi_quant_number_of(quant, layer->name);
+        const bool is_wide = number >= 0 && w->wide[number] & READS_WIDE;
         double bytes = (double)(2 * layer->output_bytes + layer->weight_bytes);
         double ns = STEP_NS + bytes / BYTES_PER_NS +
-                    (double)layer->macs / (w->is_wide      ? WIDE_MACS_PER_NS
+                    (double)layer->macs / (is_wide         ? WIDE_MACS_PER_NS
                                             : w->is_integer ? INTEGER_MACS_PER_NS
                                                             : FLOAT_MACS_PER_NS) +
                     (w->is_integer || layer->macs > 0 ? 0.0 : (double)layer->flops / FLOPS_PER_NS);
@@ -129,23 +138,59 @@ static pith_status estimate(pithi_quant *quant, way *w)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-/* As they are, or all that may in 16 bits. */
-static void set_formats(pithi_quant *quant, bool is_wide)
+/* 1: a tensor is an odd number of nodes away from the inputs, along first operands. */
+static pith_status find_parities(const pithi_quant *quant, pithi_arena *arena, uint8_t **odd_out)
+{
+    void *block = NULL;
+    PITH_TRY(pithi_arena_alloc(arena, (size_t)quant->n_tensors + 1, &block));
+    uint8_t *odd = block;
+    memset(odd, 0, (size_t)quant->n_tensors + 1);
+    pithi_quant_number(quant->graph);
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const int result = pithi_quant_result_tensor(quant, node);
+        for (int i = 0; i < node->n_inputs && result >= 0; i++) {
+            const int operand = pithi_quant_tensor_of(quant, node->inputs[i]);
+            if (operand >= 0 && operand != result) {
+                odd[result] = !odd[operand];
+                break;
+            }
+        }
+    }
+    *odd_out = odd;
+    return PITH_OK;
+}
+
+/* All in 8 bits, or some of those that may in 16. */
+static void set_formats(pithi_quant *quant, int number, const uint8_t *odd)
 {
     for (int i = 0; i < quant->n_tensors; i++) {
-        bool is_widened = is_wide && pithi_quant_may_widen(quant, i);
+        const bool is_meant = number == WIDE_WAY || number == (odd[i] ? ODD_WAY : EVEN_WAY);
+        const bool is_widened = is_meant && pithi_quant_may_widen(quant, i);
         quant->tensors[i].format = is_widened ? PITHI_ACTIVATION_U16 : PITHI_ACTIVATION_U8;
     }
 }
 
-enum { FLOAT_WAY, INTEGER_WAY, WIDE_WAY, N_WAYS };
+static void note_widths(const pithi_quant *quant, way *w)
+{
+    pithi_quant_number(quant->graph);
+    for (const pith_node *node = quant->graph->first; node; node = node->next) {
+        const int n = quant->roles[node->index] == PITHI_QUANT_FLOAT ? 0 : pithi_quant_n_operands(quant, node);
+        const bool writes = pithi_quant_result_format(quant, node) == PITHI_ACTIVATION_U16;
+        uint8_t *wide = &w->wide[node->index];
+        *wide = writes ? WRITES_WIDE : 0;
+        for (int i = 0; i < n; i++) {
+            *wide |= pithi_quant_format_of(quant, node->inputs[i]) == PITHI_ACTIVATION_U16 ? READS_WIDE : 0;
+        }
+    }
+}
 
-static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number, way *w)
+static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number, const uint8_t *odd, way *w)
 {
     pith_graph *graph = NULL;
-    void *node_ns = NULL, *least_ns = NULL;
-    const bool is_integer = number != FLOAT_WAY;
-    *w = (way){ .is_integer = is_integer, .is_wide = number == WIDE_WAY };
+    void *node_ns = NULL, *least_ns = NULL, *wide = NULL;
+    *w = (way){ .is_integer = number != FLOAT_WAY };
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, 1, &wide));
+    w->wide = wide;
     PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &node_ns));
     PITH_TRY(pithi_arena_array(arena, (size_t)quant->n_nodes, sizeof(double), &least_ns));
     w->node_ns = node_ns;
@@ -153,10 +198,11 @@ static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number,
     PITH_TRY(pithi_graph_clone(quant->graph, &graph));
     pithi_quant_number(graph);
     pith_status status = pithi_quant_name_nodes(graph);
-    if (status == PITH_OK && is_integer) {
-        set_formats(quant, w->is_wide);
+    if (status == PITH_OK && w->is_integer) {
+        set_formats(quant, number, odd);
+        note_widths(quant, w);
         status = pithi_quant_insert(quant, graph);
-        set_formats(quant, false);
+        set_formats(quant, INTEGER_WAY, odd);
     }
     if (status != PITH_OK) {
         pithi_graph_destroy(graph);
@@ -165,39 +211,19 @@ static pith_status start_way(pithi_quant *quant, pithi_arena *arena, int number,
     return pithi_quant_start_without(quant, graph, LAYERS_TOGETHER, &w->runner);
 }
 
-/* What 16 bits cost who reads and who makes each tensor. A product of 8 bits that makes 16 differs in its last step
- * only, but misses what its kernels do for bytes: half of what it takes all in all. */
-static void add_wide_costs(const pithi_quant *quant, const pithi_quant_facts *facts, const pith_node *node)
-{
-    const int i = node->index, result = pithi_quant_result_tensor(quant, node);
-    const pithi_quant_role role = quant->roles[i];
-    const double extra = fmax(facts->ms[PITHI_COMPUTE_INT16][i] - facts->ms[PITHI_COMPUTE_INT8][i], 0.0);
-    const bool is_grouped = pithi_is(node, "conv") && pithi_attr_int(node, "group") > 1;
-    if (role == PITHI_QUANT_FLOAT) {
-        return;
-    }
-    for (int k = 0; k < pithi_quant_n_operands(quant, node); k++) {
-        const int tensor = pithi_quant_tensor_of(quant, node->inputs[k]);
-        if (tensor >= 0) {
-            facts->wide_ms[tensor] += role == PITHI_QUANT_PRODUCT || role == PITHI_QUANT_MOVE ? extra : 0.5 * extra;
-        }
-    }
-    if (result >= 0 && role != PITHI_QUANT_MOVE) {
-        facts->wide_ms[result] += is_grouped ? extra : 0.5 * extra;
-    }
-}
-
-static void summarise_wide(const pithi_quant *quant, const way *wide, pithi_quant_facts *facts)
+/* What nodes take that write 16 bits from 8; where that wasn't measured, half of what 16 bits cost them more. */
+static void summarise_wide(const pithi_quant *quant, const way *ways, pithi_quant_facts *facts)
 {
     for (int i = 0; i < quant->n_nodes; i++) {
-        facts->ms[PITHI_COMPUTE_INT16][i] = 1e-6 * wide->least_ns[i];
-    }
-    for (int i = 0; i < quant->n_tensors; i++) {
-        const double n = (double)quant->tensors[i].histogram.n_elements / quant->samples->n_samples;
-        facts->wide_ms[i] = pithi_quant_may_widen(quant, i) ? 1e-6 * BORDER_NS * n : INFINITY;
-    }
-    for (const pith_node *node = quant->graph->first; node; node = node->next) {
-        add_wide_costs(quant, facts, node);
+        const double narrow = facts->ms[PITHI_COMPUTE_INT8][i];
+        const double all = fmax(1e-6 * ways[WIDE_WAY].least_ns[i], narrow);
+        facts->ms[PITHI_COMPUTE_INT16][i] = all;
+        facts->write_ms[i] = 0.5 * (narrow + all);
+        for (int k = EVEN_WAY; k <= ODD_WAY; k++) {
+            if (ways[k].wide[i] == WRITES_WIDE) {
+                facts->write_ms[i] = fmax(1e-6 * ways[k].least_ns[i], narrow);
+            }
+        }
     }
 }
 
@@ -221,11 +247,13 @@ pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts
     pithi_arena arena = { .ctx = quant->ctx };
     pith_status status = PITH_OK;
     way ways[N_WAYS];
-    const int n_ways = facts->wide_ms ? N_WAYS : WIDE_WAY;
+    uint8_t *odd = NULL;
+    const int n_ways = facts->write_ms ? N_WAYS : WIDE_WAY;
     memset(ways, 0, sizeof ways);
+    PITH_TRY_GOTO(find_parities(quant, &arena, &odd), done);
     facts->is_measured = !quant->options->no_timing;
     for (int k = 0; k < n_ways; k++) {
-        PITH_TRY_GOTO(start_way(quant, &arena, k, &ways[k]), done);
+        PITH_TRY_GOTO(start_way(quant, &arena, k, odd, &ways[k]), done);
     }
     for (int turn = 0; turn < N_TURNS; turn++) {
         for (int k = 0; k < n_ways && facts->is_measured; k++) {
@@ -239,8 +267,8 @@ pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts
         PITH_TRY_GOTO(estimate(quant, &ways[k]), done);
     }
     summarise(quant, ways, facts);
-    if (facts->wide_ms) {
-        summarise_wide(quant, &ways[WIDE_WAY], facts);
+    if (facts->write_ms) {
+        summarise_wide(quant, ways, facts);
     }
 done:
     for (int k = 0; k < n_ways; k++) {

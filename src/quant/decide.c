@@ -15,7 +15,9 @@
 #define TINY       1e-30
 #define END        1e-3 /* of probabilities that pass one half */
 #define MOST_PAIRS ((int64_t)1 << 20) /* kept of large maps */
-#define MOST_BACKGROUND 3 /* decisions for the most frequent class, by those for all others */
+/* Decisions for the most frequent class, by those for all others. Of two classes as many: what changes is then a
+ * fraction of twice what is found, as in 1 - F1. */
+static const int most_background[] = { 1, 3 };
 
 pithi_decision pithi_decision_of(const pith_value *value, const pith_node *softmax, bool is_one_choice)
 {
@@ -50,6 +52,7 @@ static pith_status reserve(pith_ctx *ctx, pithi_decisions *all, int64_t n_more, 
 {
     const int64_t n_wanted = pithi_min_s64(all->n + n_more, MOST_PAIRS);
     void *classes = all->n_of_class, *pairs = all->pairs;
+    all->most_classes = pithi_max_s64(all->most_classes, n_classes);
     PITH_TRY(pithi_grow(ctx, &classes, &all->n_classes, (size_t)n_classes, sizeof *all->n_of_class));
     all->n_of_class = classes;
     PITH_TRY(pithi_grow(ctx, &pairs, &all->capacity, (size_t)n_wanted, sizeof *all->pairs));
@@ -215,13 +218,10 @@ double pithi_decisions_noise(const pithi_decisions *all)
     return all->n_close < 2 * LEAST_NEAR || !all->are_logits ? -1.0 : noise;
 }
 
-double pithi_decisions_changed(const pithi_decisions *all)
+double pithi_decisions_changes(const pithi_decisions *all, double *n_out)
 {
-    int64_t most = 0;
+    int64_t most = 0, n_found = 0;
     double sum = 0.0;
-    if (all->n_rows == 0) {
-        return -1.0;
-    }
     for (size_t c = 0; c < all->n_classes; c++) {
         most = pithi_max_s64(most, all->n_of_class[c]);
     }
@@ -229,7 +229,8 @@ double pithi_decisions_changed(const pithi_decisions *all)
     for (int64_t i = 0; i < all->n; i++) {
         sum += 0.5 * erfc((double)all->pairs[i].margin / (sigma * sqrt(2.0)));
     }
-    const int64_t background = all->n_rows - most > 0 ? MOST_BACKGROUND * (all->n_rows - most) : most;
-    sum *= all->n > 0 ? (double)all->n_seen / (double)all->n : 1.0;
-    return sum / (double)(all->n_rows - most + pithi_min_s64(most, background));
+    n_found = all->n_rows - most;
+    const int64_t background = n_found > 0 ? most_background[all->most_classes > 2] * n_found : most;
+    *n_out = (double)(n_found + pithi_min_s64(most, background));
+    return sum * (all->n > 0 ? (double)all->n_seen / (double)all->n : 1.0);
 }

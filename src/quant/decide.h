@@ -12,6 +12,8 @@ typedef enum pithi_decision_kind {
     PITHI_DECISION_SIGMOID  /* each element: more than one half, or less */
 } pithi_decision_kind;
 
+#define PITHI_DECISION_COUNT (PITHI_DECISION_SIGMOID + 1)
+
 /* What is decided by a value. */
 typedef struct pithi_decision {
     pithi_decision_kind kind;
@@ -33,6 +35,7 @@ typedef struct pithi_decisions {
     int log_every;
     int64_t *n_of_class;    /* of the reference's decisions */
     size_t n_classes;       /* room for them */
+    int64_t most_classes;   /* that a row has */
     int64_t n_rows, n_close; /* all, and those so near the border that an error may change them */
     bool are_logits;        /* as in pithi_decision */
 } pithi_decisions;
@@ -44,9 +47,9 @@ int64_t pithi_decision_classes(const pithi_decision *decision, const pith_shape 
 /* Those of one sample; sizes of both tensors are the same. */
 pith_status pithi_decisions_add(pith_ctx *ctx, pithi_decisions *all, const pithi_decision *decision,
                                 const pith_tensor *reference, const pith_tensor *output);
-/* Expected changes as a fraction of the decisions for any class but the most frequent one, so that background doesn't
- * hide what is looked for; -1 without decisions. */
-double pithi_decisions_changed(const pithi_decisions *all);
+/* Expected changes. *n_out: of so many decisions, those for the most frequent class counted no oftener than all others
+ * (of more than two classes three times as often), so that background doesn't hide what is looked for; 0: none. */
+double pithi_decisions_changes(const pithi_decisions *all, double *n_out);
 /* Mean square of the errors near the border, in logits; -1 with less than some ten decisions near it. */
 double pithi_decisions_noise(const pithi_decisions *all);
 void pithi_decisions_destroy(pith_ctx *ctx, pithi_decisions *all);

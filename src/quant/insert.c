@@ -100,7 +100,25 @@ static bool is_row(const pith_node *node)
     return row && pith_shape_elements(&row->shape) > 1;
 }
 
-/* The row behind a matmul as s32 with the scale of the sums. */
+/* The row behind a matmul with the shift of its bias, in float. */
+static pith_status shift_row(const pithi_quant *quant, pith_graph *graph, pith_node *add)
+{
+    const float *shifts = quant->bias_shifts[add->inputs[0]->producer->index];
+    const pith_tensor *row = add->inputs[1]->constant;
+    pith_value *value = NULL;
+    pith_tensor to;
+    if (!shifts) {
+        return PITH_OK;
+    }
+    PITH_TRY(pithi_graph_new_constant(graph, NULL, PITH_DTYPE_F32, &row->shape, &to, &value));
+    for (int64_t i = 0; i < row->shape.dims[0]; i++) {
+        ((float *)to.data)[i] = ((const float *)row->data)[i] + shifts[i];
+    }
+    pithi_set_input(add, 1, value);
+    return PITH_OK;
+}
+
+/* That row as s32 with the scale of the sums. */
 static pith_status insert_row(const pithi_quant *quant, pith_graph *graph, pith_node *add)
 {
     const pith_node *matmul = add->inputs[0]->producer;
@@ -135,8 +153,9 @@ static pith_status insert_operands(const pithi_quant *quant, pith_graph *graph, 
             PITH_TRY(insert_product(quant, graph, node, is_integer));
         } else if (is_integer && (role == PITHI_QUANT_BINARY || role == PITHI_QUANT_CONCAT)) {
             PITH_TRY(insert_constants_of(graph, node, format));
-        } else if (is_integer && role == PITHI_QUANT_FUNCTION && is_row(node)) {
-            PITH_TRY(insert_row(quant, graph, node));
+        } else if (role == PITHI_QUANT_FUNCTION && is_row(node)) {
+            PITH_TRY(shift_row(quant, graph, node));
+            PITH_TRY(is_integer ? insert_row(quant, graph, node) : PITH_OK);
         } else if (pithi_quant_is_recurrent(quant, node) &&
                    quant->layers[node->index].format.kind == PITHI_WEIGHT_INT) {
             PITH_TRY(pithi_quant_insert_recurrent(graph, node));

@@ -43,15 +43,6 @@ void pithi_quant_apply_point(const pithi_quant_search *search, int point)
     }
 }
 
-static pith_status judge(const pithi_quant *quant, double *score_out, double *changed_out)
-{
-    pithi_quant_error error;
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    *score_out = error.score;
-    *changed_out = error.changed;
-    return PITH_OK;
-}
-
 pith_status pithi_quant_judge_point(pithi_quant_search *search, int point)
 {
     pithi_quant_point *p = &search->points[point];
@@ -60,7 +51,7 @@ pith_status pithi_quant_judge_point(pithi_quant_search *search, int point)
     }
     pithi_quant_apply_point(search, point);
     p->is_judged = true;
-    return judge(search->quant, &p->score, &p->changed);
+    return pithi_quant_measure(search->quant, search->quant->n_held, &p->error);
 }
 
 /* Biases were corrected for all int8: what they make up for isn't there any more where precision was raised. */
@@ -69,7 +60,7 @@ static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *
     pithi_quant *quant = search->quant;
     const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
     float *const *plain = quant->plain_shifts;
-    double score = 0.0, changed = 0.0;
+    pithi_quant_error error;
     bool is_done = false;
     void *block = NULL;
     if (search->n_points < 2 || quant->options->no_bias_correction || !pithi_quant_wants(quant, "bias-correction") ||
@@ -78,20 +69,18 @@ static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *
     }
     PITH_TRY(pithi_quant_judge_point(search, search->n_points));
     point->is_corrected = true;
-    point->before = point->score;
-    point->changed_before = point->changed;
+    point->before = point->error;
     quant->plain_shifts = quant->rounding_shifts;
     pithi_quant_mix_apply(quant, &point->mix);
     quant->plain_shifts = plain;
     PITH_TRY(pithi_quant_correct_biases(quant, &is_done));
     if (is_done) {
-        PITH_TRY(judge(quant, &score, &changed));
+        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
     }
-    if (is_done && score > point->before + PITHI_QUANT_GAIN_DB) {
+    if (is_done && pithi_quant_is_better(&point->before, &error, 0.0)) {
         PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &block));
         point->shifts = memcpy(block, quant->bias_shifts, n_bytes);
-        point->score = score;
-        point->changed = changed;
+        point->error = error;
     }
     return PITH_OK;
 }
@@ -99,8 +88,7 @@ static pith_status correct_point(pithi_quant_search *search, pithi_quant_point *
 static void take_shifts_back(pithi_quant_point *point)
 {
     point->shifts = NULL;
-    point->score = point->before;
-    point->changed = point->changed_before;
+    point->error = point->before;
 }
 
 static bool keeps_drop(const pithi_quant_search *search, int point)
@@ -298,7 +286,7 @@ static bool raise_one(const pithi_quant_search *search, int k, pithi_quant_mix *
     const int node = k - quant->n_tensors, wide = node - quant->n_nodes;
     if (wide >= 0) {
         mix->wide[wide] = 1;
-        return quant->tensors[wide].source == wide && quant->tensors[wide].format == PITHI_ACTIVATION_U8;
+        return quant->tensors[wide].format == PITHI_ACTIVATION_U8 && pithi_quant_may_widen(quant, wide);
     }
     if (node < 0) {
         if (quant->tensors[k].source != k || quant->tensors[k].format != PITHI_ACTIVATION_U8) {
@@ -330,7 +318,8 @@ static bool raise_next(pithi_quant_search *search, const pithi_quant_mix *from, 
 {
     pithi_quant *quant = search->quant;
     const pithi_quant_figures before = pithi_quant_mix_figures(quant, from, &search->facts);
-    const int n_plain = quant->n_tensors + quant->n_nodes, n = n_plain + (search->facts.wide_ms ? quant->n_tensors : 0);
+    const int n_plain = quant->n_tensors + quant->n_nodes;
+    const int n = n_plain + (search->facts.write_ms ? quant->n_tensors : 0);
     double best = 0.0;
     for (int k = 0; k < n; k++) {
         pithi_quant_mix_apply(quant, from);

@@ -132,21 +132,43 @@ static double noise_of(const pithi_quant_error_sums *all, int i)
                                          : pithi_quant_decibel(signal, own->noise));
 }
 
+/* Of all outputs of a kind together, so that one with a few decisions doesn't stand for the others; of the kinds the
+ * most. */
+static double changed_of(const pithi_quant_error_sums *all)
+{
+    double changes[PITHI_DECISION_COUNT] = { 0.0 }, n_decisions[PITHI_DECISION_COUNT] = { 0.0 }, most = -1.0;
+    for (int i = 0; i < all->n; i++) {
+        const pithi_decision_kind kind = all->decisions ? all->decisions[i].kind : PITHI_DECISION_NONE;
+        double n = 0.0;
+        changes[kind] += pithi_decisions_changes(&all->items[i].decisions, &n);
+        n_decisions[kind] += n;
+    }
+    for (int k = 0; k < PITHI_DECISION_COUNT; k++) {
+        most = n_decisions[k] > 0.0 ? fmax(most, changes[k] / n_decisions[k]) : most;
+    }
+    return most;
+}
+
 /* The mean over outputs, so that an output of large values doesn't hide the others. */
 pithi_quant_error pithi_quant_sums_error(const pithi_quant_error_sums *all)
 {
-    pithi_quant_error error = { .changed = -1.0 };
+    pithi_quant_error error = { .changed = changed_of(all) };
     const int n_outputs = all->n;
     for (int i = 0; i < n_outputs; i++) {
         const sums *own = &all->items[i];
         double lengths = sqrt(own->signal) * sqrt(own->square);
         error.sqnr_db += pithi_quant_decibel(own->signal, own->noise) / n_outputs;
         error.noise += noise_of(all, i) / n_outputs;
-        error.changed = fmax(error.changed, pithi_decisions_changed(&own->decisions));
         error.score += own->scores / (own->n_samples * n_outputs);
         error.cosine += (lengths > 0.0 ? own->product / lengths : own->noise > 0.0 ? 0.0 : 1.0) / n_outputs;
     }
     return error;
+}
+
+bool pithi_quant_is_better(const pithi_quant_error *before, const pithi_quant_error *after, double least_db)
+{
+    const double gain = after->score - before->score;
+    return gain > fmax(least_db, PITHI_QUANT_GAIN_DB) && after->sqnr_db > before->sqnr_db - gain;
 }
 
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out)

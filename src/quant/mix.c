@@ -245,6 +245,22 @@ static void find_borders(const pithi_quant *quant, const pithi_quant_mix *mix, u
     }
 }
 
+/* By what it computes with, and how wide its activations are now. */
+static double node_ms(const pithi_quant *quant, const pithi_quant_facts *facts, const pithi_quant_mix *mix,
+                      const pith_node *node)
+{
+    const int i = node->index;
+    bool reads = false;
+    if (mix->compute[i] != PITHI_COMPUTE_INT8 || !facts->write_ms) {
+        return facts->ms[mix->compute[i]][i];
+    }
+    for (int k = 0; k < pithi_quant_n_operands(quant, node); k++) {
+        reads = reads || pithi_quant_format_of(quant, node->inputs[k]) == PITHI_ACTIVATION_U16;
+    }
+    const bool writes = pithi_quant_result_format(quant, node) == PITHI_ACTIVATION_U16;
+    return reads ? facts->ms[PITHI_COMPUTE_INT16][i] : writes ? facts->write_ms[i] : facts->ms[PITHI_COMPUTE_INT8][i];
+}
+
 pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quant_mix *mix,
                                             const pithi_quant_facts *facts)
 {
@@ -259,7 +275,7 @@ pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quan
         pithi_quant_weights weights[2];
         const int n_weights = pithi_quant_all_weights(quant, node, weights);
         if (quant->roles[i] != PITHI_QUANT_FLOAT) {
-            sum.ms += facts->ms[mix->compute[i]][i];
+            sum.ms += node_ms(quant, facts, mix, node);
         } else if (n_weights > 0) {
             sum.ms += facts->ms[is_int ? PITHI_COMPUTE_INT8 : PITHI_COMPUTE_FLOAT][i];
         }
@@ -276,7 +292,6 @@ pithi_quant_figures pithi_quant_mix_figures(pithi_quant *quant, const pithi_quan
             continue;
         }
         const uint8_t border = facts->borders[t];
-        sum.ms += facts->wide_ms && tensor->format == PITHI_ACTIVATION_U16 ? facts->wide_ms[t] : 0.0;
         sum.ms += border_ms(quant, facts, t, !(border & MADE_BY_INTEGERS), border & READ_BY_FLOAT);
         sum.noise += facts->tensor_noise && tensor->format == PITHI_ACTIVATION_U8 ? facts->tensor_noise[t] : 0.0;
     }

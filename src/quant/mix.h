@@ -26,7 +26,8 @@ typedef struct pithi_quant_mix {
 /* What is known of nodes and tensors, once. */
 typedef struct pithi_quant_facts {
     double *ms[PITHI_COMPUTE_COUNT]; /* by number of the node; what is fused into another node counts there */
-    double *wide_ms;                 /* by tensor: what 16 bits cost more; INFINITY: not possible; NULL: not known */
+    double *write_ms;                /* by node: of one that writes 16 bits from 8; what reads 16 bits counts as INT16;
+                                      * NULL: not known, no tensor gets 16 bits */
     double quantize_ns, dequantize_ns; /* per element, at the borders between formats */
     double other_ms;                 /* of nodes that are float in any case */
     double *tensor_noise;            /* by tensor: noise over signal at the outputs, in u8 alone; NULL: not measured */
@@ -51,7 +52,7 @@ int pithi_quant_bits_index(int bits);
 pith_status pithi_quant_learn_costs(pithi_quant *quant, pithi_quant_facts *facts);
 /* Whole runs in turns: of the least time of each round the lower quartile, since what disturbs only ever adds time.
  * Takes over the graphs. */
-#define PITHI_QUANT_MAX_TIMED 5
+#define PITHI_QUANT_MAX_TIMED 7
 pith_status pithi_quant_time(const pithi_quant *quant, pith_graph *const *graphs, int n_graphs, double *ms_out);
 
 /* ---- widen.c ---- */
@@ -111,9 +112,8 @@ typedef struct pithi_quant_point {
     double ms;               /* measured, or 0 */
     double predicted_ms;
     float **shifts;          /* of biases, corrected for this mix; NULL: those of its layers */
-    double score, changed;   /* as pithi_quant_error has them; once is_judged */
-    double before;           /* the score without the shifts */
-    double changed_before;
+    pithi_quant_error error; /* once is_judged */
+    pithi_quant_error before; /* without the shifts */
     bool is_judged;
     bool is_corrected;       /* biases of its own were tried, whether or not these are `shifts` */
 } pithi_quant_point;

@@ -399,9 +399,7 @@ static pith_status measure_corrected(pithi_quant *quant, const pithi_weight_form
 {
     const pith_quantize_options *options = quant->options;
     const bool is_coarse = format->bits > 0 && format->bits < 8;
-    pithi_quant_error error;
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    quant->score = error.score;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &quant->error));
     report->is_bias_corrected = 0;
     return is_coarse && !options->no_bias_correction && pithi_quant_wants(quant, "bias-correction")
                ? pithi_quant_try_correction(quant, report)
@@ -411,7 +409,7 @@ static pith_status measure_corrected(pithi_quant *quant, const pithi_weight_form
 /* On a clone, which stays where the measured error falls. */
 static pith_status attempt(pithi_quant *quant, const try *t, pith_quantize_report *report)
 {
-    const double score = quant->score;
+    const pithi_quant_error error = quant->error;
     const int n_stages = quant->n_stages, is_corrected = report->is_bias_corrected;
     const pithi_quant_state before = pithi_quant_save(quant);
     pithi_moments *list = NULL;
@@ -425,13 +423,13 @@ static pith_status attempt(pithi_quant *quant, const try *t, pith_quantize_repor
                                                       : apply_moments(quant, list, n, t, &report->n_plain),
                   failed);
     PITH_TRY_GOTO(measure_corrected(quant, t->format, report), failed);
-    const bool is_kept = quant->score > score;
+    const bool is_kept = quant->error.score > error.score;
     quant->n_stages = n_stages;
-    pithi_quant_note(quant, t->name, score, quant->score, is_kept);
+    pithi_quant_note(quant, t->name, error.score, quant->error.score, is_kept);
     if (is_kept) {
         quant->older[quant->n_older++] = before.graph;
     } else {
-        quant->score = score;
+        quant->error = error;
         report->is_bias_corrected = is_corrected;
         pithi_quant_restore(quant, &before);
     }

@@ -101,6 +101,18 @@ typedef struct pithi_quant_work {
     double per_run, done, limit;
 } pithi_quant_work;
 
+/* Error of the quantised network's outputs on samples. */
+typedef struct pithi_quant_error {
+    double sqnr_db, cosine;
+    double score;                  /* what stages are judged by: mean over samples and outputs of their own dB, each at
+                                    * most 60, so that no sample and no output hides the others */
+    double noise;                  /* over signal, the mean of the outputs; of probabilities over what is uncertain */
+    double changed;                /* expected share of decisions that change: decide.h; -1 without decisions */
+} pithi_quant_error;
+/* The second error is smaller by more than `least_db` and PITHI_QUANT_GAIN_DB, and for all samples together it grew by
+ * less than that: a gain for most isn't bought with a few. */
+bool pithi_quant_is_better(const pithi_quant_error *before, const pithi_quant_error *after, double least_db);
+
 typedef struct pithi_quant_checks {
     pith_tensor *references;       /* n * n_outputs; NULL: not run yet */
     int n;
@@ -131,7 +143,7 @@ typedef struct pithi_quant {
     pith_observer observer;        /* of ranges that stages are compared with */
     bool learns;                   /* rounding learns where it is worth it */
     bool rounds;                   /* weights are rounded by what their layers make of it wherever a stage is judged */
-    double score;                  /* of the network as it is now; see pithi_quant_error */
+    pithi_quant_error error;       /* of the network as it is now */
     pith_graph **older;            /* graphs whose constants `graph` shares */
     int n_older;
     pithi_quant_work *work;        /* NULL: not limited */
@@ -174,6 +186,8 @@ int pithi_quant_all_weights(const pithi_quant *quant, const pith_node *node, pit
 bool pithi_quant_is_bias(const pithi_quant *quant, const pith_node *node);
 /* The constant bias of a product: of a matmul that row behind it. NULL: none. */
 const pith_tensor *pithi_quant_bias_of(const pithi_quant *quant, const pith_graph *graph, const pith_node *node);
+/* A product that has a bias, or may get one. */
+bool pithi_quant_may_shift(const pithi_quant *quant, const pith_graph *graph, const pith_node *node);
 
 /* The shape of the scales of weights in a format, and the arguments of dequantize_linear for it. */
 typedef struct pithi_quant_scales {
@@ -232,7 +246,7 @@ typedef struct pithi_quant_state {
 pithi_quant_state pithi_quant_save(const pithi_quant *quant);
 /* Destroys quant->graph if it is another one. */
 void pithi_quant_restore(pithi_quant *quant, const pithi_quant_state *state);
-/* A line of the report: `before` and quant->score are its scores. */
+/* A line of the report: `before` and `after` are scores. */
 void pithi_quant_note(pithi_quant *quant, const char *stage, double before, double after, bool is_kept);
 /* The network may be run so many times more. */
 bool pithi_quant_affords(const pithi_quant *quant, int n_runs);
@@ -327,14 +341,7 @@ pith_status pithi_quant_start_without(const pithi_quant *quant, pith_graph *grap
 pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner, int sample);
 void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner);
 
-/* Error of the quantised network's outputs on the first `n_samples` samples that measure. */
-typedef struct pithi_quant_error {
-    double sqnr_db, cosine;
-    double score;                  /* what stages are judged by: mean over samples and outputs of their own dB, each at
-                                    * most 60, so that no sample and no output hides the others */
-    double noise;                  /* over signal, the mean of the outputs; of probabilities over what is uncertain */
-    double changed;                /* expected share of decisions that change: decide.h; -1 without decisions */
-} pithi_quant_error;
+/* On the first `n_samples` samples that measure. */
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out);
 /* The same piece by piece; zero-initialise. `references` are the float outputs of the sample that ran. */
 typedef struct pithi_quant_error_sums {

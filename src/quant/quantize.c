@@ -152,7 +152,7 @@ pith_status pithi_quant_learn_types(const pithi_quant *quant, pith_graph *graph)
 pith_status pithi_quant_try_correction(pithi_quant *quant, pith_quantize_report *report)
 {
     pithi_quant_error after;
-    const double before = quant->score;
+    const double before = quant->error.score;
     bool is_done = false;
     void *block = NULL;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_nodes, sizeof(float *), &block));
@@ -163,11 +163,11 @@ pith_status pithi_quant_try_correction(pithi_quant *quant, pith_quantize_report 
         return PITH_OK;
     }
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &after));
-    report->is_bias_corrected = after.score > before + PITHI_QUANT_GAIN_DB;
+    report->is_bias_corrected = pithi_quant_is_better(&quant->error, &after, 0.0);
     if (!report->is_bias_corrected) {
         memcpy(quant->bias_shifts, block, (size_t)quant->n_nodes * sizeof(float *));
     }
-    quant->score = report->is_bias_corrected ? after.score : before;
+    quant->error = report->is_bias_corrected ? after : quant->error;
     pithi_quant_note(quant, "bias-correction", before, after.score, report->is_bias_corrected);
     return PITH_OK;
 }
@@ -273,13 +273,11 @@ static pith_status prepare(pithi_quant *quant)
 /* Ranges as they are at first, which stages are compared with. */
 static pith_status start(pithi_quant *quant)
 {
-    pithi_quant_error error;
     bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
     quant->observer = is_free ? PITH_OBSERVER_MSE : quant->options->observer;
     pithi_quant_observe_all(quant);
     pithi_quant_take_observer(quant, quant->observer);
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    quant->score = error.score;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &quant->error));
     return pithi_quant_wants(quant, "rounding") ? pithi_quant_round(quant) : PITH_OK;
 }
 

@@ -130,16 +130,16 @@ void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer)
 pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report)
 {
     const bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
-    const double before = quant->score;
-    double best = -INFINITY;
+    const double before = quant->error.score;
+    pithi_quant_error best = { 0 };
     pith_observer taken = is_free ? PITH_OBSERVER_MIN_MAX : quant->options->observer;
     for (int k = 1; k < n_observers(quant) && is_free; k++) {
         pithi_quant_error error;
         pithi_quant_take_observer(quant, (pith_observer)k);
         PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
         report->observer_sqnr_db[k] = error.sqnr_db;
-        if (error.score > best + PITHI_QUANT_GAIN_DB) {
-            best = error.score;
+        if (k == 1 || error.score > best.score + PITHI_QUANT_GAIN_DB) { /* none is the plain choice */
+            best = error;
             taken = (pith_observer)k;
         }
         pithi_quant_tell(quant, "trying observers", k, n_observers(quant) - 1);
@@ -147,8 +147,8 @@ pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report
     pithi_quant_take_observer(quant, taken);
     report->observer = quant->observer = taken;
     if (is_free) {
-        quant->score = best;
-        pithi_quant_note(quant, pith_observer_name(taken), before, best, true);
+        quant->error = best;
+        pithi_quant_note(quant, pith_observer_name(taken), before, best.score, true);
     }
     return PITH_OK;
 }
@@ -168,7 +168,7 @@ static int by_share(const void *a, const void *b)
 
 /* Tries the other ranges of one tensor; the best stays. What is better for most samples only because it clips a few
  * is no gain on others: the noise of all together must not rise either. */
-static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor, double *sqnr_db)
+static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor)
 {
     pithi_range best = tensor->range;
     for (int k = 1; k < n_observers(quant); k++) {
@@ -182,9 +182,8 @@ static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor,
         }
         tensor->range = tensor->candidates[k];
         PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-        if (error.score > quant->score + REFINED_DB && error.sqnr_db >= *sqnr_db) {
-            quant->score = error.score;
-            *sqnr_db = error.sqnr_db;
+        if (error.score > quant->error.score + REFINED_DB && error.sqnr_db >= quant->error.sqnr_db) {
+            quant->error = error;
             best = tensor->range;
         }
     }
@@ -206,12 +205,11 @@ static bool has_choice(const pithi_quant *quant, const pithi_quant_tensor *tenso
 pith_status pithi_quant_refine_ranges(pithi_quant *quant)
 {
     void *block = NULL;
-    const double before = quant->score;
+    const double before = quant->error.score;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(ranked), &block));
     ranked *order = block;
     int n = 0;
-    pithi_quant_error start;
-    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &start));
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &quant->error));
     for (int i = 0; i < quant->n_tensors; i++) {
         double signal, noise, clipped;
         const pithi_quant_tensor *tensor = &quant->tensors[i];
@@ -223,9 +221,9 @@ pith_status pithi_quant_refine_ranges(pithi_quant *quant)
     qsort(order, (size_t)n, sizeof(ranked), by_share);
     n = n < N_REFINED || pithi_quant_effort(quant) > 0 ? n : N_REFINED;
     for (int i = 0; i < n && pithi_quant_affords(quant, (n_observers(quant) - 1) * quant->n_held); i++) {
-        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor], &start.sqnr_db));
+        PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor]));
         pithi_quant_tell(quant, "refining ranges", i + 1, n);
     }
-    pithi_quant_note(quant, "ranges one by one", before, quant->score, quant->score > before);
+    pithi_quant_note(quant, "ranges one by one", before, quant->error.score, quant->error.score > before);
     return PITH_OK;
 }

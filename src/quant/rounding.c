@@ -62,7 +62,7 @@ static pith_status open_layer(pithi_quant *quant, const pith_node *node, rounded
     out->q = (int16_t *)(uintptr_t)nearest.q;
     out->scales = (float *)(uintptr_t)nearest.scales;
     out->zeros = (int16_t *)(uintptr_t)nearest.zeros;
-    if (!pithi_is(node, "matmul")) {
+    if (pithi_quant_may_shift(quant, quant->graph, node)) {
         PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n_out, sizeof(float), &shifts));
         out->shifts = shifts;
     }
@@ -92,7 +92,7 @@ static pith_status learn_group(pithi_quant *quant, const rounded_layer *layer, c
 {
     const int64_t n = r->k * r->n_out, sizes[] = { r->n_rows, r->k, r->n_out };
     const int n_steps = pithi_quant_effort(quant) > 0 ? BEST_STEPS : STEPS;
-    const pith_tensor *bias = layer->shifts ? pithi_constant_input(layer->node, 2) : NULL;
+    const pith_tensor *bias = pithi_quant_bias_of(quant, quant->graph, layer->node);
     pithi_round_target target = { .lo = 0.0f };
     pithi_round_result result;
     void *block = NULL;
@@ -260,10 +260,10 @@ pith_status pithi_quant_round(pithi_quant *quant)
     }
     PITH_TRY(pithi_quant_round_layers(quant));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    quant->rounds = error.score > quant->score + PITHI_QUANT_GAIN_DB;
-    pithi_quant_note(quant, "rounding", quant->score, error.score, quant->rounds);
+    quant->rounds = pithi_quant_is_better(&quant->error, &error, 0.0);
+    pithi_quant_note(quant, "rounding", quant->error.score, error.score, quant->rounds);
     if (quant->rounds) {
-        quant->score = error.score;
+        quant->error = error;
     } else {
         undo(quant);
     }
@@ -296,7 +296,7 @@ pith_status pithi_quant_learn_rounding(pithi_quant *quant, pith_status (*check)(
     }
     PITH_TRY(pithi_quant_round_layers(quant));
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-    bool is_kept = error.score > start.score + PITHI_QUANT_GAIN_DB;
+    bool is_kept = pithi_quant_is_better(&start, &error, 0.0);
     if (is_kept) {
         PITH_TRY(check(user, &is_kept));
     }
@@ -306,6 +306,6 @@ pith_status pithi_quant_learn_rounding(pithi_quant *quant, pith_status (*check)(
         memcpy(quant->bias_shifts, shifts, n * sizeof(float *));
         return PITH_OK;
     }
-    quant->score = error.score;
+    quant->error = error;
     return PITH_OK;
 }

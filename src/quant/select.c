@@ -290,6 +290,11 @@ const pith_tensor *pithi_quant_bias_of(const pithi_quant *quant, const pith_grap
                : NULL;
 }
 
+bool pithi_quant_may_shift(const pithi_quant *quant, const pith_graph *graph, const pith_node *node)
+{
+    return !pithi_is(node, "matmul") || pithi_quant_bias_of(quant, graph, node);
+}
+
 /* Functions of functions of one quantised tensor become one table, in which nothing is rounded in between. */
 static const pith_value *argument_of(const pithi_quant *quant, const pith_value *value)
 {

@@ -11,12 +11,12 @@
 #define MOST_SHARE  0.03 /* of the measured time, which has some noise */
 #define MOST_CHANGED 0.01 /* of the decisions: pithi_quant_error */
 #define WORTH       1.5  /* share of the changes that go for a share of the saved time */
-#define LEAST_LESS  0.9  /* of the changes of what was taken last */
+#define LEAST_LESS  0.95 /* of the changes of what was taken last */
 #define MOST_SPENT  0.3  /* of the time that integers save, as predicted */
 #define MOST_SAVED  0.4  /* of the time that integers save, as measured */
 #define MOST_TIMED  2    /* times that a measurement is taken before precision is lost to it */
 
-static const double saved_shares[] = { 0.1, 0.2, MOST_SPENT }; /* of what integers save, as predicted */
+static const double saved_shares[] = { 0.05, 0.1, 0.15, 0.2, MOST_SPENT }; /* of what integers save, as predicted */
 
 /* ---- what can have 16 bits ----------------------------------------------------------------- */
 
@@ -91,7 +91,8 @@ static pith_status spend_little(pithi_quant_search *search, const pithi_quant_ra
         for (int i = 1; i < n && search->chosen == start; i++) {
             const bool is_cheap = pithi_quant_time_of(search, points[i]) <=
                                   pithi_quant_time_of(search, start) * (1.0 + MOST_SHARE);
-            const bool is_better = search->points[points[i]].score > search->points[start].score + PITHI_QUANT_GAIN_DB;
+            const pithi_quant_error *before = &search->points[start].error, *after = &search->points[points[i]].error;
+            const bool is_better = pithi_quant_is_better(before, after, 0.0);
             search->chosen = is_cheap && is_better ? points[i] : start;
             is_refused = is_refused || (is_better && !is_cheap);
         }
@@ -104,15 +105,16 @@ static pith_status spend_saved(pithi_quant_search *search, const pithi_quant_rai
 {
     const double first = search->points[start].predicted_ms, saved = search->points[0].predicted_ms - first;
     int points[2 + PITH_COUNT(saved_shares)] = { 0, start }, n = 2;
-    const double all = search->points[start].changed;
-    double changed = search->points[search->chosen].changed;
+    const double all = search->points[start].error.changed;
+    double changed = search->points[search->chosen].error.changed, spent = 0.0;
     for (int i = 0; i < PITH_COUNT(saved_shares) && changed > MOST_CHANGED; i++) {
         int end = list->n, point = -1;
         PITH_TRY(add_point(search, list, first + saved_shares[i] * saved, &end, &point));
-        const double most = fmin(LEAST_LESS * changed, (1.0 - WORTH * saved_shares[i]) * all);
-        if (point >= 0 && search->points[point].changed < most &&
-            search->points[point].score >= search->points[start].score) {
-            changed = search->points[point].changed;
+        const double least = fmin(changed, all) - WORTH * (saved_shares[i] - spent) * all;
+        if (point >= 0 && search->points[point].error.changed < fmin(LEAST_LESS * changed, least) &&
+            search->points[point].error.score >= search->points[start].error.score) {
+            changed = search->points[point].error.changed;
+            spent = saved_shares[i];
             points[n++] = point;
         }
     }
@@ -135,13 +137,13 @@ pith_status pithi_quant_widen(pithi_quant_search *search)
     pithi_quant *quant = search->quant;
     const int start = search->chosen;
     pithi_quant_raises *list = NULL;
-    if (!search->facts.wide_ms || (!search->facts.tensor_noise && pithi_quant_noise_samples(quant) == 0)) {
+    if (!search->facts.write_ms || (!search->facts.tensor_noise && pithi_quant_noise_samples(quant) == 0)) {
         return PITH_OK;
     }
     PITH_TRY(pithi_quant_judge_point(search, start));
     PITH_TRY(pithi_quant_learn_noise(quant, &search->facts));
     const double first = search->points[start].predicted_ms, saved = search->points[0].predicted_ms - first;
-    const bool wants_more = search->points[start].changed > MOST_CHANGED;
+    const bool wants_more = search->points[start].error.changed > MOST_CHANGED;
     search->most_ms = fmax(first * (1.0 + SPENT_SHARE), first + (wants_more ? MOST_SPENT * saved : 0.0));
     PITH_TRY(pithi_quant_list_raises(search, &search->points[start].mix, &list));
     search->most_ms = 0.0;
@@ -149,7 +151,7 @@ pith_status pithi_quant_widen(pithi_quant_search *search)
     if (wants_more) {
         PITH_TRY(spend_saved(search, list, start));
     }
-    pithi_quant_note(quant, "widening", search->points[start].score, search->points[search->chosen].score,
+    pithi_quant_note(quant, "widening", search->points[start].error.score, search->points[search->chosen].error.score,
                      search->chosen != start);
     return PITH_OK;
 }

@@ -236,13 +236,14 @@ static void make_depthwise(pith_test *test, depthwise_case *c)
                                  .stride_w = pick(test, 1, 3), .dilation_h = pick(test, 1, 2),
                                  .dilation_w = pick(test, 1, 2), .pad_top = pick(test, 0, 3),
                                  .pad_left = pick(test, 0, 3), .x_is_signed = pith_test_random(test) & 1,
-                                 .finish = random_finish(test) };
+                                 .x_is_bytes = pith_test_random(test) % 3 == 0, .finish = random_finish(test) };
     t->stride_w = t->out_w == 1 && pick(test, 0, 1) ? 1 << 20 : t->stride_w;
     const size_t n = t->n_channels, n_w = (size_t)(t->kernel_h * t->kernel_w) * n;
     c->out_h = pick(test, 1, 5);
     t->y_end = c->out_h;
-    t->x_zero = t->x_is_signed ? pick(test, -32768, 32767) : pick(test, 0, 65535);
-    c->x = random_bits(test, 2 * (size_t)(t->in_h * t->in_w) * n);
+    const int half = t->x_is_bytes ? 128 : 32768;
+    t->x_zero = pick(test, 0, 2 * half - 1) - (t->x_is_signed ? half : 0);
+    c->x = random_bits(test, (t->x_is_bytes ? 1 : 2) * (size_t)(t->in_h * t->in_w) * n);
     c->w = pith_guarded_alloc(2 * n_w, n & 1);
     c->bias = pith_guarded_alloc(4 * n, n & 1);
     c->scale = pith_guarded_alloc(4 * n, n & 1);
@@ -270,7 +271,8 @@ static int32_t wanted_at(const pith_dwconv_s16_task *t, int oy, int ox, size_t c
             const int x = ox * t->stride_w - t->pad_left + kx * t->dilation_w;
             if (y >= 0 && y < t->in_h && x >= 0 && x < t->in_w) {
                 const size_t at = (size_t)(y * t->in_w + x) * t->n_channels + channel;
-                const int64_t value = number_at(t->x, t->x_is_signed ? PITH_S16_S16 : PITH_S16_U16, at);
+                const pith_s16_type types[] = { PITH_S16_U16, PITH_S16_S16, PITH_S16_U8, PITH_S16_S8 };
+                const int64_t value = number_at(t->x, types[2 * t->x_is_bytes + t->x_is_signed], at);
                 sum += (value - t->x_zero) * t->w[(size_t)(ky * t->kernel_w + kx) * t->n_channels + channel];
             }
         }

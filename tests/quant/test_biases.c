@@ -18,6 +18,12 @@ static const char transposed[] = "input x f32[1,2,4,40]\n"
                                  "y = conv_transpose x w b | strides=[2,2]\n"
                                  "output y\n";
 
+static const char matmul[] = "input x f32[1,2,4,40]\n"
+                             "const w f32[40,3]{-0.5:0.5}\nconst b f32[3]{-0.2:0.2}\n"
+                             "p = matmul x w\n"
+                             "y = add p b\n"
+                             "output y\n";
+
 /* The first channel is nearly its bias alone. */
 static const char convolution[] = "input x f32[1,2,4,40]\n"
                                   "const w f32[2,2,1,1]{1e-9,2e-9,0.5,0.25}\nconst b f32[2]{1,0.1}\n"
@@ -63,13 +69,12 @@ static void stop(fixture *f)
     pithi_graph_destroy(f->quant.graph);
 }
 
-static void test_transposed(pith_test *test, float *data)
+static void test_correction(pith_test *test, const char *text, float *data)
 {
     float wrong[3] = { 0.5f, -0.25f, 0.125f };
     bool is_done = false;
     fixture f;
-    pith_test_case(test, "correction of a transposed convolution, by channel");
-    start(test, transposed, data, &f);
+    start(test, text, data, &f);
     f.quant.bias_shifts[0] = wrong;
     TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
     TEST_CHECK(test, is_done);
@@ -189,7 +194,10 @@ void test_biases(pith_test *test)
         data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
     }
     if (data) {
-        test_transposed(test, data);
+        pith_test_case(test, "correction of a transposed convolution, by channel");
+        test_correction(test, transposed, data);
+        pith_test_case(test, "correction of the row behind a matmul");
+        test_correction(test, matmul, data);
         test_mean(test, data);
         pith_test_case(test, "room for biases where 16 bits come later: convolution");
         test_room(test, convolution, data);

@@ -13,8 +13,8 @@ static int preferred_to(pith_test *test, double float_ms, double a_ms, double b_
     static pithi_quant_search search;
     int better = -1;
     search.points[0] = (pithi_quant_point){ .ms = float_ms };
-    search.points[1] = (pithi_quant_point){ .ms = a_ms, .score = a_score, .is_judged = true };
-    search.points[2] = (pithi_quant_point){ .ms = b_ms, .score = b_score, .is_judged = true };
+    search.points[1] = (pithi_quant_point){ .ms = a_ms, .error.score = a_score, .is_judged = true };
+    search.points[2] = (pithi_quant_point){ .ms = b_ms, .error.score = b_score, .is_judged = true };
     TEST_OK(test, pithi_quant_prefer(&search, 1, 2, &better));
     return better;
 }
@@ -76,8 +76,44 @@ static void test_work(pith_test *test)
     pithi_graph_destroy(graph);
 }
 
+static void test_better(pith_test *test)
+{
+    const pithi_quant_error before = { .score = 20.0, .sqnr_db = 18.0 };
+    static const struct {
+        double score, sqnr_db, least_db;
+        bool is_better;
+    } after[] = { { 20.1, 18.0, 0.0, true },  { 20.04, 19.0, 0.0, false }, { 20.1, 18.0, 0.2, false },
+                  { 21.0, 17.5, 0.0, true },  { 21.0, 16.5, 0.0, false },  { 19.0, 25.0, 0.0, false } };
+    pith_test_case(test, "a stage stays if most samples gain, and all together don't lose more than that");
+    for (int i = 0; i < PITH_COUNT(after); i++) {
+        const pithi_quant_error error = { .score = after[i].score, .sqnr_db = after[i].sqnr_db };
+        const bool is_better = pithi_quant_is_better(&before, &error, after[i].least_db);
+        TEST_CHECK_MESSAGE(test, is_better == after[i].is_better, "number %d", i);
+    }
+}
+
+static void test_fitting(pith_test *test)
+{
+    enum { MOST = 16 };
+    const int sizes[][3] = { { 100, 25, 16 }, { 40, 24, 16 }, { 20, 20, 16 }, { 5, 5, 5 } }; /* all, held, fitting */
+    pith_test_case(test, "what is fitted doesn't see the samples that judge it, where there are others");
+    for (int i = 0; i < PITH_COUNT(sizes); i++) {
+        const pith_samples samples = { .n_samples = sizes[i][0] };
+        const pithi_quant quant = { .samples = &samples, .n_held = sizes[i][1] };
+        int fitting[MOST], n_held = 0;
+        const int n = pithi_quant_free_samples(&quant, MOST, fitting);
+        for (int k = 0; k < n * quant.n_held; k++) {
+            n_held += fitting[k / quant.n_held] == pithi_quant_held_sample(&quant, k % quant.n_held);
+        }
+        TEST_CHECK_MESSAGE(test, n == sizes[i][2] && n_held == (sizes[i][0] > sizes[i][1] ? 0 : n),
+                           "of %d samples %d, %d of them held", sizes[i][0], n, n_held);
+    }
+}
+
 void test_choose(pith_test *test)
 {
+    test_better(test);
+    test_fitting(test);
     test_prefer(test);
     test_bytes(test);
     test_work(test);

@@ -57,12 +57,19 @@ static void fill(pith_test *test, scores *s, double background)
     }
 }
 
+static double share_of(const pithi_decisions *all)
+{
+    double n = 0.0;
+    const double changes = pithi_decisions_changes(all, &n);
+    return n > 0.0 ? changes / n : -1.0;
+}
+
 static double changed(pith_test *test, pithi_decision decision, const pith_shape *shape, float *want, float *got)
 {
     pithi_decisions all = { 0 };
     const pith_tensor reference = { PITH_DTYPE_F32, *shape, want }, output = { PITH_DTYPE_F32, *shape, got };
     TEST_OK(test, pithi_decisions_add(test->ctx, &all, &decision, &reference, &output));
-    const double share = pithi_decisions_changed(&all);
+    const double share = share_of(&all);
     pithi_decisions_destroy(test->ctx, &all);
     return share;
 }
@@ -104,6 +111,26 @@ static void test_rows(pith_test *test, scores *s, float *turned)
     const double seen = changed(test, by_row, &rows, s->want, s->got);
     TEST_CHECK_MESSAGE(test, s->n_background > N_ROWS * 19 / 20 && fabs(seen - least) < 0.4 * least,
                        "%.4f, counted %.4f", seen, least);
+}
+
+/* Few of many pixels are found: F1 of found and lost ones is what users count. */
+static void test_found(pith_test *test, scores *s)
+{
+    const pith_shape shape = { 2, { N_ROWS, N_CLASSES } };
+    int64_t n_both = 0, n_all = 0;
+    pith_test_case(test, "of two classes as much background as is found: 1 - F1");
+    for (int i = 0; i < N; i++) {
+        const double x = pith_test_uniform(test, -1.5, 1.5) - (pith_test_uniform(test, 0.0, 1.0) < 0.9 ? 4.0 : 0.0);
+        const double y = x + 0.1 * normal(test);
+        s->want[i] = (float)(1.0 / (1.0 + exp(-x)));
+        s->got[i] = (float)(1.0 / (1.0 + exp(-y)));
+        n_both += x > 0.0 && y > 0.0;
+        n_all += (x > 0.0) + (y > 0.0);
+    }
+    const double wanted = 1.0 - 2.0 * (double)n_both / (double)n_all;
+    const double share = changed(test, halves, &shape, s->want, s->got);
+    TEST_CHECK_MESSAGE(test, wanted > 0.02 && fabs(share - wanted) < 0.25 * wanted, "%.4f, counted %.4f", share,
+                       wanted);
 }
 
 /* Margins are differences of two scores, each with the error's deviation. */
@@ -240,7 +267,7 @@ static void test_many(pith_test *test)
         const pith_tensor reference = { PITH_DTYPE_F32, shape, want }, output = { PITH_DTYPE_F32, shape, got };
         TEST_OK(test, pithi_decisions_add(test->ctx, &all, &halves, &reference, &output));
     }
-    const double share = pithi_decisions_changed(&all);
+    const double share = share_of(&all);
     TEST_CHECK_MESSAGE(test, all.n_rows == (int64_t)n * N_MAPS && all.n <= 1 << 20 && all.capacity <= 2u << 20,
                        "%zu pairs of %lld", all.capacity, (long long)all.n_rows);
     TEST_CHECK_MESSAGE(test, one > 0.01 && fabs(share - one) < 0.02 * one, "%.5f, of one map %.5f", share, one);
@@ -275,7 +302,7 @@ static void test_values(pith_test *test)
     TEST_CHECK(test, one.kind == PITHI_DECISION_SCORES && one.is_flat && one.are_logits);
     TEST_CHECK(test, !pithi_decision_of(flat->inputs[0], NULL, true).are_logits);
     const pithi_decisions none = { 0 };
-    TEST_CHECK(test, pithi_decisions_changed(&none) == -1.0 && pithi_decisions_noise(&none) == -1.0);
+    TEST_CHECK(test, share_of(&none) == -1.0 && pithi_decisions_noise(&none) == -1.0);
     pithi_graph_destroy(graph);
 }
 
@@ -376,6 +403,7 @@ void test_decide(pith_test *test)
     float *turned = malloc(2 * N * sizeof(float));
     if (s && turned) {
         test_rows(test, s, turned);
+        test_found(test, s);
         test_noise(test, s);
         test_halves(test, s);
     }

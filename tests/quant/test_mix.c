@@ -286,8 +286,56 @@ static void test_cut(pith_test *test)
     pithi_graph_destroy(graph);
 }
 
+/* Milliseconds more than all int8, with 16 bits in the results of some nodes. */
+static double extra_ms(trial *t, const pith_node *const *wide, int n_wide)
+{
+    pithi_quant_mix_fill(&t->quant, PITHI_COMPUTE_INT8, 8, &t->mix);
+    const double plain = pithi_quant_mix_figures(&t->quant, &t->mix, &t->facts).ms;
+    for (int i = 0; i < n_wide; i++) {
+        t->mix.wide[pithi_quant_result_tensor(&t->quant, wide[i])] = 1;
+    }
+    return pithi_quant_mix_figures(&t->quant, &t->mix, &t->facts).ms - plain;
+}
+
+static void test_widths(pith_test *test)
+{
+    pith_graph *graph = pith_test_graph(test, network);
+    const pith_node *products[3] = { 0 }, *sum = NULL;
+    trial t = { .n = 0 };
+    void *block = NULL;
+    int n = 0;
+    pith_test_case(test, "16 bits cost each node once, by what it reads, else by what it writes");
+    start_trial(test, &t, graph);
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        if (pithi_is(node, "conv") && n < 3) {
+            products[n++] = node;
+        }
+        sum = pithi_is(node, "add") ? node : sum;
+    }
+    TEST_OK(test, pithi_arena_array(&t.quant.arena, (size_t)t.quant.n_nodes, sizeof(double), &block));
+    t.facts.write_ms = block;
+    for (int k = 0; k < t.n; k++) {
+        const int i = t.chooses[k];
+        t.facts.ms[PITHI_COMPUTE_INT8][i] = pith_test_uniform(test, 1.0, 2.0);
+        t.facts.write_ms[i] = pith_test_uniform(test, 2.0, 3.0);
+        t.facts.ms[PITHI_COMPUTE_INT16][i] = pith_test_uniform(test, 3.0, 4.0);
+    }
+    double reads[3], writes[3];
+    const int at[] = { products[1]->index, products[2]->index, sum->index };
+    for (int i = 0; i < 3; i++) {
+        reads[i] = t.facts.ms[PITHI_COMPUTE_INT16][at[i]] - t.facts.ms[PITHI_COMPUTE_INT8][at[i]];
+        writes[i] = t.facts.write_ms[at[i]] - t.facts.ms[PITHI_COMPUTE_INT8][at[i]];
+    }
+    const double one = extra_ms(&t, &products[1], 1), two = extra_ms(&t, &products[1], 2);
+    TEST_CHECK_MESSAGE(test, fabs(one - writes[0] - reads[1]) < 1e-9, "one tensor: %g ms more", one);
+    TEST_CHECK_MESSAGE(test, fabs(two - writes[0] - reads[1] - reads[2]) < 1e-9, "two tensors: %g ms more", two);
+    pithi_arena_deinit(&t.quant.arena);
+    pithi_graph_destroy(graph);
+}
+
 void test_mix(pith_test *test)
 {
+    test_widths(test);
     source *s = calloc(1, sizeof *s);
     if (s && setup(test, network, s)) {
         test_size(test, s);

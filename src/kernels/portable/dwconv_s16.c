@@ -23,6 +23,16 @@ static void pack(const pith_dwconv_s16_task *t, void *packed)
     memcpy((char *)packed + 2 * n, t->w, n_weights(t) * sizeof(int16_t));
 }
 
+static int32_t number_at(const pith_dwconv_s16_task *t, size_t at)
+{
+    if (t->x_is_bytes) {
+        const uint8_t bits = ((const uint8_t *)t->x)[at];
+        return t->x_is_signed ? (int8_t)bits : (int32_t)bits;
+    }
+    const uint16_t bits = ((const uint16_t *)t->x)[at];
+    return t->x_is_signed ? (int16_t)bits : (int32_t)bits;
+}
+
 static int32_t sum_taps(const pith_dwconv_s16_task *t, const int16_t *w, int oy, int ox, size_t c)
 {
     int64_t sum = 0;
@@ -30,9 +40,8 @@ static int32_t sum_taps(const pith_dwconv_s16_task *t, const int16_t *w, int oy,
         const int y = oy * t->stride_h - t->pad_top + tap / t->kernel_w * t->dilation_h;
         const int x = ox * t->stride_w - t->pad_left + tap % t->kernel_w * t->dilation_w;
         if (y >= 0 && y < t->in_h && x >= 0 && x < t->in_w) {
-            const uint16_t bits = t->x[((size_t)y * (size_t)t->in_w + (size_t)x) * t->n_channels + c];
-            const int32_t number = t->x_is_signed ? (int16_t)bits : (int32_t)bits;
-            sum += (int64_t)(number - t->x_zero) * w[(size_t)tap * t->n_channels + c];
+            const size_t at = ((size_t)y * (size_t)t->in_w + (size_t)x) * t->n_channels + c;
+            sum += (int64_t)(number_at(t, at) - t->x_zero) * w[(size_t)tap * t->n_channels + c];
         }
     }
     return (int32_t)sum;

@@ -11,6 +11,10 @@
 typedef __m512i s16_v;
 
 S16_WORD s16_v s16_load(const void *from) { return _mm512_loadu_si512(from); }
+S16_WORD s16_v s16_load_bytes(const void *from)
+{
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)from));
+}
 S16_WORD void s16_store(void *to, s16_v v) { _mm512_storeu_si512(to, v); }
 S16_WORD s16_v s16_set(int16_t number) { return _mm512_set1_epi16(number); }
 S16_WORD s16_v s16_xor(s16_v a, s16_v b) { return _mm512_xor_si512(a, b); }
