@@ -29,14 +29,18 @@ pith_status pith_ctx_set_isa_limit(pith_ctx *ctx, const char *isa)
     return PITH_OK;
 }
 
-const char *pith_ctx_isa(const pith_ctx *ctx)
+int pithi_isa_best(int limit)
 {
-    int limit = pithi_isa_limit((pith_ctx *)(uintptr_t)ctx);
     int isa = limit >= 0 ? limit : pithi_isa_count() - 1;
     while (isa > 0 && !pithi_isa_is_available(isa)) {
         isa--;
     }
-    return pithi_isa_name(isa);
+    return isa;
+}
+
+const char *pith_ctx_isa(const pith_ctx *ctx)
+{
+    return pithi_isa_name(pithi_isa_best(pithi_isa_limit((pith_ctx *)(uintptr_t)ctx)));
 }
 
 int pith_ctx_has_float16(const pith_ctx *ctx)

@@ -36,6 +36,8 @@ typedef struct pith_kernel_set {
 int pithi_isa_count(void);
 const char *pithi_isa_name(int isa);
 bool pithi_isa_is_available(int isa);
+/* The best one that this CPU has, up to `limit` (negative: no limit). */
+int pithi_isa_best(int limit);
 int pithi_isa_find(const char *name); /* -1 if this build has none of that name */
 
 /* The set of `family` with the highest rank that is available and not above `isa_limit` (-1: no

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packed weights, made once per model and shared by its plans. */
 #include "ops/op.h"
+
+#include "kernels/kernel.h"
 #include "platform/platform.h"
 
 typedef struct pack_entry {
@@ -287,7 +289,8 @@ pith_status pithi_prepare_pack(pith_prepare *prepare, const void *constant_data,
     for (int i = 0; i < prepare->n_inputs && i < 64; i++) {
         prepare->packed |= (uint64_t)(prepare->inputs[i].data == constant_data) << i;
     }
-    key = pithi_hash(key, &prepare->isa_limit, sizeof prepare->isa_limit); /* tuned steps differ in it */
+    const int isa = pithi_isa_best(prepare->isa_limit); /* tuned steps differ in it; no limit is the best one's */
+    key = pithi_hash(key, &isa, sizeof isa);
     for (size_t i = 0; i < cache->n_entries; i++) {
         const pack_entry *entry = &cache->entries[i];
         if (entry->constant_data == constant_data && entry->key == key && entry->n_bytes == n_bytes) {

@@ -220,6 +220,28 @@ static void check_sections(pith_test *test)
     release(test, &made);
 }
 
+/* What was packed before takes no memory, also where the instruction set was given by its name. */
+static void check_found(pith_test *test, const char *isa)
+{
+    const pith_package_options options = { .pack = isa };
+    const pith_shape shape = { 2, { 2, 8 } };
+    pith_model *model = NULL, *bare = NULL;
+    pith_cost_report cost[2];
+    file made = package_of_text(test, dense, &options), without = package_of_text(test, dense, NULL);
+    pith_test_case(test, "packed weights are found: %s", isa);
+    TEST_OK(test, pith_model_load_memory(test->ctx, made.data, made.n_bytes, NULL, &model));
+    TEST_OK(test, pith_model_cost(model, &shape, 1, &cost[0]));
+    pith_model_destroy(model);
+    TEST_OK(test, pith_model_load_memory(test->ctx, without.data, without.n_bytes, NULL, &bare));
+    TEST_OK(test, pith_model_cost(bare, &shape, 1, &cost[1]));
+    pith_model_destroy(bare);
+    TEST_CHECK(test, cost[0].weight_bytes > 0 && cost[0].weight_bytes == cost[1].weight_bytes);
+    TEST_CHECK_MESSAGE(test, cost[0].model_bytes + cost[0].weight_bytes <= cost[1].model_bytes,
+                       "%zu and %zu bytes, %zu packed", cost[0].model_bytes, cost[1].model_bytes, cost[0].weight_bytes);
+    release(test, &made);
+    release(test, &without);
+}
+
 static void check_packed(pith_test *test)
 {
     const pith_package_options options = { .pack = "native,portable" };
@@ -470,6 +492,8 @@ void test_package(pith_test *test)
     check_weights(test);
     check_sections(test);
     check_packed(test);
+    check_found(test, "native");
+    check_found(test, pith_ctx_isa(test->ctx));
     check_refusals_of_writing(test);
     check_changes(test);
     check_places(test);
