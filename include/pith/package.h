@@ -34,7 +34,7 @@ const pith_package *pith_model_package(const pith_model *model);
 /** Zero-initialise; fields that stay zero take the defaults. */
 typedef struct pith_package_options {
     const char *folder;             /**< Where external weights of the model lie; NULL: it has none. */
-    const pith_section *sections;   /**< Put in as they are: "preprocess", "labels", "tuning" and words of the caller. */
+    const pith_section *sections;   /**< Put in as they are: "preprocess", "labels", "tuning", the caller's own. */
     int n_sections;
     const char *pack;               /**< Comma list of instruction sets whose packed weights are put in, so that a
                                          start there packs nothing; "native": this machine's; NULL: none. */
