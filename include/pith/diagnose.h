@@ -61,6 +61,9 @@ typedef struct pith_diagnose_options {
     int n_suspects; /**< Tensors and layers that are measured one by one; 0: 12. */
     int repair;     /**< 1: make a repaired network. */
     double goal_db; /**< Repairs that cost time or memory are made only below this error of the outputs; 0: 20. */
+    double input_scale, output_scale; /**< Real number of a step of integer inputs and outputs, of which the quantised
+                                           network doesn't tell it; 0: as it tells. */
+    int input_zero, output_zero;      /**< Code of 0, with a scale. */
     void (*progress)(void *user, const char *stage, int done, int total); /**< As in pith_quantize_options. */
     void *progress_user;
 } pith_diagnose_options;
@@ -143,9 +146,10 @@ typedef struct pith_finding {
     int is_fault;                               /**< Wrong beyond doubt, even if these samples' outputs hide it. */
 } pith_finding;
 
+/** A node or an output that only one of the networks has. */
 typedef struct pith_unmatched {
-    const char *name, *op;
-    int is_float_side; /**< 1: a node of the float network, 0: of the quantised one. */
+    const char *name, *op; /**< Operator of the node, or of what makes the output. */
+    int is_float_side;     /**< 1: of the float network, 0: of the quantised one. */
 } pith_unmatched;
 
 /** Released with pith_diagnose_report_destroy(). */
@@ -166,6 +170,10 @@ typedef struct pith_diagnose_report {
     int n_unmatched;
     const char *const *float_nodes; /**< "name (operator)" that compute in float between integer operators. */
     int n_float_nodes;
+    int n_outputs;       /**< That both have, of the same size: those that were compared. */
+    const pith_unmatched *lone_outputs;
+    int n_lone_outputs;
+    int is_outputs_only; /**< The networks have no layer in common: no tensors, layers, findings, repair. */
     const char *verdict; /**< Two or three sentences. */
     int needs_repair;
     int is_repaired; /**< What follows is filled. */
@@ -182,10 +190,13 @@ void pith_diagnose_report_destroy(pith_diagnose_report *report);
  * Compares the network in `quantised_path` with the float network in `float_path`. Values are matched by name (endings
  * that quantisers add are ignored), then by structure and weights; what has no partner is reported as unmatched.
  *
- * @param samples      Inputs, in the order of the float network's; the quantised one must take the same ones.
+ * Inputs and outputs are joined by name, then by place. Integer inputs of the quantised network get the float samples
+ * quantised as its first operator that reads them tells, integer outputs are dequantised as their last one tells.
+ *
+ * @param samples      Inputs, in the order and of the types of the float network's.
  * @param report_out   Receives the report; with options->repair it holds the repaired network.
- * @retval PITH_STATUS_ARG          No samples, or networks of other inputs.
- * @retval PITH_STATUS_UNSUPPORTED  One of them can't be run; or nothing matches.
+ * @retval PITH_STATUS_ARG          No samples, an input that the float network lacks, or integers of unknown scale.
+ * @retval PITH_STATUS_UNSUPPORTED  One of them can't be run.
  *
  * Isolated and cumulative errors as the layerwise and graphwise analysis of other tools; bias correction and
  * equalisation: Nagel et al., arXiv 1906.04721.

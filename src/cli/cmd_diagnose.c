@@ -8,8 +8,8 @@
 typedef struct diagnose_settings {
     const char *data, *output, *html, *sidecar;
     cli_words shapes, keys;
-    int64_t n_samples, n_threads, n_suspects;
-    double goal_db;
+    int64_t n_samples, n_threads, n_suspects, input_zero, output_zero;
+    double goal_db, input_scale, output_scale;
     bool repair, all, json;
 } diagnose_settings;
 
@@ -29,6 +29,15 @@ static const cli_option options[] = {
       120 },
     { "suspects", 0, CLI_KIND_INT, offsetof(diagnose_settings, n_suspects), "N",
       "tensors and layers that are tried one by one (12)", 1, 1000 },
+    { "input-scale", 0, CLI_KIND_NUMBER, offsetof(diagnose_settings, input_scale), "S",
+      "of integer inputs of QUANT: the float samples are divided by it (default: of the first node that reads them)",
+      1e-30, 1e30 },
+    { "input-zero", 0, CLI_KIND_INT, offsetof(diagnose_settings, input_zero), "N", "with it: the integer of 0 (0)",
+      -32768, 65535 },
+    { "output-scale", 0, CLI_KIND_NUMBER, offsetof(diagnose_settings, output_scale), "S",
+      "of integer outputs of QUANT (default: of the last QuantizeLinear)", 1e-30, 1e30 },
+    { "output-zero", 0, CLI_KIND_INT, offsetof(diagnose_settings, output_zero), "N",
+      "with it: the integer of 0 (0)", -32768, 65535 },
     { "html", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, html), "FILE", "write a report with plots", 0, 0 },
     { "preprocess", 0, CLI_KIND_TEXT, offsetof(diagnose_settings, sidecar), "FILE",
       "how a picture becomes an input (default: FLOAT_STEM.preprocess beside the float model)", 0, 0 },
@@ -60,6 +69,10 @@ static pith_status diagnose(diagnose_job *job)
                                         .n_suspects = (int)given->n_suspects,
                                         .repair = given->repair,
                                         .goal_db = given->goal_db,
+                                        .input_scale = given->input_scale,
+                                        .input_zero = (int)given->input_zero,
+                                        .output_scale = given->output_scale,
+                                        .output_zero = (int)given->output_zero,
                                         .progress = cli_show_stage };
     const pith_samples source = { cli_samples_read, &job->samples, job->samples.n };
     pith_status status = pith_diagnose(job->net.ctx, job->model, job->quantised, &how, &source, &job->report);
@@ -132,7 +145,11 @@ static pith_status show(diagnose_job *job)
 static pith_status run_job(diagnose_job *job)
 {
     const cli_net_options how = { .n_threads = (int)job->given->n_threads };
-    CLI_CHECK(job->given->repair || !job->given->output, PITH_STATUS_ARG, "-o is for --repair");
+    const diagnose_settings *given = job->given;
+    CLI_CHECK(given->repair || !given->output, PITH_STATUS_ARG, "-o is for --repair");
+    CLI_CHECK((given->input_scale > 0.0 || given->input_zero == 0) &&
+                  (given->output_scale > 0.0 || given->output_zero == 0),
+              PITH_STATUS_ARG, "--input-zero and --output-zero go with --input-scale and --output-scale");
     CLI_TRY(cli_choose_path(job->given->output, job->quantised, ".repaired.onnx", &job->output));
     if (job->given->repair) {
         CLI_TRY(cli_check_output(job->output, job->model));
@@ -169,11 +186,11 @@ const cli_command cli_command_diagnose = {
     .usage = "FLOAT QUANT --data DATA [--repair -o FILE]",
     .summary = "where a quantised network loses accuracy, why, and what helps",
     .details =
-        "QUANT is any quantised form of FLOAT: QDQ or QOperator ONNX, whoever made it. Tensors are matched by name,\n"
-        "then by structure. Errors are SQNR in dB against the float network: of rounding the tensor alone (own), of "
-        "its\n"
-        "layer with float inputs (isolated), with everything in front quantised (cumulative). docs/quantization.md\n"
-        "explains causes and repairs.",
+        "QUANT is any quantised form of FLOAT: QDQ or QOperator ONNX, whoever made it, with float or integer inputs\n"
+        "and outputs, which are joined by name, then by place. Tensors are matched by name, then by structure; of\n"
+        "networks without a common layer the outputs alone are compared. Errors are SQNR in dB against the float\n"
+        "network: of rounding the tensor alone (own), of its layer with float inputs (isolated), with everything in\n"
+        "front quantised (cumulative). docs/quantization.md explains causes and repairs.",
     .options = options,
     .settings_bytes = sizeof(diagnose_settings),
     .defaults = &defaults,

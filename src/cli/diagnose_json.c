@@ -111,6 +111,19 @@ static void write_finding(cli_json *json, const pith_finding *f)
     cli_json_end(json);
 }
 
+static void write_unmatched(cli_json *json, const char *key, const pith_unmatched *rows, int n)
+{
+    cli_json_list(json, key);
+    for (int i = 0; i < n; i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "name", rows[i].name);
+        cli_json_text(json, "op", rows[i].op);
+        cli_json_text(json, "in", rows[i].is_float_side ? "float" : "quantised");
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+}
+
 static void write_lists(cli_json *json, const pith_diagnose_report *report)
 {
     cli_json_list(json, "findings");
@@ -128,15 +141,8 @@ static void write_lists(cli_json *json, const pith_diagnose_report *report)
         write_layer(json, &report->layers[i]);
     }
     cli_json_end(json);
-    cli_json_list(json, "unmatched");
-    for (int i = 0; i < report->n_unmatched; i++) {
-        cli_json_object(json, NULL);
-        cli_json_text(json, "name", report->unmatched[i].name);
-        cli_json_text(json, "op", report->unmatched[i].op);
-        cli_json_text(json, "in", report->unmatched[i].is_float_side ? "float" : "quantised");
-        cli_json_end(json);
-    }
-    cli_json_end(json);
+    write_unmatched(json, "unmatched", report->unmatched, report->n_unmatched);
+    write_unmatched(json, "unmatched_outputs", report->lone_outputs, report->n_lone_outputs);
     cli_json_list(json, "float_nodes");
     for (int i = 0; i < report->n_float_nodes; i++) {
         cli_json_text(json, NULL, report->float_nodes[i]);
@@ -156,6 +162,8 @@ void cli_diagnose_write_json(const cli_diagnosis *d, FILE *file)
     cli_json_whole(&json, "samples", report->n_samples);
     cli_json_text(&json, "verdict", report->verdict);
     cli_json_text(&json, "command", d->command);
+    cli_json_bool(&json, "outputs_only", report->is_outputs_only != 0);
+    cli_json_whole(&json, "outputs_compared", report->n_outputs);
     write_error(&json, "outputs", &report->outputs);
     cli_json_number(&json, "agreement", report->agreement);
     cli_json_number(&json, "float_ms", report->float_ms);

@@ -94,6 +94,9 @@ static void print_tensors(const cli_diagnosis *d)
 {
     const pith_diagnose_report *report = d->report;
     double above = -1e9;
+    if (report->n_tensors == 0) {
+        return;
+    }
     printf("\n  %-32s %-12s %8s %9s %10s %8s %10s %10s %7s %9s  %s\n", d->all ? "tensors" : "worst tensors", "made by",
            "own dB", "isolated", "cumulative", "cosine", "max error", "clipped", "codes", "range/seen",
            "worst channel");
@@ -132,11 +135,11 @@ static void print_layers(const cli_diagnosis *d)
     }
 }
 
-static void print_names(const char *title, const cli_diagnosis *d, int side)
+static void print_names(const char *title, const cli_diagnosis *d, const pith_unmatched *list, int n_list, int side)
 {
     int n = 0;
-    for (int i = 0; i < d->report->n_unmatched; i++) {
-        const pith_unmatched *u = &d->report->unmatched[i];
+    for (int i = 0; i < n_list; i++) {
+        const pith_unmatched *u = &list[i];
         if (u->is_float_side == side && (d->all || n < N_NAMES)) {
             printf("%s%s (%s)", n == 0 ? title : ", ", cli_plain(u->name), cli_plain(u->op));
         }
@@ -179,7 +182,9 @@ void cli_diagnose_print(const cli_diagnosis *d)
         printf("Repair it with\n  %s\n", d->command);
     }
     printf("\n%s against %s, %d samples\n", d->quantised, d->model, report->n_samples);
-    print_outputs("outputs", &report->outputs, report->agreement);
+    if (report->n_outputs > 0) {
+        print_outputs("outputs", &report->outputs, report->agreement);
+    }
     if (d->repaired) {
         print_outputs("repaired", &report->repaired, report->repaired_agreement);
         printf("  %-10s %s\n", "written", d->repaired);
@@ -192,8 +197,10 @@ void cli_diagnose_print(const cli_diagnosis *d)
     printf(d->repaired ? ", repaired %s\n" : "\n", cli_human_bytes((double)report->repaired_bytes, a));
     printf("  %-10s %d tensors (%d by name, %d by structure), %d layers with weights\n", "matched", report->n_tensors,
            n_named, report->n_tensors - n_named, report->n_layers);
-    print_names("  unmatched  in the float network: ", d, 1);
-    print_names("  unmatched  in the quantised network: ", d, 0);
+    print_names("  unmatched  in the float network: ", d, report->unmatched, report->n_unmatched, 1);
+    print_names("  unmatched  in the quantised network: ", d, report->unmatched, report->n_unmatched, 0);
+    print_names("  outputs    only of the float network: ", d, report->lone_outputs, report->n_lone_outputs, 1);
+    print_names("  outputs    only of the quantised network: ", d, report->lone_outputs, report->n_lone_outputs, 0);
     print_float_nodes(d);
     print_findings(d);
     print_tensors(d);

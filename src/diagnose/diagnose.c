@@ -59,19 +59,6 @@ static int count_products(const pith_graph *graph)
     return count_op(graph, "conv") + count_op(graph, "qlinear_conv");
 }
 
-static pith_status check_inputs(const pithi_diagnosis *job)
-{
-    PITH_CHECK(job->ctx, job->graph->n_inputs == job->twin->n_inputs, PITH_STATUS_ARG,
-               "the float network has %zu inputs, the quantised one %zu; they are no pair", job->graph->n_inputs,
-               job->twin->n_inputs);
-    for (size_t i = 0; i < job->graph->n_inputs; i++) {
-        PITH_CHECK(job->ctx, job->graph->inputs[i]->dtype == job->twin->inputs[i]->dtype, PITH_STATUS_ARG,
-                   "input '%s' is %s in the float network and %s in the quantised one", job->graph->inputs[i]->name,
-                   pith_dtype_name(job->graph->inputs[i]->dtype), pith_dtype_name(job->twin->inputs[i]->dtype));
-    }
-    return PITH_OK;
-}
-
 /* A quantiser puts pairs between the nodes of which exporters make functions and norms, so passes find them in the
  * float network alone. Those passes are left out then, and each tensor in between has its counterpart. */
 static pith_status find_cut_apart(const pithi_diagnosis *job, pithi_text *left_out)
@@ -164,8 +151,7 @@ static pith_status bring_to_one_form(pithi_diagnosis *job)
     pithi_text_deinit(&cut_apart);
     pithi_text_deinit(&left_out);
     PITH_TRY(status);
-    PITH_TRY(pithi_diag_expand(job->twin, job->graph));
-    PITH_TRY(check_inputs(job));
+    PITH_TRY(pithi_diag_expand(job));
     pith_graph *const graphs[] = { job->graph, job->twin };
     for (int i = 0; i < 2; i++) {
         PITH_TRY(pithi_quant_learn_types(&job->quant, graphs[i]));
@@ -179,8 +165,9 @@ static pith_status compare(pithi_diagnosis *job)
 {
     PITH_TRY(pithi_diag_match(job));
     PITH_TRY(pithi_diag_layers(job));
-    PITH_CHECK(job->ctx, job->n_layers > 0, PITH_STATUS_UNSUPPORTED,
-               "no layer of the float network was found in the quantised one, neither by name nor by structure");
+    if (job->n_layers == 0) {
+        return pithi_diag_keep_references(job); /* the outputs alone can be compared */
+    }
     PITH_TRY(pithi_diag_rescale(job));
     for (int i = 0; i < job->n_layers; i++) {
         if (job->layers[i].has_weights) {
@@ -434,6 +421,8 @@ static pith_status measure_whole(pithi_diagnosis *job, pithi_diag_report *owned)
     PITH_TRY(pithi_graph_clone(job->twin, &given));
     PITH_TRY(pithi_diag_measure(job, given, true, 0, &score));
     report->outputs = score.error;
+    report->n_outputs = score.n_outputs;
+    report->is_outputs_only = job->n_layers == 0;
     const pith_shape *shape = &job->references[0].shape;
     bool is_vector = job->n_outputs == 1 && shape->rank > 0 && shape->dims[shape->rank - 1] > 1 &&
                      pith_shape_elements(shape) == shape->dims[shape->rank - 1];
@@ -481,10 +470,14 @@ static pith_status run(pithi_diagnosis *job, pithi_diag_report *owned)
     pithi_changes changes;
     int n_suspects = 0, n_tried = 0;
     bool is_anew = false;
+    PITH_TRY(pithi_diag_join_ends(job));
     PITH_TRY(bring_to_one_form(job));
     PITH_TRY(compare(job));
     PITH_TRY(measure_whole(job, owned));
     PITH_TRY(pithi_diag_report_tables(job, owned));
+    if (job->n_layers == 0) {
+        return pithi_diag_verdict(job, owned);
+    }
     PITH_TRY(find_all(job, &suspects, &n_suspects, &n_tried));
     bool is_hopeless = n_suspects > 0 && suspects[0].cause == PITH_CAUSE_OTHER_NETWORK;
     if (job->options->repair && !is_hopeless) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Level 9: what the files of diagnose/ share. The order of the files is that of the work: expand.c (one form for all
- * quantised networks), match.c (what corresponds), rescale.c (channels that a quantiser balanced), weights.c,
- * observe.c (what the data show), variant.c (networks with some parts quantised otherwise), cause.c, trial.c (what
- * each repair brings), repair.c, report.c, diagnose.c (the whole).
+/* Level 9: what the files of diagnose/ share. The order of the files is that of the work: ends.c (inputs and outputs
+ * that belong together), expand.c (one form for all quantised networks), match.c (what corresponds), rescale.c
+ * (channels that a quantiser balanced), weights.c, observe.c (what the data show), variant.c (networks with some parts
+ * quantised otherwise), cause.c, trial.c (what each repair brings), repair.c, report.c, diagnose.c (the whole).
  *
  * "Float" is the float network, "twin" the quantised one in expanded form. Values are known by their number in
  * graph->values, which clones keep; nodes by the number of their first output. */
@@ -112,14 +112,23 @@ typedef struct pithi_diagnosis {
     int n_layers;
     bool names_are_trusted;
     pith_tensor *references; /* float outputs of the samples that measure: n_held * n_outputs */
-    int n_outputs, n_held;
-    int *output_of;  /* of the twin, by output of the float graph */
+    int n_outputs, n_held; /* outputs that both have */
+    int *output_float, *output_of; /* their numbers in the float graph and in the twin */
     int *float_best; /* place of the largest element of output 0 */
 } pithi_diagnosis;
 
+/* ends.c */
+/* Inputs and outputs of the networks as in their files: the twin's inputs are put in the float network's order. */
+pith_status pithi_diag_join_ends(pithi_diagnosis *job);
+/* The twin takes the types of the float network's inputs, and gives real numbers where that does. */
+pith_status pithi_diag_type_inputs(pithi_diagnosis *job);
+pith_status pithi_diag_type_outputs(pithi_diagnosis *job);
+
 /* expand.c */
 /* Operators on quantised tensors become dequantize_linear -> float operator -> quantize_linear. */
-pith_status pithi_diag_expand(pith_graph *twin, const pith_graph *graph);
+pith_status pithi_diag_expand(pithi_diagnosis *job);
+/* Number of the operand `value` of a node that knows its scale and zero point as the next two; -1. */
+int pithi_diag_operand(const pith_node *node, const pith_value *value);
 pith_status pithi_diag_dq(pith_graph *graph, pith_node *before, pith_value *const operands[3], int64_t axis,
                           pith_value **result_out);
 /* Moves or selects elements: a tensor's scale stays. */
@@ -133,6 +142,8 @@ pith_status pithi_diag_constant(pithi_arena *arena, const pith_value *value, pit
 
 /* match.c */
 pith_status pithi_diag_match(pithi_diagnosis *job);
+/* Bytes of a name without the endings that quantisers add. */
+size_t pithi_diag_stem(const char *name);
 /* Fraction of the elements that aren't zero in `b` with the same sign in `a`. */
 double pithi_diag_sign_agreement(const float *a, const float *b, int64_t n);
 
@@ -191,6 +202,7 @@ typedef struct pithi_score {
     pith_tensor_error error;
     double agreement;
     double noise_share; /* mean over outputs of noise / signal */
+    int n_outputs;      /* that were compared */
 } pithi_score;
 pith_status pithi_diag_keep_references(pithi_diagnosis *job);
 /* Runs `graph` (taken over) on samples that measure, at most n_samples, and compares its outputs; `is_twin`: they are

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One form for all quantised networks: float operators between dequantize_linear and quantize_linear. QOperator nodes,
- * nodes that move quantised data, and quantised inputs are brought to it. */
+/* One form for all quantised networks: float operators between dequantize_linear and quantize_linear. QOperator nodes
+ * and nodes that move quantised data are brought to it. */
 #include "diagnose/diagnose.h"
 #include "graph/object.h"
 
@@ -208,6 +208,19 @@ static int64_t weights_axis(const operator_form *form, const pith_node *node)
     return pithi_same_text(form->to, "conv") || is_transposed ? 0 : 1;
 }
 
+int pithi_diag_operand(const pith_node *node, const pith_value *value)
+{
+    for (int i = 0; i < PITH_COUNT(forms); i++) {
+        const int n_groups = forms[i].n_groups ? forms[i].n_groups : (node->n_inputs - forms[i].first) / 3;
+        for (int k = 0; pithi_is(node, forms[i].from) && k < n_groups; k++) {
+            if (node->inputs[forms[i].first + 3 * k] == value) {
+                return forms[i].first + 3 * k;
+            }
+        }
+    }
+    return pithi_is(node, "dequantize_linear") && node->inputs[0] == value ? 0 : -1;
+}
+
 static pith_status expand_node(pith_graph *graph, pith_node *node, const operator_form *form)
 {
     const pith_node old = *node;
@@ -269,55 +282,13 @@ static pith_status expand_mover(pith_graph *graph, pith_node *node)
     return PITH_OK;
 }
 
-/* ---- inputs and outputs -------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
-/* A quantised input that is only dequantised becomes float, if it is float in the float network. */
-static pith_status expand_input(pith_graph *graph, size_t index)
+pith_status pithi_diag_expand(pithi_diagnosis *job)
 {
-    pith_value *value = graph->inputs[index], *fresh = NULL;
-    const pith_op *op = pithi_op_find("quantize_linear");
-    pith_node *dq = graph->first;
-    while (dq && !(pithi_is(dq, "dequantize_linear") && dq->inputs[0] == value)) {
-        dq = dq->next;
-    }
-    if (!op || !dq || dq->n_inputs < 3 || !pithi_constant_input(dq, 1) || !pithi_constant_input(dq, 2)) {
-        return PITH_OK;
-    }
-    const char *name = value->name;
-    PITH_TRY(pithi_arena_format(&graph->arena, &value->name, "%s_quantized", name));
-    PITH_TRY(pithi_graph_add_value(graph, name, &fresh));
-    fresh->dtype = PITH_DTYPE_F32;
-    fresh->has_shape = value->has_shape;
-    fresh->shape = value->shape;
-    graph->inputs[index] = fresh;
-    pith_value *const operands[] = { fresh, dq->inputs[1], dq->inputs[2] };
-    return pithi_graph_insert_node(graph, graph->first, op, "", operands, 3, &value, 1, NULL);
-}
-
-/* A quantised output is dequantised, if it is float in the float network. */
-static pith_status expand_output(pith_graph *graph, size_t index)
-{
-    pith_value *value = graph->outputs[index], *result = NULL;
-    const pith_node *q = rounding_of(value);
-    if (!q) {
-        return PITH_OK;
-    }
-    pith_value *const operands[3] = { value, q->inputs[1], q->inputs[2] };
-    PITH_TRY(pithi_diag_dq(graph, NULL, operands, -1, &result));
-    pithi_graph_set_output(graph, index, result);
-    return PITH_OK;
-}
-
-static bool is_8bit(const pith_value *value) { return value->dtype == PITH_DTYPE_U8 || value->dtype == PITH_DTYPE_S8; }
-
-pith_status pithi_diag_expand(pith_graph *twin, const pith_graph *graph)
-{
+    pith_graph *twin = job->twin;
     PITH_TRY(fold_constant_nodes(twin));
-    for (size_t i = 0; i < twin->n_inputs && i < graph->n_inputs; i++) {
-        if (is_8bit(twin->inputs[i]) && graph->inputs[i]->dtype == PITH_DTYPE_F32) {
-            PITH_TRY(expand_input(twin, i));
-        }
-    }
+    PITH_TRY(pithi_diag_type_inputs(job));
     for (pith_node *node = twin->first, *next = NULL; node; node = next) {
         next = node->next;
         for (int i = 0; i < PITH_COUNT(forms); i++) {
@@ -328,11 +299,7 @@ pith_status pithi_diag_expand(pith_graph *twin, const pith_graph *graph)
         }
         PITH_TRY(expand_mover(twin, node));
     }
-    for (size_t i = 0; i < twin->n_outputs && i < graph->n_outputs; i++) {
-        if (is_8bit(twin->outputs[i]) && !is_8bit(graph->outputs[i])) {
-            PITH_TRY(expand_output(twin, i));
-        }
-    }
+    PITH_TRY(pithi_diag_type_outputs(job));
     pithi_quant_number(twin);
     pithi_graph_count_uses(twin);
     return PITH_OK;

@@ -66,7 +66,7 @@ static double similarity(const matcher *m, const pith_node *f, const pith_node *
 
 /* ---- names --------------------------------------------------------------------------------- */
 
-static size_t stem_bytes(const char *name)
+size_t pithi_diag_stem(const char *name)
 {
     static const char *const endings[] = {
         "_QuantizeLinear_Input", "_QuantizeLinear_Output", "_DequantizeLinear_Output",
@@ -102,7 +102,7 @@ static pith_status gather_names(matcher *m)
         pith_value *value = m->t->values[i], *raw = pithi_diag_strip(value, NULL);
         raw = pithi_is(value->producer, "quantize_linear") ? value->producer->inputs[0] : raw;
         if (!value->constant && m->varies[raw->index]) {
-            m->names[m->n_names++] = (named){ value->name, stem_bytes(value->name), raw->index };
+            m->names[m->n_names++] = (named){ value->name, pithi_diag_stem(value->name), raw->index };
         }
     }
     qsort(m->names, (size_t)m->n_names, sizeof(named), compare_names);
@@ -333,15 +333,13 @@ static void join_backward(matcher *m)
 
 static void join_ends(matcher *m)
 {
-    for (size_t i = 0; i < m->f->n_inputs && i < m->t->n_inputs; i++) {
-        pith_value *t = m->t->inputs[i];
-        for (size_t k = 0; k < m->t->n_inputs; k++) {
-            t = pithi_same_text(m->t->inputs[k]->name, m->f->inputs[i]->name) ? m->t->inputs[k] : t;
-        }
-        join_values(m, m->f->inputs[i], t, pithi_same_text(t->name, m->f->inputs[i]->name));
+    for (size_t i = 0; i < m->f->n_inputs; i++) {
+        const pith_value *f = m->f->inputs[i], *t = m->t->inputs[i];
+        join_values(m, f, t, pithi_same_text(t->name, f->name));
     }
-    for (size_t i = 0; i < m->f->n_outputs && m->f->n_outputs == m->t->n_outputs; i++) {
-        const pith_node *f = m->f->outputs[i]->producer, *t = pithi_diag_strip(m->t->outputs[i], NULL)->producer;
+    for (int i = 0; i < m->job->n_outputs; i++) {
+        const pith_node *f = m->f->outputs[m->job->output_float[i]]->producer;
+        const pith_node *t = pithi_diag_strip(m->t->outputs[m->job->output_of[i]], NULL)->producer;
         if (f && t && can_join(m, f, t)) {
             join_nodes(m, f, t, false);
         }

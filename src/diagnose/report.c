@@ -22,7 +22,7 @@ void pith_diagnose_report_destroy(pith_diagnose_report *report)
     }
 }
 
-static pith_status copy_text(owned_report *owned, const char *text, const char **copy)
+pith_status pithi_diag_copy_text(owned_report *owned, const char *text, const char **copy)
 {
     return pithi_arena_text(&owned->arena, text ? text : "", text ? strlen(text) : 0, copy);
 }
@@ -138,9 +138,9 @@ static pith_status report_tensor(const pithi_diagnosis *job, owned_report *owned
                                  pith_diagnosed_tensor *row)
 {
     const pith_value *value = job->graph->values[tensor->value];
-    PITH_TRY(copy_text(owned, name_of(job, tensor), &row->name));
-    PITH_TRY(copy_text(owned, job->twin->values[tensor->twin]->name, &row->twin_name));
-    PITH_TRY(copy_text(owned, op_of(value), &row->op));
+    PITH_TRY(pithi_diag_copy_text(owned, name_of(job, tensor), &row->name));
+    PITH_TRY(pithi_diag_copy_text(owned, job->twin->values[tensor->twin]->name, &row->twin_name));
+    PITH_TRY(pithi_diag_copy_text(owned, op_of(value), &row->op));
     row->is_matched_by_name = tensor->by_name;
     row->n_channels = (int)tensor->n_channels;
     row->is_rescaled = tensor->factors != NULL || tensor->shifts != NULL;
@@ -172,7 +172,7 @@ static pith_status report_tensors(const pithi_diagnosis *job, owned_report *owne
     return PITH_OK;
 }
 
-static const char *name_of_layer(const pithi_diagnosis *job, const pithi_diag_layer *layer)
+const char *pithi_diag_layer_name(const pithi_diagnosis *job, const pithi_diag_layer *layer)
 {
     const pith_value *value = job->graph->values[layer->node];
     return value->producer->name[0] ? value->producer->name : value->name;
@@ -182,8 +182,8 @@ static pith_status report_layer(const pithi_diagnosis *job, owned_report *owned,
                                 pith_diagnosed_layer *row)
 {
     double least = INFINITY;
-    PITH_TRY(copy_text(owned, name_of_layer(job, layer), &row->name));
-    PITH_TRY(copy_text(owned, job->graph->values[layer->node]->producer->source_op, &row->op));
+    PITH_TRY(pithi_diag_copy_text(owned, pithi_diag_layer_name(job, layer), &row->name));
+    PITH_TRY(pithi_diag_copy_text(owned, job->graph->values[layer->node]->producer->source_op, &row->op));
     row->tensor = layer->out >= 0 ? owned->row_of[layer->out] : -1;
     row->bits = layer->bits;
     row->is_per_channel = layer->is_per_channel;
@@ -222,91 +222,6 @@ static pith_status report_layers(const pithi_diagnosis *job, owned_report *owned
         }
     }
     owned->report.layers = owned->layers;
-    return PITH_OK;
-}
-
-/* ---- what has no partner, what is float ----------------------------------------------------- */
-
-static bool is_rounding(const pith_node *node)
-{
-    return pithi_is(node, "quantize_linear") || pithi_is(node, "dequantize_linear");
-}
-
-static pith_status add_unmatched(owned_report *owned, const pith_node *node, bool is_float_side)
-{
-    pith_unmatched *row = &owned->unmatched[owned->report.n_unmatched++];
-    row->is_float_side = is_float_side;
-    PITH_TRY(copy_text(owned, node->name[0] ? node->name : node->outputs[0]->name, &row->name));
-    return copy_text(owned, node->source_op, &row->op);
-}
-
-static bool reads_data(const pith_node *node)
-{
-    for (int i = 0; i < node->n_inputs; i++) {
-        if (node->inputs[i] && !node->inputs[i]->constant) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool has_partner(const pithi_diagnosis *job, const pith_node *twin)
-{
-    for (int i = 0; i < job->n_layers; i++) {
-        if (job->layers[i].twin == twin->outputs[0]->index) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static pith_status report_unmatched(const pithi_diagnosis *job, owned_report *owned)
-{
-    void *block = NULL;
-    size_t n = (size_t)(job->graph->n_nodes + job->twin->n_nodes) + 1;
-    PITH_TRY(pithi_arena_array(&owned->arena, n, sizeof(pith_unmatched), &block));
-    owned->unmatched = block;
-    owned->report.unmatched = owned->unmatched;
-    for (const pith_node *node = job->graph->first; node; node = node->next) {
-        const pith_value *value = pithi_node_result(node);
-        if (value && job->node_of[value->index] < 0 && job->tensor_of[value->index] == -1) {
-            PITH_TRY(add_unmatched(owned, node, true));
-        }
-    }
-    for (const pith_node *node = job->twin->first; node; node = node->next) {
-        if (pithi_node_result(node) && !is_rounding(node) && reads_data(node) && !has_partner(job, node) &&
-            job->tensor_of_twin[node->outputs[0]->index] < 0) {
-            PITH_TRY(add_unmatched(owned, node, false));
-        }
-    }
-    return PITH_OK;
-}
-
-/* Nodes whose result isn't rounded although what they read was, or the other way round. */
-static pith_status report_float_nodes(const pithi_diagnosis *job, owned_report *owned)
-{
-    void *block = NULL;
-    PITH_TRY(pithi_arena_array(&owned->arena, (size_t)job->n_layers + 1, sizeof(char *), &block));
-    const char **names = block;
-    bool any = false;
-    for (int i = 0; i < job->n_tensors; i++) {
-        any = any || job->tensors[i].q >= 0;
-    }
-    for (int i = 0; i < job->n_layers && any; i++) {
-        const pithi_diag_layer *layer = &job->layers[i];
-        const pithi_diag_tensor *in = layer->in >= 0 ? &job->tensors[layer->in] : NULL;
-        const pithi_diag_tensor *result = layer->out >= 0 ? &job->tensors[layer->out] : NULL;
-        const pith_node *made_by = job->graph->values[layer->node]->producer;
-        /* An activation in front of the rounding becomes limits of the integer operator before it. */
-        bool is_limit = (pithi_is(made_by, "relu") || pithi_is(made_by, "clip")) && result && result->q >= 0;
-        bool reads_float = in && in->is_seen && in->q < 0 && !is_limit;
-        if (reads_float || (layer->has_weights && layer->bits == 32)) {
-            const pith_node *node = job->graph->values[layer->node]->producer;
-            PITH_TRY(pithi_arena_format(&owned->arena, &names[owned->report.n_float_nodes++], "%s (%s)",
-                                        name_of_layer(job, layer), node->source_op));
-        }
-    }
-    owned->report.float_nodes = names;
     return PITH_OK;
 }
 
@@ -430,7 +345,7 @@ static void advise(const pithi_suspect *s, pithi_text *text)
 
 static pith_status finish_text(owned_report *owned, pithi_text *text, const char **out)
 {
-    pith_status status = copy_text(owned, text->data, out);
+    pith_status status = pithi_diag_copy_text(owned, text->data, out);
     pithi_text_deinit(text);
     return status;
 }
@@ -438,7 +353,7 @@ static pith_status finish_text(owned_report *owned, pithi_text *text, const char
 static const char *subject_of(const pithi_diagnosis *job, const pithi_suspect *s)
 {
     return s->tensor >= 0  ? name_of(job, &job->tensors[s->tensor])
-           : s->layer >= 0 ? name_of_layer(job, &job->layers[s->layer])
+           : s->layer >= 0 ? pithi_diag_layer_name(job, &job->layers[s->layer])
                            : "the network";
 }
 
@@ -463,7 +378,7 @@ static pith_status report_finding(const pithi_diagnosis *job, owned_report *owne
         .is_repaired = s->is_repaired,
         .is_fault = s->is_fault,
     };
-    PITH_TRY(copy_text(owned, subject_of(job, s), &row->subject));
+    PITH_TRY(pithi_diag_copy_text(owned, subject_of(job, s), &row->subject));
     if (s->tensor >= 0) {
         tensor_evidence(job, owned, s, &evidence);
     } else if (s->layer >= 0) {
@@ -502,6 +417,11 @@ static pith_status plot_finding(const pithi_diagnosis *job, owned_report *owned,
 static void describe_outputs(const pith_diagnose_report *report, pithi_text *text)
 {
     double db = report->outputs.sqnr_db;
+    if (report->n_outputs == 0) {
+        pithi_text_add(text, "No output of the quantised network has as many elements as one of the float network that "
+                             "it belongs to, so none was compared. ");
+        return;
+    }
     pithi_text_add(text, "The outputs %s (SQNR %.1f dB",
                    db > GOOD_DB   ? "are close to the float network's"
                    : db > POOR_DB ? "lose visibly against the float network's"
@@ -511,6 +431,10 @@ static void describe_outputs(const pith_diagnose_report *report, pithi_text *tex
         pithi_text_add(text, "; %.0f %% of the samples decide alike", 100.0 * report->agreement);
     }
     pithi_text_add(text, "). ");
+    if (report->n_lone_outputs > 0) {
+        pithi_text_add(text, "Outputs that only one of the networks has, and that were not compared: %d. ",
+                       report->n_lone_outputs);
+    }
 }
 
 static void describe_blame(const pith_finding *first, const pith_finding *named, pithi_text *text)
@@ -544,17 +468,20 @@ pith_status pithi_diag_verdict(const pithi_diagnosis *job, owned_report *owned)
         named = finding->tensor >= 0 || finding->layer >= 0 ? finding : NULL;
     }
     describe_outputs(report, &text);
-    bool is_fine = report->outputs.sqnr_db > FINE_DB ||
+    bool is_fine = report->n_outputs == 0 || report->outputs.sqnr_db > FINE_DB ||
                    (report->outputs.sqnr_db > GOOD_DB && (!first || first->gain_repair_db < WORTHWHILE_DB));
     const bool has_fault = is_fine && named && named->is_fault;
     report->needs_repair = !is_fine || has_fault;
-    if (first && first->cause == PITH_CAUSE_OTHER_NETWORK) {
+    if (report->is_outputs_only) {
+        pithi_text_add(&text, "No layer of the float network was found in the quantised one, neither by name nor by "
+                              "structure: where errors arise can't be told, and nothing can be repaired.");
+    } else if (first && first->cause == PITH_CAUSE_OTHER_NETWORK) {
         pithi_text_add(&text, "The quantised network was not made from this float network: %s. Quantise it again.",
                        first->evidence);
     } else if (has_fault) {
         pithi_text_add(&text, "Yet '%s' is wrong, which other data may show: %s (%s). What helps: %s.",
                        named->subject, cause_text(named->cause), named->evidence, repair_text(named->repair));
-    } else if (is_fine) {
+    } else if (is_fine && report->n_outputs > 0) {
         pithi_text_add(&text, "Nothing needs repair.");
     } else if (first && named) {
         describe_blame(first, named, &text);
@@ -595,6 +522,5 @@ pith_status pithi_diag_report_tables(const pithi_diagnosis *job, owned_report *o
 {
     PITH_TRY(report_tensors(job, owned));
     PITH_TRY(report_layers(job, owned));
-    PITH_TRY(report_unmatched(job, owned));
-    return report_float_nodes(job, owned);
+    return pithi_diag_report_rest(job, owned);
 }

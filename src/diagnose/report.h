@@ -17,6 +17,10 @@ typedef struct pithi_diag_report {
     int *row_of, *layer_row_of; /* by number of the job's tensor, layer; -1 */
 } pithi_diag_report;
 
+pith_status pithi_diag_copy_text(pithi_diag_report *owned, const char *text, const char **copy);
+const char *pithi_diag_layer_name(const pithi_diagnosis *job, const pithi_diag_layer *layer);
+/* unmatched.c: nodes and outputs without partner, nodes that compute in float. */
+pith_status pithi_diag_report_rest(const pithi_diagnosis *job, pithi_diag_report *owned);
 /* Tensors, layers, what is unmatched or float. */
 pith_status pithi_diag_report_tables(const pithi_diagnosis *job, pithi_diag_report *owned);
 pith_status pithi_diag_report_findings(const pithi_diagnosis *job, pithi_diag_report *owned,

@@ -20,28 +20,6 @@ static int largest_place(const pith_tensor *tensor)
     return (int)best;
 }
 
-/* Outputs correspond by name, else by place. */
-static pith_status find_outputs(pithi_diagnosis *job)
-{
-    const pith_graph *graph = job->graph, *twin = job->twin;
-    void *block = NULL;
-    PITH_CHECK(job->ctx, graph->n_outputs == twin->n_outputs, PITH_STATUS_ARG,
-               "the float network has %zu outputs, the quantised one %zu; they are no pair", graph->n_outputs,
-               twin->n_outputs);
-    PITH_TRY(pithi_arena_array(&job->arena, graph->n_outputs + 1, sizeof(int), &block));
-    job->output_of = block;
-    job->n_outputs = (int)graph->n_outputs;
-    for (int i = 0; i < job->n_outputs; i++) {
-        job->output_of[i] = i;
-        for (int k = 0; k < job->n_outputs; k++) {
-            if (pithi_same_text(graph->outputs[i]->name, twin->outputs[k]->name)) {
-                job->output_of[i] = k;
-            }
-        }
-    }
-    return PITH_OK;
-}
-
 pith_status pithi_diag_keep_references(pithi_diagnosis *job)
 {
     int n_samples = job->quant.samples->n_samples;
@@ -49,7 +27,6 @@ pith_status pithi_diag_keep_references(pithi_diagnosis *job)
     pith_graph *graph = NULL;
     pithi_quant_runner runner;
     pith_status status = PITH_OK;
-    PITH_TRY(find_outputs(job));
     job->n_held = n_samples < MOST_HELD ? n_samples : MOST_HELD;
     job->quant.n_held = job->n_held;
     PITH_TRY(pithi_arena_array(&job->arena, (size_t)job->n_held * (size_t)job->n_outputs + 1, sizeof(pith_tensor),
@@ -62,20 +39,20 @@ pith_status pithi_diag_keep_references(pithi_diagnosis *job)
     for (int k = 0; k < job->n_held; k++) {
         PITH_TRY_GOTO(pithi_quant_run(&job->quant, &runner, pithi_quant_held_sample(&job->quant, k)), done);
         for (int i = 0; i < job->n_outputs; i++) {
-            const pith_tensor *output = pith_session_output(runner.session, i);
+            const pith_tensor *output = pith_session_output(runner.session, job->output_float[i]);
             pith_tensor *copy = &job->references[k * job->n_outputs + i];
             *copy = *output;
             PITH_TRY_GOTO(pithi_arena_alloc(&job->arena, pith_tensor_bytes(output) + 1, &copy->data), done);
             memcpy(copy->data, output->data, pith_tensor_bytes(output));
         }
-        job->float_best[k] = largest_place(&job->references[k * job->n_outputs]);
+        job->float_best[k] = job->n_outputs > 0 ? largest_place(&job->references[k * job->n_outputs]) : 0;
     }
 done:
     pithi_quant_stop(&job->quant, &runner);
     return status;
 }
 
-/* The mean over outputs; those whose size depends on data (what a detector keeps) are left out. */
+/* The mean over outputs; those of another size (what a detector keeps depends on the data) are left out. */
 static pithi_score summarise(const pithi_sums *all, int n_outputs, double agreement)
 {
     pithi_score score = { .agreement = agreement };
@@ -83,6 +60,7 @@ static pithi_score summarise(const pithi_sums *all, int n_outputs, double agreem
     for (int i = 0; i < n_outputs; i++) {
         n += all[i].n > 0;
     }
+    score.n_outputs = n;
     for (int i = 0; i < n_outputs && n > 0; i++) {
         pith_tensor_error error = pithi_diag_error(&all[i]);
         if (all[i].n > 0) {
@@ -104,12 +82,13 @@ static pith_status compare_samples(pithi_diagnosis *job, pithi_quant_runner *run
             pithi_quant_run(&job->quant, runner, pithi_quant_held_sample(&job->quant, k * (job->n_held / n_samples))));
         for (int i = 0; i < job->n_outputs; i++) {
             const pith_tensor *wanted = &job->references[k * (job->n_held / n_samples) * job->n_outputs + i];
-            const pith_tensor *got = pith_session_output(runner->session, is_twin ? job->output_of[i] : i);
+            const int place = is_twin ? job->output_of[i] : job->output_float[i];
+            const pith_tensor *got = pith_session_output(runner->session, place);
             int64_t n = pith_shape_elements(&wanted->shape);
             if (i == 0) {
                 *n_agree += largest_place(got) == job->float_best[k * (job->n_held / n_samples)];
             }
-            for (int64_t e = 0; pith_shape_equal(&wanted->shape, &got->shape) && e < n; e++) {
+            for (int64_t e = 0; pith_shape_elements(&got->shape) == n && e < n; e++) {
                 pithi_diag_add(&all[i], pithi_tensor_get_f64(wanted, e), pithi_tensor_get_f64(got, e));
             }
         }

@@ -9,7 +9,7 @@ has err "inputs are generated"
 has out "tiny.int8.onnx against tiny.onnx, 8 samples"
 has out "1 layers with weights"
 run 0 diagnose tiny.onnx tiny.int8.onnx --shape x=2x3 --json --html report.html
-for key in verdict outputs agreement float_ms ms bytes findings tensors layers unmatched float_nodes; do
+for key in verdict outputs agreement float_ms ms bytes findings tensors layers unmatched unmatched_outputs float_nodes; do
     has out "\"$key\": "
 done
 has report.html '<script id="data" type="application/json">{'
@@ -33,6 +33,33 @@ fi
 # The same nodes with one weight changed: the layer is named.
 run 0 diagnose other.onnx tiny.onnx --shape x=2x3 --json
 has out '"subject": "mul"'
+
+# Nothing in common but the ends: only they are compared.
+cat > ramp.txt <<'END'
+pith-graph 1
+graph "ramp"
+input %x:f32[2,3]
+const %k:f32[] = {0.5}
+const %o:s64[2] = {0, 0}
+const %e:s64[2] = {2, 2}
+%m:f32[2,3] = mul(%x, %k)
+%y:f32[2,2] = slice(%m, %o, %e)
+output %y
+END
+run 0 diagnose tiny.onnx ramp.txt --shape x=2x3
+has out "No layer of the float network"
+has out "outputs    SQNR"
+run 0 diagnose tiny.onnx ramp.txt --shape x=2x3 --repair -o nothing.onnx --json
+has out '"outputs_only": true'
+has out '"outputs_compared": 1'
+[ -e nothing.onnx ] && fail "a repaired file without repairs" || pass
+# Integers that nothing gives a scale.
+sed 's/input %x:f32/input %q:u8/; s/^%m/%x:f32[2,3] = cast(%q) to=f32\n%m/' ramp.txt > codes.txt
+run 2 diagnose tiny.onnx codes.txt --shape x=2x3
+has err "--input-scale"
+run 0 diagnose tiny.onnx codes.txt --shape x=2x3 --input-scale 0.02 --input-zero 128
+run 2 diagnose tiny.onnx codes.txt --shape x=2x3 --input-zero 128
+has err "go with --input-scale"
 
 model=$root/models/text_line/text_line.onnx
 samples=$root/models/text_line/samples

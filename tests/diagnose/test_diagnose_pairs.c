@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pairs whose ends differ: integer inputs and outputs, other order, other numbers of outputs, no common layer. What is
+ * right follows from the same pair with float ends. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pith/diagnose.h"
+#include "support/graph_text.h"
+#include "support/onnx_file.h"
+
+#define FLOAT_PATH PITH_BINARY_DIR "/pairs_float.onnx"
+#define INT_PATH   PITH_BINARY_DIR "/pairs_int8.onnx"
+
+#define W      "const w f32[4,3,3,3]{-0.4:0.4}\n"
+#define X_STEP "const xs f32[]{0.008}\nconst xz u8[]{128}\n"
+#define Y_STEP "const ys f32[]{0.05}\nconst yz u8[]{120}\n"
+#define FLOAT  "input x f32[1,3,12,12]\n" W "y = conv x w\noutput y\n"
+/* Weights in integers: scale 1/256. */
+#define LAYER "const ws f32[]{0.00390625}\nconst wz s8[]{0}\nwq = quantize_linear w ws wz\n"
+#define TWIN \
+    "input x f32[1,3,12,12]\n" W X_STEP Y_STEP LAYER "xq = quantize_linear x xs xz\nxd = dequantize_linear xq xs xz\n" \
+    "wd = dequantize_linear wq ws wz\nc = conv xd wd\nyq = quantize_linear c ys yz\n" \
+    "y = dequantize_linear yq ys yz\noutput y\n"
+
+enum { N_ELEMENTS = 3 * 12 * 12 };
+
+static pith_status read_waves(void *user, int index, pith_tensor *inputs)
+{
+    float (*elements)[N_ELEMENTS] = user;
+    for (int k = 0; k < 2 && elements[k][0] < 1e9f; k++) {
+        for (int i = 0; i < N_ELEMENTS; i++) {
+            elements[k][i] = (float)((i * (37 + 6 * k) + index * 11) % 101) / 50.0f - 1.0f;
+        }
+        inputs[k] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 3, 12, 12 } }, elements[k] };
+    }
+    return PITH_OK;
+}
+
+/* The report, or NULL with the error's message in the context. */
+static pith_diagnose_report *diagnose(pith_test *test, const char *floats_text, const char *twin_text, int n_inputs,
+                                      pith_diagnose_options how)
+{
+    float elements[3][N_ELEMENTS] = { { 0.0f } };
+    const pith_samples samples = { read_waves, elements, 4 };
+    pith_diagnose_report *report = NULL;
+    elements[n_inputs][0] = 2e9f; /* the end */
+    how.n_threads = 1;
+    const uint64_t random = test->random, fixed = 20261122; /* for the same weights in all cases */
+    test->random = fixed;
+    pith_graph *floats = pith_test_graph(test, floats_text);
+    test->random = fixed;
+    pith_graph *twin = pith_test_graph(test, twin_text);
+    test->random = random;
+    if (floats && twin) {
+        pith_test_save_onnx(test, floats, FLOAT_PATH);
+        pith_test_save_onnx(test, twin, INT_PATH);
+        (void)pith_diagnose(test->ctx, FLOAT_PATH, INT_PATH, &how, &samples, &report);
+    }
+    pithi_graph_destroy(floats);
+    pithi_graph_destroy(twin);
+    return report;
+}
+
+static void check_integers(pith_test *test, const char *what, const char *twin_text, double wanted_db,
+                           pith_diagnose_options how)
+{
+    pith_test_case(test, "%s", what);
+    pith_diagnose_report *report = diagnose(test, FLOAT, twin_text, 1, how);
+    TEST_CHECK_MESSAGE(test, report, "%s", pith_ctx_error(test->ctx));
+    TEST_CHECK_MESSAGE(test, report && fabs(report->outputs.sqnr_db - wanted_db) < 1e-6, "%.9g dB, not %.9g",
+                       report ? report->outputs.sqnr_db : 0.0, wanted_db);
+    TEST_CHECK(test, report && report->n_outputs == 1 && report->n_layers == 1 && !report->is_outputs_only);
+    pith_diagnose_report_destroy(report);
+}
+
+static void test_integers(pith_test *test)
+{
+    const pith_diagnose_options plain = { 0 }, given = { .input_scale = 0.008, .input_zero = 128 };
+    pith_test_case(test, "float ends");
+    pith_diagnose_report *report = diagnose(test, FLOAT, TWIN, 1, plain);
+    TEST_CHECK_MESSAGE(test, report, "%s", pith_ctx_error(test->ctx));
+    const double db = report ? report->outputs.sqnr_db : 0.0;
+    TEST_CHECK(test, db > 15.0 && db < 80.0);
+    pith_diagnose_report_destroy(report);
+    check_integers(test, "integer ends, QDQ",
+                   "input x u8[1,3,12,12]\n" W X_STEP Y_STEP LAYER "xd = dequantize_linear x xs xz\n"
+                   "wd = dequantize_linear wq ws wz\nc = conv xd wd\ny = quantize_linear c ys yz\noutput y\n",
+                   db, plain);
+    check_integers(test, "integer ends, QOperator",
+                   "input x u8[1,3,12,12]\n" W X_STEP Y_STEP LAYER
+                   "y = qlinear_conv x xs xz wq ws wz ys yz\noutput y\n",
+                   db, plain);
+    check_integers(test, "integer ends, moved before they are read",
+                   "input x u8[1,3,12,12]\n" W X_STEP Y_STEP LAYER "const a s64[3]{1,3,144}\nr = reshape x a\n"
+                   "const b s64[4]{1,3,12,12}\ns = reshape r b\ny = qlinear_conv s xs xz wq ws wz ys yz\noutput y\n",
+                   db, plain);
+    check_integers(test, "an integer input of given scale",
+                   "input x u8[1,3,12,12]\n" W X_STEP Y_STEP LAYER "xf = cast x | to=f32\nconst o f32[]{128}\n"
+                   "xc = sub xf o\nxd = mul xc xs\nwd = dequantize_linear wq ws wz\nc = conv xd wd\n"
+                   "y = quantize_linear c ys yz\noutput y\n",
+                   db, given);
+    pith_test_case(test, "an integer input of unknown scale");
+    report = diagnose(test, FLOAT, "input x u8[1,3,12,12]\n" W "xf = cast x | to=f32\ny = conv xf w\noutput y\n", 1,
+                      plain);
+    TEST_CHECK_MESSAGE(test, !report && strstr(pith_ctx_error(test->ctx), "--input-scale"), "%s",
+                       pith_ctx_error(test->ctx));
+    pith_diagnose_report_destroy(report);
+}
+
+static void test_alone(pith_test *test)
+{
+    const pith_diagnose_options plain = { .repair = 1 };
+    pith_test_case(test, "no common layer");
+    pith_diagnose_report *report =
+        diagnose(test, FLOAT,
+                 "input x f32[1,3,12,12]\nconst k f32[1,3,12,12]{0.01}\nm = mul x k\n"
+                 "const a s64[2]{0,0}\nconst b s64[2]{10,10}\nconst c s64[2]{2,3}\nconst d s64[4]{1,4,10,10}\n"
+                 "n = slice m a b c\nconst e s64[1]{1}\no = reduce_sum n e\ny = expand o d\noutput y\n",
+                 1, plain);
+    TEST_CHECK_MESSAGE(test, report, "%s", pith_ctx_error(test->ctx));
+    TEST_CHECK(test, report && report->is_outputs_only && report->n_layers == 0 && report->n_findings == 0);
+    TEST_CHECK(test, report && report->n_outputs == 1 && report->outputs.sqnr_db < 10.0 && report->needs_repair);
+    TEST_CHECK_MESSAGE(test, report && strstr(report->verdict, "No layer of the float network was found"), "%s",
+                       report ? report->verdict : "");
+    TEST_CHECK(test, report && !report->is_repaired && report->n_unmatched > 0);
+    pith_diagnose_report_destroy(report);
+}
+
+static void test_ends(pith_test *test)
+{
+    static const char floats[] = "input a f32[1,3,12,12]\ninput b f32[1,3,12,12]\n" W
+        "u = conv a w\nv = conv b w\nextra = relu u\nz = add u v\noutput u\noutput extra\noutput z\n";
+    static const char twin[] = "input b f32[1,3,12,12]\ninput a f32[1,3,12,12]\n" W
+        "u = conv a w\nv = conv b w\nz = add u v\nmore = sigmoid z\noutput more\noutput z\noutput u\n";
+    const pith_diagnose_options plain = { 0 };
+    pith_test_case(test, "inputs and outputs in another order, some of one network alone");
+    pith_diagnose_report *report = diagnose(test, floats, twin, 2, plain);
+    TEST_CHECK_MESSAGE(test, report, "%s", pith_ctx_error(test->ctx));
+    TEST_CHECK(test, report && report->n_outputs == 2 && report->outputs.sqnr_db > 100.0);
+    TEST_CHECK(test, report && report->n_lone_outputs == 2);
+    for (int i = 0; report && i < report->n_lone_outputs; i++) {
+        const pith_unmatched *lone = &report->lone_outputs[i];
+        TEST_CHECK_MESSAGE(test, strcmp(lone->name, lone->is_float_side ? "extra" : "more") == 0, "%s", lone->name);
+    }
+    pith_diagnose_report_destroy(report);
+    pith_test_case(test, "an input that the quantised network does without");
+    report = diagnose(test, "input a f32[1,3,12,12]\ninput x f32[1,3,12,12]\n" W "y = conv x w\nr = relu a\noutput y\n"
+                      "output r\n", TWIN, 2, plain);
+    TEST_CHECK_MESSAGE(test, report && report->n_outputs == 1 && report->outputs.sqnr_db > 15.0, "%s",
+                       pith_ctx_error(test->ctx));
+    pith_diagnose_report_destroy(report);
+    pith_test_case(test, "an input that the float network lacks");
+    report = diagnose(test, FLOAT, "input x f32[1,3,12,12]\ninput k f32[1,3,12,12]\n" W "s = add x k\ny = conv s w\n"
+                      "output y\n", 1, plain);
+    TEST_CHECK_MESSAGE(test, !report && strstr(pith_ctx_error(test->ctx), "lacks 'k'"), "%s",
+                       pith_ctx_error(test->ctx));
+    pith_diagnose_report_destroy(report);
+}
+
+void test_diagnose_pairs(pith_test *test)
+{
+    test_integers(test);
+    test_alone(test);
+    test_ends(test);
+}
