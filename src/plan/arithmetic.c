@@ -75,7 +75,8 @@ static int root_of(const int *parents, int i)
     return i;
 }
 
-/* Steps that hand a float to each other belong together; every value has been made by an earlier step. */
+/* Steps that hand a float to each other belong together; the first of them is the root. Every value has been made by an
+ * earlier step. */
 static void join(const pith_plan *plan, const pithi_step_arithmetic *rows, int *parents)
 {
     for (int i = 0; i < plan->n_steps; i++) {
@@ -84,7 +85,8 @@ static void join(const pith_plan *plan, const pithi_step_arithmetic *rows, int *
             const pith_value *value = node->inputs[k];
             for (int from = 0; value && value->producer && pithi_dtype_is_float(value->dtype) && from < i; from++) {
                 if (plan->steps[from].node == value->producer && is_float(&rows[from])) {
-                    parents[root_of(parents, i)] = root_of(parents, from);
+                    const int a = root_of(parents, i), b = root_of(parents, from);
+                    parents[a > b ? a : b] = a < b ? a : b;
                 }
             }
         }

@@ -5,13 +5,19 @@
 #include "quant/chains.h"
 #include "quant/moments.h"
 
+/* An input of a node that is a constant per channel of what has k of them, the last dimension. */
+static bool is_row(const pith_node *node, int input, int64_t k)
+{
+    const pith_tensor *c = pithi_constant_input(node, input);
+    return c && c->dtype == PITH_DTYPE_F32 && c->shape.rank > 0 && c->shape.dims[c->shape.rank - 1] == k &&
+           pith_shape_elements(&c->shape) == k;
+}
+
 /* The constant operand of a mul that is a factor per channel of its result. */
 static int factor_operand(const pith_node *node, int64_t k)
 {
     for (int i = 0; pithi_is(node, "mul") && i < 2; i++) {
-        const pith_tensor *c = pithi_constant_input(node, i);
-        if (c && c->dtype == PITH_DTYPE_F32 && c->shape.rank > 0 && c->shape.dims[c->shape.rank - 1] == k &&
-            pith_shape_elements(&c->shape) == k) {
+        if (is_row(node, i, k)) {
             return i;
         }
     }
@@ -38,9 +44,8 @@ static pith_status divide_input(pithi_quant *quant, pithi_moments *const *produc
     pith_node *maker = x->producer;
     const int64_t k = products[0]->k;
     const int operand = maker ? factor_operand(maker, k) : -1;
-    const bool is_norm = pithi_is(maker, "layer_normalization") && pithi_constant_input(maker, 1) &&
-                         pith_shape_elements(&maker->inputs[1]->constant->shape) == k &&
-                         (!pithi_node_input(maker, 2) || pithi_constant_input(maker, 2));
+    const bool is_norm = pithi_is(maker, "layer_normalization") && is_row(maker, 1, k) &&
+                         (!pithi_node_input(maker, 2) || is_row(maker, 2, k));
     if (x->n_uses == n && operand >= 0) {
         PITH_TRY(scaled_constant(graph, maker->inputs[operand]->constant, factors, true, &constant));
         pithi_set_input(maker, operand, constant);

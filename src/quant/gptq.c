@@ -94,7 +94,7 @@ static void fit_group(const solver *s, int64_t row, int64_t g, const double *w, 
         int16_t zero = 0;
         const float scale = pithi_quant_fit(&m->format, low * share, high * share, &zero);
         const double error = s->clips ? group_error(s, begin, end, w, place, (double)scale, zero) : 0.0;
-        if (error < least) {
+        if (i == 0 || error < least) { /* of weights that are no numbers, the whole range */
             least = error;
             m->scales[at] = scale;
             if (m->format.has_zeros) {

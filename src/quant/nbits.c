@@ -174,11 +174,11 @@ static pith_status round_gptq(pithi_arena *arena, const pithi_nbits_matrix *m, c
 static pith_status round_group(pithi_quant *quant, const pithi_moments *p, pith_weight_method method, int64_t g,
                                pithi_arena *arena, const pithi_nbits_matrix *m)
 {
-    const double *h = p->h + g * p->k * p->k;
+    const double *h = p->h ? p->h + g * p->k * p->k : NULL;
     pithi_nbits_nearest(m, NULL);
-    return !p->h || method == PITH_WEIGHT_NEAREST ? PITH_OK
-           : method == PITH_WEIGHT_AWQ            ? pithi_awq_clip(quant->ctx, m, h)
-                                                  : round_gptq(arena, m, h);
+    return !h || method == PITH_WEIGHT_NEAREST ? PITH_OK
+           : method == PITH_WEIGHT_AWQ         ? pithi_awq_clip(quant->ctx, m, h)
+                                               : round_gptq(arena, m, h);
 }
 
 static pith_status check_halves(pith_ctx *ctx, const pith_tensor *w, const pithi_weight_format *format)
@@ -342,14 +342,15 @@ static pith_status round_all(pithi_quant *quant, pithi_moments *list, int n, con
     return PITH_OK;
 }
 
-/* Some products at a time, since their second moments are large. */
+/* Some products at a time, since their second moments are large; the last ones first: AWQ divides weights of products in
+ * front, which must not be rounded yet. */
 static pith_status apply_moments(pithi_quant *quant, pithi_moments *list, int n, const try *t, int *n_plain)
 {
     const bool is_awq = t->method == PITH_WEIGHT_AWQ;
     void *layers = NULL;
     *n_plain = 0;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)n, sizeof(pithi_quant_layer), &layers));
-    for (int first = 0; first < n; first += TOGETHER) {
+    for (int first = (n - 1) / TOGETHER * TOGETHER; first >= 0 && n > 0; first -= TOGETHER) {
         const int count = n - first < TOGETHER ? n - first : TOGETHER;
         pithi_arena arena = { .ctx = quant->ctx };
         pith_status status = pithi_moments_collect(quant, list + first, count, &arena);
@@ -410,7 +411,7 @@ static pith_status measure_corrected(pithi_quant *quant, const pithi_weight_form
 static pith_status attempt(pithi_quant *quant, const try *t, pith_quantize_report *report)
 {
     const pithi_quant_error error = quant->error;
-    const int n_stages = quant->n_stages, is_corrected = report->is_bias_corrected;
+    const int n_stages = quant->n_stages, is_corrected = report->is_bias_corrected, n_plain = report->n_plain;
     const pithi_quant_state before = pithi_quant_save(quant);
     pithi_moments *list = NULL;
     pith_status status = PITH_OK;
@@ -428,13 +429,12 @@ static pith_status attempt(pithi_quant *quant, const try *t, pith_quantize_repor
     pithi_quant_note(quant, t->name, error.score, quant->error.score, is_kept);
     if (is_kept) {
         quant->older[quant->n_older++] = before.graph;
-    } else {
-        quant->error = error;
-        report->is_bias_corrected = is_corrected;
-        pithi_quant_restore(quant, &before);
+        return PITH_OK;
     }
-    return PITH_OK;
-failed:
+failed: /* or not better: nothing of it is left */
+    quant->error = error;
+    report->is_bias_corrected = is_corrected;
+    report->n_plain = n_plain;
     pithi_quant_restore(quant, &before);
     return status;
 }

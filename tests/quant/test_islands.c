@@ -60,6 +60,9 @@ static void test_reasons(pith_test *test)
           HEAD "c = conv xd v\n" PAIR("c", "cd") "y = conv cd w\n" PAIR("y", "yd") "output yd\noutput c\n",
           2, /* a transpose of the output as well */
           "read by others" },
+        { "branches that meet late",
+          HEAD "const h f32[4]{2}\na = instance_normalization x g b\nd = instance_normalization x h b\n"
+               "c = matmul a d\n" PAIR("c", "cd") TAIL, 3, "" },
     };
     for (int i = 0; i < PITH_COUNT(cases); i++) {
         pith_layer found;

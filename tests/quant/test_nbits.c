@@ -227,6 +227,21 @@ static void test_indefinite(pith_test *test)
     free_matrix(&m);
 }
 
+/* The least error is none there; the range of the others holds. */
+static void test_no_number(pith_test *test)
+{
+    pithi_nbits_matrix m = new_matrix(1, 4, 4, (pithi_weight_format){ .bits = 4 });
+    double h[16] = { 0.0 };
+    pith_test_case(test, "a weight that is no number");
+    for (int i = 0; i < 4; i++) {
+        h[5 * i] = 1.0;
+        ((float *)(uintptr_t)m.w)[i] = i == 3 ? NAN : 0.7f * (float)i;
+    }
+    TEST_OK(test, pithi_gptq(test->ctx, &m, h, &(pithi_gptq_options){ .clips = true }));
+    TEST_CHECK_MESSAGE(test, fabsf(m.scales[0] - 0.2f) < 1e-6f, "scale %g", (double)m.scales[0]);
+    free_matrix(&m);
+}
+
 /* ---- AWQ ----------------------------------------------------------------------------------- */
 
 static void test_scales(pith_test *test)
@@ -353,6 +368,7 @@ void test_nbits(pith_test *test)
     test_autoregressive(test);
     test_blocks(test);
     test_indefinite(test);
+    test_no_number(test);
     test_scales(test);
     test_palettes(test);
     test_formats(test);
