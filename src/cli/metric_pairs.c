@@ -10,12 +10,13 @@
 #include "plane.h"
 #include "quality.h"
 
-enum { PSNR, SSIM, COUNT, WIDTH, N_PLANES = 3, MAX_PSNR = 100 /* dB, of equal pictures */ };
+enum { PSNR, SSIM, COUNT, WIDTH, N_PLANES = 3 };
 
 typedef struct state {
     const cli_metric_source *source;
     char *folder, **names; /* of targets; NULL: the data set has them */
     int n_names;
+    bool has_warned;       /* that units differ */
     cli_rows rows;
 } state;
 
@@ -35,8 +36,14 @@ static pith_status open_pairs(void *self, cli_metric_source *source)
               "pairs need folders 'input' and 'target' in '%s', or an .npz with arrays x and y of pictures",
               source->data);
     if (source->dataset->targets.view.data) {
+        CLI_CHECK(!source->truth, PITH_STATUS_ARG,
+                  "--labels '%s' and an array of '%s' are both true pictures; leave one of them out", source->truth,
+                  source->data);
         return PITH_OK;
     }
+    CLI_CHECK(source->dataset->paths, PITH_STATUS_ARG,
+              "pairs find the file of a true picture by that of its sample, and samples of '%s' are no files; give a "
+              "folder of pictures or arrays, or an .npz with arrays x and y of pictures", source->data);
     CLI_TRY(source->truth ? cli_text_copy(source->truth, strlen(source->truth), &s->folder)
                           : cli_text_format(&s->folder, "%s/target", source->data));
     return cli_list_folder(s->folder, "", &s->names, &s->n_names);
@@ -116,7 +123,34 @@ static pith_tensor sample_of(const pith_tensor *array, int64_t index)
     return view;
 }
 
-static pith_status array_target(const state *s, const pith_tensor *array, int64_t index, const cli_plane *got,
+static double mean_magnitude(const pith_tensor *tensor)
+{
+    const size_t n = (size_t)pith_shape_elements(&tensor->shape);
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += fabs(cli_get(tensor, i)) / (double)n;
+    }
+    return sum;
+}
+
+/* Scales of the output and of sample `view` of float targets. Both have one unit, that of all targets, unless the
+ * largest values disagree and a mean too: neither dark pictures nor single values beyond the range are a unit. */
+static void choose_scales(state *s, const pith_tensor *targets, const pith_tensor *view, const pith_tensor *output,
+                          double *scale, double *own)
+{
+    const double given = s->source->settings->output_scale, theirs = cli_plane_guess_scale(output);
+    *own = cli_plane_guess_scale(targets);
+    if (theirs == *own || mean_magnitude(*own == 1.0 ? view : output) <= 2.0) {
+        *own = given > 0.0 ? given : *own;
+        *scale = *own;
+    } else if (given <= 0.0 && !s->has_warned) {
+        s->has_warned = true;
+        cli_warn("outputs are taken as %s, targets as %s; output_scale of the preprocess file says otherwise",
+                 theirs == 1.0 ? "pixels (0..255)" : "0..1", *own == 1.0 ? "pixels (0..255)" : "0..1");
+    }
+}
+
+static pith_status array_target(state *s, const pith_tensor *array, int64_t index, const cli_plane *got,
                                 double *scale, bool *is_float, cli_pixels planes[N_PLANES])
 {
     const cli_preprocess *settings = s->source->settings;
@@ -126,13 +160,16 @@ static pith_status array_target(const state *s, const pith_tensor *array, int64_
     CLI_TRY(check_size(got, plane.width, plane.height));
     CLI_CHECK(plane.channels == got->channels, PITH_STATUS_SHAPE, "the network makes %d channels, the target has %d",
               got->channels, plane.channels);
+    CLI_TRY(cli_plane_need_finite(&plane, "the target"));
     *is_float = view.dtype != PITH_DTYPE_U8;
-    const double own = *is_float ? cli_plane_pixel_scale(settings, array) : 1.0;
-    *scale = *is_float ? own : *scale; /* both in the same unit */
+    double own = 1.0;
+    if (*is_float) {
+        choose_scales(s, array, &view, got->tensor, scale, &own);
+    }
     return take_planes(&plane, settings->color == CLI_COLOR_BGR, own, false, planes);
 }
 
-static pith_status file_target(const state *s, int index, const cli_plane *got, double *scale, bool *is_float,
+static pith_status file_target(state *s, int index, const cli_plane *got, double *scale, bool *is_float,
                                cli_pixels planes[N_PLANES])
 {
     char *path = NULL;
@@ -182,7 +219,7 @@ static pith_status measure(const cli_pixels *a, const cli_pixels *b, int n_plane
         CLI_TRY(cli_ssim(&a[c], &b[c], 0, &ssim));
         row[SSIM] += ssim / n_planes;
     }
-    row[PSNR] = fmin(cli_psnr(square), MAX_PSNR);
+    row[PSNR] = cli_psnr(square);
     row[COUNT] = 1.0;
     return PITH_OK;
 }
@@ -197,6 +234,7 @@ static pith_status add_pair(void *self, const cli_result *result, int index)
     double *row = NULL, scale = cli_plane_pixel_scale(settings, output);
     bool is_float = false;
     CLI_TRY(cli_plane_of(output, settings->layout, &plane));
+    CLI_TRY(cli_plane_need_finite(&plane, "the network's output"));
     int n_planes = plane.channels, n_same = n_planes;
     pith_status status = s->folder ? file_target(s, index, &plane, &scale, &is_float, want)
                                    : array_target(s, &s->source->dataset->targets.view, index, &plane, &scale,

@@ -12,7 +12,6 @@
 #include "quality.h"
 
 enum { PSNR, SSIM, BICUBIC_PSNR, BICUBIC_SSIM, COUNT, WIDTH, N_PROBE = 48, N_PLANES = 3 };
-enum { MAX_PSNR = 100 }; /* dB, of equal pictures */
 
 typedef struct state {
     cli_metric_source *source; /* scale is learned */
@@ -252,7 +251,7 @@ static pith_status enlarge(const state *s, cli_pixels *luma_out)
 
 static pith_status measure(const state *s, const cli_pixels *got, double row[2])
 {
-    row[0] = fmin(cli_psnr(cli_mean_square(got, &s->luma, s->source->scale)), MAX_PSNR);
+    row[0] = cli_psnr(cli_mean_square(got, &s->luma, s->source->scale));
     return cli_ssim(got, &s->luma, s->source->scale, &row[1]);
 }
 
@@ -272,6 +271,7 @@ static pith_status add_picture(void *self, const cli_result *result, int index)
                   plane.height >= s->luma.height, PITH_STATUS_SHAPE,
               "the network makes %d channels of %d x %d, the original has %d x %d", plane.channels, plane.width,
               plane.height, s->luma.width, s->luma.height);
+    CLI_TRY(cli_plane_need_finite(&plane, "the network's output"));
     CLI_TRY(cli_pixels_make(s->luma.width, s->luma.height, &got));
     fill_luma(&plane, result->settings, cli_plane_pixel_scale(result->settings, output), &got);
     pith_status status = cli_rows_add(&s->rows, WIDTH, &row);

@@ -34,18 +34,35 @@ double cli_plane_get(const cli_plane *plane, int x, int y, int channel)
     return cli_get(plane->tensor, index);
 }
 
-double cli_plane_pixel_scale(const cli_preprocess *settings, const pith_tensor *output)
+pith_status cli_plane_need_finite(const cli_plane *plane, const char *what)
 {
-    size_t n = (size_t)pith_shape_elements(&output->shape);
-    if (settings->output_scale > 0.0) {
-        return settings->output_scale;
+    for (int y = 0; y < plane->height; y++) {
+        for (int x = 0; x < plane->width; x++) {
+            for (int c = 0; c < plane->channels; c++) {
+                const double value = cli_plane_get(plane, x, y, c);
+                CLI_CHECK(isfinite(value), PITH_STATUS_ARG,
+                          "%s has %f in channel %d, row %d, column %d; a picture of it can't be judged", what, value, c,
+                          y, x);
+            }
+        }
     }
+    return PITH_OK;
+}
+
+double cli_plane_guess_scale(const pith_tensor *tensor)
+{
+    const size_t n = (size_t)pith_shape_elements(&tensor->shape);
     for (size_t i = 0; i < n; i++) {
-        if (fabs(cli_get(output, i)) > 2.0) {
+        if (fabs(cli_get(tensor, i)) > 2.0) {
             return 1.0;
         }
     }
     return 255.0;
+}
+
+double cli_plane_pixel_scale(const cli_preprocess *settings, const pith_tensor *output)
+{
+    return settings->output_scale > 0.0 ? settings->output_scale : cli_plane_guess_scale(output);
 }
 
 int cli_plane_class(const cli_plane *plane, int x, int y, double threshold)

@@ -14,6 +14,10 @@ typedef struct cli_plane {
 /* The layout setting decides; left open, the smaller of first and last dimension counts the channels. */
 pith_status cli_plane_of(const pith_tensor *tensor, int layout, cli_plane *plane_out);
 double cli_plane_get(const cli_plane *plane, int x, int y, int channel);
+/* Fails, and says where, if a value is NaN or infinite; `what` is the name for it. */
+pith_status cli_plane_need_finite(const cli_plane *plane, const char *what);
+/* Pixel = value * this: 255 if all are within -2..2, else 1. */
+double cli_plane_guess_scale(const pith_tensor *tensor);
 /* Pixel = value * this: values of 0..1 are spread over the pixels, others are taken as pixels, unless output_scale
  * says. */
 double cli_plane_pixel_scale(const cli_preprocess *settings, const pith_tensor *output);

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+enum { MAX_PSNR = 100, WINDOW = 11, N_MOMENTS = 5 };
+
 pith_status cli_pixels_make(int width, int height, cli_pixels *pixels_out)
 {
     *pixels_out = (cli_pixels){ .width = width, .height = height };
@@ -88,10 +90,9 @@ double cli_mean_square(const cli_pixels *a, const cli_pixels *b, int border)
 
 double cli_psnr(double mean_square)
 {
-    return mean_square > 0.0 ? 10.0 * log10(255.0 * 255.0 / mean_square) : INFINITY;
+    const double psnr = mean_square == 0.0 ? MAX_PSNR : 10.0 * log10(255.0 * 255.0 / mean_square);
+    return psnr > MAX_PSNR ? MAX_PSNR : psnr;
 }
-
-enum { WINDOW = 11, N_MOMENTS = 5 };
 
 /* Sums of a, b, aa, bb, ab over a window along x, weighted. */
 static void add_moments(const cli_pixels *a, const cli_pixels *b, const double weights[WINDOW], int x, int y,
@@ -144,10 +145,9 @@ pith_status cli_ssim(const cli_pixels *a, const cli_pixels *b, int border, doubl
     double weights[WINDOW], total = 0.0;
     void *rows = NULL;
     int64_t across = a->width - 2 * border - WINDOW + 1, down = a->height - 2 * border - WINDOW + 1;
-    *ssim_out = 0.0;
-    if (across <= 0 || down <= 0) {
-        return PITH_OK;
-    }
+    CLI_CHECK(across > 0 && down > 0, PITH_STATUS_SHAPE,
+              "SSIM needs %d x %d pixels, %d x %d are left of the picture without %d at each border", WINDOW, WINDOW,
+              a->width - 2 * border, a->height - 2 * border, border);
     CLI_TRY(cli_alloc((size_t)a->height * N_MOMENTS, sizeof(double), &rows));
     for (int i = 0; i < WINDOW; i++) {
         double d = i - WINDOW / 2;

@@ -19,10 +19,10 @@ double cli_luma(double red, double green, double blue);
 void cli_pixels_round(cli_pixels *pixels);
 /* Mean squared difference, `border` pixels at each edge left out. */
 double cli_mean_square(const cli_pixels *a, const cli_pixels *b, int border);
-/* 10 log10(255^2 / mean squared difference); infinite if equal. */
+/* 10 log10(255^2 / mean squared difference) in dB, 100 at most, which equal pictures have; NaN of NaN. */
 double cli_psnr(double mean_square);
 /* Mean structural similarity (Wang et al., IEEE TIP 13, 2004): Gaussian windows of 11x11, sigma 1.5, where they lie
- * fully inside; 0 if none does. */
+ * fully inside; fails if none does. */
 pith_status cli_ssim(const cli_pixels *a, const cli_pixels *b, int border, double *ssim_out);
 
 #endif

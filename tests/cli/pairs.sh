@@ -78,6 +78,27 @@ y = np.clip(x * 0.85 + rng.normal(0, 0.03, x.shape), 0, 1).astype("float32")
 np.savez("data.npz", x=x, y=y)
 tell("floats", [(0.8731 * 255.0 * x[i, 0][..., None], 255.0 * y[i, 0][..., None].astype(float)) for i in range(4)])
 np.savez("flat.npz", x=x, y=y[:, 0])
+
+# Without targets in the file, as files beside; NaN; targets that count to 255; small pictures.
+np.savez("alone.npz", x=x)
+np.save("alone.npy", x)
+os.makedirs("beside"), os.makedirs("some")
+for i in range(4):
+    np.save(f"some/{i}.npy", x[i])
+    np.save(f"beside/{i}.npy", y[i])
+holed = x.copy()
+holed[1, 0, 2, 3] = np.nan
+np.savez("nan.npz", x=holed, y=y)
+np.savez("nan8.npz", x=holed, y=np.rint(255 * y).astype("uint8"))
+np.savez("holed.npz", x=x, y=np.where(np.isnan(holed), np.inf, y))
+np.savez("units.npz", x=x, y=255 * y)
+dark, over = y.copy(), x.copy()
+dark[0], over[0, 0, 0, 0] = 0.001, 3
+tell("dark", [(0.8731 * 255.0 * x[i, 0][..., None], 255.0 * dark[i, 0][..., None].astype(float)) for i in range(4)])
+np.savez("dark.npz", x=255 * x, y=255 * dark)
+tell("over", [(0.8731 * 255.0 * over[i, 0][..., None], 255.0 * y[i, 0][..., None].astype(float)) for i in range(4)])
+np.savez("over.npz", x=over, y=y)
+np.savez("small.npz", x=x[..., :10], y=y[..., :10])
 END
 python3 make.py > wanted.txt
 
@@ -108,6 +129,37 @@ near floats
 run 0 evaluate colour.txt --data colour
 has out 'PSNR '
 has out 'all channels, no border left out'
+# Targets beside samples: only of samples that are files.
+run 0 evaluate grey.txt --data some --labels beside --metric pairs --json
+near floats
+for name in alone.npz alone.npy; do
+    run 2 evaluate grey.txt --data $name --labels beside --metric pairs
+    has err "samples of '$name' are no files"
+done
+run 2 evaluate grey.txt --data data.npz --labels beside --metric pairs
+has err "--labels 'beside' and an array of 'data.npz' are both true pictures"
+# No number is no picture, for float targets and for those of 8 bits.
+for name in nan nan8; do
+    run 2 evaluate grey.txt --data $name.npz --metric pairs
+    has err "the network's output has"
+    has err "nan in channel 0, row 2, column 3"
+done
+run 2 evaluate grey.txt --data holed.npz --metric pairs
+has err "the target has inf in channel 0, row 2, column 3"
+# Units that differ are told, and each counts as it is. Dark pictures and values beyond the range are no units.
+run 0 evaluate grey.txt --data units.npz --metric pairs --json
+has err "outputs are taken as 0..1, targets as pixels (0..255)"
+near floats
+run 0 evaluate grey.txt --data units.npz --metric pairs --set output_scale=255 --json
+near floats
+if [ -s err ]; then fail "$what: warns of what is set"; else pass; fi
+for name in dark over; do
+    run 0 evaluate grey.txt --data $name.npz --metric pairs --json
+    near $name
+    if [ -s err ]; then fail "$what: warns"; else pass; fi
+done
+run 2 evaluate grey.txt --data small.npz --metric pairs
+has err "SSIM needs 11 x 11 pixels, 10 x 16 are left"
 run 2 evaluate colour.txt --data colour --set size=20x20
 has err "the network makes 20 x 20 pixels, the target has 31 x 24"
 run 2 evaluate colour.txt --data colour --planes cmyk
