@@ -145,6 +145,8 @@ static pith_status evaluate_sample(evaluation *e, int index)
     cli_run_inputs_free(&inputs);
     if (status != PITH_OK && e->dataset.paths) {
         cli_add_place("%s", e->dataset.paths[index]);
+    } else if (status != PITH_OK) {
+        cli_add_place("sample %d", index);
     }
     return status;
 }

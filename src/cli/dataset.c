@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataset.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "dataset_idx.h"
@@ -157,15 +158,9 @@ static pith_status add_classes(cli_dataset *dataset, size_t capacity[2], const c
     return status;
 }
 
-static pith_status open_files(const char *folder, char **names, int n_names, const cli_labels *labels,
-                              cli_dataset *dataset)
+/* Labels that not all samples have are none. */
+static void settle_labels(cli_dataset *dataset)
 {
-    size_t capacity[2] = { 0 };
-    CLI_TRY(list_classes(folder, names, n_names, &dataset->classes));
-    CLI_TRY(add_classes(dataset, capacity, folder, labels));
-    if (dataset->n == 0) {
-        CLI_TRY(add_folder(dataset, capacity, folder, -1));
-    }
     for (int i = 0; i < dataset->n; i++) {
         const bool has_class = dataset->labels[i] >= 0;
         dataset->n_labelled += has_class;
@@ -175,6 +170,18 @@ static pith_status open_files(const char *folder, char **names, int n_names, con
         cli_free(dataset->labels);
         dataset->labels = NULL;
     }
+}
+
+static pith_status open_files(const char *folder, char **names, int n_names, const cli_labels *labels,
+                              cli_dataset *dataset)
+{
+    size_t capacity[2] = { 0 };
+    CLI_TRY(list_classes(folder, names, n_names, &dataset->classes));
+    CLI_TRY(add_classes(dataset, capacity, folder, labels));
+    if (dataset->n == 0) {
+        CLI_TRY(add_folder(dataset, capacity, folder, -1));
+    }
+    settle_labels(dataset);
     return PITH_OK;
 }
 
@@ -194,6 +201,15 @@ static bool are_labels(const char *name, const pith_model *model)
     return are;
 }
 
+pith_status cli_label_get(const pith_tensor *labels, size_t element, int index, int64_t *label_out)
+{
+    const double largest = 9007199254740992.0, value = cli_get(labels, element); /* 2^53 */
+    CLI_CHECK(value >= -largest && value <= largest && value == floor(value), PITH_STATUS_FORMAT,
+              "label %g of sample %d is no whole number that a class can have", value, index);
+    *label_out = (int64_t)value;
+    return PITH_OK;
+}
+
 /* A class per sample, or a row of scores of which the largest counts ("one hot"). */
 static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
 {
@@ -207,10 +223,14 @@ static pith_status take_labels(const pith_tensor *tensor, cli_dataset *dataset)
     for (int i = 0; i < dataset->n; i++) {
         const size_t row = (size_t)i * (size_t)n_scores;
         int64_t best = 0;
+        if (n_scores == 1) {
+            CLI_TRY(cli_label_get(tensor, row, i, &dataset->labels[i]));
+            continue;
+        }
         for (int64_t k = 1; k < n_scores; k++) {
             best = cli_get(tensor, row + (size_t)k) > cli_get(tensor, row + (size_t)best) ? k : best;
         }
-        dataset->labels[i] = n_scores > 1 ? best : cli_get_s64(tensor, row);
+        dataset->labels[i] = best;
     }
     return PITH_OK;
 }
@@ -350,7 +370,9 @@ static pith_status open_any(const char *path, const cli_dataset_wish *wish, cli_
         size_t capacity[2] = { 0 };
         char *copy = NULL;
         CLI_TRY(cli_text_copy(path, strlen(path), &copy));
-        return add_file(dataset, capacity, copy, -1);
+        CLI_TRY(add_file(dataset, capacity, copy, -1));
+        settle_labels(dataset);
+        return PITH_OK;
     }
     if (exists && cli_idx_peek(path, &rank)) {
         return cli_dataset_open_idx(path, dataset);

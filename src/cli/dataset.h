@@ -43,6 +43,8 @@ typedef struct cli_dataset_wish {
 pith_status cli_dataset_open(const char *path, const cli_dataset_wish *wish, cli_dataset *dataset_out);
 /* Fails, and says why, unless every sample has a class. */
 pith_status cli_dataset_need_labels(const cli_dataset *dataset, const char *path);
+/* The class that an element of an array of labels gives sample `index`: a whole number, or it fails. */
+pith_status cli_label_get(const pith_tensor *labels, size_t element, int index, int64_t *label_out);
 /* All inputs of one sample; the caller frees them. */
 pith_status cli_dataset_read(const cli_dataset *dataset, const cli_input_reader *reader, int index,
                              cli_run_inputs *inputs);

@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-enum { MAX_SETS = 32, NAME = 256 };
+enum { MAX_SETS = 256, NAME = 256, KEY = NAME + 1 };
 
 /* ---- names --------------------------------------------------------------------------------- */
 
@@ -23,13 +23,37 @@ static bool is_labels_name(const char *name)
     return strstr(text, "label") != NULL;
 }
 
-/* Bytes of a name in front of what the file holds: "t10k-" of t10k-images-idx3-ubyte. */
-static size_t prefix_length(const char *name)
+/* Whether a word of a name only tells the format: idx3, ubyte, gz. */
+static bool is_format(const char *word, size_t n)
 {
-    char text[NAME];
+    static const char *const words[] = { "gz", "ubyte", "byte", "int", "float", "double", "bin", "s" /* of labels */ };
+    bool is = n >= 3 && strncmp(word, "idx", 3) == 0 && strspn(word + 3, "0123456789") + 3 >= n;
+    for (int i = 0; i < CLI_COUNT(words); i++) {
+        is = is || (strlen(words[i]) == n && strncmp(words[i], word, n) == 0);
+    }
+    return is;
+}
+
+/* What a name says besides what the file holds and how: " t10k" of t10k-images-idx3-ubyte and t10k-labels.idx1.gz,
+ * " train" of images-train.idx3. */
+static void find_key(const char *name, char key[KEY])
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    char text[NAME], *word = text;
+    size_t n_key = 0;
     lower(name, text);
-    const char *images = strstr(text, "image"), *labels = strstr(text, "label"), *end = images ? images : labels;
-    return end ? (size_t)(end - text) : cli_stem(text);
+    char *images = strstr(text, "image"), *labels = strstr(text, "label"), *kind = images ? images : labels;
+    if (kind) {
+        memset(kind, '-', strlen("image"));
+    }
+    while (*(word += strcspn(word, letters))) {
+        const size_t n = strspn(word, letters);
+        if (!is_format(word, n)) {
+            n_key += (size_t)snprintf(key + n_key, KEY - n_key, " %.*s", (int)n, word);
+        }
+        word += n;
+    }
+    key[n_key] = '\0';
 }
 
 static bool is_meant(const char *name, bool is_calibration)
@@ -82,18 +106,21 @@ pith_status cli_dataset_find_idx(const char *folder, char **names, int n_names, 
 {
     const char *sets[MAX_SETS], *chosen = NULL;
     int n_sets = 0;
-    for (int i = 0; i < n_names && n_sets < MAX_SETS; i++) {
+    for (int i = 0; i < n_names; i++) {
         char *path = NULL;
         int rank = 0;
         if (names[i][0] == '.' || cli_is_sample_name(names[i])) {
             continue;
         }
         CLI_TRY(cli_text_format(&path, "%s/%s", folder, names[i]));
-        if (cli_is_file(path) && cli_idx_peek(path, &rank) && rank > 1 && !is_labels_name(names[i]) &&
-            !is_second_copy(names[i], names, n_names)) {
+        const bool is_set = cli_is_file(path) && cli_idx_peek(path, &rank) && rank > 1 &&
+                            !is_labels_name(names[i]) && !is_second_copy(names[i], names, n_names);
+        cli_free(path);
+        if (is_set) {
+            CLI_CHECK(n_sets < MAX_SETS, PITH_STATUS_LIMIT, "'%s' has more than %d IDX files of samples; give the one "
+                      "that is meant by its name", folder, MAX_SETS);
             sets[n_sets++] = names[i];
         }
-        cli_free(path);
     }
     if (n_sets == 0) {
         return PITH_OK;
@@ -102,35 +129,34 @@ pith_status cli_dataset_find_idx(const char *folder, char **names, int n_names, 
     return cli_text_format(path_out, "%s/%s", folder, chosen);
 }
 
-/* The file of labels beside: that of the same beginning, or the only one of a folder with one set. */
+/* The file of labels beside: that whose name says the same, or the only one of a folder with one set. */
 static pith_status find_labels(const char *folder, const char *images, char **names, int n_names, char **path_out)
 {
-    const size_t n_prefix = prefix_length(images);
-    char *found = NULL, *other = NULL;
+    char key[KEY], own[KEY];
+    const char *found = NULL, *other = NULL;
     int n_others = 0, n_sets = 0;
+    find_key(images, key);
     for (int i = 0; i < n_names; i++) {
         char *path = NULL;
         int rank = 0;
-        if (names[i][0] == '.' || cli_is_sample_name(names[i])) {
+        if (names[i][0] == '.' || cli_is_sample_name(names[i]) || is_second_copy(names[i], names, n_names)) {
             continue;
         }
         CLI_TRY(cli_text_format(&path, "%s/%s", folder, names[i]));
         const bool is_idx = cli_is_file(path) && cli_idx_peek(path, &rank);
+        cli_free(path);
         const bool are_labels = is_idx && (rank == 1 || is_labels_name(names[i]));
-        const bool fits = are_labels && prefix_length(names[i]) == n_prefix && strncmp(names[i], images, n_prefix) == 0;
+        find_key(names[i], own);
+        const bool fits = are_labels && strcmp(key, own) == 0;
+        CLI_CHECK(!fits || !found, PITH_STATUS_ARG, "'%s' and '%s' could both be the labels of '%s'; move one of them "
+                  "away", found, names[i], images);
         n_sets += is_idx && !are_labels;
         n_others += are_labels;
-        char **to = fits && !found ? &found : are_labels && !other ? &other : &path;
-        if (to != &path) {
-            *to = path;
-            path = NULL;
-        }
-        cli_free(path);
+        found = fits ? names[i] : found;
+        other = are_labels ? names[i] : other;
     }
-    const bool is_alone = !found && n_others == 1 && n_sets <= 1;
-    *path_out = is_alone ? other : found;
-    cli_free(is_alone ? found : other);
-    return PITH_OK;
+    found = !found && n_others == 1 && n_sets <= 1 ? other : found;
+    return found ? cli_text_format(path_out, "%s/%s", folder, found) : PITH_OK;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -149,8 +175,7 @@ static pith_status take_labels(const cli_bytes *bytes, cli_dataset *dataset)
     dataset->labels = block;
     const size_t step = (size_t)(pith_shape_elements(&idx.shape) / dataset->n);
     for (int i = 0; i < dataset->n && status == PITH_OK; i++) {
-        dataset->labels[i] = cli_dtype_is_float(idx.dtype) ? (int64_t)cli_get(&tensor.view, (size_t)i * step)
-                                                           : cli_get_s64(&tensor.view, (size_t)i * step);
+        status = cli_label_get(&tensor.view, (size_t)i * step, i, &dataset->labels[i]);
     }
     dataset->n_labelled = dataset->n;
     cli_tensor_free(&tensor);

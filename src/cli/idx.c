@@ -41,9 +41,10 @@ static pith_status unpack(cli_bytes *bytes)
     return status;
 }
 
-static bool unpack_head(const uint8_t *packed, size_t n, uint8_t head[4])
+static bool unpack_head(const char *path, const uint8_t *packed, size_t n, uint8_t head[4])
 {
     uint8_t copy[PEEK];
+    (void)path;
     memcpy(copy, packed, n);
     z_stream stream = { .next_in = copy, .avail_in = (uInt)n, .next_out = head, .avail_out = 4 };
     if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
@@ -60,14 +61,17 @@ static pith_status unpack(cli_bytes *bytes)
     return cli_fail(PITH_STATUS_UNSUPPORTED, "gzip needs a tool built with zlib; unpack the file first (gunzip)");
 }
 
-/* What can't be looked into counts as one, so that reading it says what is missing. */
-static bool unpack_head(const uint8_t *packed, size_t n, uint8_t head[4])
+/* What can't be looked into but is called as one (images-idx3.gz, labels.gz; not images.tar.gz) counts as one, so that
+ * reading it says what is missing. */
+static bool unpack_head(const char *path, const uint8_t *packed, size_t n, uint8_t head[4])
 {
     static const uint8_t images[] = { 0, 0, 8, 3 };
+    const char *name = cli_base_name(path), *dot = strchr(name, '.');
     (void)packed;
     (void)n;
     memcpy(head, images, sizeof images);
-    return true;
+    return strstr(name, "idx") || strstr(name, "ubyte") ||
+           ((!dot || strcmp(dot, ".gz") == 0) && (strstr(name, "image") || strstr(name, "label")));
 }
 #endif
 
@@ -150,7 +154,7 @@ bool cli_idx_peek(const char *path, int *rank_out)
         fclose(file);
     }
     const bool is_packed = is_gzip(packed, n);
-    if (is_packed ? !unpack_head(packed, n, head) : n < sizeof head) {
+    if (is_packed ? !unpack_head(path, packed, n, head) : n < sizeof head) {
         return false;
     }
     if (!is_packed) {

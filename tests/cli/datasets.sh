@@ -99,6 +99,8 @@ run 2 evaluate same.txt --data files
 has err "'files/c.raw' has no class, 2 of 3 samples have one; a file's name begins with its class and '_' (7_c.raw)"
 run 2 evaluate same.txt --data files --metric top1
 has err "'files/c.raw' has no class"
+run 2 evaluate same.txt --data files/0_a.raw --metric top1
+has err "data set 'files/0_a.raw' has no labels"
 run 2 quantize same.txt --calib files -o same.int8.onnx # nothing in it can be, but the data are read
 has err "classes aren't used: 'files/c.raw' has none, 2 of 3 samples have one"
 
@@ -133,6 +135,11 @@ if "$pith" version | grep -q 'zlib  *built in' && command -v gzip >/dev/null; th
     rm packed/*-ubyte
     run 2 evaluate grid.txt --data packed
     has err "no labels"
+    # A packed file that holds no IDX is none of the data.
+    one 1 3 beside/1/a.raw
+    gzip -c labels.txt > beside/images.tar.gz
+    run 0 evaluate same.txt --data beside --json
+    has out '"top1": 1,'
 else
     skip "IDX in gzip: no zlib or gzip"
 fi
@@ -152,6 +159,31 @@ has err "3 IDX files hold samples, such as 't10k-images.idx3-ubyte'"
 printf '\000\000\010\001\000\000\000\003\002\013\001' > idx/test-labels-idx1-ubyte
 run 2 evaluate grid.txt --data idx/test-images-idx3-ubyte
 has err "3 labels for 2 samples"
+# What is behind "images" in a name counts as what is in front of it: labels of the test are not those of the training.
+mkdir behind
+cp idx/t10k-images.idx3-ubyte behind/images-test.idx3
+cp idx/t10k-images.idx3-ubyte behind/images-train.idx3
+cp idx/t10k-labels.idx1-ubyte behind/labels-test.idx1
+cp idx/train-labels-idx1-ubyte behind/labels-train.idx1
+run 0 evaluate grid.txt --data behind --json
+has out '"top1": 0.5,'
+run 0 evaluate grid.txt --data behind/images-train.idx3 --json
+has out '"top1": 1,'
+rm behind/labels-train.idx1
+run 2 evaluate grid.txt --data behind/images-train.idx3
+has err "no labels"
+cp idx/train-labels-idx1-ubyte behind/test-labels-idx2-int
+run 2 evaluate grid.txt --data behind/images-test.idx3
+has err "'labels-test.idx1' and 'test-labels-idx2-int' could both be the labels of 'images-test.idx3'"
+# More sets than anybody has.
+mkdir many
+i=0
+while [ $i -lt 257 ]; do
+    cp idx/t10k-images.idx3-ubyte many/set$i
+    i=$((i + 1))
+done
+run 2 evaluate grid.txt --data many
+has err "more than 256 IDX files of samples"
 # Rank 4: channels before and behind pixels; labels of 32 bits with more than the class, as QMNIST has them.
 colours() { printf 'pith-graph 1\ngraph "c"\ninput %%x:f32[1,3,1,2]\n%%y:f32[1,3,1,2] = identity(%%x)\noutput %%y\n'; }
 colours > colours.txt
@@ -170,6 +202,18 @@ printf '\000\000\015\002\000\000\000\002\000\000\000\002\077\300\000\000\300\000
 printf '\000\000\010\001\000\000\000\002\000\001' > floats/labels
 run 0 evaluate same.txt --data floats --json
 has out '"top1": 1,'
+# Labels may be floats: 0 and 1, 0 and NaN, 0 and 1e30, 0 and 1.5.
+for pair in '\077\200\000\000:1' '\177\300\000\000:nan' '\161\111\362\312:1e+30' '\077\300\000\000:1.5'; do
+    printf '\000\000\015\001\000\000\000\002\000\000\000\000'"${pair%%:*}" > floats/labels
+    if [ "${pair#*:}" = 1 ]; then
+        run 0 evaluate same.txt --data floats --json
+        has out '"top1": 1,'
+    else
+        run 2 evaluate same.txt --data floats
+        has err "label ${pair#*:} of sample 1 is no whole number"
+    fi
+done
+printf '\000\000\010\001\000\000\000\002\000\001' > floats/labels
 run 2 evaluate same.txt --data floats/labels
 has err "these are no samples"
 head -c 30 idx/train-images-idx3-ubyte > floats/features

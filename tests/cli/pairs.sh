@@ -141,7 +141,7 @@ has err "--labels 'beside' and an array of 'data.npz' are both true pictures"
 # No number is no picture, for float targets and for those of 8 bits.
 for name in nan nan8; do
     run 2 evaluate grey.txt --data $name.npz --metric pairs
-    has err "the network's output has"
+    has err "sample 1: the network's output has"
     has err "nan in channel 0, row 2, column 3"
 done
 run 2 evaluate grey.txt --data holed.npz --metric pairs

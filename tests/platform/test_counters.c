@@ -26,7 +26,8 @@ static double sum_of(const double topdown[PITHI_TOPDOWN_COUNT])
 static void test_intel(pith_test *test)
 {
     pithi_counters counters = { .is_intel = true, .first = { 0, 3 }, .count = { 3, 6 } };
-    const double values[] = { 9, 9, 9, /* slots, retiring, bad, frontend, backend, memory */ 1000, 500, 50, 150, 300, 120 };
+    /* Slots, retiring, bad, frontend, backend, memory behind the first set. */
+    const double values[] = { 9, 9, 9, 1000, 500, 50, 150, 300, 120 };
     double topdown[PITHI_TOPDOWN_COUNT];
     pithi_counters_topdown(&counters, values, topdown);
     TEST_CHECK(test, is_near(topdown[RETIRING], 0.5) && is_near(topdown[BAD], 0.05));
