@@ -151,7 +151,8 @@ typedef struct pith_quantized_island {
 typedef struct pith_quantize_report {
     int n_nodes, n_integer_nodes;      /**< Nodes of the network as written, and those that run in integers. */
     int n_mixed_nodes;                 /**< Recurrent ones with integer products and float gates. */
-    const pith_quantized_island *islands; /**< What the plan of the written network computes in float, by time. */
+    const pith_quantized_island *islands; /**< What the plan of the written network computes in float, by time;
+                                        * with no_timing in order. */
     int n_islands;
     const char *const *surprises;      /**< Nodes that don't run as was meant: "name (operator): ...". */
     int n_surprises;

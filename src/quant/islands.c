@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What really runs in float: the steps of the plan that the written network gets, not what the quantiser meant. */
+/* What really runs in float: the steps of the plan that the written network gets, not what the quantiser meant. Without
+ * timing nothing in it depends on the clock. */
+#include <stdlib.h>
+
 #include "pith/profile.h"
 #include "quant/quant.h"
 
@@ -29,12 +32,24 @@ static pith_status keep_text(pithi_arena *arena, pithi_text *text, const char **
     return status;
 }
 
+/* The reason of the step with most products, the first of several. */
+static const char *main_reason(const pith_profile *profile, const pith_float_island *island)
+{
+    const pith_profile_step *most = &profile->steps[island->steps[0]];
+    for (int i = 1; i < island->n_steps; i++) {
+        const pith_profile_step *step = &profile->steps[island->steps[i]];
+        most = step->macs > most->macs ? step : most;
+    }
+    return most->why_float;
+}
+
 static pith_status report_island(const pithi_quant *quant, const pith_profile *profile, const pith_float_island *from,
                                  pithi_arena *arena, pith_quantized_island *to)
 {
     pithi_text text = { .ctx = quant->ctx };
     const bool is_timed = !quant->options->no_timing;
-    *to = (pith_quantized_island){ .n_steps = from->n_steps, .n_borders = from->n_borders, .why = from->why,
+    *to = (pith_quantized_island){ .n_steps = from->n_steps, .n_borders = from->n_borders,
+                                   .why = is_timed ? from->why : main_reason(profile, from),
                                    .ms = is_timed ? 1e-6 * from->ns : 0.0,
                                    .border_ms = is_timed ? 1e-6 * from->border_ns : 0.0 };
     for (int i = 0; i < from->n_steps && i < N_NAMED; i++) {
@@ -86,15 +101,28 @@ static pith_status report_surprises(const pithi_quant *quant, const pith_profile
     return PITH_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const pith_float_island *x = a, *y = b;
+    return (x->steps[0] > y->steps[0]) - (x->steps[0] < y->steps[0]);
+}
+
 static pith_status report_profile(const pithi_quant *quant, const pith_profile *profile, pithi_arena *arena,
                                   pith_quantize_report *report)
 {
-    void *block = NULL;
-    PITH_TRY(pithi_arena_array(arena, (size_t)profile->n_islands + 1, sizeof(pith_quantized_island), &block));
+    const size_t n = (size_t)profile->n_islands;
+    void *block = NULL, *order = NULL;
+    PITH_TRY(pithi_arena_array(arena, n + 1, sizeof(pith_quantized_island), &block));
+    PITH_TRY(pithi_arena_array(arena, n + 1, sizeof(pith_float_island), &order));
     pith_quantized_island *islands = block;
     report->islands = islands;
+    memcpy(order, profile->islands, n * sizeof(pith_float_island));
+    if (quant->options->no_timing) {
+        qsort(order, n, sizeof(pith_float_island), by_place);
+    }
     for (int i = 0; i < profile->n_islands; i++) {
-        PITH_TRY(report_island(quant, profile, &profile->islands[i], arena, &islands[report->n_islands++]));
+        PITH_TRY(report_island(quant, profile, (const pith_float_island *)order + i, arena,
+                               &islands[report->n_islands++]));
     }
     return report_surprises(quant, profile, arena, report);
 }

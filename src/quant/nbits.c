@@ -342,8 +342,8 @@ static pith_status round_all(pithi_quant *quant, pithi_moments *list, int n, con
     return PITH_OK;
 }
 
-/* Some products at a time, since their second moments are large; the last ones first: AWQ divides weights of products in
- * front, which must not be rounded yet. */
+/* Some products at a time, since their second moments are large; the last ones first: AWQ divides weights of products
+ * in front, which must not be rounded yet. */
 static pith_status apply_moments(pithi_quant *quant, pithi_moments *list, int n, const try *t, int *n_plain)
 {
     const bool is_awq = t->method == PITH_WEIGHT_AWQ;

@@ -120,8 +120,38 @@ static void test_surprise(pith_test *test)
     }
 }
 
+/* Without timing the order is the network's, however long the second island takes. */
+static void test_order(pith_test *test)
+{
+    static const char text[] =
+        "input x f32[1,4,8,8]\nconst g f32[4]{1}\nconst b f32[4]{0}\n" PAIR("x", "xd") WEIGHTS("w", "4,4,1,1")
+        "a = instance_normalization xd g b\n" PAIR("a", "ad") "c = conv ad w\n" PAIR("c", "cd")
+        "const f f32[4,4,7,7]{-1:1}\nd = conv cd f | pads=[3,3,3,3]\ne = instance_normalization d g b\n"
+        "y = conv e f | pads=[3,3,3,3]\noutput y\n";
+    const pith_quantize_options options = { .no_timing = 1, .n_threads = 1 };
+    const pith_samples samples = { read_sample, NULL, 1 };
+    pith_graph *graph = pith_test_graph(test, text), *given = pith_test_graph(test, text);
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &samples, .graph = graph,
+                          .arena = { .ctx = test->ctx } };
+    pith_quantize_report report = { 0 };
+    pith_test_case(test, "islands without timing");
+    TEST_OK(test, pithi_graph_infer(graph));
+    TEST_OK(test, pithi_quant_select(&quant));
+    TEST_OK(test, pithi_quant_report_islands(&quant, given, &quant.arena, &report));
+    TEST_CHECK(test, report.n_islands == 2);
+    if (report.n_islands == 2) {
+        TEST_CHECK_MESSAGE(test, report.islands[0].n_steps == 1 && strstr(report.islands[0].why, "no integer form"),
+                           "%d steps: %s", report.islands[0].n_steps, report.islands[0].why);
+        TEST_CHECK_MESSAGE(test, report.islands[1].n_steps > 1 && strstr(report.islands[1].why, "weights are float32"),
+                           "%d steps: %s", report.islands[1].n_steps, report.islands[1].why);
+    }
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(graph);
+}
+
 void test_islands(pith_test *test)
 {
     test_reasons(test);
     test_surprise(test);
+    test_order(test);
 }
