@@ -48,10 +48,11 @@ static pith_status check_numbers(const cli_dataset *dataset, int index, const cl
     snprintf(number, sizeof number, "sample %d of the data", index);
     for (int i = 0; i < inputs->tensors.n; i++) {
         const cli_tensor *input = &inputs->tensors.items[i];
+        const bool is_f32 = input->view.dtype == PITH_DTYPE_F32;
         const float *x = input->view.data;
-        const int64_t n = input->view.dtype == PITH_DTYPE_F32 ? pith_shape_elements(&input->view.shape) : 0;
+        const int64_t n = cli_dtype_is_float(input->view.dtype) ? pith_shape_elements(&input->view.shape) : 0;
         for (int64_t k = 0; k < n; k++) {
-            CLI_CHECK(!isnan(x[k]), PITH_STATUS_ARG,
+            CLI_CHECK(!isnan(is_f32 ? (double)x[k] : cli_get(&input->view, (size_t)k)), PITH_STATUS_ARG,
                       "%s: element %lld of input '%s' isn't a number (NaN); leave the sample out",
                       dataset->paths ? dataset->paths[index] : number, (long long)k, input->name ? input->name : "");
         }

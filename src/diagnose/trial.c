@@ -128,7 +128,7 @@ pith_status pithi_diag_time(pithi_diagnosis *job, pith_graph *const *graphs, int
     for (int round = -1; round < N_ROUNDS; round++) {
         for (int i = 0; i < n_graphs; i++) {
             const pithi_quant_runner *r = &runners[i];
-            PITH_TRY_GOTO(job->quant.samples->read(job->quant.samples->user, 0, r->inputs), done);
+            PITH_TRY_GOTO(pithi_quant_read(&job->quant, 0, r->inputs), done);
             uint64_t start = pithi_clock_ns();
             PITH_TRY_GOTO(pith_session_run(r->session, r->inputs, pith_model_n_inputs(r->model)), done);
             double ms = (double)(pithi_clock_ns() - start) / 1e6;

@@ -489,13 +489,22 @@ static pith_status try_winograd(pith_prepare *prepare, pithi_conv_f32 *conv, boo
     return prepare->why ? PITH_OK : pithi_conv_winograd_plan(prepare, conv, is_used);
 }
 
-static void choose_product(pith_prepare *prepare, pithi_conv_f32 *conv)
+/* The reason against Winograd stays in front of that for or against float16. */
+static pith_status choose_product(pith_prepare *prepare, pithi_conv_f32 *conv)
 {
     const pithi_conv_geometry *g = &conv->g;
-    const void *w = g->is_transposed ? NULL : prepare->inputs[1].data;
-    const pith_gemm_f32 *half =
-        pithi_gemm_f16_choose(prepare, w, pithi_conv_taps(g) * (g->in_channels / g->group), g->out_channels / g->group);
-    conv->gemm = half ? half : conv->gemm;
+    const char *direct = prepare->why;
+    if (g->is_transposed) {
+        prepare->why = prepare->allows_float16 ? "float32: transposed convolutions have no float16 products" : direct;
+    } else {
+        const pith_gemm_f32 *half = pithi_gemm_f16_choose(
+            prepare, prepare->inputs[1].data, pithi_conv_taps(g) * (g->in_channels / g->group),
+            g->out_channels / g->group);
+        conv->gemm = half ? half : conv->gemm;
+    }
+    return direct && prepare->why != direct
+               ? pithi_arena_format(prepare->arena, &prepare->why, "%s; %s", direct, prepare->why)
+               : PITH_OK;
 }
 
 /* Kernels take residuals with y's strides, but products any. */
@@ -566,7 +575,7 @@ pith_status pithi_conv_f32_prepare(pith_prepare *prepare, bool is_transposed)
     PITH_TRY(try_winograd(prepare, conv, &is_winograd));
     if (!conv->depthwise && !conv->planar && !is_winograd) {
         flatten_pointwise(&conv->g);
-        choose_product(prepare, conv);
+        PITH_TRY(choose_product(prepare, conv));
         PITH_TRY(merge_columns(prepare, conv));
         conv->has_few_outputs = !prepare->is_exact && conv->gemm->few && wants_few(&conv->g);
         conv->fold = prepare->is_exact ? 1 : pithi_gemm_f32_fold(conv->gemm, conv->g.out_channels / conv->g.group);

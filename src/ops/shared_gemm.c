@@ -124,7 +124,9 @@ static void apply_to_block(const pithi_finish *finish, const pith_gemm_f32_tile 
 const pith_gemm_f32 *pithi_gemm_f16_choose(pith_prepare *prepare, const void *w, int64_t n_k, int64_t n)
 {
     const pith_gemm_f32 *kernel = prepare->allows_float16 ? pithi_gemm_f16(prepare->isa_limit) : NULL;
-    const char *why_not = !kernel              ? "float16 products were asked for, but this CPU has no such arithmetic"
+    const bool is_capped = prepare->allows_float16 && !kernel && pithi_gemm_f16(-1);
+    const char *why_not = is_capped            ? "float32: the cap on instruction sets excludes float16 products"
+                          : !kernel            ? "float16 products were asked for, but this CPU has no such arithmetic"
                           : !w                 ? "float32: float16 products are for constant weights"
                           : n_k < MIN_HALF_K   ? "float32: sums too short for float16 products"
                           : 2 * n <= kernel->nr ? "float32: too few columns for float16 products"

@@ -58,10 +58,17 @@ static pith_status check_numbers(const pithi_quant *quant, const pithi_quant_run
     return PITH_OK;
 }
 
+pith_status pithi_quant_read(const pithi_quant *quant, int sample, pith_tensor *inputs)
+{
+    pith_status status = quant->samples->read(quant->samples->user, sample, inputs);
+    PITH_CHECK(quant->ctx, status == PITH_OK, status, "%s %d can't be read",
+               quant->samples == quant->options->verify ? "sample held out" : "calibration sample", sample);
+    return PITH_OK;
+}
+
 pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner, int sample)
 {
-    pith_status status = quant->samples->read(quant->samples->user, sample, runner->inputs);
-    PITH_CHECK(quant->ctx, status == PITH_OK, status, "calibration sample %d can't be read", sample);
+    PITH_TRY(pithi_quant_read(quant, sample, runner->inputs));
     PITH_TRY(check_numbers(quant, runner, sample));
     if (quant->work) {
         quant->work->done += quant->work->per_run;

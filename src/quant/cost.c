@@ -90,7 +90,7 @@ static pith_status take_turn(pithi_quant *quant, way *w, bool is_first)
 {
     const pith_profile_options how = { .max_seconds = SECONDS_PER_TURN, .no_counters = 1 };
     pith_profile *profile = NULL;
-    PITH_TRY(quant->samples->read(quant->samples->user, 0, w->runner.inputs));
+    PITH_TRY(pithi_quant_read(quant, 0, w->runner.inputs));
     PITH_TRY(pith_session_profile(w->runner.session, w->runner.inputs, pith_model_n_inputs(w->runner.model), &how,
                                   &profile));
     memset(w->node_ns, 0, (size_t)quant->n_nodes * sizeof(double));
@@ -115,7 +115,7 @@ static pith_status estimate(pithi_quant *quant, way *w)
     int n_layers = 0, n_inputs = pith_model_n_inputs(w->runner.model);
     PITH_CHECK(quant->ctx, n_inputs <= PITH_COUNT(shapes), PITH_STATUS_LIMIT,
                "choosing without timing: the network has more than %d inputs", PITH_COUNT(shapes));
-    PITH_TRY(quant->samples->read(quant->samples->user, 0, w->runner.inputs));
+    PITH_TRY(pithi_quant_read(quant, 0, w->runner.inputs));
     for (int i = 0; i < n_inputs; i++) {
         shapes[i] = w->runner.inputs[i].shape;
     }
@@ -289,7 +289,7 @@ static int by_size(const void *a, const void *b)
 /* The least time of one run within a round; the sample is read before. */
 static pith_status time_round(const pithi_quant *quant, pithi_quant_runner *runner, double *ms_out)
 {
-    PITH_TRY(quant->samples->read(quant->samples->user, 0, runner->inputs));
+    PITH_TRY(pithi_quant_read(quant, 0, runner->inputs));
     uint64_t begin = pithi_clock_ns(), now = begin, least = UINT64_MAX;
     while (least == UINT64_MAX || now - begin < LEAST_ROUND_NS) {
         uint64_t start = pithi_clock_ns();

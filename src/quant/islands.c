@@ -135,7 +135,7 @@ pith_status pithi_quant_report_islands(pithi_quant *quant, pith_graph *written, 
     pithi_quant_runner runner;
     pith_profile *profile = NULL;
     PITH_TRY(pithi_quant_start(quant, written, &runner));
-    pith_status status = quant->samples->read(quant->samples->user, 0, runner.inputs);
+    pith_status status = pithi_quant_read(quant, 0, runner.inputs);
     if (status == PITH_OK) {
         status = pith_session_profile(runner.session, runner.inputs, pith_model_n_inputs(runner.model), &how,
                                       &profile);

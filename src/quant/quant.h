@@ -338,6 +338,8 @@ pith_status pithi_quant_start(const pithi_quant *quant, pith_graph *graph, pithi
 /* The same without the passes of a comma list. */
 pith_status pithi_quant_start_without(const pithi_quant *quant, pith_graph *graph, const char *passes,
                                       pithi_quant_runner *runner);
+/* The sample, unchecked, or an error that names it. */
+pith_status pithi_quant_read(const pithi_quant *quant, int sample, pith_tensor *inputs);
 pith_status pithi_quant_run(const pithi_quant *quant, pithi_quant_runner *runner, int sample);
 void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner);
 

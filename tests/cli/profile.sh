@@ -72,6 +72,26 @@ has err "contradict each other"
 run 0 profile half.txt --float16 --isa portable --why --rounds 1
 has out "matmul gemm_f16_1x8 "
 has out "float16 products, as the model's options allow"
+# What is said of convolutions: transposed ones have none, and the reason against Winograd stays.
+{ printf 'pith-graph 1\ngraph "halves"\ninput %%x:f32[1,9,9,32]\n'
+  for w in 'w:f32[32,32,3,3]' 'v:f32[32,32,2,2]'; do
+      n=1024
+      case $w in w*) n=9216 ;; *) n=4096 ;; esac
+      printf 'const %%%s = hex ' "$w"
+      awk -v n=$n 'BEGIN { for (i = 0; i < n; i++) printf "0000803c"; print "" }'
+  done
+  printf '%%y:f32[1,?,?,32] = conv(%%x, %%w) strides=[2,2] channels_last=1\n'
+  printf '%%z:f32[1,?,?,32] = conv_transpose(%%y, %%v) strides=[2,2] channels_last=1\noutput %%z\n'; } > halves.txt
+run 0 profile halves.txt --float16 --isa portable --why --rounds 1
+has out "Winograd is for 3x3 filters of stride 1 with channels enough; float16 products, as"
+has out "float32: transposed convolutions have no float16 products"
+"$pith" profile half.txt --float16 --why --rounds 1 > out 2>&1
+if grep -q 'as the model.s options allow' out && [ "$(uname -m)" = x86_64 ]; then
+    run 0 profile half.txt --float16 --isa avx2 --why --rounds 1
+    has out "the cap on instruction sets excludes float16 products"
+else
+    skip "float16 under a cap: this CPU has none without it"
+fi
 run 0 profile half.txt --isa portable --rounds 1
 if grep -q gemm_f16 out; then fail "float16 was not asked for"; else pass; fi
 run 0 compare half.txt half.txt --isa portable --float16-b --atol 0.1

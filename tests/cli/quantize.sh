@@ -158,6 +158,9 @@ numpy.savez("row.npz", x=x, y=[[0, 1, 0, 1]]); numpy.savez("named.npz", target=x
     run 0 quantize tiny.onnx --calib one.npy --int8 -o one.int8.onnx
     run 2 quantize tiny.onnx --calib nan.npy --samples 2 --int8 -o nan.int8.onnx
     has err "sample 2 of the data: element 1 of input 'x' isn't a number (NaN)"
+    printf 'pith-graph 1\ngraph "half"\ninput %%x:f16[?,3]\n%%y:f16[?,3] = relu(%%x)\noutput %%y\n' > half.txt
+    run 2 diagnose half.txt half.txt --data nan.npy --samples 2
+    has err "sample 2 of the data: element 1 of input 'x' isn't a number (NaN)"
     run 2 evaluate tiny.onnx --data all.npy
     has err "no labels"
     run 2 info all.npy
