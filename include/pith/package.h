@@ -14,7 +14,7 @@ extern "C" {
 typedef struct pith_section {
     const char *kind;    /**< "graph", "weights", "preprocess", "labels", "tuning", "packed"; other words are kept for
                               whoever knows them. Up to 15 letters, digits, '_' and '-'. */
-    const char *variant; /**< What tells sections of a kind apart: of "packed" the instruction set; NULL, "": nothing. */
+    const char *variant; /**< What tells sections of a kind apart: of "packed" the instruction set; NULL, "": none. */
     const void *data;
     size_t n_bytes;
     uint64_t offset;     /**< In the file. Ignored where a file is written. */
