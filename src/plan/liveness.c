@@ -67,13 +67,15 @@ static void find_last_uses(live *l)
     extend_wholes(l);
 }
 
-/* True if no other operand of the node lies in the same block, but for the same value in front: operators of more than
- * two operands take one after the other. */
+/* True if no other operand of the node lies in the same block, but for the same value in front where elements are taken
+ * one by one: operators of more than two operands take one after the other, and what scatters, normalises rows or the
+ * like reads others of operand 1 after its first result. */
 static bool is_alone(const live *l, const pith_node *node, int input, int block)
 {
+    const int n_free = (node->op->flags & PITH_OP_INPLACE_ANY) || node->op->layout == PITH_LAYOUT_FREE ? 2 : 0;
     for (int i = 0; i < node->n_inputs; i++) {
         const pith_value *other = node->inputs[i];
-        if (i == input || !other || (other == node->inputs[input] && i < 2)) {
+        if (i == input || !other || (other == node->inputs[input] && i < n_free)) {
             continue;
         }
         const pithi_storage *storage = &l->out->storage[other->index];
