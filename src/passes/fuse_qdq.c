@@ -578,8 +578,7 @@ static pith_status run(pith_graph *graph, pith_pass_stage stage, int *n_changes)
     }
     pithi_graph_count_uses(graph);
     remove_unread(graph);
-    pithi_qdq_note_refusals(graph);
-    return PITH_OK;
+    return pithi_qdq_note_refusals(graph);
 }
 
 const pith_pass pithi_pass_fuse_qdq = {

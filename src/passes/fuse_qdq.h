@@ -110,7 +110,7 @@ typedef enum pithi_qdq_refusal {
     PITHI_QDQ_REFUSALS
 } pithi_qdq_refusal;
 /* Sets node->refusal of what is float between quantised tensors; before constants are folded. */
-void pithi_qdq_note_refusals(pith_graph *graph);
+pith_status pithi_qdq_note_refusals(pith_graph *graph);
 /* In words; static. */
 const char *pithi_qdq_refusal_text(pithi_qdq_refusal refusal);
 

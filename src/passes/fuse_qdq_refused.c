@@ -21,23 +21,47 @@ const char *pithi_qdq_refusal_text(pithi_qdq_refusal refusal)
     return texts[refusal];
 }
 
-/* The q that rounds a value, behind limits and functions that its operator would take in. */
-static const pith_node *rounding_behind(const pith_graph *graph, const pith_value *value, bool *is_shared)
+/* Who reads a value: a q, and another node. */
+typedef struct readers {
+    const pith_node *q, *other;
+} readers;
+
+#define MOST_LINKS 8 /* functions between an operator and its q: an operator takes in one or two */
+
+static pith_status find_readers(const pith_graph *graph, readers **all_out)
 {
-    for (;;) {
-        const pith_node *q = NULL, *next = NULL;
-        for (const pith_node *node = graph->first; node; node = node->next) {
-            for (int i = 0; i < node->n_inputs; i++) {
-                q = node->inputs[i] == value && pithi_is(node, "quantize_linear") ? node : q;
-                next = node->inputs[i] == value && !pithi_is(node, "quantize_linear") ? node : next;
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_array(graph->ctx, graph->n_values + 1, sizeof(readers), &block));
+    readers *all = block;
+    for (size_t i = 0; i < graph->n_values; i++) {
+        graph->values[i]->index = (int)i;
+    }
+    for (const pith_node *node = graph->first; node; node = node->next) {
+        for (int i = 0; i < node->n_inputs; i++) {
+            const pith_value *value = node->inputs[i];
+            const size_t at = value && value->index >= 0 ? (size_t)value->index : graph->n_values;
+            if (at < graph->n_values && graph->values[at] == value) { /* not of an outer graph */
+                *(pithi_is(node, "quantize_linear") ? &all[at].q : &all[at].other) = node;
             }
         }
+    }
+    *all_out = all;
+    return PITH_OK;
+}
+
+/* The q that rounds a value, behind limits and functions that its operator would take in. */
+static const pith_node *rounding_behind(const readers *all, const pith_value *value, bool *is_shared)
+{
+    for (int i = 0; i < MOST_LINKS; i++) {
+        const readers *found = &all[value->index];
+        const pith_node *next = found->other;
         *is_shared = value->n_uses != 1;
-        if (q || !next || *is_shared || !(pithi_qdq_is_function(next) && pithi_qdq_argument(next) >= 0)) {
-            return q;
+        if (found->q || !next || *is_shared || !(pithi_qdq_is_function(next) && pithi_qdq_argument(next) >= 0)) {
+            return found->q;
         }
         value = next->outputs[0];
     }
+    return NULL;
 }
 
 static bool is_quantised(const pith_value *value) { return value && pithi_is(value->producer, "dequantize_linear"); }
@@ -82,11 +106,11 @@ static pithi_qdq_refusal judge_weights(const pith_node *node)
     return fits ? PITHI_QDQ_NOT_MET : PITHI_QDQ_ODD_BIAS;
 }
 
-static pithi_qdq_refusal judge(const pith_graph *graph, const pith_node *node)
+static pithi_qdq_refusal judge(const readers *all, const pith_node *node)
 {
     const pithi_qdq_role role = pithi_qdq_role_of(node);
     bool is_shared = false, touches = false;
-    const pith_node *q = rounding_behind(graph, node->outputs[0], &is_shared);
+    const pith_node *q = rounding_behind(all, node->outputs[0], &is_shared);
     for (int i = 0; i < node->n_inputs; i++) {
         touches = touches || is_quantised(node->inputs[i]);
     }
@@ -106,18 +130,22 @@ static pithi_qdq_refusal judge(const pith_graph *graph, const pith_node *node)
                        : PITHI_QDQ_NO_KERNEL;
 }
 
-void pithi_qdq_note_refusals(pith_graph *graph)
+pith_status pithi_qdq_note_refusals(pith_graph *graph)
 {
+    readers *all = NULL;
+    PITH_TRY(find_readers(graph, &all));
     pithi_graph_count_uses(graph);
     for (pith_node *node = graph->first; node; node = node->next) {
         const bool is_float = node->op && node->n_outputs > 0 && node->outputs[0] &&
                               pithi_dtype_is_float(node->outputs[0]->dtype) && node->n_bodies == 0 &&
                               !pithi_is(node, "dequantize_linear");
         if (is_float) {
-            const pithi_qdq_refusal found = judge(graph, node);
+            const pithi_qdq_refusal found = judge(all, node);
             /* Weights may have been spread to floats since the first look. */
             const bool is_known = node->refusal != PITHI_QDQ_NOT_MET && found == PITHI_QDQ_FLOAT_WEIGHTS;
             node->refusal = (uint8_t)(is_known ? node->refusal : (int)found);
         }
     }
+    pithi_free(graph->ctx, all);
+    return PITH_OK;
 }

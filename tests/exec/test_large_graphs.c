@@ -74,6 +74,17 @@ static void convolutions(pithi_text *text, int n)
     pithi_text_add(text, "output %%v%d\n", n - 1);
 }
 
+/* Functions behind a quantised tensor. */
+static void functions(pithi_text *text, int n)
+{
+    pithi_text_add(text, "const %%s:f32[] = {0.5}\n%%q = quantize_linear(%%x, %%s)\n"
+                         "%%v0 = dequantize_linear(%%q, %%s)\n");
+    for (int i = 1; i < n; i++) {
+        pithi_text_add(text, "%%v%d = %s(%%v%d)\n", i, i % 2 ? "tanh" : "neg", i - 1);
+    }
+    pithi_text_add(text, "output %%v%d\n", n - 1);
+}
+
 static double seconds_of(pith_test *test, family *write, int n)
 {
     static const pith_shape shape = { 2, { 1, 4 } };
@@ -97,7 +108,8 @@ void test_large_graphs(pith_test *test)
         const char *name;
         family *write;
     } families[] = { { "chain", chain }, { "wide", wide }, { "attributes", attributes },
-                     { "outputs alike", same_outputs }, { "reshapes", reshapes }, { "convolutions", convolutions } };
+                     { "outputs alike", same_outputs }, { "reshapes", reshapes }, { "convolutions", convolutions },
+                     { "functions", functions } };
     for (int i = 0; i < PITH_COUNT(families); i++) {
         pith_test_case(test, "%s", families[i].name);
         double once = seconds_of(test, families[i].write, N_SMALL);
