@@ -141,9 +141,13 @@ static pith_status infer_reduced(pith_infer *infer, const pithi_region_attrs *at
     const bool is_kind = attrs->reduce <= PITHI_REDUCE_LOG_SUM + 1 && attrs->reduce != PITHI_REDUCE_PROD + 1;
     pith_shape *y = &infer->outputs[0].shape;
     PITH_CHECK(infer->ctx, is_kind && attrs->reduced >= 1 && attrs->reduced <= whole->rank &&
-               row_of(attrs, whole) > 0 && infer->outputs[0].dtype == PITH_DTYPE_F32, PITH_STATUS_FORMAT,
+               infer->outputs[0].dtype == PITH_DTYPE_F32, PITH_STATUS_FORMAT,
                "reduction %lld over %lld of %d dimensions", (long long)attrs->reduce, (long long)attrs->reduced,
                whole->rank);
+    PITH_TRY(pithi_shape_check(infer->ctx, whole, PITH_DTYPE_F32, NULL)); /* the reference stores it */
+    const int64_t row = row_of(attrs, whole);
+    PITH_CHECK(infer->ctx, row > 0 && row <= PITHI_REGION_MOST_ROW, PITH_STATUS_SHAPE,
+               "%lld elements are reduced to one; 1 to %d can be", (long long)row, PITHI_REGION_MOST_ROW);
     for (int d = whole->rank - (int)attrs->reduced; d < whole->rank; d++) {
         y->dims[d] = 1;
     }
@@ -435,9 +439,6 @@ pith_status pithi_region_prepare(pith_prepare *prepare)
     const pithi_region_attrs *attrs = prepare->attrs;
     const pith_tensor whole = { .dtype = PITH_DTYPE_F32, .shape = whole_of(prepare->inputs, prepare->n_inputs) };
     const int64_t reduced = row_of(attrs, &whole.shape);
-    if (reduced > PITHI_REGION_MOST_ROW) {
-        return PITH_OK;
-    }
     PITH_TRY(pithi_arena_alloc(prepare->arena, sizeof(region), &block));
     region *r = block;
     r->n_elements = pith_shape_elements(&whole.shape);

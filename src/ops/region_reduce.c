@@ -10,7 +10,7 @@ static const char *const samples[] = {
     "f32[3,2,300] f32[3,1,1] f32[3,2,1] f32[2,1] | "
     "program=[66,1,0,-1,66,4,2,-1,64,5,3,-1,2,6,-1,-1] reduce=7 reduced=1",
     "f32[90,33] f32[90,33] | program=[65,0,1,-1,1,2,-1,-1] results=[0] reduce=8 reduced=1 | 2",
-    "f32[11,600] bool[600] f32[] | program=[138,1,0,2] reduce=4 reduced=2 keepdims=1",
+    "f32[6,600] bool[600] f32[] | program=[138,1,0,2] reduce=4 reduced=2 keepdims=1",
     "f32[40,130] f32[130] | program=[66,0,1,-1,1,2,-1,-1] reduce=9 reduced=1",
 };
 

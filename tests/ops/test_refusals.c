@@ -84,6 +84,10 @@ static const refusal refusals[] = {
       "scale of the left operand has 0 elements" },
     { "non_max_suppression", "f32[1,2,4] f32[1,1,3]", PITH_STATUS_SHAPE, "boxes must be" },
     { "one_hot", "s64[2] s64[]{-1} f32[2]", PITH_STATUS_SHAPE, "depth is -1" },
+    { "region_reduce", "f32[1048576,1] f32[1,1048576] | program=[64,0,1,-1] reduce=1 reduced=1", PITH_STATUS_LIMIT,
+      "[1048576,1048576]" },
+    { "region_reduce", "f32[4,1] f32[1,4097] | program=[64,0,1,-1] reduce=1 reduced=1", PITH_STATUS_SHAPE,
+      "4097 elements are reduced to one" },
     { "grid_sample", "f32[1,1,2,2] f32[1,2,2,3]", PITH_STATUS_SHAPE, "the grid must be" },
 };
 
