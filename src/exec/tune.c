@@ -47,7 +47,8 @@ typedef struct tuner {
     size_t steps_capacity;
     int n_steps;
     pithi_tuning result;
-    char passes[300];          /* left out: the caller's, and those of the result */
+    char *passes;              /* left out: the caller's, and those of the result */
+    void *pass_lists;          /* where they lie */
 } tuner;
 
 static void tell(const tuner *t, double done, const char *what)
@@ -169,19 +170,24 @@ done:
 static pith_status try_passes(tuner *t)
 {
     const char *given = t->options->disable_passes ? t->options->disable_passes : "";
-    snprintf(t->passes, sizeof t->passes, "%s", given);
-    if (strlen(given) + PITHI_PASS_LIST_BYTES + 2 > sizeof t->passes) {
-        return PITH_OK;
-    }
+    const size_t n_given = strlen(given), n_bytes = n_given + 1 + PITHI_PASS_LIST_BYTES;
+    void *block = NULL;
+    PITH_TRY(pithi_alloc_array(t->ctx, 2, n_bytes, &block));
+    t->pass_lists = block;
+    t->passes = block;
+    char *tried = t->passes + n_bytes;
+    memcpy(t->passes, given, n_given);
     for (unsigned i = 0; i < PITHI_TUNING_PASSES; i++) {
-        char tried[sizeof t->passes], list[PITHI_PASS_LIST_BYTES];
+        char list[PITHI_PASS_LIST_BYTES];
         duel d = { .n_turns = N_PASS_TURNS, .turn_ns = PASS_TURN_NS };
         pithi_tuning_list_passes(t->result.passes_off | 1u << i, list);
-        snprintf(tried, sizeof tried, "%.200s%s%s", given, given[0] ? "," : "", list);
+        snprintf(tried, n_bytes, "%s%s%s", given, given[0] ? "," : "", list);
         PITH_TRY(fight(t, t->passes, tried, NULL, t->n_threads, &d));
         if (d.n_won >= N_PASS_TURNS - 1 && d.ns[1] < (1.0 - LEAST_WHOLE_GAIN) * d.ns[0]) {
             t->result.passes_off |= 1u << i;
-            memcpy(t->passes, tried, sizeof tried);
+            char *won = tried;
+            tried = t->passes;
+            t->passes = won;
         }
         t->report->n_variants += d.ns[0] > 0.0;
     }
@@ -403,5 +409,6 @@ pith_status pith_tune_model(pith_ctx *ctx, const char *path, const pith_tensor *
     pith_status status = tune(&t);
     pithi_tuning_deinit(&t.result);
     pithi_free(ctx, t.steps);
+    pithi_free(ctx, t.pass_lists);
     return status;
 }

@@ -291,8 +291,29 @@ static void check_tune(pith_test *test, bool is_float16)
     free(x.data);
 }
 
+/* The caller's list of passes is left whole, however long. */
+static void check_long_list(pith_test *test, int n_names)
+{
+    static const char name[] = "merge_common,";
+    char list[1000] = "";
+    static float data[200 * 65];
+    const pith_tensor x = { PITH_DTYPE_F32, { 2, { 200, 65 } }, data };
+    const pith_tune_options options = { .n_threads = 1, .max_seconds = 0.01, .disable_passes = list };
+    pith_tune_report report;
+    pith_test_case(test, "a list of %d passes to leave out", n_names);
+    for (int i = 0; i < n_names; i++) {
+        memcpy(list + (size_t)i * (sizeof name - 1), name, sizeof name);
+    }
+    list[(size_t)n_names * (sizeof name - 1) - 1] = '\0';
+    write_model(test, "input x f32[200,65]\na = tanh x\nb = mul a x\noutput b\n");
+    TEST_OK(test, pith_tune_model(test->ctx, model_path, &x, 1, &options, &report));
+    remove_model();
+}
+
 void test_tuning(pith_test *test)
 {
+    check_long_list(test, 17); /* 220 characters */
+    check_long_list(test, 60);
     check_text(test);
     check_choices(test);
     pith_test_case(test, "a file on disk");
