@@ -137,7 +137,12 @@ static void run_joint(pith_session *session, const pithi_slot *slot, int index, 
         n_parts = n_parts < steps[i].max_parts ? n_parts : steps[i].max_parts;
         job.first_part[i + 1] = job.first_part[i] + (n_parts > 1 ? n_parts : 1);
     }
-    pithi_exec_pool_run(session->pool, job.first_part[steps->n_together], run_joint_part, &job);
+    for (int i = 0; width == 1 && i < steps->n_together; i++) { /* each is one part then */
+        run_joint_part(&job, i, 0, false);
+    }
+    if (width > 1) {
+        pithi_exec_pool_run(session->pool, job.first_part[steps->n_together], run_joint_part, &job);
+    }
 }
 
 /* A value that an operator can't take, or the time for the run is over. */
@@ -190,6 +195,10 @@ int pithi_session_run_steps(pith_session *session, pithi_slot *slot)
     uint64_t start_ns = pithi_clock_ns();
     int n_threads = pithi_pace_threads(&slot->pace);
     int n_done = n_threads > 1 ? run_together(session, slot, n_threads) : run_plainly(session, slot, 1);
-    pithi_pace_add(&slot->pace, (double)(pithi_clock_ns() - start_ns));
+    const bool is_whole = n_done == slot->stretch->plan->n_steps &&
+                          !atomic_load_explicit(&session->fault.is_set, memory_order_relaxed);
+    if (is_whole) { /* others say nothing about how fast they are */
+        pithi_pace_add(&slot->pace, (double)(pithi_clock_ns() - start_ns));
+    }
     return n_done;
 }

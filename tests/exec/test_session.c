@@ -252,8 +252,30 @@ static void check_data_dependent_shapes(pith_test *test)
     pith_model_destroy(model);
 }
 
+/* What a run takes that ends early says nothing about the number of threads. */
+static void check_stopped_runs(pith_test *test)
+{
+    int64_t at[3] = { 0, 9, 1 };
+    const pith_tensor x = { PITH_DTYPE_S64, { 1, { 3 } }, at };
+    pith_model *model = model_of(test, "input x s64[3]\nconst w f32[4,2]\ng = gather w x\ny = softmax g\noutput y\n",
+                                 NULL);
+    pith_session *session = NULL;
+    pith_test_case(test, "runs that end early");
+    TEST_OK(test, pith_session_create(model, &(pith_session_options){ .n_threads = 3 }, &session));
+    for (int i = 0; i < 20; i++) {
+        TEST_STATUS(test, pith_session_run(session, &x, 1), PITH_STATUS_ARG, "index 9");
+    }
+    TEST_CHECK(test, session->slots[0].pace.n_runs == 0);
+    at[1] = 3;
+    TEST_OK(test, pith_session_run(session, &x, 1));
+    TEST_CHECK(test, session->slots[0].pace.n_runs == 1);
+    pith_session_destroy(session);
+    pith_model_destroy(model);
+}
+
 void test_session(pith_test *test)
 {
+    check_stopped_runs(test);
     for (int i = 0; i < PITH_COUNT(graphs); i++) {
         pith_test_case(test, "graph %d, any number of threads", i);
         check_threads(test, graphs[i], NULL);

@@ -121,8 +121,39 @@ static void check_graph(pith_test *test, const branch_graph *g, const pith_tenso
     pith_model_destroy(model);
 }
 
+static void parallel_for(void *user, int n_parts, void (*part)(void *context, int i, int worker), void *context)
+{
+    ++*(int *)user;
+    for (int i = 0; i < n_parts; i++) {
+        part(context, i, 0);
+    }
+}
+
+/* Two branches whose work is or isn't worth other threads, by what handing it over takes; the pool is the caller's. */
+static void check_handover(pith_test *test, double handover_ns, bool is_worth)
+{
+    static float data[4 * 4 * 64];
+    const pith_tensor x = { PITH_DTYPE_F32, { 4, { 1, 4, 4, 64 } }, data };
+    int n_jobs = 0;
+    const pith_thread_pool pool = { N_THREADS, parallel_for, &n_jobs };
+    pith_model *model = NULL;
+    pith_session *session = NULL;
+    pith_graph *graph = pith_test_graph(test, graphs[1].text);
+    pith_test_case(test, "hand-overs of %g ns", handover_ns);
+    TEST_OK(test, pithi_model_from_graph(graph, &(pith_model_options){ .disable_passes = "all" }, &model));
+    TEST_OK(test, pith_session_create(model, &(pith_session_options){ .pool = &pool, .steady_threads = 1 }, &session));
+    pithi_exec_pool_set_handover(session->pool, (pithi_handover){ handover_ns, handover_ns });
+    TEST_OK(test, pith_session_run(session, &x, 1));
+    TEST_CHECK(test, session->slots[0].stretch->plan->steps[0].n_together == 2);
+    TEST_CHECK_MESSAGE(test, (n_jobs > 0) == is_worth, "%d jobs", n_jobs);
+    pith_session_destroy(session);
+    pith_model_destroy(model);
+}
+
 void test_together(pith_test *test)
 {
+    check_handover(test, 1e-3, true);
+    check_handover(test, 1e12, false);
     for (int i = 0; i < PITH_COUNT(graphs); i++) {
         pith_graph *graph = pith_test_graph(test, graphs[i].text);
         pith_test_case(test, "%s", graphs[i].name);
