@@ -16,7 +16,7 @@ static int64_t find_factor(const pith_node *node)
     const pith_value *x = is_conv ? node->inputs[0] : NULL;
     const pith_tensor *w = is_conv ? pithi_constant_input(node, 1) : NULL;
     if (!w || !attrs->channels_last || attrs->reads_planes || w->shape.rank != 4 || !pithi_value_has_dims(x) ||
-        x->shape.rank != 4) {
+        x->shape.rank != 4 || x->dtype != PITH_DTYPE_F32) {
         return 1;
     }
     const int64_t n_in = x->shape.dims[3], n_out = w->shape.dims[0];

@@ -57,5 +57,13 @@ void test_repeat_channels(pith_test *test)
           "%b:f32[1,7,6,4] = conv(%z, %v) channels_last=1\n"
           "%c:f32[1,7,6,4] = conv(%x, %w) group=2 channels_last=1\n"
           "outputs %a:f32[1,7,6,4], %b:f32[1,7,6,4], %c:f32[1,7,6,4]\n");
+    check(test, "only products in float32 are faster",
+          "input x f16[1,9,8,5]\n"
+          "const w f16[10,1,3,3]\n"
+          "y = conv x w | channels_last=1 group=5\n"
+          "output y\n",
+          "inputs %x:f16[1,9,8,5]\n"
+          "%y:f16[1,7,6,10] = conv(%x, %w) group=5 channels_last=1\n"
+          "outputs %y:f16[1,7,6,10]\n");
     check_random(test);
 }
