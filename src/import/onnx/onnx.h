@@ -185,9 +185,9 @@ pith_status pithi_onnx_external_data(pithi_onnx *onnx, const pithi_onnx_external
 /* ---- onnx_attr.c -------------------------------------------------------------------------- */
 
 pith_status pithi_onnx_attr_name(pithi_onnx *onnx, const pithi_pb_span *message, pithi_pb_span *name_out);
-/* Reads an AttributeProto. References to attributes of the function are followed; *is_absent_out if the
+/* Reads attribute `index` of a node. References to attributes of the function are followed; *is_absent_out if the
  * call doesn't give that one. A graph is owned by the caller through attr_out->graph. */
-pith_status pithi_onnx_attr(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_pb_span *message,
+pith_status pithi_onnx_attr(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_onnx_node *node, size_t index,
                             pith_source_attr *attr_out, bool *is_absent_out, const char **problem_out);
 
 /* ---- onnx_node.c, onnx_graph.c, onnx_function.c ------------------------------------------- */

@@ -187,7 +187,7 @@ static pith_status read_graph(pithi_onnx *onnx, pithi_onnx_scope *scope, const a
     return PITH_OK;
 }
 
-static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, const attr_fields *fields,
+static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, bool is_constant, const attr_fields *fields,
                               pith_source_attr *attr, const char **problem_out)
 {
     pith_graph *graph = scope->graph;
@@ -208,7 +208,7 @@ static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, const a
     case ATTRIBUTE_TYPE_TENSOR:
         attr->kind = PITH_SOURCE_TENSOR;
         PITH_CHECK(onnx->ctx, fields->t.data, PITH_STATUS_FORMAT, "there is no tensor");
-        if (pithi_pb_is(&fields->name, "value")) { /* of a Constant: a weight (ConstantOfShape's is small) */
+        if (is_constant && pithi_pb_is(&fields->name, "value")) {
             return pithi_onnx_weight(onnx, graph, &fields->t, &attr->tensor, NULL, problem_out);
         }
         return pithi_onnx_tensor(onnx, graph, &fields->t, &attr->tensor, NULL, problem_out);
@@ -224,17 +224,19 @@ static pith_status read_value(pithi_onnx *onnx, pithi_onnx_scope *scope, const a
     }
 }
 
-pith_status pithi_onnx_attr(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_pb_span *message,
+pith_status pithi_onnx_attr(pithi_onnx *onnx, pithi_onnx_scope *scope, const pithi_onnx_node *node, size_t index,
                             pith_source_attr *attr_out, bool *is_absent_out, const char **problem_out)
 {
+    const bool is_constant = node->domain.n_bytes == 0 && pithi_pb_is(&node->op_type, "Constant");
     attr_fields fields;
     *is_absent_out = false;
-    PITH_TRY(read_fields(onnx, message, &fields));
+    PITH_TRY(read_fields(onnx, &node->attrs[index], &fields));
     PITH_TRY(follow(onnx, &scope, &fields, is_absent_out));
     if (*is_absent_out) {
         return PITH_OK;
     }
     PITH_TRY(pithi_onnx_text(onnx->ctx, &scope->graph->arena, &fields.name, "name", &attr_out->name));
-    PITH_TRY_AT(onnx->ctx, read_value(onnx, scope, &fields, attr_out, problem_out), "attribute '%s'", attr_out->name);
+    PITH_TRY_AT(onnx->ctx, read_value(onnx, scope, is_constant, &fields, attr_out, problem_out), "attribute '%s'",
+                attr_out->name);
     return PITH_OK;
 }

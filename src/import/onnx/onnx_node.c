@@ -117,7 +117,7 @@ static pith_status read_attrs(building *build, pithi_arena *scratch)
         bool is_absent = false;
         const char *problem = NULL;
         pith_source_attr *attr = &source->attrs[source->n_attrs++]; /* counted first: owns its graph on failure */
-        PITH_TRY(pithi_onnx_attr(build->onnx, build->scope, &build->node->attrs[i], attr, &is_absent, &problem));
+        PITH_TRY(pithi_onnx_attr(build->onnx, build->scope, build->node, i, attr, &is_absent, &problem));
         build->problem = build->problem ? build->problem : problem;
         if (is_absent) {
             *attr = (pith_source_attr){ 0 };
