@@ -161,24 +161,62 @@ static void keep_values(pithi_quant_tensor *tensor, const pith_tensor *from, int
     }
 }
 
-static pith_status run_all(pithi_quant *quant, pithi_quant_runner *runner, const char *stage,
-                           void (*take)(pithi_histogram *, const pith_tensor *))
+typedef struct calibration_pass {
+    const char *stage;
+    void (*take)(pithi_histogram *histogram, const pith_tensor *tensor);
+    void (*between)(pithi_quant *quant); /* after the samples that don't measure, which come first */
+} calibration_pass;
+
+static void keep_extremes(pithi_quant *quant)
 {
-    for (int s = 0; s < quant->samples->n_samples; s++) {
-        PITH_TRY(pithi_quant_run(quant, runner, s));
-        for (int i = 0; i < quant->n_tensors; i++) {
-            pithi_quant_tensor *tensor = &quant->tensors[i];
-            const pith_tensor *from = pith_session_output(runner->session, quant->n_outputs + i);
-            take(&quant->tensors[tensor->source].histogram, from);
-            if (tensor->values && take == count) {
-                keep_values(tensor, from, quant->samples->n_samples);
+    for (int i = 0; i < quant->n_tensors; i++) {
+        quant->tensors[i].apart = quant->tensors[i].histogram;
+    }
+}
+
+static void take_sample(pithi_quant *quant, const pithi_quant_runner *runner, const calibration_pass *pass)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        pithi_quant_tensor *tensor = &quant->tensors[i];
+        const pith_tensor *from = pith_session_output(runner->session, quant->n_outputs + i);
+        pass->take(&quant->tensors[tensor->source].histogram, from);
+        if (tensor->values && pass->take == count) {
+            keep_values(tensor, from, quant->samples->n_samples);
+        }
+        if (tensor->results && pass->take == count) {
+            add_results(tensor, from, pith_session_output(runner->session, quant->n_outputs + tensor->read_as));
+        }
+    }
+}
+
+/* Where all samples measure, every other one stands for those that don't. */
+static bool is_apart(const pithi_quant *quant, int sample)
+{
+    bool is_held = quant->n_held == quant->samples->n_samples && sample % 2 == 1;
+    for (int k = 0; k < quant->n_held && quant->n_held < quant->samples->n_samples; k++) {
+        is_held = is_held || pithi_quant_held_sample(quant, k) == sample;
+    }
+    return !is_held;
+}
+
+static pith_status run_all(pithi_quant *quant, pithi_quant_runner *runner, const calibration_pass *pass)
+{
+    const int n = quant->samples->n_samples;
+    int n_done = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int s = 0; s < n; s++) {
+            if (is_apart(quant, s) != (round == 0)) {
+                continue;
             }
-            if (tensor->results && take == count) {
-                add_results(tensor, from, pith_session_output(runner->session, quant->n_outputs + tensor->read_as));
+            PITH_TRY(pithi_quant_run(quant, runner, s));
+            take_sample(quant, runner, pass);
+            n_done++;
+            if (quant->options->progress) {
+                quant->options->progress(quant->options->progress_user, pass->stage, n_done, n);
             }
         }
-        if (quant->options->progress) {
-            quant->options->progress(quant->options->progress_user, stage, s + 1, quant->samples->n_samples);
+        if (round == 0) {
+            pass->between(quant);
         }
     }
     return PITH_OK;
@@ -372,9 +410,9 @@ pith_status pithi_quant_calibrate(pithi_quant *quant)
     }
     PITH_TRY(clone_with_tensors(quant, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
-    PITH_TRY_GOTO(run_all(quant, &runner, "ranges", widen), done);
+    PITH_TRY_GOTO(run_all(quant, &runner, &(calibration_pass){ "ranges", widen, keep_extremes }), done);
     learn_work(quant, &runner);
-    PITH_TRY_GOTO(run_all(quant, &runner, "histograms", count), done);
+    PITH_TRY_GOTO(run_all(quant, &runner, &(calibration_pass){ "histograms", count, pithi_quant_observe_apart }), done);
     for (int i = 0; i < quant->n_tensors; i++) {
         if (quant->tensors[i].results) {
             finish_results(&quant->tensors[i]);

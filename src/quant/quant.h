@@ -76,6 +76,9 @@ typedef struct pithi_quant_tensor {
     int source;                    /* tensor whose scale it has (movers), itself otherwise */
     pithi_histogram histogram;
     pithi_range candidates[PITH_OBSERVER_COUNT];
+    pithi_range trials[PITH_OBSERVER_COUNT]; /* the same of samples that don't measure: what observers are chosen by */
+    pith_observer observer;        /* chosen */
+    pithi_histogram apart;         /* extremes of those samples */
     pithi_range range;             /* chosen; pithi_quant_range_of() says what it is rounded with */
     int read_as;                   /* tensor of the results of the table that alone reads it; -1 */
     double *results;               /* of that table, by bin of the histogram: NULL without one */
@@ -277,6 +280,8 @@ double pithi_quant_divergence(const pithi_histogram *histogram, int n_bins);
 pithi_range pithi_quant_observe_results(const pithi_histogram *histogram, const double *results);
 /* ranges.c: fills the candidates of all tensors; takes those of one observer. */
 void pithi_quant_observe_all(pithi_quant *quant);
+/* The ranges of `trials`, while histograms hold the samples that don't measure only. */
+void pithi_quant_observe_apart(pithi_quant *quant);
 void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer);
 /* The observer with which the network does best, then tensor by tensor those that lose most. */
 pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report);

@@ -11,6 +11,7 @@
 #define ALIGN_STEPS 12
 #define ALIGN_STEP 1e-3
 #define N_REFINED 16   /* tensors whose observer is chosen one by one; with the best effort all */
+#define CLIPPING_DB 1.5 /* gain that is worth it to clip at all: other data go further than calibration's */
 #define REFINED_DB 0.1 /* gain that is worth it: many choices on few samples fit those samples */
 
 /* The integer softmax wants 1 / scale for a whole number: 1 / 256 holds all probabilities, smaller powers of two those
@@ -120,35 +121,99 @@ void pithi_quant_observe_all(pithi_quant *quant)
     }
 }
 
+void pithi_quant_observe_apart(pithi_quant *quant)
+{
+    const double fraction = quant->options->clip_fraction > 0.0 ? quant->options->clip_fraction : CLIP_FRACTION;
+    for (int i = 0; i < quant->n_tensors; i++) {
+        pithi_quant_tensor *tensor = &quant->tensors[i];
+        pithi_histogram part = tensor->apart;
+        const pithi_range whole = { part.low, part.high };
+        part.low = tensor->histogram.low;
+        part.high = tensor->histogram.high;
+        part.n_elements = tensor->histogram.n_elements;
+        for (int k = 1; tensor->source == i && k < PITH_OBSERVER_COUNT; k++) {
+            tensor->trials[k] = k == PITH_OBSERVER_MIN_MAX
+                                    ? whole
+                                    : pithi_quant_observe(&part, (pith_observer)k, fraction);
+        }
+    }
+}
+
+/* Probabilities, what tables read, inputs and results have one range, whatever the observer. */
+static bool is_given(const pithi_quant *quant, const pithi_quant_tensor *tensor)
+{
+    return tensor->is_probability || tensor->results || tensor->n_values > 0 || !quant->is_followed[tensor->value];
+}
+
 void pithi_quant_take_observer(pithi_quant *quant, pith_observer observer)
 {
     for (int i = 0; i < quant->n_tensors; i++) {
+        quant->tensors[i].observer = observer;
         quant->tensors[i].range = quant->tensors[i].candidates[observer];
     }
+}
+
+/* A range chosen on samples that it was made of looks better than it is: they clip nothing that it didn't know of. On
+ * pictures without faces, for example, what a face makes is rare, and clipping it costs nothing. */
+static void try_observer(const pithi_quant *quant, pithi_quant_tensor *tensor, pith_observer observer)
+{
+    tensor->range = is_given(quant, tensor) ? tensor->candidates[observer] : tensor->trials[observer];
+}
+
+static void try_chosen(pithi_quant *quant)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        try_observer(quant, &quant->tensors[i], quant->tensors[i].observer);
+    }
+}
+
+/* With the ranges of all samples. */
+static pith_status take_chosen(pithi_quant *quant)
+{
+    for (int i = 0; i < quant->n_tensors; i++) {
+        quant->tensors[i].range = quant->tensors[i].candidates[quant->tensors[i].observer];
+    }
+    return pithi_quant_measure(quant, quant->n_held, &quant->error);
+}
+
+/* What is better for most samples only because it clips a few is no gain on others: the noise of all together must not
+ * rise either. */
+static bool is_safer(const pithi_quant_error *error, const pithi_quant_error *best, double gain_db)
+{
+    return error->score > best->score + gain_db && error->sqnr_db >= best->sqnr_db;
+}
+
+static pith_status choose_freely(pithi_quant *quant, pith_quantize_report *report, pith_observer *taken_out)
+{
+    pithi_quant_error best = { .score = -INFINITY, .sqnr_db = -INFINITY };
+    for (int k = PITH_OBSERVER_MIN_MAX; k < n_observers(quant); k++) { /* which clips nothing */
+        pithi_quant_error error;
+        pithi_quant_take_observer(quant, (pith_observer)k);
+        try_chosen(quant);
+        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
+        report->observer_sqnr_db[k] = error.sqnr_db;
+        if (is_safer(&error, &best, *taken_out == PITH_OBSERVER_MIN_MAX ? CLIPPING_DB : PITHI_QUANT_GAIN_DB)) {
+            best = error;
+            *taken_out = (pith_observer)k;
+        }
+        pithi_quant_tell(quant, "trying observers", k, n_observers(quant) - 1);
+    }
+    return PITH_OK;
 }
 
 pith_status pithi_quant_choose_observer(pithi_quant *quant, pith_quantize_report *report)
 {
     const bool is_free = quant->options->observer == PITH_OBSERVER_AUTO;
     const double before = quant->error.score;
-    pithi_quant_error best = { 0 };
     pith_observer taken = is_free ? PITH_OBSERVER_MIN_MAX : quant->options->observer;
-    for (int k = 1; k < n_observers(quant) && is_free; k++) {
-        pithi_quant_error error;
-        pithi_quant_take_observer(quant, (pith_observer)k);
-        PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-        report->observer_sqnr_db[k] = error.sqnr_db;
-        if (k == 1 || error.score > best.score + PITHI_QUANT_GAIN_DB) { /* none is the plain choice */
-            best = error;
-            taken = (pith_observer)k;
-        }
-        pithi_quant_tell(quant, "trying observers", k, n_observers(quant) - 1);
+    if (is_free) {
+        PITH_TRY(choose_freely(quant, report, &taken));
     }
     pithi_quant_take_observer(quant, taken);
     report->observer = quant->observer = taken;
     if (is_free) {
-        quant->error = best;
-        pithi_quant_note(quant, pith_observer_name(taken), before, best.score, true);
+        PITH_TRY(take_chosen(quant));
+        pithi_quant_note(quant, pith_observer_name(taken), before, quant->error.score, true);
     }
     return PITH_OK;
 }
@@ -166,55 +231,47 @@ static int by_share(const void *a, const void *b)
     return x->noise_share != y->noise_share ? (x->noise_share < y->noise_share ? 1 : -1) : x->tensor - y->tensor;
 }
 
-/* Tries the other ranges of one tensor; the best stays. What is better for most samples only because it clips a few
- * is no gain on others: the noise of all together must not rise either. */
+/* Tries the other ranges of one tensor; the best stays. */
 static pith_status refine_tensor(pithi_quant *quant, pithi_quant_tensor *tensor)
 {
-    pithi_range best = tensor->range;
     for (int k = 1; k < n_observers(quant); k++) {
         pithi_quant_error error;
-        bool is_new = true;
+        const pith_observer best = tensor->observer;
+        bool is_new = !is_same(&tensor->trials[k], &tensor->trials[best]);
         for (int i = 1; i < k; i++) {
-            is_new = is_new && !is_same(&tensor->candidates[i], &tensor->candidates[k]);
+            is_new = is_new && !is_same(&tensor->trials[i], &tensor->trials[k]);
         }
-        if (!is_new || is_same(&tensor->candidates[k], &best)) {
+        if (!is_new) {
             continue;
         }
-        tensor->range = tensor->candidates[k];
+        try_observer(quant, tensor, (pith_observer)k);
         PITH_TRY(pithi_quant_measure(quant, quant->n_held, &error));
-        if (error.score > quant->error.score + REFINED_DB && error.sqnr_db >= quant->error.sqnr_db) {
+        if (is_safer(&error, &quant->error, REFINED_DB)) {
             quant->error = error;
-            best = tensor->range;
+            tensor->observer = (pith_observer)k;
+        } else {
+            try_observer(quant, tensor, best);
         }
     }
-    tensor->range = best;
     return PITH_OK;
-}
-
-/* There is another range to try: not for results, arguments of tables and probabilities, whose candidates are equal. */
-static bool has_choice(const pithi_quant *quant, const pithi_quant_tensor *tensor)
-{
-    bool differs = false;
-    for (int k = 1; k < n_observers(quant); k++) {
-        differs = differs || !is_same(&tensor->candidates[k], &tensor->range);
-    }
-    return differs;
 }
 
 /* The tensors that lose most, one after the other. */
 pith_status pithi_quant_refine_ranges(pithi_quant *quant)
 {
     void *block = NULL;
-    const double before = quant->error.score;
+    pithi_quant_error before;
     PITH_TRY(pithi_arena_array(&quant->arena, (size_t)quant->n_tensors, sizeof(ranked), &block));
     ranked *order = block;
     int n = 0;
+    PITH_TRY(pithi_quant_measure(quant, quant->n_held, &before));
+    try_chosen(quant);
     PITH_TRY(pithi_quant_measure(quant, quant->n_held, &quant->error));
     for (int i = 0; i < quant->n_tensors; i++) {
         double signal, noise, clipped;
         const pithi_quant_tensor *tensor = &quant->tensors[i];
         pithi_quant_histogram_error(&tensor->histogram, tensor->range, &signal, &noise, &clipped);
-        if (tensor->source == i && tensor->shares < 0 && signal > 0.0 && has_choice(quant, tensor)) {
+        if (tensor->source == i && tensor->shares < 0 && signal > 0.0 && !is_given(quant, tensor)) {
             order[n++] = (ranked){ i, noise / signal };
         }
     }
@@ -224,6 +281,13 @@ pith_status pithi_quant_refine_ranges(pithi_quant *quant)
         PITH_TRY(refine_tensor(quant, &quant->tensors[order[i].tensor]));
         pithi_quant_tell(quant, "refining ranges", i + 1, n);
     }
-    pithi_quant_note(quant, "ranges one by one", before, quant->error.score, quant->error.score > before);
+    PITH_TRY(take_chosen(quant));
+    const pithi_quant_error after = quant->error;
+    const bool is_kept = is_safer(&after, &before, 0.0);
+    if (!is_kept) {
+        pithi_quant_take_observer(quant, quant->observer);
+        quant->error = before;
+    }
+    pithi_quant_note(quant, "ranges one by one", before.score, after.score, is_kept);
     return PITH_OK;
 }
