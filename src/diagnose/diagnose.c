@@ -152,6 +152,7 @@ static pith_status bring_to_one_form(pithi_diagnosis *job)
     pithi_text_deinit(&left_out);
     PITH_TRY(status);
     PITH_TRY(pithi_diag_expand(job));
+    PITH_TRY(pithi_diag_rearrange(job));
     pith_graph *const graphs[] = { job->graph, job->twin };
     for (int i = 0; i < 2; i++) {
         PITH_TRY(pithi_quant_learn_types(&job->quant, graphs[i]));

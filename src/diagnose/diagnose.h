@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Level 9: what the files of diagnose/ share. The order of the files is that of the work: ends.c (inputs and outputs
- * that belong together), expand.c (one form for all quantised networks), match.c (what corresponds), rescale.c
- * (channels that a quantiser balanced), weights.c, observe.c (what the data show), variant.c (networks with some parts
- * quantised otherwise), cause.c, trial.c (what each repair brings), repair.c, report.c, diagnose.c (the whole).
+ * that belong together), expand.c (one form for all quantised networks), rearrange.c (one way to write products),
+ * match.c (what corresponds), rescale.c (channels that a quantiser balanced), weights.c, observe.c (what the data show),
+ * variant.c (networks with some parts quantised otherwise), cause.c, trial.c (what each repair brings), repair.c,
+ * report.c, unmatched.c, diagnose.c (the whole).
  *
  * "Float" is the float network, "twin" the quantised one in expanded form. Values are known by their number in
  * graph->values, which clones keep; nodes by the number of their first output. */
@@ -139,6 +140,10 @@ pith_value *pithi_diag_strip(pith_value *value, pith_value **q_out);
 /* Value of what follows from constants alone, in `arena`; false if it doesn't. */
 pith_status pithi_diag_constant(pithi_arena *arena, const pith_value *value, pith_tensor *tensor_out,
                                 bool *is_constant);
+
+/* rearrange.c */
+/* Products of the float network in the way that the twin writes them. */
+pith_status pithi_diag_rearrange(pithi_diagnosis *job);
 
 /* match.c */
 pith_status pithi_diag_match(pithi_diagnosis *job);

@@ -158,9 +158,47 @@ static void test_ends(pith_test *test)
     pith_diagnose_report_destroy(report);
 }
 
+/* The same layer written in two ways: one layer with weights, all nodes with partners, exact outputs. */
+static void check_ways(pith_test *test, const char *what, const char *floats, const char *twin)
+{
+    const pith_diagnose_options plain = { 0 };
+    pith_test_case(test, "%s", what);
+    pith_diagnose_report *report = diagnose(test, floats, twin, 1, plain);
+    TEST_CHECK_MESSAGE(test, report, "%s", pith_ctx_error(test->ctx));
+    TEST_CHECK_MESSAGE(test, report && report->n_layers == 1 && report->n_unmatched == 0, "%d layers, %d unmatched",
+                       report ? report->n_layers : 0, report ? report->n_unmatched : 0);
+    TEST_CHECK(test, report && report->outputs.sqnr_db > 100.0);
+    TEST_CHECK(test, report && report->n_layers == 1 && report->layers[0].sqnr_db > 100.0);
+    pith_diagnose_report_destroy(report);
+}
+
+static void test_ways(pith_test *test)
+{
+    /* [2][3], and its transpose */
+#define ROWS   "const w f32[12,3]{" TWELVE "," TWELVE "," TWELVE "}\n"
+#define TWELVE "0.5,-0.25,1,-0.75,0.125,-0.5,0.375,-1,0.625,-0.875,0.3,-0.4"
+#define FLAT   "input x f32[1,3,12,12]\nconst s s64[2]{36,12}\nr = reshape x s\nconst b f32[3]{0.1,-0.2,0.3}\n"
+    static const char gemm[] = FLAT ROWS "y = gemm r w b\noutput y\n";
+    static const char gemm_transposed[] = FLAT "const w f32[3,12]{" \
+        "0.5,-0.75,0.375,-0.875,0.5,-0.75,0.375,-0.875,0.5,-0.75,0.375,-0.875,"
+        "-0.25,0.125,-1,0.3,-0.25,0.125,-1,0.3,-0.25,0.125,-1,0.3,"
+        "1,-0.5,0.625,-0.4,1,-0.5,0.625,-0.4,1,-0.5,0.625,-0.4}\n" "y = gemm r w b | transB=1\noutput y\n";
+    static const char matmul[] = FLAT ROWS "m = matmul r w\ny = add m b\noutput y\n";
+    check_ways(test, "Gemm of the other order", gemm, gemm_transposed);
+    check_ways(test, "Gemm against MatMul and Add", gemm_transposed, matmul);
+    check_ways(test, "MatMul and Add against Gemm", matmul, gemm_transposed);
+    check_ways(test, "1x1 convolution against MatMul",
+               "input x f32[1,3,12,12]\nconst w f32[2,3,1,1]{0.5,-0.25,1,-0.75,0.125,-0.5}\n"
+               "const b f32[2]{0.1,-0.2}\ny = conv x w b\noutput y\n",
+               "input x f32[1,3,12,12]\nconst w f32[3,2]{0.5,-0.75,-0.25,0.125,1,-0.5}\nconst b f32[2]{0.1,-0.2}\n"
+               "t = transpose x | perm=[0,2,3,1]\nm = matmul t w\na = add m b\n"
+               "y = transpose a | perm=[0,3,1,2]\noutput y\n");
+}
+
 void test_diagnose_pairs(pith_test *test)
 {
     test_integers(test);
     test_alone(test);
     test_ends(test);
+    test_ways(test);
 }
