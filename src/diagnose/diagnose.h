@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Level 9: what the files of diagnose/ share. The order of the files is that of the work: ends.c (inputs and outputs
  * that belong together), expand.c (one form for all quantised networks), rearrange.c (one way to write products),
- * match.c (what corresponds), rescale.c (channels that a quantiser balanced), weights.c, observe.c (what the data show),
- * variant.c (networks with some parts quantised otherwise), cause.c, trial.c (what each repair brings), repair.c,
- * report.c, unmatched.c, diagnose.c (the whole).
+ * match.c (what corresponds), rescale.c (channels that a quantiser balanced), weights.c, observe.c (what the data
+ * show), variant.c (networks with some parts quantised otherwise), cause.c, trial.c (what each repair brings),
+ * repair.c, report.c, unmatched.c, diagnose.c (the whole).
  *
  * "Float" is the float network, "twin" the quantised one in expanded form. Values are known by their number in
  * graph->values, which clones keep; nodes by the number of their first output. */

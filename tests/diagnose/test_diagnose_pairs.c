@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "export/export.h"
+#include "import/import.h"
+#include "passes/rewrite.h"
 #include "pith/diagnose.h"
 #include "support/graph_text.h"
 #include "support/onnx_file.h"
@@ -195,10 +198,82 @@ static void test_ways(pith_test *test)
                "y = transpose a | perm=[0,3,1,2]\noutput y\n");
 }
 
+/* ---- a real pair ---------------------------------------------------------------------------- */
+
+/* The network without its first quantize_linear, which takes integers, in INT_PATH. */
+static bool save_with_integers(pith_test *test, const char *path)
+{
+    pithi_file file = { 0 };
+    pithi_import_info info = { 0 };
+    pith_graph *graph = NULL;
+    bool is_saved = false;
+    TEST_OK(test, pithi_file_map(test->ctx, path, &file));
+    TEST_OK(test, pithi_import(test->ctx, file.data, file.n_bytes, "", &info, &graph));
+    pith_node *q = graph ? graph->first : NULL;
+    while (q && !(pithi_is(q, "quantize_linear") && q->inputs[0] == graph->inputs[0])) {
+        q = q->next;
+    }
+    if (q) {
+        pith_value *codes = q->outputs[0];
+        codes->dtype = q->inputs[2]->constant->dtype;
+        codes->has_shape = true;
+        codes->shape = graph->inputs[0]->shape;
+        graph->inputs[0] = codes;
+        pithi_graph_remove_node(graph, q);
+        codes->producer = NULL;
+        is_saved = pith_test_save_onnx(test, graph, INT_PATH);
+    }
+    pithi_graph_destroy(graph);
+    pithi_import_info_deinit(test->ctx, &info);
+    pithi_file_unmap(&file);
+    return is_saved;
+}
+
+typedef struct picture {
+    float *elements; /* 3 x 32 x 32 */
+} picture;
+
+static pith_status read_picture(void *user, int index, pith_tensor *inputs)
+{
+    picture *p = user;
+    for (int i = 0; i < 3 * 32 * 32; i++) {
+        p->elements[i] = (float)((i * 37 + index * 11) % 256);
+    }
+    inputs[0] = (pith_tensor){ PITH_DTYPE_F32, { 4, { 1, 3, 32, 32 } }, p->elements };
+    return PITH_OK;
+}
+
+static void test_real(pith_test *test)
+{
+    static const char floats[] = PITH_SOURCE_DIR "/../shared/models/converted_onnx/mlperf_resnet8.float.onnx";
+    static const char twin[] = PITH_SOURCE_DIR "/../shared/models/converted_onnx/mlperf_resnet8_int8.qdq.onnx";
+    static float elements[3 * 32 * 32];
+    picture user = { elements };
+    const pith_samples samples = { read_picture, &user, 2 };
+    const pith_diagnose_options how = { .n_threads = 1, .n_suspects = 1 };
+    pith_diagnose_report *reports[2] = { NULL, NULL };
+    FILE *file = fopen(floats, "rb");
+    pith_test_case(test, "resnet8 with integer inputs");
+    if (!file) {
+        pith_test_skip(test, "no %s", floats);
+        return;
+    }
+    fclose(file);
+    if (save_with_integers(test, twin)) {
+        TEST_OK(test, pith_diagnose(test->ctx, floats, twin, &how, &samples, &reports[0]));
+        TEST_OK(test, pith_diagnose(test->ctx, floats, INT_PATH, &how, &samples, &reports[1]));
+    }
+    TEST_CHECK(test, reports[0] && reports[1] && reports[0]->n_layers == reports[1]->n_layers &&
+                         fabs(reports[0]->outputs.sqnr_db - reports[1]->outputs.sqnr_db) < 1e-6);
+    pith_diagnose_report_destroy(reports[0]);
+    pith_diagnose_report_destroy(reports[1]);
+}
+
 void test_diagnose_pairs(pith_test *test)
 {
     test_integers(test);
     test_alone(test);
     test_ends(test);
     test_ways(test);
+    test_real(test);
 }
