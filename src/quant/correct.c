@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Empirical bias correction (Nagel et al., "Data-free quantization through weight equalization and bias correction",
  * arXiv 1906.04721, section 4.2): rounding weights shifts the mean of a layer's output; the shift, measured on the
- * samples (on others than those that measure, where there are), is taken out of its bias; that of a matmul is the row
- * behind it. Layers are corrected in order, one at a time: two at once would both take out what the first one
- * shifts. */
+ * samples (on others than those that measure, where there are; else on every second one, and the rest must confirm
+ * it), is taken out of its bias; that of a matmul is the row behind it. Layers are corrected in order, one at a time:
+ * two at once would both take out what the first one shifts. */
 #include <math.h>
 
 #include "quant/quant.h"
@@ -142,17 +142,26 @@ int pithi_quant_correction_runs(const pithi_quant *quant)
     return n;
 }
 
-pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
+/* All samples measure, so that none would be left to judge by. */
+static bool is_split(const pithi_quant *quant)
 {
-    int samples[MOST_SAMPLES], n_layers = 0;
+    return quant->n_held == quant->samples->n_samples && quant->n_held > 1;
+}
+
+static int samples_to_fit(const pithi_quant *quant, int *samples_out)
+{
     const int most = quant->options->weights ? MOST_SAMPLES : FEW_SAMPLES;
-    const int n = pithi_quant_free_samples(quant, most, samples);
-    layer *layers = NULL;
-    PITH_TRY(find_layers(quant, &layers, &n_layers));
-    *is_done = n_layers > 0 && pithi_quant_affords(quant, pithi_quant_correction_runs(quant));
-    if (!*is_done) {
-        return PITH_OK;
+    int n = 0;
+    for (int s = 1; is_split(quant) && s < quant->samples->n_samples && n < most; s += 2) {
+        samples_out[n++] = s;
     }
+    return n > 0 ? n : pithi_quant_free_samples(quant, most, samples_out);
+}
+
+static pith_status correct(pithi_quant *quant, layer *layers, int n_layers)
+{
+    int samples[MOST_SAMPLES];
+    const int n = samples_to_fit(quant, samples);
     PITH_TRY(measure(quant, layers, n_layers, samples, n, false));
     for (int i = 0; i < n_layers; i++) {
         PITH_TRY(measure(quant, &layers[i], 1, samples, n, true));
@@ -160,6 +169,32 @@ pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
         if (quant->options->progress) {
             quant->options->progress(quant->options->progress_user, "bias correction", i + 1, n_layers);
         }
+    }
+    return PITH_OK;
+}
+
+pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done)
+{
+    const size_t n_bytes = (size_t)quant->n_nodes * sizeof(float *);
+    int n_layers = 0;
+    layer *layers = NULL;
+    void *shifts = NULL;
+    pithi_quant_error before, after;
+    PITH_TRY(find_layers(quant, &layers, &n_layers));
+    *is_done = n_layers > 0 && pithi_quant_affords(quant, pithi_quant_correction_runs(quant));
+    if (!*is_done) {
+        return PITH_OK;
+    }
+    if (!is_split(quant)) {
+        return correct(quant, layers, n_layers);
+    }
+    PITH_TRY(pithi_arena_alloc(&quant->arena, n_bytes, &shifts));
+    memcpy(shifts, quant->bias_shifts, n_bytes);
+    PITH_TRY(pithi_quant_measure_every(quant, 2, quant->n_held, &before));
+    PITH_TRY(correct(quant, layers, n_layers));
+    PITH_TRY(pithi_quant_measure_every(quant, 2, quant->n_held, &after));
+    if (!pithi_quant_is_better(&before, &after, 0.0)) {
+        memcpy(quant->bias_shifts, shifts, n_bytes);
     }
     return PITH_OK;
 }

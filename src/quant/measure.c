@@ -173,6 +173,11 @@ bool pithi_quant_is_better(const pithi_quant_error *before, const pithi_quant_er
 
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out)
 {
+    return pithi_quant_measure_every(quant, 1, n_samples, error_out);
+}
+
+pith_status pithi_quant_measure_every(const pithi_quant *quant, int step, int n_samples, pithi_quant_error *error_out)
+{
     pith_graph *graph = NULL;
     pithi_quant_runner runner;
     pithi_quant_error_sums all = { 0 };
@@ -187,7 +192,7 @@ pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_q
     PITH_TRY(pithi_quant_start(quant, graph, &runner));
     PITH_TRY_GOTO(pithi_quant_sums_create(quant, quant->n_measured, &all), done);
     all.decisions = quant->decisions;
-    for (int k = 0; k < n_samples && k < quant->n_held; k++) {
+    for (int k = 0; k < n_samples && k < quant->n_held; k += step) {
         PITH_TRY_GOTO(pithi_quant_run(quant, &runner, pithi_quant_held_sample(quant, k)), done);
         PITH_TRY_GOTO(pithi_quant_sums_add(quant, &all, &quant->references[k * quant->n_measured], &runner), done);
     }

@@ -190,11 +190,11 @@ static pith_status allocate(pithi_moments *m, pithi_arena *arena)
 }
 
 static pith_status run_samples(pithi_quant *quant, pithi_quant_runner *runner, pithi_moments *moments, int n,
-                               double *rows)
+                               int *samples, double *rows)
 {
-    const int n_samples = quant->samples->n_samples;
+    const int n_samples = pithi_quant_free_samples(quant, quant->samples->n_samples, samples);
     for (int s = 0; s < n_samples; s++) {
-        PITH_TRY(pithi_quant_run(quant, runner, s));
+        PITH_TRY(pithi_quant_run(quant, runner, samples[s]));
         for (int i = 0; i < n; i++) {
             const pith_tensor *x = pith_session_output(runner->session, quant->n_outputs + 2 * i);
             const pith_tensor *y = pith_session_output(runner->session, quant->n_outputs + 2 * i + 1);
@@ -211,7 +211,7 @@ pith_status pithi_moments_collect(pithi_quant *quant, pithi_moments *moments, in
 {
     pith_graph *clone = NULL;
     pithi_quant_runner runner = { 0 };
-    void *rows = NULL;
+    void *rows = NULL, *samples = NULL;
     int64_t widest = 0;
     pith_status status = PITH_OK;
     for (int i = 0; i < n; i++) {
@@ -219,9 +219,10 @@ pith_status pithi_moments_collect(pithi_quant *quant, pithi_moments *moments, in
         widest = pithi_max_s64(widest, moments[i].k);
     }
     PITH_TRY(pithi_arena_array(arena, (size_t)(widest * N_TOGETHER), sizeof(double), &rows));
+    PITH_TRY(pithi_arena_array(arena, (size_t)quant->samples->n_samples, sizeof(int), &samples));
     PITH_TRY(clone_for(quant, moments, n, &clone));
     PITH_TRY(pithi_quant_start(quant, clone, &runner));
-    PITH_TRY_GOTO(run_samples(quant, &runner, moments, n, rows), done);
+    PITH_TRY_GOTO(run_samples(quant, &runner, moments, n, samples, rows), done);
     for (int i = 0; i < n; i++) {
         if (moments[i].h) {
             finish(&moments[i]);

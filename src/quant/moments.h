@@ -23,7 +23,8 @@ int64_t pithi_moments_place(const pithi_moments *moments, int64_t output, int64_
 /* Group g of its outputs as a matrix; the arrays live in `arena`. */
 pith_status pithi_moments_matrix(const pithi_moments *moments, const pithi_weight_format *format, int64_t g,
                                  pithi_arena *arena, pithi_nbits_matrix *m);
-/* Runs the float network and fills h and magnitudes (memory of `arena`) of `n` products. */
+/* Runs the float network on samples that don't measure, where there are some, and fills h and magnitudes (memory of
+ * `arena`) of `n` products. */
 pith_status pithi_moments_collect(pithi_quant *quant, pithi_moments *moments, int n, pithi_arena *arena);
 /* awq_edit.c: scales the products' weights, and what they read the other way. The float network stays as it is. */
 pith_status pithi_awq_edit(pithi_quant *quant, pithi_moments *moments, int n, const pithi_weight_format *format);

@@ -350,6 +350,8 @@ void pithi_quant_stop(const pithi_quant *quant, pithi_quant_runner *runner);
 
 /* On the first `n_samples` samples that measure. */
 pith_status pithi_quant_measure(const pithi_quant *quant, int n_samples, pithi_quant_error *error_out);
+/* The same with every step-th of them. */
+pith_status pithi_quant_measure_every(const pithi_quant *quant, int step, int n_samples, pithi_quant_error *error_out);
 /* The same piece by piece; zero-initialise. `references` are the float outputs of the sample that ran. */
 typedef struct pithi_quant_error_sums {
     struct pithi_quant_sums *items;
@@ -444,7 +446,7 @@ int pithi_quant_correction_runs(const pithi_quant *quant);
 /* quantize.c: the stage `bias-correction`; kept where the measured error falls. */
 pith_status pithi_quant_try_correction(pithi_quant *quant, pith_quantize_report *report);
 /* Sets bias_shifts, so that the mean of every layer's output is that of the float network; not if that takes too much
- * work. */
+ * work, nor, where all samples measure, if half of them don't confirm what the others taught. */
 pith_status pithi_quant_correct_biases(pithi_quant *quant, bool *is_done);
 
 #endif

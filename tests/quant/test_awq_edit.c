@@ -29,6 +29,42 @@ static pith_status read_rows(void *user, int index, pith_tensor *inputs)
     return PITH_OK;
 }
 
+/* ---- samples ------------------------------------------------------------------------------- */
+
+static pith_status read_counted(void *user, int index, pith_tensor *inputs)
+{
+    ((int *)user)[index]++;
+    return read_rows(NULL, index % N_SAMPLES, inputs);
+}
+
+/* Those that judge a method don't teach it. */
+static void test_samples(pith_test *test)
+{
+    enum { N = 40 };
+    int counts[N] = { 0 };
+    static const pith_quantize_options options = { .n_threads = 1 };
+    const pith_samples samples = { read_counted, counts, N };
+    pithi_quant_work work = { .limit = INFINITY };
+    pithi_moments product = { 0 };
+    pithi_quant quant = { .ctx = test->ctx, .options = &options, .samples = &samples, .work = &work,
+                          .arena = { .ctx = test->ctx },
+                          .graph = pith_test_graph(test, "input x f32[1,36,8]\nconst w f32[8,5]\n"
+                                                         "y = matmul x w\noutput y\n") };
+    pith_test_case(test, "moments come from samples that don't measure");
+    TEST_OK(test, pithi_quant_learn_types(&quant, quant.graph));
+    TEST_OK(test, pithi_quant_select(&quant));
+    TEST_OK(test, pithi_quant_calibrate(&quant));
+    TEST_CHECK(test, pithi_moments_of(quant.graph->first, &product));
+    memset(counts, 0, sizeof counts);
+    TEST_OK(test, pithi_moments_collect(&quant, &product, 1, &quant.arena));
+    for (int k = 0; k < quant.n_held; k++) {
+        TEST_CHECK(test, counts[pithi_quant_held_sample(&quant, k)] == 0);
+    }
+    TEST_CHECK_MESSAGE(test, product.n_seen == 36 * (N - quant.n_held), "%d rows", (int)product.n_seen);
+    pithi_arena_deinit(&quant.arena);
+    pithi_graph_destroy(quant.graph);
+}
+
 /* ---- one edit ------------------------------------------------------------------------------ */
 
 static void edit(pith_test *test, pithi_quant *quant)
@@ -129,6 +165,7 @@ void test_awq_edit(pith_test *test)
     for (int i = 0; i < PITH_COUNT(data); i++) {
         data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
     }
+    test_samples(test);
     test_norms(test);
     test_many(test);
 }

@@ -10,7 +10,7 @@
 
 #define PATH PITH_BINARY_DIR "/biases_test.onnx"
 
-enum { N_SAMPLES = 24, N_IN = 2 * 4 * 40 };
+enum { N_SAMPLES = 40, N_FEW = 24, N_IN = 2 * 4 * 40 };
 
 /* More columns than channels. */
 static const char transposed[] = "input x f32[1,2,4,40]\n"
@@ -49,10 +49,10 @@ static pith_status read_sample(void *user, int index, pith_tensor *inputs)
 }
 
 /* Up to ranges. */
-static void start(pith_test *test, const char *text, float *data, fixture *f)
+static void start(pith_test *test, const char *text, float *data, int n_samples, fixture *f)
 {
     f->options = (pith_quantize_options){ .n_threads = 1 };
-    f->samples = (pith_samples){ read_sample, data, N_SAMPLES };
+    f->samples = (pith_samples){ read_sample, data, n_samples };
     f->work = (pithi_quant_work){ .limit = INFINITY };
     f->quant = (pithi_quant){ .ctx = test->ctx, .options = &f->options, .samples = &f->samples, .work = &f->work,
                               .graph = pith_test_graph(test, text), .arena = { .ctx = test->ctx } };
@@ -74,7 +74,7 @@ static void test_correction(pith_test *test, const char *text, float *data)
     float wrong[3] = { 0.5f, -0.25f, 0.125f };
     bool is_done = false;
     fixture f;
-    start(test, text, data, &f);
+    start(test, text, data, N_FEW, &f);
     f.quant.bias_shifts[0] = wrong;
     TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
     TEST_CHECK(test, is_done);
@@ -85,14 +85,15 @@ static void test_correction(pith_test *test, const char *text, float *data)
     stop(&f);
 }
 
-/* Weights alone, so that the result isn't rounded: what the samples' mean is off by afterwards. */
+/* Weights alone, so that the result isn't rounded: what the mean of the samples that taught is off by afterwards. */
 static void test_mean(pith_test *test, float *data)
 {
     double means[2][3] = { { 0.0 } }, largest = 0.0;
+    int taught[N_SAMPLES];
     bool is_done = false;
     fixture f;
     pith_test_case(test, "no mean error is left");
-    start(test, transposed, data, &f);
+    start(test, transposed, data, N_SAMPLES, &f);
     f.options.weights = "int3";
     pithi_quant_number(f.quant.graph);
     f.quant.n_tensors = 0;
@@ -102,6 +103,8 @@ static void test_mean(pith_test *test, float *data)
     f.quant.layers[0].format = (pithi_weight_format){ .bits = 3 };
     TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
     TEST_CHECK(test, is_done && f.quant.bias_shifts[0]);
+    const int n_taught = pithi_quant_free_samples(&f.quant, N_SAMPLES, taught);
+    TEST_CHECK(test, n_taught > 0 && n_taught < N_SAMPLES);
     for (int quantised = 0; quantised < 2; quantised++) {
         pith_graph *clone = NULL;
         pithi_quant_runner runner = { 0 };
@@ -109,13 +112,13 @@ static void test_mean(pith_test *test, float *data)
         pithi_quant_number(f.quant.graph);
         TEST_OK(test, quantised ? pithi_quant_insert(&f.quant, clone) : PITH_OK);
         TEST_OK(test, pithi_quant_start(&f.quant, clone, &runner));
-        for (int k = 0; k < N_SAMPLES; k++) {
-            TEST_OK(test, pithi_quant_run(&f.quant, &runner, k));
+        for (int k = 0; k < n_taught; k++) {
+            TEST_OK(test, pithi_quant_run(&f.quant, &runner, taught[k]));
             const pith_tensor *y = pith_session_output(runner.session, 0);
             const int64_t n = pith_shape_elements(&y->shape) / 3;
             for (int64_t i = 0; i < 3 * n; i++) {
                 const double value = (double)((const float *)y->data)[i];
-                means[quantised][i / n] += value / (double)(n * N_SAMPLES);
+                means[quantised][i / n] += value / (double)(n * n_taught);
                 largest = fmax(largest, fabs(value));
             }
         }
@@ -130,11 +133,30 @@ static void test_mean(pith_test *test, float *data)
     stop(&f);
 }
 
+/* Samples in turns x and -x: what one half teaches is wrong for the other, as odd functions' errors change sign. */
+static void test_unconfirmed(pith_test *test, const float *data)
+{
+    float *turns = malloc(N_FEW * N_IN * sizeof(float));
+    bool is_done = false;
+    fixture f;
+    pith_test_case(test, "few samples: half of them confirm what the others teach");
+    for (int i = 0; turns && i < N_FEW * N_IN; i++) {
+        turns[i] = i / N_IN % 2 ? -fabsf(data[i % N_IN]) : fabsf(data[i % N_IN]);
+    }
+    start(test, transposed, turns, N_FEW, &f);
+    f.options.weights = "int3";
+    f.quant.layers[0].format = (pithi_weight_format){ .bits = 3 };
+    TEST_OK(test, pithi_quant_correct_biases(&f.quant, &is_done));
+    TEST_CHECK(test, is_done && !f.quant.bias_shifts[0]);
+    stop(&f);
+    free(turns);
+}
+
 static void test_room(pith_test *test, const char *text, float *data)
 {
     fixture f;
     pithi_quant_error error = { 0 };
-    start(test, text, data, &f);
+    start(test, text, data, N_FEW, &f);
     TEST_OK(test, pithi_quant_round_layers(&f.quant));
     TEST_CHECK(test, f.quant.layers[0].rounded.q != NULL);
     for (int wide = 0; wide < 2; wide++) {
@@ -191,7 +213,7 @@ void test_biases(pith_test *test)
 {
     float *data = malloc(N_SAMPLES * N_IN * sizeof(float));
     for (int i = 0; data && i < N_SAMPLES * N_IN; i++) {
-        data[i] = (float)pith_test_uniform(test, -1.0, 1.0);
+        data[i] = (float)pith_test_uniform(test, -0.5, 1.0); /* with a mean, or weights shift none */
     }
     if (data) {
         pith_test_case(test, "correction of a transposed convolution, by channel");
@@ -199,6 +221,7 @@ void test_biases(pith_test *test)
         pith_test_case(test, "correction of the row behind a matmul");
         test_correction(test, matmul, data);
         test_mean(test, data);
+        test_unconfirmed(test, data);
         pith_test_case(test, "room for biases where 16 bits come later: convolution");
         test_room(test, convolution, data);
         pith_test_case(test, "room for biases where 16 bits come later: a row behind a matmul");
