@@ -77,6 +77,10 @@ def share_of(row, peak):
     return f"{100 * 2e-6 * row['macs'] / ours / (peak * row['threads']):.0f} %"
 
 
+def brief(ms):
+    return f"{ms:.0f}" if ms >= 10 else f"{ms:.1f}" if ms >= 1 else f"{ms:.2f}"
+
+
 def overview_table(rows, peak):
     """One line per network: pith, its best peer and how they compare, for each number of threads; memory and start with the fewest."""
     counts = sorted({row["threads"] for row in rows})
@@ -99,7 +103,7 @@ def overview_table(rows, peak):
         mine = row["engines"]["pith"]
         if others and "ms" in mine:
             cells += [f"{mine['peak_mb']:.0f}, {min(result['peak_mb'] for result in others):.0f}",
-                      f"{start_of(mine):.0f}, {min(map(start_of, others)):.0f}"]
+                      f"{brief(start_of(mine))}, {brief(min(map(start_of, others)))}"]
         else:
             cells += ["-", "-"]
         lines.append(cells)
