@@ -68,7 +68,7 @@ if "$pith" version | grep -q 'libpng  *built in'; then
     cp "$root/models/text_line/text_line.preprocess" line.preprocess
     cp "$root/models/text_line/text_line.labels.txt" .
     # Calibrated with pixels that are a tenth of what they should be.
-    run 0 quantize line.onnx --calib "$samples" --set scale=0.0008 --observer min-max -o wrong.onnx
+    run 0 quantize line.onnx --calib "$samples" --set scale=0.0008 --observer min-max --no-timing -o wrong.onnx
     run 0 diagnose line.onnx wrong.onnx --data "$samples" -n 4
     has out "ranges do not fit this data"
     has out "pith diagnose line.onnx wrong.onnx --data $samples --repair -o wrong.repaired.onnx"
@@ -76,7 +76,8 @@ if "$pith" version | grep -q 'libpng  *built in'; then
     run 0 diagnose line.onnx wrong.onnx --data "$samples" -n 4 --repair -o right.onnx
     has out "repaired   SQNR"
     run 0 diagnose line.onnx right.onnx --data "$samples" -n 4
-    has out "Nothing needs repair"
+    has out "The outputs are close to the float network's" # what 16 bits would still gain hangs on their time
+    if grep -q "calibration-data" out; then fail "$what: the data are blamed after the repair"; else pass; fi
 else
     skip "pictures: libpng is not built in"
 fi
