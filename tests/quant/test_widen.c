@@ -184,6 +184,7 @@ static void test_result(pith_test *test, const pith_samples *samples)
     }
     TEST_CHECK_MESSAGE(test, nearness[0].sqnr_db > nearness[1].sqnr_db, "%.2f dB, without 16 bits %.2f dB",
                        nearness[0].sqnr_db, nearness[1].sqnr_db);
+    free(data);
 }
 
 /* What the first layers make has a heavy tail, which neither scales nor channels can help; most of the work is
