@@ -198,6 +198,7 @@ static void write_tuning(pith_test *test, const pithi_tuning *tuning)
     pithi_text_deinit(&text);
 }
 
+#if PITH_TEST_HAS_CLI
 /* What the tool prints of the model beside which the file lies. */
 static bool tool_says(pith_test *test, const char *arguments, const char *wanted)
 {
@@ -211,6 +212,7 @@ static bool tool_says(pith_test *test, const char *arguments, const char *wanted
     }
     return output && pclose(output) == 0 && is_there;
 }
+#endif
 
 /* From a file on disk a step takes another way than its own judgement, for any number of threads. */
 static void check_file(pith_test *test, bool is_float16)
